@@ -1,0 +1,1250 @@
+/*
+ * netstack_websocket: a WebSocket (RFC 6455) client for C and C++.
+ *
+ * Objects are named by handles, small values that may be copied and compared; 0 is never valid. Every
+ * function answers a handle that is stale, foreign or of another kind with NSWS_ERR_BAD_HANDLE.
+ *
+ * Results: int32_t, 0 or one of NSWS_ERR_*. Outputs come last and are written only on success.
+ * nsws_last_error() has a sentence about the last failure on the calling thread. What happens later arrives
+ * in events.
+ *
+ * Memory: everything passed in is copied before the call returns. What an event points to lives until the
+ * callback returns. Text is UTF-8 and NUL-terminated; bytes are a pointer and a length, and NULL with 0 is
+ * empty.
+ *
+ * Threads: every function may be called from any thread and inside any callback, unless it says otherwise,
+ * and none blocks on the network. Callbacks run on threads of the library: never inside a call, in order,
+ * never two at once for one handle. A callback may block; it delays only its own handle. Callbacks must not
+ * throw C++ exceptions or longjmp out.
+ *
+ * user_data: a registration may carry a free_fn, which runs exactly once, after the last call that uses the
+ * user_data, on any thread. If the registration fails, it isn't called. The same (fn, user_data) counts once.
+ *
+ * Structs that a program fills begin with struct_size and are prepared by an _init function; structs that a
+ * program receives carry their size as well. Both grow only at their end.
+ *
+ * A session: nsws_client_connect() returns 0; header_receive; open; message and data_end for each message;
+ * close. An attempt that fails ends in one error event instead of open. After open there may be error events,
+ * and there is exactly one close event, the last.
+ *
+ *     static void on_open(nsws_client c, const nsws_open_event *e, void *user) {
+ *         (void)e; (void)user;
+ *         nsws_client_send_text(c, "hello", 5);
+ *     }
+ *     ...
+ *     nsws_client client;
+ *     nsws_client_create(&client);
+ *     nsws_client_on_open(client, on_open, NULL, NULL);
+ *     nsws_client_connect(client, "wss://example.com/chat", NULL);
+ *     ...
+ *     nsws_client_close(client, 1000, "");
+ *     nsws_client_destroy(client);
+ *     nsws_shutdown(5000);
+ *
+ * After fork() the child can't use the library: every call answers NSWS_ERR_FORKED.
+ */
+
+
+#ifndef NETSTACK_WEBSOCKET_H
+#define NETSTACK_WEBSOCKET_H
+
+/* Generated from src/ffi by scripts/header; edit the Rust sources instead. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Normal closure.
+ */
+#define NORMAL 1000
+
+/**
+ * This side is going away.
+ */
+#define GOING_AWAY 1001
+
+/**
+ * The peer broke the protocol.
+ */
+#define PROTOCOL_ERROR 1002
+
+/**
+ * The close frame held no code; never sent.
+ */
+#define NO_STATUS 1005
+
+/**
+ * There was no close frame; never sent.
+ */
+#define ABNORMAL 1006
+
+/**
+ * Text that is not UTF-8.
+ */
+#define INVALID_DATA 1007
+
+/**
+ * A message above the limit.
+ */
+#define TOO_BIG 1009
+
+/**
+ * This side failed.
+ */
+#define INTERNAL_ERROR 1011
+
+/**
+ * Success.
+ */
+#define NSWS_OK 0
+
+/**
+ * An attempt to connect failed, or an open connection broke; only ever in an `error` event.
+ */
+#define NSWS_ERR_CONNECT_FAILED 200
+
+/**
+ * The program may not use the network.
+ */
+#define NSWS_ERR_PERMISSION_DENIED 201
+
+/**
+ * An argument is invalid; nsws_last_error() says which.
+ */
+#define NSWS_ERR_PARAMETER 401
+
+/**
+ * The URL is invalid.
+ */
+#define NSWS_ERR_URL 2302001
+
+/**
+ * A certificate or key file can't be opened.
+ */
+#define NSWS_ERR_CERT_FILE 2302002
+
+/**
+ * The client is connecting or connected.
+ */
+#define NSWS_ERR_ALREADY_CONNECTED 2302003
+
+/**
+ * The server can't listen on this address.
+ */
+#define NSWS_ERR_LISTEN_ADDRESS 2302004
+
+/**
+ * The server can't listen on this port.
+ */
+#define NSWS_ERR_LISTEN_PORT 2302005
+
+/**
+ * The server has no such connection.
+ */
+#define NSWS_ERR_NO_CONNECTION 2302006
+
+/**
+ * The server's port is taken.
+ */
+#define NSWS_ERR_PORT_IN_USE 2302007
+
+/**
+ * The host may not be reached from this program.
+ */
+#define NSWS_ERR_DOMAIN_NOT_ALLOWED 2302998
+
+/**
+ * A defect of this library; please report it.
+ */
+#define NSWS_ERR_INTERNAL 2302999
+
+/**
+ * The handle is stale, destroyed, of another kind, or was never valid.
+ */
+#define NSWS_ERR_BAD_HANDLE 2302900
+
+/**
+ * There is no open connection: not yet, or no longer, or it is being closed.
+ */
+#define NSWS_ERR_NOT_CONNECTED 2302901
+
+/**
+ * The send queue has no room; `drain` follows when it has.
+ */
+#define NSWS_ERR_QUEUE_FULL 2302902
+
+/**
+ * The call would wait for the callback that makes it.
+ */
+#define NSWS_ERR_WOULD_DEADLOCK 2302903
+
+/**
+ * This build or platform does not have the feature.
+ */
+#define NSWS_ERR_NOT_SUPPORTED 2302904
+
+/**
+ * Something is still running; nsws_last_error() says what.
+ */
+#define NSWS_ERR_BUSY 2302905
+
+/**
+ * The process is a forked child of the one that used the library first.
+ */
+#define NSWS_ERR_FORKED 2302906
+
+/**
+ * The library is shutting down.
+ */
+#define NSWS_ERR_SHUTTING_DOWN 2302907
+
+/**
+ * Threads, handles or memory can't be had.
+ */
+#define NSWS_ERR_NO_RESOURCES 2302908
+
+/**
+ * Detail: the time ran out.
+ */
+#define NSWS_DETAIL_TIMEOUT 2302950
+
+/**
+ * Detail: the host name has no address.
+ */
+#define NSWS_DETAIL_NAME_NOT_FOUND 2302951
+
+/**
+ * Detail: nothing listens there.
+ */
+#define NSWS_DETAIL_REFUSED 2302952
+
+/**
+ * Detail: there is no route to the host.
+ */
+#define NSWS_DETAIL_UNREACHABLE 2302953
+
+/**
+ * Detail: the link broke.
+ */
+#define NSWS_DETAIL_LINK_LOST 2302954
+
+/**
+ * Detail: a CA file holds no usable certificate.
+ */
+#define NSWS_DETAIL_CA_FILE 2302955
+
+/**
+ * Detail: the server's certificate has expired.
+ */
+#define NSWS_DETAIL_CERT_EXPIRED 2302956
+
+/**
+ * Detail: the server's certificate is not valid yet.
+ */
+#define NSWS_DETAIL_CERT_NOT_YET_VALID 2302957
+
+/**
+ * Detail: the server's certificate was issued for other names.
+ */
+#define NSWS_DETAIL_CERT_NAME 2302958
+
+/**
+ * Detail: no trusted CA issued the server's certificate.
+ */
+#define NSWS_DETAIL_CERT_ISSUER 2302959
+
+/**
+ * Detail: the server's certificate is unusable for another reason.
+ */
+#define NSWS_DETAIL_CERT_INVALID 2302960
+
+/**
+ * Detail: the TLS handshake failed.
+ */
+#define NSWS_DETAIL_TLS 2302961
+
+/**
+ * Detail: the server answered the upgrade with another status than 101.
+ */
+#define NSWS_DETAIL_HTTP_STATUS 2302962
+
+/**
+ * Detail: the server's answer to the upgrade breaks RFC 6455.
+ */
+#define NSWS_DETAIL_HANDSHAKE 2302963
+
+/**
+ * Detail: the server chose a sub-protocol that was not offered.
+ */
+#define NSWS_DETAIL_SUB_PROTOCOL 2302964
+
+/**
+ * Detail: the peer broke the WebSocket protocol.
+ */
+#define NSWS_DETAIL_PROTOCOL 2302965
+
+/**
+ * Detail: the peer sent text that is not UTF-8.
+ */
+#define NSWS_DETAIL_INVALID_UTF8 2302966
+
+/**
+ * Detail: a message was larger than the limit.
+ */
+#define NSWS_DETAIL_MESSAGE_TOO_BIG 2302967
+
+/**
+ * Detail: no answer to a ping.
+ */
+#define NSWS_DETAIL_HEARTBEAT_LOST 2302968
+
+/**
+ * Detail: the closing handshake did not end in time.
+ */
+#define NSWS_DETAIL_CLOSE_TIMEOUT 2302969
+
+/**
+ * Not tied to a connection: the call itself failed.
+ */
+#define NSWS_PHASE_CALL 0
+
+/**
+ * Reading what the program gave: URL, certificates, keys.
+ */
+#define NSWS_PHASE_PARSE 1
+
+/**
+ * Looking up the host name.
+ */
+#define NSWS_PHASE_DNS 2
+
+/**
+ * Opening the TCP connection.
+ */
+#define NSWS_PHASE_TCP 3
+
+/**
+ * Getting through the proxy.
+ */
+#define NSWS_PHASE_PROXY 4
+
+/**
+ * The TLS handshake.
+ */
+#define NSWS_PHASE_TLS 5
+
+/**
+ * The WebSocket opening handshake.
+ */
+#define NSWS_PHASE_HANDSHAKE 6
+
+/**
+ * Frames and messages.
+ */
+#define NSWS_PHASE_PROTOCOL 7
+
+/**
+ * Ping and pong.
+ */
+#define NSWS_PHASE_HEARTBEAT 8
+
+/**
+ * Reading from or writing to the open connection.
+ */
+#define NSWS_PHASE_IO 9
+
+/**
+ * The version of the header's binary interface. It changes when a program must be built anew.
+ */
+#define NSWS_ABI_VERSION 0
+
+/**
+ * Log level: nothing.
+ */
+#define NSWS_LOG_OFF 0
+
+/**
+ * Log level: what the library could not do.
+ */
+#define NSWS_LOG_ERROR 1
+
+/**
+ * Log level: what is odd.
+ */
+#define NSWS_LOG_WARN 2
+
+/**
+ * Log level: connections that come and go.
+ */
+#define NSWS_LOG_INFO 3
+
+/**
+ * Log level: each step of an attempt.
+ */
+#define NSWS_LOG_DEBUG 4
+
+/**
+ * `min_tls_version`: TLS 1.2 or newer, the default.
+ */
+#define NSWS_TLS_1_2 12
+
+/**
+ * `min_tls_version`: TLS 1.3.
+ */
+#define NSWS_TLS_1_3 13
+
+/**
+ * `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
+ */
+#define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
+
+/**
+ * A WebSocket client. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53, so that JavaScript can hold it as a number.
+     */
+    uint64_t id;
+} nsws_client;
+
+/**
+ * An HTTP header. This struct never changes.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The name, NUL-terminated.
+     */
+    const char *name;
+    /**
+     * The value, NUL-terminated; never NULL in an event.
+     */
+    const char *value;
+} nsws_header;
+
+/**
+ * What nsws_client_connect() may be told.
+ *
+ * Prepare it with nsws_connect_options_init(), then set what differs from the defaults. Everything is
+ * copied by the call. Later versions add members at the end.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct; nsws_connect_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * Request headers, or NULL. Names are tokens, values hold no CR, LF or NUL (else 401). `Host`,
+     * `Origin`, `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given;
+     * `Upgrade`, `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not (401).
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
+     */
+    const char *protocol;
+    /**
+     * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
+     * certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
+     * `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
+     */
+    const char *ca_path;
+    /**
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009.
+     * Default 16 MiB, at least 1.
+     */
+    size_t max_receive_size;
+    /**
+     * The largest message that may be sent, in bytes. Default 5 MiB.
+     */
+    size_t max_send_size;
+    /**
+     * How many bytes may wait to be sent. Default 16 MiB. An empty queue takes any message that
+     * `max_send_size` allows.
+     */
+    size_t send_queue_size;
+    /**
+     * A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+     * heartbeat; more than 30000000: 401.
+     */
+    uint32_t ping_interval_ms;
+    /**
+     * How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
+     * lost. 0: for ever. `NSWS_PONG_TIMEOUT_DEFAULT`, or any value up to `ping_interval_ms`; above: 401.
+     * Ignored without a heartbeat.
+     */
+    uint32_t pong_timeout_ms;
+    /**
+     * How long the whole attempt may take, in milliseconds, name lookup to upgrade. Default 15000; 0: 401.
+     */
+    uint32_t connect_timeout_ms;
+    /**
+     * How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
+     * queued included. Default 5000; 0: 401.
+     */
+    uint32_t close_timeout_ms;
+    /**
+     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+     */
+    uint8_t min_tls_version;
+    /**
+     * 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
+     */
+    uint8_t skip_server_cert_verification;
+    /**
+     * 1: the `Origin` header carries a port that isn't the default one. Default 0.
+     */
+    uint8_t support_origin_port;
+} nsws_connect_options;
+
+/**
+ * Figures of a client's current connection, or of the last one.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct, as given to nsws_client_get_stats().
+     */
+    size_t struct_size;
+    /**
+     * Messages sent to the system, control frames not counted.
+     */
+    uint64_t messages_sent;
+    /**
+     * Messages received.
+     */
+    uint64_t messages_received;
+    /**
+     * Payload bytes of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Payload bytes of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * Payload bytes that wait to be sent.
+     */
+    uint64_t queued_bytes;
+    /**
+     * How long the name lookup took, in microseconds; 0 for an address.
+     */
+    uint64_t dns_us;
+    /**
+     * How long the TCP connection took, in microseconds.
+     */
+    uint64_t tcp_us;
+    /**
+     * How long the TLS handshake took, in microseconds; 0 for ws.
+     */
+    uint64_t tls_us;
+    /**
+     * How long the opening handshake took, in microseconds.
+     */
+    uint64_t handshake_us;
+    /**
+     * The last ping's time to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+} nsws_client_stats;
+
+/**
+ * The server's answer to the upgrade, complete: `header_receive`, always before `open`.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The headers in the order of arrival, repeated names kept, names as the server wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The HTTP status: 101.
+     */
+    int32_t status;
+} nsws_header_receive_event;
+
+/**
+ * Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
+ * returns; a callback must not throw or longjmp out.
+ * @since 0.1
+ */
+typedef void (*nsws_header_receive_fn)(nsws_client client,
+                                       const nsws_header_receive_event *event,
+                                       void *user_data);
+
+/**
+ * Releases what a registration's `user_data` stands for.
+ *
+ * Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
+ * library but must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_free_fn)(void *user_data);
+
+/**
+ * The connection is open: `open`. From now on `send` is allowed.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The HTTP status text: "Switching Protocols".
+     */
+    const char *message;
+    /**
+     * The sub-protocol that the server chose, or "".
+     */
+    const char *protocol;
+    /**
+     * The HTTP status: 101.
+     */
+    int32_t status;
+} nsws_open_event;
+
+/**
+ * Called for `open`.
+ * @since 0.1
+ */
+typedef void (*nsws_open_fn)(nsws_client client, const nsws_open_event *event, void *user_data);
+
+/**
+ * One whole message: `message`.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The payload; never NULL, not NUL-terminated.
+     */
+    const uint8_t *data;
+    /**
+     * The payload's length in bytes; may be 0.
+     */
+    size_t length;
+    /**
+     * 1: a text message, which is valid UTF-8. 0: a binary message.
+     */
+    uint8_t is_text;
+} nsws_message_event;
+
+/**
+ * Called for `message`.
+ * @since 0.1
+ */
+typedef void (*nsws_message_fn)(nsws_client client, const nsws_message_event *event, void *user_data);
+
+/**
+ * Comes right after each `message`: `data_end`.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+} nsws_data_end_event;
+
+/**
+ * Called for `data_end`.
+ * @since 0.1
+ */
+typedef void (*nsws_data_end_fn)(nsws_client client,
+                                 const nsws_data_end_event *event,
+                                 void *user_data);
+
+/**
+ * The connection is over: `close`. Exactly once per connection that reached `open`, and last.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The reason, NUL-terminated; "" when there is none.
+     */
+    const char *reason;
+    /**
+     * The reason's length in bytes, at most 123 (a reason may hold NULs).
+     */
+    size_t reason_length;
+    /**
+     * The code of the close frame that was received; 1005 when it held none; 1006 when the link broke
+     * without one; and 1002, 1007 or 1009 when this side ended the connection because of what it received.
+     */
+    uint16_t code;
+    /**
+     * 1 when both sides have said goodbye (RFC 6455 7.1.4), else 0.
+     */
+    uint8_t was_clean;
+} nsws_close_event;
+
+/**
+ * Called for `close`.
+ * @since 0.1
+ */
+typedef void (*nsws_close_fn)(nsws_client client, const nsws_close_event *event, void *user_data);
+
+/**
+ * Something failed: `error`. Before `open` it ends the attempt; after it, `close` follows.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * One English sentence that names host, port and cause. Never holds a secret or a payload.
+     */
+    const char *message;
+    /**
+     * One of `NSWS_ERR_*`; `NSWS_ERR_CONNECT_FAILED` (200) for everything that the network or the peer did.
+     */
+    int32_t code;
+    /**
+     * A finer code, one of `NSWS_DETAIL_*`, or 0.
+     */
+    int32_t detail;
+    /**
+     * The phase that failed, one of `NSWS_PHASE_*`.
+     */
+    int32_t phase;
+    /**
+     * The operating system's error number, or 0.
+     */
+    int32_t os_error;
+    /**
+     * The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
+     */
+    int32_t http_status;
+} nsws_error_event;
+
+/**
+ * Called for `error`.
+ * @since 0.1
+ */
+typedef void (*nsws_error_fn)(nsws_client client, const nsws_error_event *event, void *user_data);
+
+/**
+ * The send queue has room again after a `NSWS_ERR_QUEUE_FULL`: `drain`.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * Bytes that wait in the queue now.
+     */
+    size_t queued_bytes;
+} nsws_drain_event;
+
+/**
+ * Called for `drain`.
+ * @since 0.1
+ */
+typedef void (*nsws_drain_fn)(nsws_client client, const nsws_drain_event *event, void *user_data);
+
+/**
+ * What nsws_runtime_configure() may be told.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct; nsws_runtime_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
+     */
+    size_t thread_stack_size;
+    /**
+     * The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
+     * holds one; when all are held, further callbacks wait.
+     */
+    uint32_t max_threads;
+} nsws_runtime_options;
+
+/**
+ * Receives a line of the library's log.
+ *
+ * Called on any thread, several at once. It may call the library but must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Creates a client. The first object also starts the library's threads.
+ *
+ * @param out receives the handle; destroy it with nsws_client_destroy() or nsws_client_release()
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_create(nsws_client *out);
+
+/**
+ * Starts to connect, and returns. What becomes of the attempt arrives as exactly one of `open` (after
+ * `header_receive`), `error`, or, after nsws_client_close(), `close` with code 1006.
+ *
+ * @param client the client; it may connect again after `close` or a failed attempt's `error`
+ * @param url `ws://` or `wss://`, at most 2048 bytes of UTF-8, without a fragment. User and password in it
+ *        become Basic authorization.
+ * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
+ * @return 0; 401 for an option out of its range; `NSWS_ERR_URL`; `NSWS_ERR_CERT_FILE`;
+ *         `NSWS_ERR_ALREADY_CONNECTED` while connecting, connected or closing (the connection is unharmed);
+ *         `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_connect(nsws_client client,
+                            const char *url,
+                            const nsws_connect_options *options);
+
+/**
+ * Sends a text message. What was accepted is delivered in order; nsws_client_close() flushes it first.
+ *
+ * @param client the client
+ * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
+ * @param length its length in bytes; 0 sends an empty message
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_NOT_CONNECTED` before `open` and
+ *         after `close`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any
+ *         error nothing was queued.
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_send_text(nsws_client client,
+                              const char *text,
+                              size_t length);
+
+/**
+ * Sends a binary message. As nsws_client_send_text().
+ *
+ * @param client the client
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes; 0 sends an empty message
+ * @return as nsws_client_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_send_binary(nsws_client client, const void *data, size_t length);
+
+/**
+ * Sends a ping. The answer counts as a sign of life and sets `rtt_us` of nsws_client_get_stats().
+ *
+ * @param client the client
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return 0; 401 above 125 bytes; else as nsws_client_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_ping(nsws_client client, const void *data, size_t length);
+
+/**
+ * Closes the connection: sends what was accepted, then the close frame, and waits in the background for
+ * the peer's. `close` follows. While connecting, the attempt is abandoned and `close` has code 1006.
+ *
+ * @param client the client
+ * @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+ * @param reason at most 123 bytes of UTF-8; NULL is ""
+ * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_NOT_CONNECTED` when there is nothing
+ *         to close or it is being closed already; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_close(nsws_client client,
+                          uint16_t code,
+                          const char *reason);
+
+/**
+ * Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
+ * is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
+ *
+ * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the client
+ * starts, and `free_fn` tells when its last one has ended.
+ *
+ * @param client the client; stale from now on
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_destroy(nsws_client client);
+
+/**
+ * Destroys a client without ever waiting, for finalisers and UI threads: a callback that runs now may
+ * still run when this returns, and `free_fn` tells when it has ended.
+ *
+ * @param client the client; stale from now on
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_release(nsws_client client);
+
+/**
+ * Reads figures of the current connection, or of the last one.
+ *
+ * @param client the client
+ * @param stats receives the figures
+ * @param struct_size `sizeof *stats`
+ * @return 0; 401 when `stats` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_get_stats(nsws_client client, nsws_client_stats *stats, size_t struct_size);
+
+/**
+ * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration; the same
+ * (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread. The callbacks run on threads of the library, never inside a call, and for one client never
+ * two at once; a callback that blocks delays only its own client.
+ * @since 0.1
+ */
+int32_t nsws_client_on_header_receive(nsws_client client,
+                                      nsws_header_receive_fn fn,
+                                      void *user_data,
+                                      nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this doesn't wait,
+ * and may be called inside the listener. Removing one that isn't there is no error.
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_header_receive(nsws_client client,
+                                       nsws_header_receive_fn fn,
+                                       void *user_data);
+
+/**
+ * Adds a listener of `open`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_open(nsws_client client,
+                            nsws_open_fn fn,
+                            void *user_data,
+                            nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `open`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_open(nsws_client client, nsws_open_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_message(nsws_client client,
+                               nsws_message_fn fn,
+                               void *user_data,
+                               nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_message(nsws_client client, nsws_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `data_end`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_data_end(nsws_client client,
+                                nsws_data_end_fn fn,
+                                void *user_data,
+                                nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `data_end`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_data_end(nsws_client client, nsws_data_end_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `close`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_close(nsws_client client,
+                             nsws_close_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `close`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_close(nsws_client client, nsws_close_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `error`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_error(nsws_client client,
+                             nsws_error_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `error`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_error(nsws_client client, nsws_error_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `drain`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_drain(nsws_client client,
+                             nsws_drain_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `drain`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_drain(nsws_client client, nsws_drain_fn fn, void *user_data);
+
+/**
+ * The version of the library, "major.minor.patch".
+ *
+ * @return a string that lives as long as the library
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_version(void);
+
+/**
+ * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+ *
+ * Any thread.
+ * @since 0.1
+ */
+uint32_t nsws_abi_version(void);
+
+/**
+ * The name of a code, such as "NSWS_ERR_URL".
+ *
+ * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+ * @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_error_name(int32_t code);
+
+/**
+ * What a code means, as one English sentence.
+ *
+ * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+ * @return a string that lives as long as the library
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_error_message(int32_t code);
+
+/**
+ * The name of a phase, such as "tls".
+ *
+ * @param phase one of `NSWS_PHASE_*`
+ * @return a string that lives as long as the library; "unknown" for a number that is no phase
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_phase_name(int32_t phase);
+
+/**
+ * The sentence of the last call that failed on this thread, "" when none has.
+ *
+ * @return a string that lives until the next call on this thread that fails
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_last_error(void);
+
+/**
+ * Sets how the library's threads are made. Optional; before the first object is created, or after
+ * nsws_shutdown().
+ *
+ * @param options prepared by nsws_runtime_options_init(); NULL: the defaults
+ * @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_configure(const nsws_runtime_options *options);
+
+/**
+ * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
+ * the library's threads. Afterwards the library can be used again, or unloaded.
+ *
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
+ *        What is still connected then is cut.
+ * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
+ *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
+ *         when what holds them does; calling again waits for them again.
+ *         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
+ * Any thread but one that runs a callback.
+ * @since 0.1
+ */
+int32_t nsws_shutdown(uint32_t timeout_ms);
+
+/**
+ * Sets who receives the log. Without one, nothing is logged. No secret or payload is ever logged.
+ *
+ * @param max_level the most that is wanted, one of `NSWS_LOG_*`
+ * @param fn the receiver; NULL: none
+ * @param user_data passed to `fn`
+ * @param free_fn called once when `fn` is no longer used, or NULL
+ * @return 0; 401 for an unknown level
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_log_callback(int32_t max_level,
+                              nsws_log_fn fn,
+                              void *user_data,
+                              nsws_free_fn free_fn);
+
+/**
+ * Writes the defaults of nsws_client_connect() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
+
+/**
+ * Writes the defaults of nsws_runtime_configure() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* NETSTACK_WEBSOCKET_H */

@@ -1,0 +1,328 @@
+//! The client's opening handshake (RFC 6455 4.1).
+
+use std::fmt::Write;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tungstenite::handshake::client::generate_key;
+use tungstenite::handshake::derive_accept_key;
+
+use crate::connection::Transport;
+use crate::error::{Code, Error, Phase, Result};
+use crate::options::ConnectOptions;
+use crate::url::Target;
+
+/// The largest answer that is read: a server can't make a client remember more.
+const LARGEST_HEAD: usize = 64 << 10;
+const MOST_HEADERS: usize = 256;
+
+/// The upgrade request, and what the answer must fit.
+pub(super) struct Request {
+    head: String,
+    accept: String,
+    protocols: Vec<String>,
+    peer: String,
+}
+
+/// The server's answer: 101, and valid.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub protocol: String,
+    /// What arrived behind it.
+    pub early: Vec<u8>,
+}
+
+impl Request {
+    pub fn new(target: &Target, options: &ConnectOptions) -> Result<Request> {
+        let key = generate_key();
+        let protocols: Vec<String> = options.protocols()?.into_iter().map(str::to_owned).collect();
+        let given = |name: &str| {
+            let header = options.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+            header.map(|(_, value)| value.clone())
+        };
+        let mut head = format!("GET {} HTTP/1.1\r\n", target.resource);
+        let mut add = |name: &str, value: &str| {
+            // Writing to a String can't fail.
+            let _ = write!(head, "{name}: {value}\r\n");
+        };
+        add("Host", &given("Host").unwrap_or_else(|| target.authority()));
+        add("Upgrade", "websocket");
+        add("Connection", "Upgrade");
+        add("Sec-WebSocket-Key", &key);
+        add("Sec-WebSocket-Version", "13");
+        add("Origin", &given("Origin").unwrap_or_else(|| target.origin(options.support_origin_port)));
+        if !protocols.is_empty() {
+            add("Sec-WebSocket-Protocol", &protocols.join(", "));
+        }
+        if let Some(authorization) =
+            target.authorization.as_deref().filter(|_| given("Authorization").is_none())
+        {
+            add("Authorization", authorization);
+        }
+        for (name, value) in &options.headers {
+            let written = ["Host", "Origin", "Sec-WebSocket-Protocol"];
+            if !written.iter().any(|written| name.eq_ignore_ascii_case(written)) {
+                add(name, value);
+            }
+        }
+        head.push_str("\r\n");
+        Ok(Request { head, accept: derive_accept_key(key.as_bytes()), protocols, peer: target.address() })
+    }
+
+    /// Sends the request and reads the answer.
+    pub async fn exchange(&self, transport: &mut Transport) -> Result<Answer> {
+        let broke = |error| {
+            Error::io(
+                Phase::Handshake,
+                format!("The connection to {} broke in the opening handshake", self.peer),
+                &error,
+            )
+        };
+        transport.write_all(self.head.as_bytes()).await.map_err(broke)?;
+        transport.flush().await.map_err(broke)?;
+        let mut received = Vec::with_capacity(1024);
+        let mut searched = 0;
+        loop {
+            if let Some(end) = end_of_head(&received, searched) {
+                let early = received.split_off(end);
+                match self.check(&received)? {
+                    Some(answer) => return Ok(Answer { early, ..answer }),
+                    None => (received, searched) = (early, 0),
+                }
+                continue;
+            }
+            searched = received.len();
+            if !begins_like_http(&received) {
+                let message = format!("{} does not answer in HTTP.", self.peer);
+                return Err(Error::event(Phase::Handshake, Code::Handshake, message));
+            }
+            if received.len() > LARGEST_HEAD {
+                return Err(self.invalid(format!("its head is larger than {LARGEST_HEAD} bytes")));
+            }
+            if transport.read_buf(&mut received).await.map_err(broke)? == 0 {
+                let message = format!("{} closed the connection in the opening handshake.", self.peer);
+                return Err(Error::event(Phase::Handshake, Code::LinkLost, message));
+            }
+        }
+    }
+
+    /// Checks a complete head; `None` for an interim answer, which another one follows.
+    fn check(&self, head: &[u8]) -> Result<Option<Answer>> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut response = httparse::Response::new(&mut headers);
+        response.parse(head).map_err(|error| match error {
+            httparse::Error::TooManyHeaders => {
+                self.invalid(format!("it has more than {MOST_HEADERS} headers"))
+            }
+            error => self.invalid(error.to_string()),
+        })?;
+        let status = response.code.unwrap_or_default();
+        let headers: &[httparse::Header<'_>] = response.headers;
+        if status != 101 {
+            if (100..200).contains(&status) {
+                return Ok(None);
+            }
+            return Err(self.refused(status, response.reason.unwrap_or_default(), headers));
+        }
+        if response.version != Some(1) {
+            return Err(self.invalid("it is not HTTP/1.1"));
+        }
+        let values = |name: &'static str| {
+            headers
+                .iter()
+                .filter(move |header| header.name.eq_ignore_ascii_case(name))
+                .map(|header| header.value.trim_ascii())
+        };
+        let has_token = |name, token: &str| {
+            values(name).any(|value| {
+                value
+                    .split(|byte| *byte == b',')
+                    .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+            })
+        };
+        if !has_token("Upgrade", "websocket") {
+            return Err(self.invalid("it has no \"Upgrade: websocket\""));
+        }
+        if !has_token("Connection", "upgrade") {
+            return Err(self.invalid("it has no \"Connection: Upgrade\""));
+        }
+        let mut accepts = values("Sec-WebSocket-Accept");
+        if accepts.next() != Some(self.accept.as_bytes()) || accepts.next().is_some() {
+            return Err(self.invalid("its Sec-WebSocket-Accept is missing or wrong"));
+        }
+        if values("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
+            return Err(self.invalid("it uses an extension that was not offered"));
+        }
+        let protocol = self.chosen_protocol(values("Sec-WebSocket-Protocol"))?;
+        let headers = headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();
+        Ok(Some(Answer { status, headers, protocol, early: Vec::new() }))
+    }
+
+    /// One of those that were offered, or none.
+    fn chosen_protocol<'a>(&self, mut values: impl Iterator<Item = &'a [u8]>) -> Result<String> {
+        let wrong = |what: &str| {
+            let message = format!("{} answered the upgrade with {what}.", self.peer);
+            Err(Error::event(Phase::Handshake, Code::SubProtocol, message))
+        };
+        let Some(value) = values.next() else { return Ok(String::new()) };
+        if values.next().is_some() {
+            return wrong("more than one sub-protocol");
+        }
+        match self.protocols.iter().find(|offered| offered.as_bytes() == value) {
+            Some(chosen) => Ok(chosen.clone()),
+            None => wrong("a sub-protocol that was not offered"),
+        }
+    }
+
+    fn refused(&self, status: u16, reason: &str, headers: &[httparse::Header<'_>]) -> Error {
+        let location = headers.iter().find(|header| header.name.eq_ignore_ascii_case("Location"));
+        let mut answer = format!("{status} {reason}").trim_end().to_owned();
+        if let (300..400, Some(location)) = (status, location) {
+            let to: String = String::from_utf8_lossy(location.value)
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(200)
+                .collect();
+            // A redirect's target may carry a token in its query.
+            let to = to.split(['?', '#']).next().unwrap_or_default();
+            answer = format!("{answer} to {to}; redirects are not followed");
+        }
+        Error {
+            http_status: status,
+            ..Error::event(
+                Phase::Handshake,
+                Code::HttpStatus,
+                format!("{} refused the upgrade: {answer}.", self.peer),
+            )
+        }
+    }
+
+    fn invalid(&self, what: impl std::fmt::Display) -> Error {
+        let message = format!("{}'s answer to the upgrade is invalid: {what}.", self.peer);
+        Error::event(Phase::Handshake, Code::Handshake, message)
+    }
+}
+
+/// Where the head ends, if it does; nothing before `searched` needs another look.
+fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let rest = received.get(from..)?;
+    let newlines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at + 1);
+    newlines.into_iter().find_map(|next| match received.get(next..)? {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
+}
+
+fn begins_like_http(received: &[u8]) -> bool {
+    received.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(options: &ConnectOptions) -> Request {
+        Request::new(&Target::parse("ws://user:pw@example.com:81/chat?x=1").unwrap(), options).unwrap()
+    }
+
+    fn answer(request: &Request, changes: &[(&str, &str)], added: &str) -> Vec<u8> {
+        let mut head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n{added}\r\n",
+            request.accept
+        );
+        for (from, to) in changes {
+            assert!(head.contains(from));
+            head = head.replace(from, to);
+        }
+        head.into_bytes()
+    }
+
+    #[test]
+    fn the_request_has_what_rfc_6455_asks_for() {
+        let options = ConnectOptions {
+            protocol: "a, b".into(),
+            headers: vec![("X-One".into(), "1".into()), ("origin".into(), "https://elsewhere".into())],
+            ..Default::default()
+        };
+        let head = request(&options).head;
+        assert!(head.starts_with("GET /chat?x=1 HTTP/1.1\r\nHost: example.com:81\r\n"), "{head}");
+        for line in [
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "X-One: 1",
+            "Sec-WebSocket-Protocol: a, b",
+            "Origin: https://elsewhere",
+            "Authorization: Basic dXNlcjpwdw==",
+        ] {
+            assert!(head.contains(&format!("\r\n{line}\r\n")), "{line} in {head}");
+        }
+        assert_eq!(head.to_lowercase().matches("origin:").count(), 1);
+        assert!(head.ends_with("\r\n\r\n"));
+    }
+
+    #[test]
+    fn answers_that_are_accepted() {
+        let request = request(&ConnectOptions { protocol: "a,b".into(), ..Default::default() });
+        for (changes, added, protocol) in [
+            (&[][..], "", ""),
+            (&[("Connection: Upgrade", "connection: keep-alive, upgrade")][..], "", ""),
+            (&[("Upgrade: websocket", "UPGRADE: WebSocket")][..], "", ""),
+            (&[][..], "Sec-WebSocket-Protocol: b\r\n", "b"),
+            (&[][..], "Sec-WebSocket-Extensions:\r\n", ""),
+        ] {
+            let answer = request.check(&answer(&request, changes, added)).unwrap().expect("final");
+            assert_eq!(answer.protocol, protocol);
+        }
+        assert!(request.check(b"HTTP/1.1 103 Early Hints\r\n\r\n").unwrap().is_none());
+    }
+
+    #[test]
+    fn answers_that_are_refused() {
+        let request = request(&ConnectOptions { protocol: "a".into(), ..Default::default() });
+        let accept = request.accept.clone();
+        for (changes, added, detail) in [
+            (&[("HTTP/1.1", "HTTP/1.0")][..], "", Code::Handshake),
+            (&[("Upgrade: websocket", "X: websocket")][..], "", Code::Handshake),
+            (&[("Connection: Upgrade", "Connection: close")][..], "", Code::Handshake),
+            (&[(accept.as_str(), "AAAA")][..], "", Code::Handshake),
+            (&[("Sec-WebSocket-Accept", "X")][..], "", Code::Handshake),
+            (&[][..], "Sec-WebSocket-Accept: twice\r\n", Code::Handshake),
+            (&[][..], "Sec-WebSocket-Extensions: permessage-deflate\r\n", Code::Handshake),
+            (&[][..], "Sec-WebSocket-Protocol: b\r\n", Code::SubProtocol),
+            (&[][..], "Sec-WebSocket-Protocol: A\r\n", Code::SubProtocol),
+            (&[][..], "Sec-WebSocket-Protocol:\r\n", Code::SubProtocol),
+            (&[][..], "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n", Code::SubProtocol),
+            (&[("101 Switching Protocols", "200 OK")][..], "", Code::HttpStatus),
+            (
+                &[("101 Switching Protocols", "302 Found")][..],
+                "Location: http://x/?token=s\r\n",
+                Code::HttpStatus,
+            ),
+        ] {
+            let error = request.check(&answer(&request, changes, added)).unwrap_err();
+            assert_eq!(
+                (error.detail, error.phase),
+                (detail, Phase::Handshake),
+                "{changes:?} {added}: {error}"
+            );
+            assert!(!error.message.contains("token"));
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_head_is_found_wherever_the_pieces_are_cut() {
+        for head in ["HTTP/1.1 101 X\r\nA: b\r\n\r\n", "HTTP/1.1 101 X\nA: b\n\n", "HTTP/1.1 101 X\n\r\n"] {
+            let stream = format!("{head}frame");
+            for cut in 0..=stream.len() {
+                let first = end_of_head(&stream.as_bytes()[..cut], 0);
+                assert_eq!(first, (cut >= head.len()).then_some(head.len()), "{head:?} {cut}");
+                assert_eq!(end_of_head(stream.as_bytes(), cut.min(head.len() - 1)), Some(head.len()));
+            }
+        }
+    }
+}

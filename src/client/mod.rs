@@ -1,0 +1,386 @@
+//! A client: its state, its listeners, and the sessions it goes through one after another.
+
+mod attempt;
+mod handshake;
+mod session;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
+use crate::dispatch::{in_callback, Actor, Listeners, Mailbox};
+use crate::error::{Code, Error, Phase, Result};
+use crate::options::ConnectOptions;
+use crate::runtime::Runtime;
+use crate::url::Target;
+
+/// The server's answer to the upgrade.
+#[derive(Clone, Debug)]
+pub struct HeaderReceiveEvent {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// The connection is open.
+#[derive(Clone, Debug)]
+pub struct OpenEvent {
+    /// The HTTP status.
+    pub status: u16,
+    /// The status text.
+    pub message: String,
+    /// The sub-protocol that the server chose, or "".
+    pub protocol: String,
+}
+
+/// One whole message.
+pub type MessageEvent = Received;
+
+/// The message before was complete.
+#[derive(Clone, Copy, Debug)]
+pub struct DataEndEvent;
+
+/// The connection is over.
+#[derive(Clone, Debug)]
+pub struct CloseEvent {
+    /// The code, as RFC 6455 7.1.5 defines it.
+    pub code: u16,
+    /// The reason.
+    pub reason: String,
+    /// Both sides sent a close frame.
+    pub was_clean: bool,
+}
+
+/// The send queue has room again.
+#[derive(Clone, Copy, Debug)]
+pub struct DrainEvent {
+    /// Bytes that wait in the queue.
+    pub queued_bytes: usize,
+}
+
+/// The listeners of each event.
+#[derive(Default)]
+pub struct ClientListeners {
+    /// The server's answer, before `open`.
+    pub header_receive: Listeners<HeaderReceiveEvent>,
+    /// The connection is open.
+    pub open: Listeners<OpenEvent>,
+    /// A message.
+    pub message: Listeners<MessageEvent>,
+    /// Right after each message.
+    pub data_end: Listeners<DataEndEvent>,
+    /// The connection is over.
+    pub close: Listeners<CloseEvent>,
+    /// Something failed.
+    pub error: Listeners<Error>,
+    /// The send queue has room again.
+    pub drain: Listeners<DrainEvent>,
+}
+
+/// How long each step of an attempt took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// The name lookup.
+    pub dns: Duration,
+    /// The TCP connection.
+    pub tcp: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// The opening handshake.
+    pub handshake: Duration,
+}
+
+/// Figures of the current connection, or of the last one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// What went over the connection.
+    pub traffic: Traffic,
+    /// How long its attempt took.
+    pub timings: Timings,
+}
+
+/// What waits to be delivered, and which session it belongs to.
+pub(crate) struct Event {
+    session: u32,
+    kind: Kind,
+}
+
+enum Kind {
+    HeaderReceive(Box<HeaderReceiveEvent>),
+    Open(Box<OpenEvent>),
+    Message(Received),
+    Drain(usize),
+    /// After `open`.
+    Error(Box<Error>),
+    /// Ends an attempt.
+    Failed(Box<Error>),
+    /// Ends a connection, or an attempt that was abandoned.
+    Close(Box<CloseEvent>),
+}
+
+/// A WebSocket client.
+pub struct Client {
+    runtime: Arc<Runtime>,
+    mailbox: Mailbox<Event>,
+    /// Who is told of what happens.
+    pub listeners: ClientListeners,
+    state: Mutex<State>,
+    /// The number of the session whose events count.
+    session: AtomicU32,
+}
+
+struct State {
+    stage: Stage,
+    stats: Stats,
+}
+
+/// Where the client stands, as its listeners have been told: it is open once `open` is being delivered.
+enum Stage {
+    Idle,
+    Connecting {
+        task: Option<AbortHandle>,
+        connection: Option<Arc<Connection>>,
+    },
+    /// Closed while connecting; the `close` event is on its way.
+    Abandoned,
+    Open(Arc<Connection>),
+    Destroyed,
+}
+
+impl Client {
+    /// A client that is not connected.
+    pub fn new(runtime: Arc<Runtime>) -> Arc<Client> {
+        Arc::new(Client {
+            runtime,
+            mailbox: Mailbox::new(),
+            listeners: ClientListeners::default(),
+            state: Mutex::new(State { stage: Stage::Idle, stats: Stats::default() }),
+            session: AtomicU32::new(0),
+        })
+    }
+
+    /// Starts to connect. Events tell what becomes of it.
+    pub fn connect(self: &Arc<Self>, url: &str, options: ConnectOptions) -> Result<()> {
+        options.check()?;
+        let target = Target::parse(url)?;
+        if let Some(path) = &options.ca_path {
+            crate::tls::check_file(path)?;
+        }
+        let mut state = self.state.lock();
+        match state.stage {
+            Stage::Idle => {}
+            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
+            _ => return Err(Error::code(Code::AlreadyConnected)),
+        }
+        let number = self.next_session();
+        state.stats = Stats::default();
+        state.stage = Stage::Connecting { task: None, connection: None };
+        let session = session::run(self.clone(), number, target, options);
+        let abort = self.runtime.spawn(session);
+        if let Stage::Connecting { task, .. } = &mut state.stage {
+            *task = Some(abort);
+        }
+        Ok(())
+    }
+
+    /// Sends text.
+    pub fn send_text(&self, text: &str) -> Result<()> {
+        self.open_connection()?.send(Payload::Text(text))
+    }
+
+    /// Sends bytes.
+    pub fn send_binary(&self, data: &[u8]) -> Result<()> {
+        self.open_connection()?.send(Payload::Binary(data))
+    }
+
+    /// Sends a ping.
+    pub fn ping(&self, data: &[u8]) -> Result<()> {
+        self.open_connection()?.send(Payload::Ping(data))
+    }
+
+    /// Closes the connection, or abandons the attempt.
+    pub fn close(self: &Arc<Self>, code: u16, reason: &str) -> Result<()> {
+        let frame = CloseFrame::checked(code, reason)?;
+        let mut state = self.state.lock();
+        match &mut state.stage {
+            Stage::Open(connection) => {
+                let connection = connection.clone();
+                drop(state);
+                connection.close(frame)
+            }
+            Stage::Connecting { .. } => {
+                let event = CloseEvent { code: ABNORMAL, reason: reason.to_owned(), was_clean: false };
+                self.abandon(&mut state, Kind::Close(Box::new(event)));
+                Ok(())
+            }
+            Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+            Stage::Idle | Stage::Abandoned => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    /// Figures of the current connection, or of the last one.
+    pub fn stats(&self) -> Stats {
+        let (mut stats, connection) = {
+            let state = self.state.lock();
+            let connection = match &state.stage {
+                Stage::Open(connection) => Some(connection.clone()),
+                _ => None,
+            };
+            (state.stats, connection)
+        };
+        if let Some(connection) = connection {
+            stats.traffic = connection.traffic();
+        }
+        stats
+    }
+
+    /// Ends the client. Outside callbacks, returns when no callback of it runs and its listeners are gone.
+    pub fn destroy(&self) {
+        self.end(!in_callback());
+    }
+
+    /// Ends the client without waiting.
+    pub fn release(&self) {
+        self.end(false);
+    }
+
+    fn end(&self, wait: bool) {
+        let stage = std::mem::replace(&mut self.state.lock().stage, Stage::Destroyed);
+        match stage {
+            Stage::Connecting { task: Some(task), .. } => task.abort(),
+            Stage::Open(connection) => {
+                // If it is closing already, it goes on doing so.
+                let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: String::new() });
+            }
+            _ => {}
+        }
+        Mailbox::close(self, wait);
+    }
+
+    fn open_connection(&self) -> Result<Arc<Connection>> {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => Ok(connection.clone()),
+            Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+            _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    /// Events of earlier sessions no longer count.
+    fn next_session(&self) -> u32 {
+        self.session.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    fn post(self: &Arc<Self>, session: u32, kinds: impl IntoIterator<Item = Kind>) {
+        let events = kinds.into_iter().map(|kind| Event { session, kind });
+        Mailbox::post(self, &self.runtime, events);
+    }
+
+    /// Ends an attempt with this event and nothing else.
+    fn abandon(self: &Arc<Self>, state: &mut State, last: Kind) {
+        if let Stage::Connecting { task: Some(task), .. } = &state.stage {
+            task.abort();
+        }
+        state.stage = Stage::Abandoned;
+        self.post(self.next_session(), [last]);
+    }
+
+    /// Changes the state as an event asks that is about to be delivered. Whether it still counts.
+    fn enter(&self, event: &Event) -> bool {
+        if event.session != self.session.load(Ordering::Relaxed) {
+            return false;
+        }
+        if matches!(event.kind, Kind::Message(_)) {
+            return true;
+        }
+        let mut state = self.state.lock();
+        if event.session != self.session.load(Ordering::Relaxed) {
+            return false;
+        }
+        match (&event.kind, &mut state.stage) {
+            (_, Stage::Destroyed) => return false,
+            (Kind::Open(_), Stage::Connecting { connection: Some(connection), .. }) => {
+                let connection = connection.clone();
+                state.stage = Stage::Open(connection);
+            }
+            (Kind::Close(_) | Kind::Failed(_), stage) => {
+                let ended = std::mem::replace(stage, Stage::Idle);
+                if let Stage::Open(connection) = ended {
+                    state.stats.traffic = connection.traffic();
+                }
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+impl Actor for Client {
+    type Event = Event;
+
+    fn mailbox(&self) -> &Mailbox<Event> {
+        &self.mailbox
+    }
+
+    fn deliver(&self, event: Event) {
+        if !self.enter(&event) {
+            return;
+        }
+        let listeners = &self.listeners;
+        match event.kind {
+            Kind::HeaderReceive(event) => listeners.header_receive.emit(&event),
+            Kind::Open(event) => listeners.open.emit(&event),
+            Kind::Message(event) => {
+                listeners.message.emit(&event);
+                listeners.data_end.emit(&DataEndEvent);
+            }
+            Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }),
+            Kind::Error(error) | Kind::Failed(error) => listeners.error.emit(&error),
+            Kind::Close(event) => listeners.close.emit(&event),
+        }
+    }
+
+    fn weight(event: &Event) -> usize {
+        match &event.kind {
+            Kind::Message(message) => message.data.len(),
+            _ => 0,
+        }
+    }
+
+    fn resume(&self) {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => connection.wake(),
+            Stage::Connecting { connection: Some(connection), .. } => connection.wake(),
+            _ => {}
+        }
+    }
+
+    fn panicked(self: &Arc<Self>) {
+        let error = Error {
+            code: Code::Internal,
+            ..Error::event(Phase::Call, Code::Ok, "A listener panicked; its connection is closed.")
+        };
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Open(connection) => connection.fail(error),
+            Stage::Connecting { .. } => self.abandon(&mut state, Kind::Failed(Box::new(error))),
+            _ => {}
+        }
+    }
+
+    fn retire(&self) {
+        let ClientListeners { header_receive, open, message, data_end, close, error, drain } =
+            &self.listeners;
+        header_receive.close();
+        open.close();
+        message.close();
+        data_end.close();
+        close.close();
+        error.close();
+        drain.close();
+    }
+}

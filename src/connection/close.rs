@@ -1,0 +1,90 @@
+//! Closing: which codes may be sent, and how a connection ended (RFC 6455 7).
+
+use crate::error::{Code, Error, Result};
+
+/// Normal closure.
+pub const NORMAL: u16 = 1000;
+/// This side is going away.
+pub const GOING_AWAY: u16 = 1001;
+/// The peer broke the protocol.
+pub const PROTOCOL_ERROR: u16 = 1002;
+/// The close frame held no code; never sent.
+pub const NO_STATUS: u16 = 1005;
+/// There was no close frame; never sent.
+pub const ABNORMAL: u16 = 1006;
+/// Text that is not UTF-8.
+pub const INVALID_DATA: u16 = 1007;
+/// A message above the limit.
+pub const TOO_BIG: u16 = 1009;
+/// This side failed.
+pub const INTERNAL_ERROR: u16 = 1011;
+
+/// The reason of a `close` event when the link broke.
+pub const LINK_DOWN: &str = "The link is down";
+
+const LONGEST_REASON: usize = 123;
+
+/// Code and reason for a close frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseFrame {
+    /// One that may be sent.
+    pub code: u16,
+    /// At most 123 bytes.
+    pub reason: String,
+}
+
+impl CloseFrame {
+    /// What a program asks to send. 1014 would pass RFC 6455 but not tungstenite.
+    pub fn checked(code: u16, reason: &str) -> Result<CloseFrame> {
+        if !matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999) {
+            return Err(Error::call(Code::Parameter, format!("The close code {code} may not be sent.")));
+        }
+        if reason.len() > LONGEST_REASON {
+            return Err(Error::call(
+                Code::Parameter,
+                format!("The reason has {} bytes, more than {LONGEST_REASON}.", reason.len()),
+            ));
+        }
+        Ok(CloseFrame { code, reason: reason.to_owned() })
+    }
+
+    /// What this library itself sends.
+    pub(super) fn own(code: u16, reason: &'static str) -> CloseFrame {
+        CloseFrame { code, reason: reason.to_owned() }
+    }
+
+    pub(super) fn to_wire(&self) -> tungstenite::protocol::CloseFrame {
+        tungstenite::protocol::CloseFrame { code: self.code.into(), reason: self.reason.as_str().into() }
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// What went wrong, if something did.
+    pub error: Option<Error>,
+    /// The code for the `close` event.
+    pub code: u16,
+    /// The reason for the `close` event.
+    pub reason: String,
+    /// Both sides sent a close frame.
+    pub was_clean: bool,
+}
+
+impl Ending {
+    pub(super) fn clean(frame: Option<tungstenite::protocol::CloseFrame>) -> Ending {
+        let (code, reason) = match frame {
+            Some(frame) => (frame.code.into(), frame.reason.to_string()),
+            None => (NO_STATUS, String::new()),
+        };
+        Ending { error: None, code, reason, was_clean: true }
+    }
+
+    pub(super) fn lost(error: Error) -> Ending {
+        Ending { error: Some(error), code: ABNORMAL, reason: LINK_DOWN.into(), was_clean: false }
+    }
+
+    pub(super) fn failed(error: Error, frame: &CloseFrame) -> Ending {
+        Ending { error: Some(error), code: frame.code, reason: frame.reason.clone(), was_clean: false }
+    }
+}

@@ -1,0 +1,657 @@
+//! One open WebSocket connection: what it has in common for every role.
+//!
+//! A task drives it ([`Connection::run`]); sends may also write on the thread that makes them. Both go through
+//! the link's lock, and neither waits for it: who finds it taken leaves the work to the task.
+
+mod close;
+mod heartbeat;
+mod queue;
+mod transport;
+
+use std::future::{poll_fn, Future};
+use std::io::ErrorKind;
+use std::pin::{pin, Pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::task::{ready, Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
+use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+use tungstenite::Message;
+
+use crate::error::{Code, Error, Phase, Result};
+use crate::options::Heartbeat;
+
+pub use close::{CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
+pub(crate) use queue::Payload;
+pub use transport::Transport;
+
+use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
+use heartbeat::{Beat, Pulse};
+use queue::{Frames, Next, Outbox, Stage};
+use transport::Door;
+
+/// Read at once, before the others have their turn.
+const READ_BATCH: usize = 32;
+const READ_BATCH_BYTES: usize = 1 << 20;
+/// Enough for most reads; an idle connection keeps this much.
+const READ_BUFFER: usize = 16 << 10;
+/// Written at once while more is to come.
+const WRITE_BUFFER: usize = 32 << 10;
+/// A send on the caller's thread writes at once when so much time has passed since the last.
+const BURST: Duration = Duration::from_micros(50);
+/// How long the link stays open after the close frames, for the peer to read ours and to close it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What the connection tells the object that it belongs to.
+pub(crate) trait Owner: Send + Sync {
+    /// Messages have arrived; takes them all.
+    fn received(&self, messages: &mut Vec<Received>);
+    /// Whether more messages may be read now. If not, the owner wakes the connection later.
+    fn has_room(&self) -> bool;
+    /// The send queue was full and has room again.
+    fn drained(&self, queued_bytes: usize);
+    /// Whether the owner will call [`Connection::flush_now`] soon.
+    fn hold_back(&self, connection: &Arc<Connection>) -> bool;
+}
+
+/// A whole message.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The payload.
+    pub data: Bytes,
+    /// Whether it is text, and then valid UTF-8.
+    pub is_text: bool,
+}
+
+/// What a connection may hold and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest message that is received.
+    pub max_receive_size: usize,
+    /// The largest message that may be sent.
+    pub max_send_size: usize,
+    /// How many bytes may wait to be sent.
+    pub send_queue_size: usize,
+    /// How long closing may take.
+    pub close_timeout: Duration,
+    /// When to ping.
+    pub heartbeat: Heartbeat,
+}
+
+/// Figures of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// Messages handed to the system.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Payload bytes of the messages sent.
+    pub bytes_sent: u64,
+    /// Payload bytes of the messages received.
+    pub bytes_received: u64,
+    /// Payload bytes that wait to be sent.
+    pub queued_bytes: usize,
+    /// The last ping's time to its pong.
+    pub rtt: Duration,
+}
+
+/// An open connection.
+pub struct Connection {
+    link: Mutex<Link>,
+    /// The task found the link's lock taken and waits for its release.
+    task_waits: AtomicBool,
+    outbox: Mutex<Outbox>,
+    owner: Arc<dyn Owner>,
+    limits: Limits,
+    /// Who the peer is, for error messages.
+    peer: String,
+}
+
+/// What is needed to read and write.
+struct Link {
+    socket: WebSocket<Door>,
+    /// What was taken from the outbox and not yet written.
+    frames: Frames,
+    /// Something was written and not flushed.
+    dirty: bool,
+    /// The transport took no more at the last try.
+    blocked: bool,
+    pulse: Pulse,
+    received: Vec<Received>,
+    messages_received: u64,
+    bytes_received: u64,
+    /// Received since the last send, so that the next send is worth a write of its own.
+    answering: bool,
+    close_sent: bool,
+    /// How the connection has ended; what is left is to flush.
+    ending: Option<Ending>,
+    /// Until when the last frame may take.
+    end_by: Option<Instant>,
+    /// A write on another thread failed.
+    broken: Option<WsError>,
+}
+
+/// The link's lock. Must not be released while the outbox is locked.
+struct LinkLock<'a> {
+    // Dropped in this order.
+    link: MutexGuard<'a, Link>,
+    _then: WakeTask<'a>,
+}
+
+/// Wakes the task, when the link is released, if it found the link taken.
+struct WakeTask<'a>(&'a Connection);
+
+impl std::ops::Deref for LinkLock<'_> {
+    type Target = Link;
+    fn deref(&self) -> &Link {
+        &self.link
+    }
+}
+
+impl std::ops::DerefMut for LinkLock<'_> {
+    fn deref_mut(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+impl Drop for WakeTask<'_> {
+    fn drop(&mut self) {
+        if self.0.task_waits.swap(false, Ordering::SeqCst) {
+            self.0.wake();
+        }
+    }
+}
+
+impl Connection {
+    /// A connection after its opening handshake. `early` is what arrived behind the handshake.
+    pub(crate) fn new(
+        transport: Transport,
+        role: Role,
+        early: Vec<u8>,
+        limits: Limits,
+        owner: Arc<dyn Owner>,
+        peer: String,
+    ) -> Arc<Connection> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(limits.max_receive_size))
+            .max_frame_size(Some(limits.max_receive_size));
+        let link = Link {
+            socket: WebSocket::from_partially_read(Door::new(transport), early, role, Some(config)),
+            frames: Frames::default(),
+            dirty: false,
+            blocked: false,
+            pulse: Pulse::new(limits.heartbeat, Instant::now()),
+            received: Vec::new(),
+            messages_received: 0,
+            bytes_received: 0,
+            answering: true,
+            close_sent: false,
+            ending: None,
+            end_by: None,
+            broken: None,
+        };
+        Arc::new(Connection {
+            link: Mutex::new(link),
+            task_waits: AtomicBool::new(false),
+            outbox: Mutex::new(Outbox::new()),
+            owner,
+            limits,
+            peer,
+        })
+    }
+
+    /// Sends a message: accepted whole, or not at all.
+    pub(crate) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
+        payload.check(self.limits.max_send_size)?;
+        let mut outbox = self.outbox.lock();
+        outbox.admit(payload.len(), self.limits.send_queue_size)?;
+        if !outbox.is_idle() {
+            outbox.push(payload);
+            return Ok(());
+        }
+        if self.owner.hold_back(self) {
+            outbox.push(payload);
+            return Ok(());
+        }
+        // In a burst one thread queues while another writes; a single message is not worth a wake-up.
+        let now = Instant::now();
+        let in_burst = outbox.last_send.replace(now).is_some_and(|last| now - last < BURST);
+        match self.try_link() {
+            Some(mut link) if link.is_free() && (link.answering || !in_burst) => {
+                // While the link is locked others can only queue, so the order stands.
+                drop(outbox);
+                link.answering = false;
+                link.frames.push(payload);
+                self.pump_or_leave(&mut link);
+            }
+            link => {
+                outbox.push(payload);
+                drop(outbox);
+                drop(link);
+                self.wake();
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to close: what was accepted goes first.
+    pub(crate) fn close(&self, frame: CloseFrame) -> Result<()> {
+        self.outbox.lock().close(Stage::Closing(frame, Instant::now() + self.limits.close_timeout))?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Ends the connection because this side failed.
+    pub(crate) fn fail(&self, error: Error) {
+        self.outbox.lock().stage = Stage::Failed(error);
+        self.wake();
+    }
+
+    /// Lets the task look at everything again.
+    pub(crate) fn wake(&self) {
+        let waker = self.outbox.lock().waker.clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Writes what is queued on this thread, if the link is free; else the task does it.
+    pub(crate) fn flush_now(self: &Arc<Self>) {
+        match self.try_link() {
+            Some(mut link) => self.pump_or_leave(&mut link),
+            None => self.wake(),
+        }
+    }
+
+    /// Figures up to now.
+    pub fn traffic(&self) -> Traffic {
+        let (messages_received, bytes_received, rtt) = {
+            // The only one to wait for the link: its holders never wait themselves.
+            let link = LinkLock { link: self.link.lock(), _then: WakeTask(self) };
+            (link.messages_received, link.bytes_received, link.pulse.rtt())
+        };
+        let outbox = self.outbox.lock();
+        Traffic {
+            messages_sent: outbox.messages_sent,
+            messages_received,
+            bytes_sent: outbox.bytes_sent,
+            bytes_received,
+            queued_bytes: outbox.bytes,
+            rtt,
+        }
+    }
+
+    /// Drives the connection to its end.
+    pub(crate) async fn run(self: &Arc<Self>) -> Ending {
+        let mut timer = pin!(tokio::time::sleep_until(far_away(Instant::now())));
+        let ending = poll_fn(|cx| self.poll(cx, timer.as_mut())).await;
+        self.outbox.lock().stage = Stage::Closed;
+        ending
+    }
+
+    /// Gives the peer time to read the close frame and to close the link (RFC 6455 7.1.1), then hangs up.
+    /// Hanging up at once would reset the link if the peer has sent more, and the reset would overtake the
+    /// frame.
+    pub(crate) async fn linger(self: &Arc<Self>) {
+        let drained = poll_fn(|cx| {
+            let mut link = self.link.lock();
+            let Ok(transport) = link.socket.get_mut().transport() else { return Poll::Ready(()) };
+            let _ = ready!(Pin::new(&mut *transport).poll_shutdown(cx));
+            let mut buffer = [0; 4096];
+            loop {
+                let mut buffer = ReadBuf::new(&mut buffer);
+                match ready!(Pin::new(&mut *transport).poll_read(cx, &mut buffer)) {
+                    Ok(()) if !buffer.filled().is_empty() => continue,
+                    _ => return Poll::Ready(()),
+                }
+            }
+        });
+        // Whether the peer was in time makes no difference.
+        let _ = tokio::time::timeout(LINGER, drained).await;
+        self.hang_up();
+    }
+
+    /// Closes the link, whoever else still knows the connection.
+    pub(crate) fn hang_up(&self) {
+        self.link.lock().socket.get_mut().hang_up();
+    }
+
+    fn try_link(&self) -> Option<LinkLock<'_>> {
+        self.link.try_lock().map(|link| LinkLock { link, _then: WakeTask(self) })
+    }
+
+    /// The link for the task, which is woken when it is free if it isn't now.
+    fn link_for_task(&self, cx: &Context<'_>) -> Poll<LinkLock<'_>> {
+        if let Some(link) = self.try_link() {
+            return Poll::Ready(link);
+        }
+        self.keep_waker(cx);
+        self.task_waits.store(true, Ordering::SeqCst);
+        match self.try_link() {
+            Some(link) => Poll::Ready(link),
+            None => Poll::Pending,
+        }
+    }
+
+    fn poll(self: &Arc<Self>, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Ending> {
+        let mut link = ready!(self.link_for_task(cx));
+        if !link.socket.get_ref().waker.will_wake(cx.waker()) {
+            link.socket.get_mut().waker = cx.waker().clone();
+            self.keep_waker(cx);
+        }
+        let now = Instant::now();
+        let more = link.ending.is_none() && self.read(&mut link, now);
+        if let Some(error) = link.broken.take_if(|_| !more) {
+            self.end(&mut link, error);
+        }
+        loop {
+            // A flush is dear, so it waits until nothing more is there to read.
+            if let Err(error) = self.pump(&mut link, !more) {
+                self.end(&mut link, error);
+            }
+            if !link.blocked {
+                if let Some(ending) = link.ending.take() {
+                    return Poll::Ready(ending);
+                }
+            }
+            let deadline = match self.look_at_clock(&mut link, Instant::now()) {
+                Clock::Wait(deadline) => deadline,
+                Clock::Ping(payload) => {
+                    let ping = link.frames.heartbeat(payload);
+                    if let Err(error) = link.write(ping) {
+                        self.end(&mut link, error);
+                    }
+                    continue;
+                }
+                Clock::Cut(ending) => return Poll::Ready(ending),
+            };
+            if timer.deadline() != deadline {
+                timer.as_mut().reset(deadline);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                if more {
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Reads a batch of messages. Whether there may be more to read at once.
+    fn read(&self, link: &mut Link, now: Instant) -> bool {
+        let room = self.owner.has_room();
+        link.pulse.set_deaf(!room, now);
+        if !room {
+            return false;
+        }
+        let (mut bytes, mut more) = (0, true);
+        for _ in 0..READ_BATCH {
+            let (data, is_text) = match link.socket.read() {
+                Ok(Message::Text(text)) => (Bytes::from(text), true),
+                Ok(Message::Binary(data)) => (data, false),
+                Ok(Message::Pong(payload)) => {
+                    link.pulse.got_pong(&payload, now);
+                    continue;
+                }
+                Ok(Message::Close(frame)) => {
+                    link.ending = Some(Ending::clean(frame));
+                    link.dirty = true;
+                    more = false;
+                    break;
+                }
+                // The answer to a ping is written by the next read or flush.
+                Ok(Message::Ping(_) | Message::Frame(_)) => {
+                    link.dirty = true;
+                    continue;
+                }
+                Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
+                Err(error) => {
+                    self.end(link, error);
+                    more = false;
+                    break;
+                }
+            };
+            bytes += data.len();
+            link.messages_received += 1;
+            link.bytes_received += data.len() as u64;
+            link.received.push(Received { data, is_text });
+            if bytes > READ_BATCH_BYTES {
+                break;
+            }
+        }
+        if std::mem::take(&mut link.socket.get_mut().heard) {
+            link.pulse.heard(now);
+            link.answering = true;
+        }
+        if !link.received.is_empty() {
+            self.owner.received(&mut link.received);
+        }
+        more
+    }
+
+    /// Writes what was accepted as far as the transport takes it, then the close frame if one is due.
+    fn pump(&self, link: &mut Link, flush: bool) -> Result<(), WsError> {
+        if link.blocked {
+            link.flush()?;
+        }
+        while !link.blocked && link.ending.is_none() {
+            if link.frames.is_empty() {
+                let mut outbox = self.outbox.lock();
+                if !link.frames.take(&mut outbox) {
+                    self.close_if_due(link, outbox);
+                    break;
+                }
+            }
+            while let Some(next) = link.frames.next() {
+                link.write(next)?;
+                if link.blocked {
+                    break;
+                }
+            }
+            self.book(link);
+        }
+        if flush && link.dirty && !link.blocked {
+            link.flush()?;
+        }
+        Ok(())
+    }
+
+    fn pump_or_leave(&self, link: &mut Link) {
+        if let Err(error) = self.pump(link, true) {
+            link.broken = Some(error);
+            self.wake();
+        }
+    }
+
+    fn book(&self, link: &mut Link) {
+        let written = std::mem::take(&mut link.frames.written);
+        let mut outbox = self.outbox.lock();
+        let room = outbox.book(written, self.limits.send_queue_size);
+        let queued = outbox.bytes;
+        drop(outbox);
+        if room {
+            self.owner.drained(queued);
+        }
+    }
+
+    /// Everything accepted is written: if the connection is closing, its close frame is next.
+    fn close_if_due(&self, link: &mut Link, outbox: MutexGuard<'_, Outbox>) {
+        match &outbox.stage {
+            Stage::Open | Stage::Closed => {}
+            Stage::Closing(frame, _) => {
+                let frame = frame.clone();
+                drop(outbox);
+                link.send_close(&frame);
+            }
+            Stage::Failed(error) => {
+                let error = error.clone();
+                drop(outbox);
+                self.fail_with(link, CloseFrame::own(INTERNAL_ERROR, "Internal error"), error);
+            }
+        }
+    }
+
+    /// The connection can't go on: says so to the peer where that makes sense, and settles how it ended.
+    fn end(&self, link: &mut Link, error: WsError) {
+        if link.ending.is_some() {
+            // The rest of the close frame can't be written, which changes nothing.
+            link.blocked = false;
+            return;
+        }
+        let peer = &self.peer;
+        let protocol = |detail, message: String| Error::event(Phase::Protocol, detail, message);
+        match error {
+            WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+            | WsError::ConnectionClosed
+            | WsError::AlreadyClosed => {
+                let message = format!("{peer} closed the connection without a close frame.");
+                link.ending = Some(Ending::lost(Error::event(Phase::Io, Code::LinkLost, message)));
+            }
+            WsError::Io(error) => {
+                let error = Error::io(Phase::Io, format!("The connection to {peer} broke"), &error);
+                link.ending = Some(Ending::lost(error));
+            }
+            WsError::Utf8(_) => {
+                let error = protocol(Code::InvalidUtf8, format!("{peer} sent text that is not UTF-8."));
+                self.fail_with(link, CloseFrame::own(INVALID_DATA, "Invalid UTF-8"), error);
+            }
+            WsError::Capacity(CapacityError::MessageTooLong { size, max_size }) => {
+                let message = format!("{peer} sent a message of {size} bytes, more than {max_size}.");
+                let error = protocol(Code::MessageTooBig, message);
+                self.fail_with(link, CloseFrame::own(TOO_BIG, "Message too big"), error);
+            }
+            WsError::Protocol(error) => {
+                let error =
+                    protocol(Code::Protocol, format!("{peer} broke the WebSocket protocol: {error}."));
+                self.fail_with(link, CloseFrame::own(PROTOCOL_ERROR, "Protocol error"), error);
+            }
+            error => {
+                let error = Error { code: Code::Internal, ..protocol(Code::Ok, format!("{error}.")) };
+                self.fail_with(link, CloseFrame::own(INTERNAL_ERROR, "Internal error"), error);
+            }
+        }
+    }
+
+    fn fail_with(&self, link: &mut Link, frame: CloseFrame, error: Error) {
+        link.send_close(&frame);
+        link.ending = Some(Ending::failed(error, &frame));
+    }
+
+    fn look_at_clock(&self, link: &mut Link, now: Instant) -> Clock {
+        if link.ending.is_some() {
+            // Only the close frame is left to write.
+            let until = *link.end_by.get_or_insert(now + self.limits.close_timeout);
+            return match link.ending.take_if(|_| now >= until) {
+                Some(ending) => Clock::Cut(ending),
+                None => Clock::Wait(until),
+            };
+        }
+        let (closing, queued) = {
+            let outbox = self.outbox.lock();
+            let closing = match &outbox.stage {
+                Stage::Closing(_, until) => Some(*until),
+                _ => None,
+            };
+            (closing, outbox.bytes)
+        };
+        if let Some(until) = closing {
+            if now < until {
+                return Clock::Wait(until);
+            }
+            let message = format!(
+                "{} did not end the closing handshake within {} ms; {queued} bytes were not sent.",
+                self.peer,
+                self.limits.close_timeout.as_millis(),
+            );
+            return Clock::Cut(Ending::lost(Error::event(Phase::Io, Code::CloseTimeout, message)));
+        }
+        match link.pulse.beat(now) {
+            Beat::Wait(until) => Clock::Wait(until.unwrap_or_else(|| far_away(now))),
+            Beat::Ping(payload) => Clock::Ping(payload),
+            Beat::Lost => {
+                let message = format!(
+                    "{} did not answer a ping within {} ms.",
+                    self.peer,
+                    link.pulse.timeout().as_millis()
+                );
+                Clock::Cut(Ending::lost(Error::event(Phase::Heartbeat, Code::HeartbeatLost, message)))
+            }
+        }
+    }
+
+    fn keep_waker(&self, cx: &Context<'_>) {
+        self.outbox.lock().waker = Some(cx.waker().clone());
+    }
+}
+
+/// Later than anything that matters.
+fn far_away(now: Instant) -> Instant {
+    now + Duration::from_secs(86400 * 365)
+}
+
+/// What time it is for a connection.
+enum Clock {
+    /// Nothing to do before.
+    Wait(Instant),
+    /// The heartbeat wants a ping.
+    Ping([u8; 8]),
+    /// The time is up.
+    Cut(Ending),
+}
+
+impl Link {
+    /// Nothing waits in it, and it takes messages.
+    fn is_free(&self) -> bool {
+        self.frames.is_empty() && !self.blocked && !self.close_sent && self.ending.is_none()
+    }
+
+    fn write(&mut self, next: Next) -> Result<(), WsError> {
+        if let Some(payload) = next.ping {
+            self.pulse.sent_ping(payload, Instant::now());
+        }
+        self.dirty = true;
+        let written = self.socket.write(Message::Frame(next.frame));
+        self.note_blocked(written)
+    }
+
+    fn flush(&mut self) -> Result<(), WsError> {
+        self.blocked = false;
+        let flushed = self.socket.flush();
+        self.note_blocked(flushed)?;
+        self.dirty = self.blocked;
+        Ok(())
+    }
+
+    /// Sends a close frame, once; a link that can't take it is broken anyway.
+    fn send_close(&mut self, frame: &CloseFrame) {
+        if !std::mem::replace(&mut self.close_sent, true) {
+            self.dirty = true;
+            let sent = self.socket.close(Some(frame.to_wire()));
+            let _ = self.note_blocked(sent);
+        }
+    }
+
+    /// `WouldBlock` is no error: tungstenite has kept the frame.
+    fn note_blocked(&mut self, result: Result<(), WsError>) -> Result<(), WsError> {
+        match result {
+            Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                self.blocked = true;
+                Ok(())
+            }
+            // A server's last frame is out.
+            Err(WsError::ConnectionClosed) if self.ending.is_some() => Ok(()),
+            result => result,
+        }
+    }
+}

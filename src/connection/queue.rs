@@ -1,0 +1,307 @@
+//! What waits to be sent: accepted in the outbox by any thread, cut into frames by whoever has the link.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::Frame;
+
+use super::close::CloseFrame;
+use crate::error::{Code, Error, Result};
+
+/// A larger message goes out in fragments: control frames pass between them, and the write buffer, which
+/// keeps the size of the largest frame, stays small.
+const FRAGMENT: usize = 64 << 10;
+
+const LARGEST_PING: usize = 125;
+
+/// What a program sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Payload<'a> {
+    Text(&'a str),
+    Binary(&'a [u8]),
+    Ping(&'a [u8]),
+}
+
+impl Payload<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Payload::Text(text) => text.as_bytes(),
+            Payload::Binary(bytes) | Payload::Ping(bytes) => bytes,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.bytes().len()
+    }
+
+    /// The rules that need no connection.
+    pub fn check(&self, max_send_size: usize) -> Result<()> {
+        let (what, most) = match self {
+            Payload::Ping(_) => ("ping", LARGEST_PING),
+            _ => ("message", max_send_size),
+        };
+        match self.len() > most {
+            true => Err(Error::call(
+                Code::Parameter,
+                format!("The {what} has {} bytes, more than {most}.", self.len()),
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    kind: Kind,
+    data: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Binary,
+    Ping,
+}
+
+impl From<Payload<'_>> for Outgoing {
+    fn from(payload: Payload<'_>) -> Self {
+        let kind = match payload {
+            Payload::Text(_) => Kind::Text,
+            Payload::Binary(_) => Kind::Binary,
+            Payload::Ping(_) => Kind::Ping,
+        };
+        Outgoing { kind, data: Bytes::copy_from_slice(payload.bytes()) }
+    }
+}
+
+/// How far a connection is, as seen by those who send.
+#[derive(Debug)]
+pub enum Stage {
+    Open,
+    /// What was accepted goes out, then the frame; until the time, the peer must have answered.
+    Closing(CloseFrame, Instant),
+    /// This side can't go on.
+    Failed(Error),
+    Closed,
+}
+
+/// The messages that were accepted.
+#[derive(Debug)]
+pub struct Outbox {
+    messages: VecDeque<Outgoing>,
+    /// Accepted and not yet written, those in [`Frames`] included.
+    pub bytes: usize,
+    /// Somebody has been told to write.
+    scheduled: bool,
+    /// A message was refused for want of room.
+    refused: bool,
+    pub stage: Stage,
+    pub waker: Option<Waker>,
+    /// When a send last had the choice to write at once.
+    pub last_send: Option<Instant>,
+    pub messages_sent: u64,
+    pub bytes_sent: u64,
+}
+
+impl Outbox {
+    pub fn new() -> Self {
+        Outbox {
+            messages: VecDeque::new(),
+            bytes: 0,
+            scheduled: false,
+            refused: false,
+            stage: Stage::Open,
+            waker: None,
+            last_send: None,
+            messages_sent: 0,
+            bytes_sent: 0,
+        }
+    }
+
+    /// Makes room for a message of this length, or says why there is none. An empty queue takes any message.
+    pub fn admit(&mut self, length: usize, capacity: usize) -> Result<()> {
+        if !matches!(self.stage, Stage::Open) {
+            return Err(Error::code(Code::NotConnected));
+        }
+        if self.bytes > 0 && self.bytes.saturating_add(length) > capacity {
+            self.refused = true;
+            return Err(Error::call(
+                Code::QueueFull,
+                format!("{} bytes wait to be sent; the send queue holds {capacity}.", self.bytes),
+            ));
+        }
+        self.bytes += length;
+        Ok(())
+    }
+
+    /// Nothing waits and nobody has been told to write.
+    pub fn is_idle(&self) -> bool {
+        self.messages.is_empty() && !self.scheduled
+    }
+
+    /// Queues a message that was admitted. Whether somebody must be told to write.
+    pub fn push(&mut self, payload: Payload<'_>) -> bool {
+        self.messages.push_back(payload.into());
+        !std::mem::replace(&mut self.scheduled, true)
+    }
+
+    pub fn close(&mut self, closing: Stage) -> Result<()> {
+        match self.stage {
+            Stage::Open => {
+                self.stage = closing;
+                Ok(())
+            }
+            _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    /// Books what was written. Whether a refused sender may be told that there is room.
+    pub fn book(&mut self, written: Written, capacity: usize) -> bool {
+        self.bytes = self.bytes.saturating_sub(written.queued_bytes);
+        self.messages_sent += written.messages;
+        self.bytes_sent += written.bytes;
+        let room = self.refused && self.bytes <= capacity / 2;
+        self.refused &= !room;
+        room
+    }
+}
+
+/// What was written since it was booked last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes that no longer count as queued.
+    pub queued_bytes: usize,
+    /// Whole messages, pings not counted.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Messages on their way to the socket, cut into frames.
+#[derive(Debug, Default)]
+pub struct Frames {
+    messages: VecDeque<Outgoing>,
+    /// How much of the first message has been cut off.
+    cut: usize,
+    pub written: Written,
+}
+
+/// A frame to write; a ping's payload, to know its pong.
+pub struct Next {
+    pub frame: Frame,
+    pub ping: Option<Bytes>,
+}
+
+impl Frames {
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Takes all that was accepted. Whether there is anything to write.
+    pub fn take(&mut self, outbox: &mut Outbox) -> bool {
+        outbox.scheduled = false;
+        if self.messages.capacity() > 64 {
+            self.messages = VecDeque::new();
+        }
+        std::mem::swap(&mut self.messages, &mut outbox.messages);
+        !self.messages.is_empty()
+    }
+
+    pub fn push(&mut self, payload: Payload<'_>) {
+        self.messages.push_back(payload.into());
+    }
+
+    /// A ping of the heartbeat, which nobody queued. Goes before the messages, between fragments if need be.
+    pub fn heartbeat(&mut self, payload: [u8; 8]) -> Next {
+        let payload = Bytes::copy_from_slice(&payload);
+        Next { frame: Frame::ping(payload.clone()), ping: Some(payload) }
+    }
+
+    pub fn next(&mut self) -> Option<Next> {
+        let message = self.messages.front()?;
+        if message.kind == Kind::Ping {
+            let data = self.messages.pop_front()?.data;
+            self.written.queued_bytes += data.len();
+            return Some(Next { frame: Frame::ping(data.clone()), ping: Some(data) });
+        }
+        let opcode = match (self.cut, message.kind) {
+            (0, Kind::Text) => Data::Text,
+            (0, _) => Data::Binary,
+            _ => Data::Continue,
+        };
+        let rest = message.data.len() - self.cut;
+        let is_last = rest <= FRAGMENT;
+        let data = match (self.cut, is_last) {
+            (0, true) => self.messages.pop_front()?.data,
+            (cut, true) => self.messages.pop_front()?.data.split_off(cut),
+            (cut, false) => message.data.slice(cut..cut + FRAGMENT),
+        };
+        self.written.queued_bytes += data.len();
+        self.written.bytes += data.len() as u64;
+        self.cut = if is_last { 0 } else { self.cut + FRAGMENT };
+        self.written.messages += u64::from(is_last);
+        Some(Next { frame: Frame::message(data, OpCode::Data(opcode), is_last), ping: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames_of(payload: Payload<'_>) -> Vec<Frame> {
+        let mut frames = Frames::default();
+        frames.push(payload);
+        let cut: Vec<Frame> = std::iter::from_fn(|| frames.next().map(|next| next.frame)).collect();
+        assert_eq!(frames.written.queued_bytes, payload.len());
+        cut
+    }
+
+    #[test]
+    fn a_large_message_goes_out_in_fragments() {
+        let data: Vec<u8> = (0..2 * FRAGMENT + 1).map(|byte| byte as u8).collect();
+        let frames = frames_of(Payload::Binary(&data));
+        let shape: Vec<(OpCode, bool, usize)> = frames
+            .iter()
+            .map(|frame| (frame.header().opcode, frame.header().is_final, frame.payload().len()))
+            .collect();
+        let (binary, more) = (OpCode::Data(Data::Binary), OpCode::Data(Data::Continue));
+        assert_eq!(shape, [(binary, false, FRAGMENT), (more, false, FRAGMENT), (more, true, 1)]);
+        assert_eq!(frames.iter().flat_map(|frame| frame.payload()).copied().collect::<Vec<u8>>(), data);
+    }
+
+    #[test]
+    fn a_message_that_fits_is_one_frame_even_when_empty() {
+        let text = "a".repeat(FRAGMENT);
+        for text in ["", "a", &text] {
+            let frames = frames_of(Payload::Text(text));
+            assert_eq!(frames.len(), 1);
+            assert_eq!(frames[0].header().opcode, OpCode::Data(Data::Text));
+            assert!(frames[0].header().is_final);
+            assert_eq!(frames[0].payload(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_tells_when_half_of_it_is_empty() {
+        let mut outbox = Outbox::new();
+        outbox.admit(100, 10).expect("an empty queue takes any message");
+        assert_eq!(outbox.admit(1, 10).unwrap_err().code, Code::QueueFull);
+        assert!(!outbox.book(Written { queued_bytes: 94, ..Default::default() }, 10));
+        assert!(outbox.book(Written { queued_bytes: 1, ..Default::default() }, 10));
+        assert!(!outbox.book(Written { queued_bytes: 1, ..Default::default() }, 10), "told once");
+        outbox.admit(6, 10).unwrap();
+        assert_eq!(outbox.bytes, 10);
+    }
+
+    #[test]
+    fn after_close_nothing_is_accepted() {
+        let mut outbox = Outbox::new();
+        let closing = || Stage::Closing(CloseFrame::checked(1000, "").unwrap(), Instant::now());
+        outbox.close(closing()).unwrap();
+        assert_eq!(outbox.admit(1, 10).unwrap_err().code, Code::NotConnected);
+        assert_eq!(outbox.close(closing()).unwrap_err().code, Code::NotConnected);
+    }
+}

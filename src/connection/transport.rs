@@ -1,0 +1,107 @@
+//! The byte stream beneath a connection, and the door through which tungstenite reaches it.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// TCP, with or without TLS.
+#[derive(Debug)]
+pub enum Transport {
+    /// ws.
+    Plain(TcpStream),
+    /// wss.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A transport for code that knows `WouldBlock` instead of tasks. Whoever calls, from whatever thread, it is
+/// the connection's task that is woken when the transport is ready again.
+#[derive(Debug)]
+pub struct Door {
+    /// `None` once the connection has hung up.
+    transport: Option<Transport>,
+    pub waker: Waker,
+    /// Bytes have come in since this was last cleared.
+    pub heard: bool,
+}
+
+impl Door {
+    pub fn new(transport: Transport) -> Self {
+        Door { transport: Some(transport), waker: Waker::noop().clone(), heard: false }
+    }
+
+    /// Closes the transport, whoever else still knows the connection.
+    pub fn hang_up(&mut self) {
+        self.transport = None;
+    }
+
+    pub fn transport(&mut self) -> io::Result<&mut Transport> {
+        self.transport.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn poll<T>(
+        &mut self,
+        poll: impl FnOnce(Pin<&mut Transport>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> io::Result<T> {
+        let transport = self.transport.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+        match poll(Pin::new(transport), &mut Context::from_waker(&self.waker)) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Read for Door {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut buf = ReadBuf::new(buf);
+        self.poll(|transport, cx| transport.poll_read(cx, &mut buf))?;
+        let length = buf.filled().len();
+        self.heard |= length > 0;
+        Ok(length)
+    }
+}
+
+impl Write for Door {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.poll(|transport, cx| transport.poll_write(cx, buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.poll(|transport, cx| transport.poll_flush(cx))
+    }
+}

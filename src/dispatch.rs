@@ -1,0 +1,357 @@
+//! Events to listeners: in order, one at a time for each handle, and on/off from anywhere.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::connection::Connection;
+use crate::error::{Code, Error, Result};
+use crate::runtime::{Runtime, Strand};
+
+thread_local! {
+    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// While this lives, the thread counts as being inside a callback.
+#[derive(Debug)]
+pub struct InCallback(());
+
+/// Marks the thread as being inside a callback. The library's own threads are so all their life, since what
+/// calls the library there is a callback; other threads while they run a `free_fn` or write a log line.
+pub fn enter_callback() -> InCallback {
+    let _ = CALLBACKS.try_with(|depth| depth.set(depth.get() + 1));
+    InCallback(())
+}
+
+impl Drop for InCallback {
+    fn drop(&mut self) {
+        let _ = CALLBACKS.try_with(|depth| depth.set(depth.get() - 1));
+    }
+}
+
+/// Whether this thread is inside a callback, where nothing may wait.
+pub fn in_callback() -> bool {
+    CALLBACKS.try_with(|depth| depth.get() > 0).unwrap_or(true)
+}
+
+/// What makes a listener the same as another: its function and its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerKey(pub usize, pub usize);
+
+type Call<E> = Box<dyn Fn(&E) + Send + Sync>;
+
+struct Listener<E> {
+    key: ListenerKey,
+    call: Call<E>,
+    /// Cleared by `remove`, so that it isn't called again by an event that is being delivered.
+    registered: AtomicBool,
+}
+
+/// The listeners of one event, in the order of their registration.
+pub struct Listeners<E> {
+    list: Mutex<List<E>>,
+    /// Spares events that nobody listens to the lock.
+    any: AtomicBool,
+}
+
+struct List<E> {
+    listeners: Arc<Vec<Arc<Listener<E>>>>,
+    closed: bool,
+}
+
+impl<E> Default for Listeners<E> {
+    fn default() -> Self {
+        let list = List { listeners: Arc::default(), closed: false };
+        Listeners { list: Mutex::new(list), any: AtomicBool::new(false) }
+    }
+}
+
+impl<E> Listeners<E> {
+    /// Adds a listener, which `make` makes unless the key is there already.
+    pub fn add(&self, key: ListenerKey, make: impl FnOnce() -> Call<E>) -> Result<()> {
+        let mut list = self.list.lock();
+        if list.closed {
+            return Err(Error::code(Code::BadHandle));
+        }
+        if list.listeners.iter().any(|listener| listener.key == key) {
+            return Ok(());
+        }
+        let listener = Arc::new(Listener { key, call: make(), registered: AtomicBool::new(true) });
+        // A new list, since an event may be going through the old one.
+        let mut listeners = Vec::clone(&list.listeners);
+        listeners.push(listener);
+        list.listeners = Arc::new(listeners);
+        self.any.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Removes one listener, or all of them for `None`.
+    pub fn remove(&self, key: Option<ListenerKey>) {
+        // Dropped outside the lock: what a listener owns may call back.
+        let _removed = {
+            let mut list = self.list.lock();
+            let (removed, kept): (Vec<_>, Vec<_>) = list
+                .listeners
+                .iter()
+                .cloned()
+                .partition(|listener| key.is_none_or(|key| listener.key == key));
+            for listener in &removed {
+                listener.registered.store(false, Ordering::Release);
+            }
+            self.any.store(!kept.is_empty(), Ordering::Release);
+            (std::mem::replace(&mut list.listeners, Arc::new(kept)), removed)
+        };
+    }
+
+    /// Removes all listeners and takes no more.
+    pub fn close(&self) {
+        self.list.lock().closed = true;
+        self.remove(None);
+    }
+
+    /// Calls the listeners.
+    pub fn emit(&self, event: &E) {
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let listeners = self.list.lock().listeners.clone();
+        for listener in listeners.iter() {
+            if listener.registered.load(Ordering::Acquire) {
+                (listener.call)(event);
+            }
+        }
+    }
+}
+
+/// Short calls in a row after which a handle is trusted to hold the lead.
+const TRUST: u32 = 16;
+/// A call that takes longer ends the trust.
+const SHORT: Duration = Duration::from_micros(100);
+/// How many events are timed together.
+const TIMED_TOGETHER: u32 = 8;
+/// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
+const MOST_EVENTS: usize = 256;
+const MOST_BYTES: usize = 1 << 20;
+/// Larger queues are given back when they are empty.
+const KEPT_CAPACITY: usize = 32;
+
+/// The events of one handle that wait for their callbacks.
+pub(crate) struct Mailbox<E> {
+    state: Mutex<State<E>>,
+    /// Tells that the last batch of a closed mailbox is over.
+    ended: Condvar,
+    closed: AtomicBool,
+    trust: AtomicU32,
+    /// Connections on which the batch that runs has sent. `None`: sends are not held back.
+    held_back: Mutex<Option<Vec<Arc<Connection>>>>,
+}
+
+struct State<E> {
+    events: VecDeque<E>,
+    bytes: usize,
+    phase: Phase,
+    /// The reading of a socket has stopped for want of room.
+    starved: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Ready,
+    Running,
+}
+
+/// What has a mailbox and can deliver its events.
+pub(crate) trait Actor: Send + Sync + 'static {
+    type Event: Send;
+
+    fn mailbox(&self) -> &Mailbox<Self::Event>;
+    /// Calls the listeners of one event.
+    fn deliver(&self, event: Self::Event);
+    /// The payload that an event holds, in bytes.
+    fn weight(event: &Self::Event) -> usize;
+    /// The mailbox has room again.
+    fn resume(&self);
+    /// A listener panicked.
+    fn panicked(self: &Arc<Self>);
+    /// The mailbox is closed and no callback runs: the listeners go.
+    fn retire(&self);
+}
+
+impl<E: Send> Mailbox<E> {
+    pub fn new() -> Self {
+        let state = State { events: VecDeque::new(), bytes: 0, phase: Phase::Idle, starved: false };
+        Mailbox {
+            state: Mutex::new(state),
+            ended: Condvar::new(),
+            closed: AtomicBool::new(false),
+            trust: AtomicU32::new(0),
+            held_back: Mutex::new(None),
+        }
+    }
+
+    /// Adds events; their callbacks follow.
+    pub fn post<A>(actor: &Arc<A>, runtime: &Runtime, events: impl IntoIterator<Item = E>)
+    where
+        A: Actor<Event = E>,
+    {
+        let mailbox = actor.mailbox();
+        let mut state = mailbox.state.lock();
+        if mailbox.closed.load(Ordering::Acquire) {
+            return;
+        }
+        for event in events {
+            state.bytes += A::weight(&event);
+            state.events.push_back(event);
+        }
+        if state.phase == Phase::Idle && !state.events.is_empty() {
+            state.phase = Phase::Ready;
+            drop(state);
+            runtime.make_ready(actor.clone());
+        }
+    }
+
+    /// Whether more may be read from a socket; if not, [`Actor::resume`] tells when.
+    pub fn has_room(&self) -> bool {
+        let mut state = self.state.lock();
+        let room = state.events.len() < MOST_EVENTS && state.bytes < MOST_BYTES;
+        state.starved |= !room;
+        room
+    }
+
+    /// Whether the connection will be flushed when the batch that runs now is over.
+    pub fn hold_back(&self, connection: &Arc<Connection>) -> bool {
+        match &mut *self.held_back.lock() {
+            Some(connections) => {
+                connections.push(connection.clone());
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ends the delivery. With `wait`, returns when no callback runs and the actor has retired; without, the
+    /// actor retires when its last callback has returned.
+    pub fn close<A>(actor: &A, wait: bool)
+    where
+        A: Actor<Event = E>,
+    {
+        let mailbox = actor.mailbox();
+        let mut state = mailbox.state.lock();
+        mailbox.closed.store(true, Ordering::Release);
+        let events = std::mem::take(&mut state.events);
+        if state.phase == Phase::Running {
+            if wait {
+                mailbox.ended.wait_while(&mut state, |state| state.phase == Phase::Running);
+            }
+            return;
+        }
+        drop(state);
+        drop(events);
+        actor.retire();
+    }
+
+    fn send_what_was_held_back(&self, send: impl Fn(&Arc<Connection>)) {
+        let connections = self.held_back.lock().take();
+        for connection in connections.iter().flatten() {
+            send(connection);
+        }
+    }
+}
+
+impl<A: Actor> Strand for A {
+    fn run_batch(self: Arc<Self>, holding: bool) -> bool {
+        let mailbox = self.mailbox();
+        let mut batch = {
+            let mut state = mailbox.state.lock();
+            if mailbox.closed.load(Ordering::Acquire) {
+                state.phase = Phase::Idle;
+                return false;
+            }
+            state.phase = Phase::Running;
+            state.bytes = 0;
+            std::mem::take(&mut state.events)
+        };
+        if holding {
+            *mailbox.held_back.lock() = Some(Vec::new());
+        }
+        let delivered = catch_unwind(AssertUnwindSafe(|| deliver_batch(&*self, &mut batch)));
+        if holding {
+            mailbox.send_what_was_held_back(Connection::flush_now);
+        }
+        let trust = match delivered {
+            Ok(calls) => calls.map_or(0, |calls| mailbox.trust.load(Ordering::Relaxed).saturating_add(calls)),
+            Err(_) => {
+                self.panicked();
+                0
+            }
+        };
+        mailbox.trust.store(trust.min(TRUST), Ordering::Relaxed);
+        self.finish_batch(batch)
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.mailbox().trust.load(Ordering::Relaxed) >= TRUST
+    }
+
+    fn lost_lead(&self) {
+        self.mailbox().send_what_was_held_back(|connection| connection.wake());
+    }
+}
+
+/// Delivers until the batch is empty, a call was long, or the mailbox is closed. How many calls there were;
+/// `None` when one was long.
+fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<u32> {
+    let closed = &actor.mailbox().closed;
+    let (mut calls, mut since) = (0, Instant::now());
+    while !closed.load(Ordering::Acquire) {
+        let Some(event) = batch.pop_front() else { break };
+        actor.deliver(event);
+        calls += 1;
+        if calls % TIMED_TOGETHER == 0 || batch.is_empty() {
+            let now = Instant::now();
+            if now - since > SHORT {
+                return None;
+            }
+            since = now;
+        }
+    }
+    Some(calls)
+}
+
+trait FinishBatch: Actor {
+    /// Puts back what was not delivered. Whether more events wait.
+    fn finish_batch(&self, mut left: VecDeque<Self::Event>) -> bool {
+        let mailbox = self.mailbox();
+        let mut state = mailbox.state.lock();
+        if mailbox.closed.load(Ordering::Acquire) {
+            drop(state);
+            drop(left);
+            self.retire();
+            mailbox.state.lock().phase = Phase::Idle;
+            mailbox.ended.notify_all();
+            return false;
+        }
+        state.bytes += left.iter().map(Self::weight).sum::<usize>();
+        left.append(&mut state.events);
+        if left.is_empty() && left.capacity() > KEPT_CAPACITY {
+            left = VecDeque::new();
+        }
+        state.events = left;
+        let more = !state.events.is_empty();
+        state.phase = if more { Phase::Ready } else { Phase::Idle };
+        let resume = std::mem::take(&mut state.starved);
+        drop(state);
+        if resume {
+            self.resume();
+        }
+        more
+    }
+}
+
+impl<A: Actor> FinishBatch for A {}

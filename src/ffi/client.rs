@@ -1,0 +1,664 @@
+//! The client's exports.
+
+use std::ffi::{c_char, c_void, CString};
+use std::mem::size_of;
+use std::sync::Arc;
+
+use super::event::*;
+use super::handle::{nsws_client, Kind, Table};
+use super::listener::{add, remove};
+use super::options::{bytes, nsws_connect_options, read_connect_options, text};
+use super::{call, check_out, fork, write_out};
+use crate::client::{
+    Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
+};
+use crate::error::{Code, Error, Result};
+
+static CLIENTS: Table<Client> = Table::new(Kind::Client);
+
+fn client(handle: nsws_client) -> Result<Arc<Client>> {
+    CLIENTS.get(handle.id)
+}
+
+/// Releases every client, as nsws_shutdown() does.
+pub(super) fn release_all() {
+    for client in CLIENTS.drain() {
+        client.release();
+    }
+}
+
+/// Text for a C program, which can't see past a NUL.
+fn c_text(text: impl Into<Vec<u8>>) -> CString {
+    let mut text = text.into();
+    text.retain(|byte| *byte != 0);
+    CString::new(text).unwrap_or_default()
+}
+
+/// Creates a client. The first object also starts the library's threads.
+///
+/// @param out receives the handle; destroy it with nsws_client_destroy() or nsws_client_release()
+/// @return 0; 401 when `out` is NULL; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
+    call(|| {
+        check_out(out)?;
+        fork::remember_process();
+        let runtime = crate::runtime::current()?;
+        let id = CLIENTS.insert(|_| Client::new(runtime))?;
+        // SAFETY: the parameter's description asks for it.
+        unsafe { write_out(out, nsws_client { id }) }
+    })
+}
+
+/// Starts to connect, and returns. What becomes of the attempt arrives as exactly one of `open` (after
+/// `header_receive`), `error`, or, after nsws_client_close(), `close` with code 1006.
+///
+/// @param client the client; it may connect again after `close` or a failed attempt's `error`
+/// @param url `ws://` or `wss://`, at most 2048 bytes of UTF-8, without a fragment. User and password in it
+///        become Basic authorization.
+/// @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
+/// @return 0; 401 for an option out of its range; `NSWS_ERR_URL`; `NSWS_ERR_CERT_FILE`;
+///         `NSWS_ERR_ALREADY_CONNECTED` while connecting, connected or closing (the connection is unharmed);
+///         `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_connect(
+    client: nsws_client,
+    url: *const c_char,
+    options: *const nsws_connect_options,
+) -> i32 {
+    call(|| {
+        let client = self::client(client)?;
+        // SAFETY: the parameter's description asks for it.
+        let options = unsafe { read_connect_options(options) }?;
+        // SAFETY: NULL or NUL-terminated.
+        let url = unsafe { text(url, "url") }
+            .and_then(|url| url.ok_or_else(|| Error::call(Code::Url, "The URL is NULL.")))
+            .map_err(|error| Error { code: Code::Url, ..error })?;
+        client.connect(url, options)
+    })
+}
+
+/// Sends a text message. What was accepted is delivered in order; nsws_client_close() flushes it first.
+///
+/// @param client the client
+/// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
+/// @param length its length in bytes; 0 sends an empty message
+/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_NOT_CONNECTED` before `open` and
+///         after `close`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any
+///         error nothing was queued.
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_send_text(
+    client: nsws_client,
+    text: *const c_char,
+    length: usize,
+) -> i32 {
+    call(|| {
+        let client = self::client(client)?;
+        // SAFETY: the parameter's description asks for it.
+        let text = unsafe { bytes(text.cast(), length) }?;
+        let text = std::str::from_utf8(text)
+            .map_err(|error| Error::call(Code::Parameter, format!("The text is not UTF-8: {error}.")))?;
+        client.send_text(text)
+    })
+}
+
+/// Sends a binary message. As nsws_client_send_text().
+///
+/// @param client the client
+/// @param data the payload, copied; NULL is allowed when `length` is 0
+/// @param length its length in bytes; 0 sends an empty message
+/// @return as nsws_client_send_text()
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_send_binary(
+    client: nsws_client,
+    data: *const c_void,
+    length: usize,
+) -> i32 {
+    call(|| {
+        let client = self::client(client)?;
+        // SAFETY: the parameter's description asks for it.
+        client.send_binary(unsafe { bytes(data.cast(), length) }?)
+    })
+}
+
+/// Sends a ping. The answer counts as a sign of life and sets `rtt_us` of nsws_client_get_stats().
+///
+/// @param client the client
+/// @param data the payload, copied; NULL is allowed when `length` is 0
+/// @param length its length in bytes, at most 125
+/// @return 0; 401 above 125 bytes; else as nsws_client_send_text()
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_ping(client: nsws_client, data: *const c_void, length: usize) -> i32 {
+    call(|| {
+        let client = self::client(client)?;
+        // SAFETY: the parameter's description asks for it.
+        client.ping(unsafe { bytes(data.cast(), length) }?)
+    })
+}
+
+/// Closes the connection: sends what was accepted, then the close frame, and waits in the background for
+/// the peer's. `close` follows. While connecting, the attempt is abandoned and `close` has code 1006.
+///
+/// @param client the client
+/// @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+/// @param reason at most 123 bytes of UTF-8; NULL is ""
+/// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_NOT_CONNECTED` when there is nothing
+///         to close or it is being closed already; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reason: *const c_char) -> i32 {
+    call(|| {
+        let client = self::client(client)?;
+        // SAFETY: NULL or NUL-terminated.
+        let reason = unsafe { text(reason, "reason") }?;
+        client.close(code, reason.unwrap_or_default())
+    })
+}
+
+/// Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
+/// is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
+///
+/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the client
+/// starts, and `free_fn` tells when its last one has ended.
+///
+/// @param client the client; stale from now on
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_destroy(client: nsws_client) -> i32 {
+    call(|| {
+        CLIENTS.remove(client.id)?.destroy();
+        Ok(())
+    })
+}
+
+/// Destroys a client without ever waiting, for finalisers and UI threads: a callback that runs now may
+/// still run when this returns, and `free_fn` tells when it has ended.
+///
+/// @param client the client; stale from now on
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_release(client: nsws_client) -> i32 {
+    call(|| {
+        CLIENTS.remove(client.id)?.release();
+        Ok(())
+    })
+}
+
+/// Figures of a client's current connection, or of the last one.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+#[allow(non_camel_case_types)]
+pub struct nsws_client_stats {
+    /// The size of this struct, as given to nsws_client_get_stats().
+    pub struct_size: usize,
+    /// Messages sent to the system, control frames not counted.
+    pub messages_sent: u64,
+    /// Messages received.
+    pub messages_received: u64,
+    /// Payload bytes of the messages sent.
+    pub bytes_sent: u64,
+    /// Payload bytes of the messages received.
+    pub bytes_received: u64,
+    /// Payload bytes that wait to be sent.
+    pub queued_bytes: u64,
+    /// How long the name lookup took, in microseconds; 0 for an address.
+    pub dns_us: u64,
+    /// How long the TCP connection took, in microseconds.
+    pub tcp_us: u64,
+    /// How long the TLS handshake took, in microseconds; 0 for ws.
+    pub tls_us: u64,
+    /// How long the opening handshake took, in microseconds.
+    pub handshake_us: u64,
+    /// The last ping's time to its pong, in microseconds; 0 before the first.
+    pub rtt_us: u64,
+}
+
+/// Reads figures of the current connection, or of the last one.
+///
+/// @param client the client
+/// @param stats receives the figures
+/// @param struct_size `sizeof *stats`
+/// @return 0; 401 when `stats` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_get_stats(
+    client: nsws_client,
+    stats: *mut nsws_client_stats,
+    struct_size: usize,
+) -> i32 {
+    call(|| {
+        let now = self::client(client)?.stats();
+        let us = |duration: std::time::Duration| duration.as_micros() as u64;
+        let values = nsws_client_stats {
+            struct_size,
+            messages_sent: now.traffic.messages_sent,
+            messages_received: now.traffic.messages_received,
+            bytes_sent: now.traffic.bytes_sent,
+            bytes_received: now.traffic.bytes_received,
+            queued_bytes: now.traffic.queued_bytes as u64,
+            dns_us: us(now.timings.dns),
+            tcp_us: us(now.timings.tcp),
+            tls_us: us(now.timings.tls),
+            handshake_us: us(now.timings.handshake),
+            rtt_us: us(now.traffic.rtt),
+        };
+        // SAFETY: the parameters' descriptions ask for it.
+        unsafe { super::options::write_defaults(stats, struct_size, values) }
+    })
+}
+
+/// Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration; the same
+/// (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread. The callbacks run on threads of the library, never inside a call, and for one client never
+/// two at once; a callback that blocks delays only its own client.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_header_receive(
+    client: nsws_client,
+    r#fn: nsws_header_receive_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.header_receive;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &HeaderReceiveEvent| {
+                let pairs: Vec<(CString, CString)> = event
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (c_text(name.as_bytes()), c_text(value.as_slice())))
+                    .collect();
+                let headers: Vec<nsws_header> = pairs
+                    .iter()
+                    .map(|(name, value)| nsws_header { name: name.as_ptr(), value: value.as_ptr() })
+                    .collect();
+                let event = nsws_header_receive_event {
+                    struct_size: size_of::<nsws_header_receive_event>(),
+                    headers: headers.as_ptr(),
+                    header_count: headers.len(),
+                    status: event.status.into(),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this doesn't wait,
+/// and may be called inside the listener. Removing one that isn't there is no error.
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_header_receive(
+    client: nsws_client,
+    r#fn: nsws_header_receive_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(
+            &self::client(client)?.listeners.header_receive,
+            r#fn.map(|function| function as usize),
+            user_data,
+        );
+        Ok(())
+    })
+}
+
+/// Adds a listener of `open`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_open(
+    client: nsws_client,
+    r#fn: nsws_open_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.open;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &OpenEvent| {
+                let (message, protocol) = (c_text(event.message.as_str()), c_text(event.protocol.as_str()));
+                let event = nsws_open_event {
+                    struct_size: size_of::<nsws_open_event>(),
+                    message: message.as_ptr(),
+                    protocol: protocol.as_ptr(),
+                    status: event.status.into(),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `open`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_open(
+    client: nsws_client,
+    r#fn: nsws_open_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.open, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `message`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_message(
+    client: nsws_client,
+    r#fn: nsws_message_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.message;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &MessageEvent| {
+                let event = nsws_message_event {
+                    struct_size: size_of::<nsws_message_event>(),
+                    data: event.data.as_ptr(),
+                    length: event.data.len(),
+                    is_text: event.is_text.into(),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `message`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_message(
+    client: nsws_client,
+    r#fn: nsws_message_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.message, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `data_end`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_data_end(
+    client: nsws_client,
+    r#fn: nsws_data_end_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.data_end;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &DataEndEvent| {
+                let DataEndEvent = event;
+                let event = nsws_data_end_event { struct_size: size_of::<nsws_data_end_event>() };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `data_end`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_data_end(
+    client: nsws_client,
+    r#fn: nsws_data_end_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.data_end, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `close`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_close(
+    client: nsws_client,
+    r#fn: nsws_close_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.close;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &CloseEvent| {
+                let reason = [event.reason.as_bytes(), &[0]].concat();
+                let event = nsws_close_event {
+                    struct_size: size_of::<nsws_close_event>(),
+                    reason: reason.as_ptr().cast(),
+                    reason_length: event.reason.len(),
+                    code: event.code,
+                    was_clean: event.was_clean.into(),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `close`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_close(
+    client: nsws_client,
+    r#fn: nsws_close_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.close, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `error`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_error(
+    client: nsws_client,
+    r#fn: nsws_error_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.error;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &Error| {
+                let message = c_text(event.message.as_str());
+                let event = nsws_error_event {
+                    struct_size: size_of::<nsws_error_event>(),
+                    message: message.as_ptr(),
+                    code: event.code as i32,
+                    detail: event.detail as i32,
+                    phase: event.phase as i32,
+                    os_error: event.os_error,
+                    http_status: event.http_status.into(),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `error`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_error(
+    client: nsws_client,
+    r#fn: nsws_error_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.error, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `drain`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_drain(
+    client: nsws_client,
+    r#fn: nsws_drain_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.drain;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &DrainEvent| {
+                let event = nsws_drain_event {
+                    struct_size: size_of::<nsws_drain_event>(),
+                    queued_bytes: event.queued_bytes,
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `drain`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_drain(
+    client: nsws_client,
+    r#fn: nsws_drain_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(&self::client(client)?.listeners.drain, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+fn null_callback() -> Error {
+    Error::call(Code::Parameter, "The callback is NULL.")
+}

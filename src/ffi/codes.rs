@@ -1,0 +1,133 @@
+//! The numbers of the C ABI. `src/error.rs` is where they are decided; a test keeps the two alike.
+
+/// Success.
+pub const NSWS_OK: i32 = 0;
+/// An attempt to connect failed, or an open connection broke; only ever in an `error` event.
+pub const NSWS_ERR_CONNECT_FAILED: i32 = 200;
+/// The program may not use the network.
+pub const NSWS_ERR_PERMISSION_DENIED: i32 = 201;
+/// An argument is invalid; nsws_last_error() says which.
+pub const NSWS_ERR_PARAMETER: i32 = 401;
+/// The URL is invalid.
+pub const NSWS_ERR_URL: i32 = 2302001;
+/// A certificate or key file can't be opened.
+pub const NSWS_ERR_CERT_FILE: i32 = 2302002;
+/// The client is connecting or connected.
+pub const NSWS_ERR_ALREADY_CONNECTED: i32 = 2302003;
+/// The server can't listen on this address.
+pub const NSWS_ERR_LISTEN_ADDRESS: i32 = 2302004;
+/// The server can't listen on this port.
+pub const NSWS_ERR_LISTEN_PORT: i32 = 2302005;
+/// The server has no such connection.
+pub const NSWS_ERR_NO_CONNECTION: i32 = 2302006;
+/// The server's port is taken.
+pub const NSWS_ERR_PORT_IN_USE: i32 = 2302007;
+/// The host may not be reached from this program.
+pub const NSWS_ERR_DOMAIN_NOT_ALLOWED: i32 = 2302998;
+/// A defect of this library; please report it.
+pub const NSWS_ERR_INTERNAL: i32 = 2302999;
+/// The handle is stale, destroyed, of another kind, or was never valid.
+pub const NSWS_ERR_BAD_HANDLE: i32 = 2302900;
+/// There is no open connection: not yet, or no longer, or it is being closed.
+pub const NSWS_ERR_NOT_CONNECTED: i32 = 2302901;
+/// The send queue has no room; `drain` follows when it has.
+pub const NSWS_ERR_QUEUE_FULL: i32 = 2302902;
+/// The call would wait for the callback that makes it.
+pub const NSWS_ERR_WOULD_DEADLOCK: i32 = 2302903;
+/// This build or platform does not have the feature.
+pub const NSWS_ERR_NOT_SUPPORTED: i32 = 2302904;
+/// Something is still running; nsws_last_error() says what.
+pub const NSWS_ERR_BUSY: i32 = 2302905;
+/// The process is a forked child of the one that used the library first.
+pub const NSWS_ERR_FORKED: i32 = 2302906;
+/// The library is shutting down.
+pub const NSWS_ERR_SHUTTING_DOWN: i32 = 2302907;
+/// Threads, handles or memory can't be had.
+pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
+
+/// Detail: the time ran out.
+pub const NSWS_DETAIL_TIMEOUT: i32 = 2302950;
+/// Detail: the host name has no address.
+pub const NSWS_DETAIL_NAME_NOT_FOUND: i32 = 2302951;
+/// Detail: nothing listens there.
+pub const NSWS_DETAIL_REFUSED: i32 = 2302952;
+/// Detail: there is no route to the host.
+pub const NSWS_DETAIL_UNREACHABLE: i32 = 2302953;
+/// Detail: the link broke.
+pub const NSWS_DETAIL_LINK_LOST: i32 = 2302954;
+/// Detail: a CA file holds no usable certificate.
+pub const NSWS_DETAIL_CA_FILE: i32 = 2302955;
+/// Detail: the server's certificate has expired.
+pub const NSWS_DETAIL_CERT_EXPIRED: i32 = 2302956;
+/// Detail: the server's certificate is not valid yet.
+pub const NSWS_DETAIL_CERT_NOT_YET_VALID: i32 = 2302957;
+/// Detail: the server's certificate was issued for other names.
+pub const NSWS_DETAIL_CERT_NAME: i32 = 2302958;
+/// Detail: no trusted CA issued the server's certificate.
+pub const NSWS_DETAIL_CERT_ISSUER: i32 = 2302959;
+/// Detail: the server's certificate is unusable for another reason.
+pub const NSWS_DETAIL_CERT_INVALID: i32 = 2302960;
+/// Detail: the TLS handshake failed.
+pub const NSWS_DETAIL_TLS: i32 = 2302961;
+/// Detail: the server answered the upgrade with another status than 101.
+pub const NSWS_DETAIL_HTTP_STATUS: i32 = 2302962;
+/// Detail: the server's answer to the upgrade breaks RFC 6455.
+pub const NSWS_DETAIL_HANDSHAKE: i32 = 2302963;
+/// Detail: the server chose a sub-protocol that was not offered.
+pub const NSWS_DETAIL_SUB_PROTOCOL: i32 = 2302964;
+/// Detail: the peer broke the WebSocket protocol.
+pub const NSWS_DETAIL_PROTOCOL: i32 = 2302965;
+/// Detail: the peer sent text that is not UTF-8.
+pub const NSWS_DETAIL_INVALID_UTF8: i32 = 2302966;
+/// Detail: a message was larger than the limit.
+pub const NSWS_DETAIL_MESSAGE_TOO_BIG: i32 = 2302967;
+/// Detail: no answer to a ping.
+pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
+/// Detail: the closing handshake did not end in time.
+pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
+
+/// Not tied to a connection: the call itself failed.
+pub const NSWS_PHASE_CALL: i32 = 0;
+/// Reading what the program gave: URL, certificates, keys.
+pub const NSWS_PHASE_PARSE: i32 = 1;
+/// Looking up the host name.
+pub const NSWS_PHASE_DNS: i32 = 2;
+/// Opening the TCP connection.
+pub const NSWS_PHASE_TCP: i32 = 3;
+/// Getting through the proxy.
+pub const NSWS_PHASE_PROXY: i32 = 4;
+/// The TLS handshake.
+pub const NSWS_PHASE_TLS: i32 = 5;
+/// The WebSocket opening handshake.
+pub const NSWS_PHASE_HANDSHAKE: i32 = 6;
+/// Frames and messages.
+pub const NSWS_PHASE_PROTOCOL: i32 = 7;
+/// Ping and pong.
+pub const NSWS_PHASE_HEARTBEAT: i32 = 8;
+/// Reading from or writing to the open connection.
+pub const NSWS_PHASE_IO: i32 = 9;
+
+#[cfg(test)]
+mod tests {
+    use crate::error::{Code, Phase};
+
+    /// Reads this file, so that a constant that is missing or has drifted is found.
+    #[test]
+    fn the_constants_are_those_of_the_error_module() {
+        let source = include_str!("codes.rs");
+        let declared = |prefix: &str| {
+            source.lines().filter(|line| line.starts_with(&format!("pub const {prefix}"))).count()
+        };
+        for code in Code::ALL {
+            let line = format!("pub const {}: i32 = {};", code.name().to_str().unwrap(), *code as i32);
+            assert!(source.contains(&line), "missing: {line}");
+        }
+        assert_eq!(Code::ALL.len(), declared("NSWS_OK") + declared("NSWS_ERR") + declared("NSWS_DETAIL"));
+        for phase in Phase::ALL {
+            let name = phase.name().to_str().unwrap().to_uppercase();
+            let line = format!("pub const NSWS_PHASE_{name}: i32 = {};", *phase as i32);
+            assert!(source.contains(&line), "missing: {line}");
+        }
+        assert_eq!(Phase::ALL.len(), declared("NSWS_PHASE"));
+    }
+}

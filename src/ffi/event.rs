@@ -1,0 +1,179 @@
+//! The event structs that callbacks receive.
+
+use std::ffi::{c_char, c_void};
+
+use super::handle::nsws_client;
+
+/// Releases what a registration's `user_data` stands for.
+///
+/// Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
+/// library but must not wait for it.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_free_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// An HTTP header. This struct never changes.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_header {
+    /// The name, NUL-terminated.
+    pub name: *const c_char,
+    /// The value, NUL-terminated; never NULL in an event.
+    pub value: *const c_char,
+}
+
+/// The server's answer to the upgrade, complete: `header_receive`, always before `open`.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_header_receive_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The headers in the order of arrival, repeated names kept, names as the server wrote them.
+    pub headers: *const nsws_header,
+    /// How many headers there are.
+    pub header_count: usize,
+    /// The HTTP status: 101.
+    pub status: i32,
+}
+
+/// The connection is open: `open`. From now on `send` is allowed.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_open_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The HTTP status text: "Switching Protocols".
+    pub message: *const c_char,
+    /// The sub-protocol that the server chose, or "".
+    pub protocol: *const c_char,
+    /// The HTTP status: 101.
+    pub status: i32,
+}
+
+/// One whole message: `message`.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_message_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The payload; never NULL, not NUL-terminated.
+    pub data: *const u8,
+    /// The payload's length in bytes; may be 0.
+    pub length: usize,
+    /// 1: a text message, which is valid UTF-8. 0: a binary message.
+    pub is_text: u8,
+}
+
+/// Comes right after each `message`: `data_end`.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_data_end_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+}
+
+/// The connection is over: `close`. Exactly once per connection that reached `open`, and last.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_close_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The reason, NUL-terminated; "" when there is none.
+    pub reason: *const c_char,
+    /// The reason's length in bytes, at most 123 (a reason may hold NULs).
+    pub reason_length: usize,
+    /// The code of the close frame that was received; 1005 when it held none; 1006 when the link broke
+    /// without one; and 1002, 1007 or 1009 when this side ended the connection because of what it received.
+    pub code: u16,
+    /// 1 when both sides have said goodbye (RFC 6455 7.1.4), else 0.
+    pub was_clean: u8,
+}
+
+/// Something failed: `error`. Before `open` it ends the attempt; after it, `close` follows.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_error_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// One English sentence that names host, port and cause. Never holds a secret or a payload.
+    pub message: *const c_char,
+    /// One of `NSWS_ERR_*`; `NSWS_ERR_CONNECT_FAILED` (200) for everything that the network or the peer did.
+    pub code: i32,
+    /// A finer code, one of `NSWS_DETAIL_*`, or 0.
+    pub detail: i32,
+    /// The phase that failed, one of `NSWS_PHASE_*`.
+    pub phase: i32,
+    /// The operating system's error number, or 0.
+    pub os_error: i32,
+    /// The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
+    pub http_status: i32,
+}
+
+/// The send queue has room again after a `NSWS_ERR_QUEUE_FULL`: `drain`.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_drain_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// Bytes that wait in the queue now.
+    pub queued_bytes: usize,
+}
+
+/// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
+/// returns; a callback must not throw or longjmp out.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_header_receive_fn = Option<
+    unsafe extern "C" fn(
+        client: nsws_client,
+        event: *const nsws_header_receive_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Called for `open`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_open_fn =
+    Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_open_event, user_data: *mut c_void)>;
+
+/// Called for `message`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_message_fn = Option<
+    unsafe extern "C" fn(client: nsws_client, event: *const nsws_message_event, user_data: *mut c_void),
+>;
+
+/// Called for `data_end`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_data_end_fn = Option<
+    unsafe extern "C" fn(client: nsws_client, event: *const nsws_data_end_event, user_data: *mut c_void),
+>;
+
+/// Called for `close`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_close_fn =
+    Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_close_event, user_data: *mut c_void)>;
+
+/// Called for `error`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_error_fn =
+    Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_error_event, user_data: *mut c_void)>;
+
+/// Called for `drain`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_drain_fn =
+    Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_drain_event, user_data: *mut c_void)>;

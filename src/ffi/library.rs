@@ -1,0 +1,178 @@
+//! The library as a whole: version, errors, runtime, log.
+
+use std::cell::RefCell;
+use std::ffi::{c_char, c_void, CString};
+use std::time::Duration;
+
+use super::event::nsws_free_fn;
+use super::listener::UserData;
+use super::options::{nsws_runtime_options, read_runtime_options};
+use super::{call, fork};
+use crate::error::{Code, Error, Phase};
+use crate::log::{self, Level};
+use crate::runtime;
+
+/// The version of the header's binary interface. It changes when a program must be built anew.
+pub const NSWS_ABI_VERSION: u32 = 0;
+
+/// Log level: nothing.
+pub const NSWS_LOG_OFF: i32 = 0;
+/// Log level: what the library could not do.
+pub const NSWS_LOG_ERROR: i32 = 1;
+/// Log level: what is odd.
+pub const NSWS_LOG_WARN: i32 = 2;
+/// Log level: connections that come and go.
+pub const NSWS_LOG_INFO: i32 = 3;
+/// Log level: each step of an attempt.
+pub const NSWS_LOG_DEBUG: i32 = 4;
+
+thread_local! {
+    static LAST_ERROR: RefCell<CString> = RefCell::default();
+}
+
+/// The version of the library, "major.minor.patch".
+///
+/// @return a string that lives as long as the library
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_version() -> *const c_char {
+    const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
+    VERSION.as_ptr().cast()
+}
+
+/// The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+///
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_abi_version() -> u32 {
+    NSWS_ABI_VERSION
+}
+
+/// The name of a code, such as "NSWS_ERR_URL".
+///
+/// @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+/// @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_error_name(code: i32) -> *const c_char {
+    Code::from_number(code).map_or(c"NSWS_ERR_UNKNOWN", Code::name).as_ptr()
+}
+
+/// What a code means, as one English sentence.
+///
+/// @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+/// @return a string that lives as long as the library
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_error_message(code: i32) -> *const c_char {
+    Code::from_number(code).map_or(c"Unknown code.", Code::message).as_ptr()
+}
+
+/// The name of a phase, such as "tls".
+///
+/// @param phase one of `NSWS_PHASE_*`
+/// @return a string that lives as long as the library; "unknown" for a number that is no phase
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_phase_name(phase: i32) -> *const c_char {
+    Phase::ALL.iter().find(|known| **known as i32 == phase).map_or(c"unknown", |known| known.name()).as_ptr()
+}
+
+/// The sentence of the last call that failed on this thread, "" when none has.
+///
+/// @return a string that lives until the next call on this thread that fails
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_last_error() -> *const c_char {
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+}
+
+/// Keeps an error's sentence for [`nsws_last_error`].
+pub fn keep_last_error(error: Error) {
+    let mut text = error.message.into_bytes();
+    text.retain(|byte| *byte != 0);
+    // A thread that is ending has no place for it any more.
+    let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = CString::new(text).unwrap_or_default());
+}
+
+/// Sets how the library's threads are made. Optional; before the first object is created, or after
+/// nsws_shutdown().
+///
+/// @param options prepared by nsws_runtime_options_init(); NULL: the defaults
+/// @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_options) -> i32 {
+    call(|| {
+        // SAFETY: the parameter's description asks for it.
+        let config = unsafe { read_runtime_options(options) }?;
+        runtime::configure(config)
+    })
+}
+
+/// Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
+/// the library's threads. Afterwards the library can be used again, or unloaded.
+///
+/// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
+///        What is still connected then is cut.
+/// @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
+///         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
+///         when what holds them does; calling again waits for them again.
+///         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
+/// Any thread but one that runs a callback.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
+    call(|| {
+        runtime::check_may_wait()?;
+        runtime::shutdown(Duration::from_millis(timeout_ms.into()), super::client::release_all)
+    })
+}
+
+/// Receives a line of the library's log.
+///
+/// Called on any thread, several at once. It may call the library but must not wait for it.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_log_fn =
+    Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
+
+/// Sets who receives the log. Without one, nothing is logged. No secret or payload is ever logged.
+///
+/// @param max_level the most that is wanted, one of `NSWS_LOG_*`
+/// @param fn the receiver; NULL: none
+/// @param user_data passed to `fn`
+/// @param free_fn called once when `fn` is no longer used, or NULL
+/// @return 0; 401 for an unknown level
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_set_log_callback(
+    max_level: i32,
+    r#fn: nsws_log_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let level = Level::from_number(max_level)
+            .ok_or_else(|| Error::call(Code::Parameter, format!("The log level {max_level} is unknown.")))?;
+        fork::remember_process();
+        let sink = r#fn.map(|function| -> log::Sink {
+            let user_data = UserData::new(user_data, free_fn);
+            Box::new(move |level: Level, message: &str| {
+                let message = CString::new(message.replace('\0', " ")).unwrap_or_default();
+                // SAFETY: the caller registered the function for these arguments.
+                unsafe { function(level as i32, message.as_ptr(), user_data.get()) };
+            })
+        });
+        log::set_sink(level, sink);
+        Ok(())
+    })
+}

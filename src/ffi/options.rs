@@ -1,0 +1,306 @@
+//! The structs that callers fill: defaults, size checks, and reading them.
+
+use std::ffi::{c_char, CStr};
+use std::mem::size_of;
+use std::time::Duration;
+
+use super::call;
+use super::event::nsws_header;
+use crate::error::{Code, Error, Result};
+use crate::options::{ConnectOptions, TlsVersion};
+
+/// `min_tls_version`: TLS 1.2 or newer, the default.
+pub const NSWS_TLS_1_2: u8 = 12;
+/// `min_tls_version`: TLS 1.3.
+pub const NSWS_TLS_1_3: u8 = 13;
+/// `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
+pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
+
+/// What nsws_client_connect() may be told.
+///
+/// Prepare it with nsws_connect_options_init(), then set what differs from the defaults. Everything is
+/// copied by the call. Later versions add members at the end.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_connect_options {
+    /// The size of this struct; nsws_connect_options_init() sets it.
+    pub struct_size: usize,
+    /// Request headers, or NULL. Names are tokens, values hold no CR, LF or NUL (else 401). `Host`,
+    /// `Origin`, `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given;
+    /// `Upgrade`, `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not (401).
+    pub headers: *const nsws_header,
+    /// How many headers there are.
+    pub header_count: usize,
+    /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
+    pub protocol: *const c_char,
+    /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
+    /// certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
+    /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
+    pub ca_path: *const c_char,
+    /// The largest message that is received, in bytes; a larger one ends the connection with 1009.
+    /// Default 16 MiB, at least 1.
+    pub max_receive_size: usize,
+    /// The largest message that may be sent, in bytes. Default 5 MiB.
+    pub max_send_size: usize,
+    /// How many bytes may wait to be sent. Default 16 MiB. An empty queue takes any message that
+    /// `max_send_size` allows.
+    pub send_queue_size: usize,
+    /// A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+    /// heartbeat; more than 30000000: 401.
+    pub ping_interval_ms: u32,
+    /// How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
+    /// lost. 0: for ever. `NSWS_PONG_TIMEOUT_DEFAULT`, or any value up to `ping_interval_ms`; above: 401.
+    /// Ignored without a heartbeat.
+    pub pong_timeout_ms: u32,
+    /// How long the whole attempt may take, in milliseconds, name lookup to upgrade. Default 15000; 0: 401.
+    pub connect_timeout_ms: u32,
+    /// How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
+    /// queued included. Default 5000; 0: 401.
+    pub close_timeout_ms: u32,
+    /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+    pub min_tls_version: u8,
+    /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
+    pub skip_server_cert_verification: u8,
+    /// 1: the `Origin` header carries a port that isn't the default one. Default 0.
+    pub support_origin_port: u8,
+}
+
+/// What nsws_runtime_configure() may be told.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_runtime_options {
+    /// The size of this struct; nsws_runtime_options_init() sets it.
+    pub struct_size: usize,
+    /// The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
+    pub thread_stack_size: usize,
+    /// The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
+    /// holds one; when all are held, further callbacks wait.
+    pub max_threads: u32,
+}
+
+/// Structs larger than this are refused: no version of them ever was.
+const LARGEST_STRUCT: usize = 4096;
+
+/// Writes a struct, as far as the caller's version of it goes.
+///
+/// # Safety
+/// `options` is NULL or points to `struct_size` writable bytes.
+pub unsafe fn write_defaults<T: Copy>(options: *mut T, struct_size: usize, mut defaults: T) -> Result<()> {
+    if options.is_null() {
+        return Err(Error::call(Code::Parameter, "options is NULL."));
+    }
+    if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {
+        return Err(Error::call(Code::Parameter, format!("struct_size {struct_size} is out of range.")));
+    }
+    let known = struct_size.min(size_of::<T>());
+    // SAFETY: both structs are `repr(C)` and begin with `struct_size`, a usize.
+    unsafe { (&raw mut defaults).cast::<usize>().write(struct_size) };
+    let options = options.cast::<u8>();
+    // SAFETY: the caller owns `struct_size` bytes, of which the first `known` come from `defaults` and the
+    // rest, members that this version doesn't know, become 0.
+    unsafe {
+        options.copy_from_nonoverlapping((&raw const defaults).cast::<u8>(), known);
+        options.add(known).write_bytes(0, struct_size - known);
+    }
+    Ok(())
+}
+
+/// Reads a caller's struct of any version: what it lacks has its default, what this version doesn't know
+/// must be 0.
+///
+/// # Safety
+/// `options` is not NULL and points to as many readable bytes as its first member, a `size_t`, says.
+unsafe fn read_struct<T: Copy>(options: *const T, mut defaults: T) -> Result<T> {
+    // SAFETY: the struct begins with `struct_size`.
+    let struct_size = unsafe { options.cast::<usize>().read_unaligned() };
+    if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {
+        return Err(Error::call(
+            Code::Parameter,
+            format!(
+                "struct_size {struct_size} is out of range: was the struct prepared by its _init function?"
+            ),
+        ));
+    }
+    let known = struct_size.min(size_of::<T>());
+    let bytes = options.cast::<u8>();
+    // SAFETY: the caller's struct has `struct_size` bytes.
+    let tail = unsafe { std::slice::from_raw_parts(bytes.add(known), struct_size - known) };
+    if tail.iter().any(|byte| *byte != 0) {
+        return Err(Error::call(Code::Parameter, "The struct sets members that this version doesn't know."));
+    }
+    // SAFETY: `known` is no larger than either side; `T` is plain data, valid for any bytes.
+    unsafe { (&raw mut defaults).cast::<u8>().copy_from_nonoverlapping(bytes, known) };
+    Ok(defaults)
+}
+
+/// NUL-terminated UTF-8 from the caller; NULL is `None`.
+///
+/// # Safety
+/// `text` is NULL or NUL-terminated, and outlives `'a`.
+pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller promises it.
+    let bytes = unsafe { CStr::from_ptr(text) };
+    bytes.to_str().map(Some).map_err(|_| Error::call(Code::Parameter, format!("{name} is not UTF-8.")))
+}
+
+/// Bytes from the caller: NULL is empty when `length` is 0.
+///
+/// # Safety
+/// `data` is NULL or points to `length` readable bytes that outlive `'a`.
+pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
+    match (data.is_null(), length) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(Error::call(Code::Parameter, "data is NULL, its length is not 0.")),
+        (false, length) if length > isize::MAX as usize => {
+            Err(Error::call(Code::Parameter, format!("A length of {length} bytes is impossible.")))
+        }
+        // SAFETY: the caller promises it.
+        (false, length) => Ok(unsafe { std::slice::from_raw_parts(data, length) }),
+    }
+}
+
+/// A flag is 0 or 1; anything else is a struct that was not prepared.
+fn flag(value: u8, name: &str) -> Result<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Error::call(Code::Parameter, format!("{name} is {other}, neither 0 nor 1."))),
+    }
+}
+
+fn connect_defaults() -> nsws_connect_options {
+    let defaults = ConnectOptions::default();
+    let ms = |duration: Duration| duration.as_millis() as u32;
+    nsws_connect_options {
+        struct_size: size_of::<nsws_connect_options>(),
+        headers: std::ptr::null(),
+        header_count: 0,
+        protocol: std::ptr::null(),
+        ca_path: std::ptr::null(),
+        max_receive_size: defaults.max_receive_size,
+        max_send_size: defaults.max_send_size,
+        send_queue_size: defaults.send_queue_size,
+        ping_interval_ms: ms(defaults.ping_interval),
+        pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
+        connect_timeout_ms: ms(defaults.connect_timeout),
+        close_timeout_ms: ms(defaults.close_timeout),
+        min_tls_version: NSWS_TLS_1_2,
+        skip_server_cert_verification: 0,
+        support_origin_port: 0,
+    }
+}
+
+/// The caller's options, or the defaults for NULL.
+///
+/// # Safety
+/// `options` is NULL or as [`read_struct`] and its members' documentation demand.
+pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Result<ConnectOptions> {
+    if options.is_null() {
+        return Ok(ConnectOptions::default());
+    }
+    // SAFETY: as promised to this function.
+    let given = unsafe { read_struct(options, connect_defaults()) }?;
+    let mut headers = Vec::new();
+    if given.headers.is_null() && given.header_count > 0 {
+        return Err(Error::call(Code::Parameter, "headers is NULL, header_count is not 0."));
+    }
+    for index in 0..given.header_count {
+        // SAFETY: the caller promises `header_count` headers.
+        let header = unsafe { *given.headers.add(index) };
+        // SAFETY: each is NULL or NUL-terminated.
+        let pair =
+            unsafe { (text(header.name, "A header's name")?, text(header.value, "A header's value")?) };
+        match pair {
+            (Some(name), Some(value)) => headers.push((name.to_owned(), value.to_owned())),
+            _ => return Err(Error::call(Code::Parameter, "A header's name or value is NULL.")),
+        }
+    }
+    // SAFETY: each is NULL or NUL-terminated.
+    let (protocol, ca_path) = unsafe { (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?) };
+    let ms = |value: u32| Duration::from_millis(value.into());
+    Ok(ConnectOptions {
+        headers,
+        protocol: protocol.unwrap_or_default().to_owned(),
+        ca_path: ca_path.map(Into::into),
+        max_receive_size: given.max_receive_size,
+        max_send_size: given.max_send_size,
+        send_queue_size: given.send_queue_size,
+        ping_interval: ms(given.ping_interval_ms),
+        pong_timeout: (given.pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(given.pong_timeout_ms)),
+        connect_timeout: ms(given.connect_timeout_ms),
+        close_timeout: ms(given.close_timeout_ms),
+        min_tls_version: match given.min_tls_version {
+            NSWS_TLS_1_2 => TlsVersion::Tls12,
+            NSWS_TLS_1_3 => TlsVersion::Tls13,
+            other => {
+                return Err(Error::call(Code::Parameter, format!("min_tls_version {other} is unknown.")))
+            }
+        },
+        skip_server_cert_verification: flag(
+            given.skip_server_cert_verification,
+            "skip_server_cert_verification",
+        )?,
+        support_origin_port: flag(given.support_origin_port, "support_origin_port")?,
+    })
+}
+
+fn runtime_defaults() -> nsws_runtime_options {
+    let defaults = crate::runtime::Config::default();
+    nsws_runtime_options {
+        struct_size: size_of::<nsws_runtime_options>(),
+        thread_stack_size: defaults.thread_stack_size,
+        max_threads: defaults.max_threads,
+    }
+}
+
+/// The caller's runtime options, or the defaults for NULL.
+///
+/// # Safety
+/// `options` is NULL or as [`read_struct`] demands.
+pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Result<crate::runtime::Config> {
+    if options.is_null() {
+        return Ok(crate::runtime::Config::default());
+    }
+    // SAFETY: as promised to this function.
+    let given = unsafe { read_struct(options, runtime_defaults()) }?;
+    Ok(crate::runtime::Config { thread_stack_size: given.thread_stack_size, max_threads: given.max_threads })
+}
+
+/// Writes the defaults of nsws_client_connect() into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_connect_options_init(
+    options: *mut nsws_connect_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, connect_defaults()) })
+}
+
+/// Writes the defaults of nsws_runtime_configure() into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_runtime_options_init(
+    options: *mut nsws_runtime_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
+}

@@ -1,0 +1,16 @@
+//! A WebSocket (RFC 6455) client for embedding, behind a C ABI.
+//!
+//! C and C++ programs use `include/netstack_websocket.h`, which is generated from [`ffi`]. The modules below
+//! are the safe core that it forwards to; nothing in them knows C types.
+#![deny(unsafe_code)]
+
+pub mod client;
+pub mod connection;
+pub mod dispatch;
+pub mod error;
+pub mod ffi;
+pub mod log;
+pub mod options;
+pub mod runtime;
+pub mod tls;
+pub mod url;

@@ -1,0 +1,62 @@
+//! Lines for a person who looks into a problem: to the sink that the program set, or nowhere.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::dispatch::enter_callback;
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i32)]
+pub enum Level {
+    /// Nothing at all.
+    Off = 0,
+    /// What the library could not do.
+    Error = 1,
+    /// What is odd.
+    Warn = 2,
+    /// Connections that come and go.
+    Info = 3,
+    /// Each step of an attempt.
+    Debug = 4,
+}
+
+impl Level {
+    /// The level with this number, if there is one.
+    pub fn from_number(number: i32) -> Option<Level> {
+        [Level::Off, Level::Error, Level::Warn, Level::Info, Level::Debug]
+            .into_iter()
+            .find(|level| *level as i32 == number)
+    }
+}
+
+/// Receives the lines; on any thread, several at once.
+pub type Sink = Box<dyn Fn(Level, &str) + Send + Sync>;
+
+static WANTED: AtomicI32 = AtomicI32::new(Level::Off as i32);
+static SINK: Mutex<Option<Arc<Sink>>> = Mutex::new(None);
+
+/// Replaces the sink.
+pub fn set_sink(level: Level, sink: Option<Sink>) {
+    let wanted = if sink.is_some() { level } else { Level::Off };
+    // The old sink's `free_fn` may log, so it is dropped outside the lock.
+    let _old = {
+        let mut current = SINK.lock();
+        WANTED.store(wanted as i32, Ordering::Relaxed);
+        std::mem::replace(&mut *current, sink.map(Arc::new))
+    };
+}
+
+/// Logs a line that is made only if somebody wants it. It must not hold a secret or a payload.
+pub fn log(level: Level, line: impl FnOnce() -> String) {
+    if level as i32 > WANTED.load(Ordering::Relaxed) {
+        return;
+    }
+    let sink = SINK.lock().clone();
+    if let Some(sink) = sink {
+        let _inside = enter_callback();
+        sink(level, &line());
+    }
+}

@@ -1,0 +1,226 @@
+//! What a program may ask of a connection, with the defaults and the rules of the contract.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::{Code, Error, Result};
+
+/// The oldest TLS version that is acceptable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.2 or newer.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// Request headers.
+    pub headers: Vec<(String, String)>,
+    /// Sub-protocols to offer, separated by commas.
+    pub protocol: String,
+    /// A PEM file whose certificates are trusted instead of the system's.
+    pub ca_path: Option<PathBuf>,
+    /// The largest message that is received.
+    pub max_receive_size: usize,
+    /// The largest message that may be sent.
+    pub max_send_size: usize,
+    /// How many bytes may wait to be sent.
+    pub send_queue_size: usize,
+    /// How long nothing is received before a ping is sent; zero for never.
+    pub ping_interval: Duration,
+    /// How long the peer may be silent after a ping; zero for ever, `None` for the default.
+    pub pong_timeout: Option<Duration>,
+    /// How long an attempt may take.
+    pub connect_timeout: Duration,
+    /// How long closing may take.
+    pub close_timeout: Duration,
+    /// The oldest TLS version that is acceptable.
+    pub min_tls_version: TlsVersion,
+    /// Accept any certificate and host name.
+    pub skip_server_cert_verification: bool,
+    /// Whether `Origin` carries a port that isn't the default one.
+    pub support_origin_port: bool,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        ConnectOptions {
+            headers: Vec::new(),
+            protocol: String::new(),
+            ca_path: None,
+            max_receive_size: 16 << 20,
+            max_send_size: 5 << 20,
+            send_queue_size: 16 << 20,
+            ping_interval: DEFAULT_PING_INTERVAL,
+            pong_timeout: None,
+            connect_timeout: Duration::from_secs(15),
+            close_timeout: Duration::from_secs(5),
+            min_tls_version: TlsVersion::Tls12,
+            skip_server_cert_verification: false,
+            support_origin_port: false,
+        }
+    }
+}
+
+const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(30);
+const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(30_000_000);
+
+/// When to ping, and when silence means that the peer is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// `None`: no heartbeat.
+    pub interval: Option<Duration>,
+    /// `None`: the peer may be silent for ever.
+    pub timeout: Option<Duration>,
+}
+
+impl ConnectOptions {
+    /// The heartbeat that the options ask for.
+    pub fn heartbeat(&self) -> Result<Heartbeat> {
+        let interval = self.ping_interval;
+        if interval > LONGEST_PING_INTERVAL {
+            return Err(parameter("The ping interval is longer than 30000000 ms."));
+        }
+        if interval.is_zero() {
+            return Ok(Heartbeat::default());
+        }
+        let timeout = self.pong_timeout.unwrap_or(DEFAULT_PING_INTERVAL.min(interval));
+        if timeout > interval {
+            return Err(parameter("The pong timeout is longer than the ping interval."));
+        }
+        Ok(Heartbeat { interval: Some(interval), timeout: (!timeout.is_zero()).then_some(timeout) })
+    }
+
+    /// Checks every rule that needs no file and no network.
+    pub fn check(&self) -> Result<()> {
+        self.heartbeat()?;
+        if self.connect_timeout.is_zero() || self.close_timeout.is_zero() {
+            return Err(parameter("A timeout of 0 is not allowed."));
+        }
+        if self.max_receive_size == 0 {
+            return Err(parameter("A receive limit of 0 is not allowed."));
+        }
+        for (name, value) in &self.headers {
+            check_header(name, value)?;
+        }
+        self.protocols().map(|_| ())
+    }
+
+    /// The sub-protocols to offer, from the option and from a `Sec-WebSocket-Protocol` header.
+    pub fn protocols(&self) -> Result<Vec<&str>> {
+        let from_headers = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
+            .map(|(_, value)| value.as_str());
+        let mut protocols: Vec<&str> = Vec::new();
+        for list in std::iter::once(self.protocol.as_str()).chain(from_headers) {
+            for protocol in list.split(',').map(|part| part.trim_matches([' ', '\t'])) {
+                if protocol.is_empty() || protocols.contains(&protocol) {
+                    continue;
+                }
+                if !protocol.bytes().all(is_token_byte) {
+                    return Err(parameter(format!(
+                        "The sub-protocol {protocol:?} is not a token (RFC 6455 4.1)."
+                    )));
+                }
+                protocols.push(protocol);
+            }
+        }
+        Ok(protocols)
+    }
+}
+
+/// Headers that the opening handshake owns.
+const OWNED_HEADERS: [&str; 5] =
+    ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"];
+
+fn check_header(name: &str, value: &str) -> Result<()> {
+    if name.is_empty() || !name.bytes().all(is_token_byte) {
+        return Err(parameter(format!("The header name {name:?} is not a token (RFC 9110 5.1).")));
+    }
+    if OWNED_HEADERS.iter().any(|owned| name.eq_ignore_ascii_case(owned)) {
+        return Err(parameter(format!("The header {name} belongs to the handshake and can't be set.")));
+    }
+    // The value may be a secret: it is not shown.
+    if value.bytes().any(|byte| (byte < b' ' && byte != b'\t') || byte == 0x7f) {
+        return Err(parameter(format!("The value of the header {name} holds a control character.")));
+    }
+    Ok(())
+}
+
+/// RFC 9110 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn parameter(message: impl Into<String>) -> Error {
+    Error::call(Code::Parameter, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_header(name: &str, value: &str) -> ConnectOptions {
+        ConnectOptions { headers: vec![(name.into(), value.into())], ..Default::default() }
+    }
+
+    #[test]
+    fn headers_that_would_split_the_request_are_refused() {
+        for (name, value) in [
+            ("X", "a\r\nY: b"),
+            ("X", "a\nb"),
+            ("X", "a\0b"),
+            ("X\r\nY", "b"),
+            ("X Y", "b"),
+            ("", "b"),
+            ("X:", "b"),
+            ("Upgrade", "h2c"),
+            ("sec-websocket-KEY", "x"),
+            ("Connection", "close"),
+        ] {
+            assert_eq!(
+                with_header(name, value).check().unwrap_err().code,
+                Code::Parameter,
+                "{name:?} {value:?}"
+            );
+        }
+        for (name, value) in
+            [("Host", "example.com"), ("Origin", "https://a"), ("X", ""), ("X", "a\tb \u{e9}")]
+        {
+            with_header(name, value).check().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_protocol_header_acts_as_the_option() {
+        let mut options = with_header("sec-websocket-protocol", "b, c ,a");
+        options.protocol = "a,,b".into();
+        assert_eq!(options.protocols().unwrap(), ["a", "b", "c"]);
+        options.protocol = "a b".into();
+        assert!(options.check().is_err());
+    }
+
+    #[test]
+    fn the_pong_timeout_is_bounded_by_the_interval() {
+        let options = |ping: u64, pong: Option<u64>| ConnectOptions {
+            ping_interval: Duration::from_millis(ping),
+            pong_timeout: pong.map(Duration::from_millis),
+            ..Default::default()
+        };
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let beat = |interval, timeout| Heartbeat { interval, timeout };
+        assert_eq!(options(30_000, None).heartbeat().unwrap(), beat(ms(30_000), ms(30_000)));
+        assert_eq!(options(5_000, None).heartbeat().unwrap(), beat(ms(5_000), ms(5_000)));
+        assert_eq!(options(90_000, None).heartbeat().unwrap(), beat(ms(90_000), ms(30_000)));
+        assert_eq!(options(5_000, Some(0)).heartbeat().unwrap(), beat(ms(5_000), None));
+        assert_eq!(options(0, Some(99)).heartbeat().unwrap(), beat(None, None));
+        assert!(options(5_000, Some(5_001)).heartbeat().is_err());
+        assert!(options(30_000_001, None).heartbeat().is_err());
+        options(30_000_000, None).heartbeat().unwrap();
+    }
+}

@@ -1,0 +1,151 @@
+//! TLS failures as sentences that say what to do: which certificate, which name, which date.
+
+use std::fmt;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
+
+use crate::error::{Code, Error, Phase};
+
+/// Why a certificate was refused.
+#[derive(Debug)]
+pub struct Rejection {
+    detail: Code,
+    /// The end of a sentence that begins with the server.
+    sentence: String,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// What is wrong with `leaf`, in words.
+pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Rejection {
+    let parsed = parse_x509_certificate(leaf).ok().map(|(_, certificate)| certificate);
+    let of = |date: fn(&X509Certificate<'_>) -> String| parsed.as_ref().map(date).unwrap_or_default();
+    let (detail, sentence) = match cause {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            let date = of(|certificate| certificate.validity().not_after.to_string());
+            (Code::CertExpired, format!("its certificate expired on {date}"))
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            let date = of(|certificate| certificate.validity().not_before.to_string());
+            (Code::CertNotYetValid, format!("its certificate is not valid before {date}"))
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            let names = of(names);
+            (Code::CertName, format!("its certificate was issued for {names}, not for {}", name.to_str()))
+        }
+        CertificateError::UnknownIssuer => {
+            let sentence = match &parsed {
+                Some(certificate) if certificate.subject() == certificate.issuer() => {
+                    "its certificate is self-signed and not in ca_path".to_owned()
+                }
+                Some(certificate) => {
+                    format!(
+                        "its certificate was issued by {}, which is not trusted",
+                        shown(certificate.issuer())
+                    )
+                }
+                None => "its certificate's issuer is not trusted".to_owned(),
+            };
+            (Code::CertIssuer, sentence)
+        }
+        // webpki has no name of its own for this in rustls's list.
+        CertificateError::Other(other) if other.0.to_string().contains("CaUsedAsEndEntity") => (
+            Code::CertInvalid,
+            "its certificate is a CA's own, which can't be a server's unless it is in ca_path".to_owned(),
+        ),
+        other => (Code::CertInvalid, format!("its certificate is not acceptable: {other}")),
+    };
+    Rejection { detail, sentence }
+}
+
+/// Whether a certificate is valid now.
+pub fn check_dates(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
+    let (_, certificate) = parse_x509_certificate(leaf).map_err(|_| CertificateError::BadEncoding)?;
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let validity = certificate.validity();
+    if now > validity.not_after.timestamp() {
+        return Err(CertificateError::Expired);
+    }
+    if now < validity.not_before.timestamp() {
+        return Err(CertificateError::NotValidYet);
+    }
+    Ok(())
+}
+
+/// The names that a certificate is for.
+fn names(certificate: &X509Certificate<'_>) -> String {
+    const MOST: usize = 10;
+    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+        return "no name (it has no subjectAltName)".to_owned();
+    };
+    let mut names: Vec<String> = extension
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(clean(name)),
+            GeneralName::IPAddress(bytes) => ip_address(bytes),
+            _ => None,
+        })
+        .collect();
+    if names.len() > MOST {
+        names.truncate(MOST);
+        names.push("others".to_owned());
+    }
+    names.join(", ")
+}
+
+fn ip_address(bytes: &[u8]) -> Option<String> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(|bytes| std::net::Ipv4Addr::from(bytes).to_string()),
+        16 => <[u8; 16]>::try_from(bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
+        _ => None,
+    }
+}
+
+fn shown(name: &x509_parser::x509::X509Name<'_>) -> String {
+    format!("\"{}\"", clean(&name.to_string()))
+}
+
+/// What a peer wrote, fit to be shown.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// A failed handshake as an `error` event.
+pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
+        return Error::io(Phase::Tls, format!("The TLS handshake with {peer} failed"), error);
+    };
+    let (detail, cause) = match tls {
+        TlsError::InvalidCertificate(CertificateError::Other(other)) => {
+            match other.0.downcast_ref::<Rejection>() {
+                Some(rejection) => (rejection.detail, rejection.sentence.clone()),
+                None => (Code::CertInvalid, tls.to_string()),
+            }
+        }
+        TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            (Code::Tls, "it does not speak TLS on this port".to_owned())
+        }
+        TlsError::AlertReceived(AlertDescription::ProtocolVersion) => {
+            (Code::Tls, "it accepts none of the TLS versions that are allowed".to_owned())
+        }
+        TlsError::PeerIncompatible(why) => {
+            (Code::Tls, format!("it can't agree on how to speak TLS: {why:?}"))
+        }
+        TlsError::AlertReceived(alert) => (Code::Tls, format!("it refused with the alert {alert:?}")),
+        other => (Code::Tls, other.to_string()),
+    };
+    Error::event(Phase::Tls, detail, format!("The TLS handshake with {peer} failed: {cause}."))
+}

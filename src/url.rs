@@ -1,0 +1,193 @@
+//! The URL that a program gives, as the parts that a connection needs (RFC 6455 3).
+
+use data_encoding::BASE64;
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use crate::error::{Code, Error, Result};
+
+const LONGEST_URL: usize = 2048;
+
+/// Where to connect, and what to ask for there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// wss.
+    pub secure: bool,
+    /// The host without brackets: for the name lookup and the certificate.
+    pub host: String,
+    /// The port, the scheme's own unless the URL has one.
+    pub port: u16,
+    /// Path and query.
+    pub resource: String,
+    /// The value of an `Authorization` header, from user and password.
+    pub authorization: Option<String>,
+}
+
+impl Target {
+    /// Reads a URL. No error shows the URL, which may hold a password.
+    pub fn parse(text: &str) -> Result<Target> {
+        if text.is_empty() {
+            return Err(url_error("The URL is empty."));
+        }
+        if text.len() > LONGEST_URL {
+            return Err(url_error(format!("The URL has {} bytes, more than {LONGEST_URL}.", text.len())));
+        }
+        // The URL standard quietly drops or mends these; here they are mistakes.
+        if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
+            return Err(url_error("The URL holds a space, a control character or a backslash."));
+        }
+        if text.contains('#') {
+            return Err(url_error("The URL has a fragment, which a WebSocket URL can't have (RFC 6455 3)."));
+        }
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| url_error("The URL has no scheme."))?;
+        let secure = match scheme.to_ascii_lowercase().as_str() {
+            "ws" => false,
+            "wss" => true,
+            _ => return Err(url_error("The URL's scheme is neither ws nor wss.")),
+        };
+        if rest.is_empty() || rest.starts_with(['/', '?']) {
+            return Err(url_error("The URL has no host."));
+        }
+        let url = Url::parse(text).map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
+        let host = match url.host() {
+            Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            _ => return Err(url_error("The URL has no host.")),
+        };
+        let port = match url.port_or_known_default() {
+            Some(port) if port != 0 => port,
+            _ => return Err(url_error("The URL's port is 0.")),
+        };
+        let resource = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        Ok(Target { secure, host, port, resource, authorization: basic_authorization(&url) })
+    }
+
+    /// `host` as it stands in a URL: IPv6 in brackets.
+    pub fn url_host(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        }
+    }
+
+    /// The value of `Host`: with the port when it isn't the scheme's own.
+    pub fn authority(&self) -> String {
+        match self.has_default_port() {
+            true => self.url_host(),
+            false => self.address(),
+        }
+    }
+
+    /// The value of `Origin`.
+    pub fn origin(&self, with_port: bool) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        let authority = if with_port { self.authority() } else { self.url_host() };
+        format!("{scheme}://{authority}")
+    }
+
+    /// Host and port, for a person.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.url_host(), self.port)
+    }
+
+    fn has_default_port(&self) -> bool {
+        self.port == if self.secure { 443 } else { 80 }
+    }
+}
+
+fn basic_authorization(url: &Url) -> Option<String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut user: Vec<u8> = percent_decode_str(url.username()).collect();
+    user.push(b':');
+    user.extend(percent_decode_str(url.password().unwrap_or_default()));
+    Some(format!("Basic {}", BASE64.encode(&user)))
+}
+
+fn url_error(message: impl Into<String>) -> Error {
+    Error::call(Code::Url, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_are_refused() {
+        let long = format!("ws://h/{}", "a".repeat(2042));
+        assert_eq!(long.len(), 2049);
+        for text in [
+            "",
+            "hello",
+            "123",
+            "ws://",
+            "wss://",
+            "ws:///path",
+            "ws://?q",
+            "http://host",
+            "https://host",
+            "ws:host",
+            "//host",
+            "ws://host#fragment",
+            "ws://host/#",
+            "ws://ho st",
+            "ws://host\n",
+            "\tws://host",
+            "ws://host:0",
+            "ws://host:65536",
+            "ws://host:port",
+            "ws://[::1",
+            "ws://[zz]",
+            "ws://a\\b",
+            "ws://:80",
+            "ws://user@",
+            "ws://user@/x",
+            "www.example.com",
+            &long,
+        ] {
+            let error = Target::parse(text).expect_err(text);
+            assert_eq!(error.code, Code::Url, "{text}");
+        }
+    }
+
+    #[test]
+    fn urls_and_what_becomes_of_them() {
+        let parse = |text: &str| Target::parse(text).unwrap();
+        let longest = format!("ws://h/{}", "a".repeat(2041));
+        assert_eq!(longest.len(), 2048);
+        parse(&longest);
+
+        let target = parse("WS://Example.COM");
+        assert_eq!((target.host.as_str(), target.port, target.secure), ("example.com", 80, false));
+        assert_eq!((target.resource.as_str(), target.authority().as_str()), ("/", "example.com"));
+        assert_eq!(target.origin(true), "http://example.com");
+
+        let target = parse("wss://[::1]:8443/a%20b?c=d");
+        assert_eq!((target.host.as_str(), target.port, target.secure), ("::1", 8443, true));
+        assert_eq!(target.resource, "/a%20b?c=d");
+        assert_eq!(target.authority(), "[::1]:8443");
+        assert_eq!(
+            (target.origin(false), target.origin(true)),
+            ("https://[::1]".into(), "https://[::1]:8443".into())
+        );
+
+        assert_eq!(parse("ws://host?q=1").resource, "/?q=1");
+        assert_eq!(parse("wss://h").port, 443);
+        assert_eq!(parse("ws://bücher.example/ü").host, "xn--bcher-kva.example");
+        assert_eq!(parse("ws://bücher.example/ü").resource, "/%C3%BC");
+    }
+
+    #[test]
+    fn userinfo_becomes_basic_authorization_and_is_never_shown() {
+        let target = Target::parse("ws://Aladdin:open%20sesame@host/").unwrap();
+        assert_eq!(target.authorization.as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+        assert!(!target.address().contains("Aladdin"));
+        let error = Target::parse("ws://user:secret@host:99999/").unwrap_err();
+        assert!(!error.message.contains("secret"), "{}", error.message);
+    }
+}
