@@ -73,7 +73,7 @@ pub struct Runtime {
     session_ended: Condvar,
     closing: AtomicBool,
     config: Config,
-    sessions: Mutex<HashMap<u64, AbortHandle>>,
+    sessions: Mutex<HashMap<u64, Option<AbortHandle>>>,
     lookups: Arc<AtomicUsize>,
     lookup_places: tokio::sync::Semaphore,
     /// The TLS configurations of this runtime's clients.
@@ -153,18 +153,22 @@ pub fn configure(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// The process's runtime.
-pub fn current() -> Result<Arc<Runtime>> {
+/// Makes an object of the process's runtime, which is started if need be. A shutdown comes either before, and
+/// is the answer, or after, and finds the object.
+pub fn create<T>(make: impl FnOnce(Arc<Runtime>) -> Result<T>) -> Result<T> {
     let mut current = CURRENT.lock();
     if current.shutting_down {
         return Err(Error::code(Code::ShuttingDown));
     }
-    if let Some((runtime, _)) = &current.runtime {
-        return Ok(runtime.clone());
-    }
-    let (runtime, engine) = Runtime::start(current.config)?;
-    current.runtime = Some((runtime.clone(), engine));
-    Ok(runtime)
+    let runtime = match &current.runtime {
+        Some((runtime, _)) => runtime.clone(),
+        None => {
+            let (runtime, engine) = Runtime::start(current.config)?;
+            current.runtime = Some((runtime.clone(), engine));
+            runtime
+        }
+    };
+    make(runtime)
 }
 
 /// An error inside a callback, where waiting could be waiting for oneself.
@@ -267,15 +271,17 @@ impl Runtime {
             pool.session_count += 1;
             pool.session_count
         };
-        // Locked until the task is entered, so that it can't be removed before.
-        let mut sessions = self.sessions.lock();
+        self.sessions.lock().insert(number, None);
         let registered = Registered(self.clone(), number);
         let task = self.tokio.spawn(async move {
             let _registered = registered;
             session.await;
         });
         let abort = task.abort_handle();
-        sessions.insert(number, abort.clone());
+        // If it has ended already, it is gone from the list.
+        if let Some(place) = self.sessions.lock().get_mut(&number) {
+            *place = Some(abort.clone());
+        }
         abort
     }
 
@@ -331,7 +337,7 @@ impl Runtime {
                 }
                 Begin::NoThread => {
                     self.ready.lock().strands.push_front(strand);
-                    engine.block_on(tokio::time::sleep(NO_THREAD_PAUSE));
+                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
                 }
             }
         }
@@ -500,7 +506,7 @@ impl Runtime {
         }
         self.stop_threads();
         self.join(deadline);
-        for session in self.sessions.lock().values() {
+        for session in self.sessions.lock().values().flatten() {
             session.abort();
         }
         // Nobody leads any more, so this thread drives the cut sessions to their end.

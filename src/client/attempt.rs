@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
-use crate::connection::Transport;
+use crate::connection::{Tcp, Transport};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
@@ -69,11 +69,11 @@ async fn steps(client: &Client, target: &Target, options: &ConnectOptions, step:
     let stream = timed(&mut timings.tcp, connect(&address, &addresses)).await?;
 
     let mut transport = match target.secure {
-        false => Transport::Plain(stream),
+        false => Transport::Plain(Tcp(stream)),
         true => {
             step.enter(Phase::Tls, target);
             let config = client.runtime.tls.client_config(&options.into()).await?;
-            let handshake = tls::connect(config, &target.host, &address, stream);
+            let handshake = tls::connect(config, &target.host, &address, Tcp(stream));
             Transport::Tls(Box::new(timed(&mut timings.tls, handshake).await?.into()))
         }
     };

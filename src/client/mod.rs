@@ -214,7 +214,7 @@ impl Client {
                 connection.close(frame)
             }
             Stage::Connecting { .. } => {
-                let event = CloseEvent { code: ABNORMAL, reason: reason.to_owned(), was_clean: false };
+                let event = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
                 self.abandon(&mut state, Kind::Close(Box::new(event)));
                 Ok(())
             }

@@ -29,7 +29,7 @@ use crate::options::Heartbeat;
 
 pub use close::{CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
 pub(crate) use queue::Payload;
-pub use transport::Transport;
+pub use transport::{Tcp, Transport};
 
 use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
 use heartbeat::{Beat, Pulse};
@@ -371,6 +371,10 @@ impl Connection {
                     }
                     continue;
                 }
+                Clock::Fail(error) => {
+                    self.fail_with(&mut link, CloseFrame::own(INTERNAL_ERROR, "Internal error"), error);
+                    continue;
+                }
                 Clock::Cut(ending) => return Poll::Ready(ending),
             };
             if timer.deadline() != deadline {
@@ -487,18 +491,10 @@ impl Connection {
 
     /// Everything accepted is written: if the connection is closing, its close frame is next.
     fn close_if_due(&self, link: &mut Link, outbox: MutexGuard<'_, Outbox>) {
-        match &outbox.stage {
-            Stage::Open | Stage::Closed => {}
-            Stage::Closing(frame, _) => {
-                let frame = frame.clone();
-                drop(outbox);
-                link.send_close(&frame);
-            }
-            Stage::Failed(error) => {
-                let error = error.clone();
-                drop(outbox);
-                self.fail_with(link, CloseFrame::own(INTERNAL_ERROR, "Internal error"), error);
-            }
+        if let Stage::Closing(frame, _) = &outbox.stage {
+            let frame = frame.clone();
+            drop(outbox);
+            link.send_close(&frame);
         }
     }
 
@@ -561,7 +557,8 @@ impl Connection {
             let outbox = self.outbox.lock();
             let closing = match &outbox.stage {
                 Stage::Closing(_, until) => Some(*until),
-                _ => None,
+                Stage::Failed(error) => return Clock::Fail(error.clone()),
+                Stage::Open | Stage::Closed => None,
             };
             (closing, outbox.bytes)
         };
@@ -606,6 +603,8 @@ enum Clock {
     Wait(Instant),
     /// The heartbeat wants a ping.
     Ping([u8; 8]),
+    /// This side has failed meanwhile.
+    Fail(Error),
     /// The time is up.
     Cut(Ending),
 }

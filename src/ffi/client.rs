@@ -13,6 +13,7 @@ use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
 };
 use crate::error::{Code, Error, Result};
+use crate::runtime;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
@@ -45,8 +46,7 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         fork::remember_process();
-        let runtime = crate::runtime::current()?;
-        let id = CLIENTS.insert(|_| Client::new(runtime))?;
+        let id = runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })

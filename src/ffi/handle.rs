@@ -51,8 +51,8 @@ impl<T> Table<T> {
         Table { kind, slots: RwLock::new(Slots { entries: Vec::new(), free: VecDeque::new() }) }
     }
 
-    /// Adds an object that is told its own handle.
-    pub fn insert(&self, make: impl FnOnce(u64) -> Arc<T>) -> Result<u64> {
+    /// Adds an object.
+    pub fn insert(&self, object: Arc<T>) -> Result<u64> {
         let mut slots = self.slots.write();
         let slot = match slots.free.pop_front() {
             Some(slot) => slot,
@@ -68,7 +68,7 @@ impl<T> Table<T> {
         let id = (self.kind as u64) << (SLOT_BITS + GENERATION_BITS)
             | u64::from(entry.generation) << SLOT_BITS
             | slot as u64;
-        entry.object = Some(make(id));
+        entry.object = Some(object);
         Ok(id)
     }
 
@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn a_handle_is_stale_once_its_object_is_gone_and_never_comes_back() {
         let table: Table<u32> = Table::new(Kind::Client);
-        let first = table.insert(|_| Arc::new(7)).unwrap();
+        let first = table.insert(Arc::new(7)).unwrap();
         assert_eq!(*table.get(first).unwrap(), 7);
         assert!(first != 0 && first < 1 << 53);
         table.remove(first).unwrap();
         assert_eq!(table.get(first).unwrap_err().code, Code::BadHandle);
         assert_eq!(table.remove(first).unwrap_err().code, Code::BadHandle);
-        let second = table.insert(|_| Arc::new(8)).unwrap();
+        let second = table.insert(Arc::new(8)).unwrap();
         assert_ne!(first, second);
         assert_eq!(table.get(first).unwrap_err().code, Code::BadHandle);
     }
@@ -149,18 +149,18 @@ mod tests {
     #[test]
     fn a_slot_with_no_generation_left_retires() {
         let table: Table<u32> = Table::new(Kind::Client);
-        let first = table.insert(|_| Arc::new(1)).unwrap();
+        let first = table.insert(Arc::new(1)).unwrap();
         table.slots.write().entries[0].generation = LAST_GENERATION;
         let last = first | u64::from(LAST_GENERATION) << SLOT_BITS;
         table.remove(last).unwrap();
-        let next = table.insert(|_| Arc::new(2)).unwrap();
+        let next = table.insert(Arc::new(2)).unwrap();
         assert_eq!(next & (SLOTS as u64 - 1), 1);
     }
 
     #[test]
     fn foreign_numbers_are_refused() {
         let table: Table<u32> = Table::new(Kind::Client);
-        table.insert(|_| Arc::new(1)).unwrap();
+        table.insert(Arc::new(1)).unwrap();
         for id in [0, 1, u64::MAX, 1 << 53, 2 << (SLOT_BITS + GENERATION_BITS) | 1 << SLOT_BITS] {
             assert_eq!(table.get(id).unwrap_err().code, Code::BadHandle);
         }

@@ -125,6 +125,11 @@ fn clean(text: &str) -> String {
 
 /// A failed handshake as an `error` event.
 pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let message =
+            format!("{peer} closed the connection in the TLS handshake; does it speak TLS on this port?");
+        return Error::event(Phase::Tls, Code::LinkLost, message);
+    }
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
         return Error::io(Phase::Tls, format!("The TLS handshake with {peer} failed"), error);
     };

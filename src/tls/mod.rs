@@ -11,10 +11,10 @@ use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
+use crate::connection::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::{ConnectOptions, TlsVersion};
@@ -135,8 +135,8 @@ pub(crate) async fn connect(
     config: Arc<ClientConfig>,
     host: &str,
     peer: &str,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>> {
+    stream: Tcp,
+) -> Result<TlsStream<Tcp>> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         let message = format!("{host} can't be the name of a TLS server.");
         Error::event(Phase::Tls, Code::CertName, message)

@@ -1,0 +1,52 @@
+//! When no thread can be had, callbacks wait and I/O goes on. Alone in its process, since it configures it.
+
+mod common;
+
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use common::{echo_server, Recorder, Seen};
+use netstack_websocket::dispatch::ListenerKey;
+use netstack_websocket::error::Code;
+use netstack_websocket::runtime::{self, Config};
+
+#[test]
+fn callbacks_wait_for_a_thread_and_none_is_lost() {
+    runtime::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
+    let (url, accepts) = echo_server();
+
+    let blocker = Recorder::connect(&url);
+    let (entered, is_in) = channel();
+    let (release, released) = channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    blocker
+        .client
+        .listeners
+        .open
+        .add(ListenerKey(1, 1), || {
+            Box::new(move |_| {
+                entered.send(()).unwrap();
+                released.lock().unwrap().recv().unwrap();
+            })
+        })
+        .unwrap();
+    blocker.expect([Seen::Header, Seen::Open]);
+    accepts.recv().unwrap();
+    is_in.recv().unwrap();
+
+    // One thread is held, the other drives I/O: the next client gets its connection, but not its callbacks.
+    let waiting = Recorder::connect(&url);
+    accepts.recv().unwrap();
+    assert_eq!(waiting.client.send_text("x").unwrap_err().code, Code::NotConnected);
+    assert_eq!(runtime::configure(Config::default()).unwrap_err().code, Code::Busy);
+
+    release.send(()).unwrap();
+    waiting.expect([Seen::Header, Seen::Open]);
+    waiting.client.send_text("x").unwrap();
+    waiting.expect([Seen::Message(b"x".to_vec()), Seen::DataEnd]);
+
+    waiting.client.destroy();
+    blocker.client.destroy();
+    runtime::shutdown(Duration::from_secs(30), || {}).unwrap();
+    runtime::configure(Config::default()).unwrap();
+}
