@@ -439,8 +439,10 @@ impl Runtime {
                 pool.idle += 1;
                 continue;
             }
-            let waited = self.parked.wait_for(&mut pool, SPARE_LIFE);
-            if waited.timed_out() && !pool.vacant && pool.idle > 1 {
+            if pool.idle == 1 {
+                self.parked.wait(&mut pool);
+            } else if self.parked.wait_for(&mut pool, SPARE_LIFE).timed_out() && !pool.vacant && pool.idle > 1
+            {
                 break;
             }
         }
