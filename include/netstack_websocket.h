@@ -491,6 +491,22 @@ typedef struct {
      */
     uint32_t close_timeout_ms;
     /**
+     * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
+     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+     * the server refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the events that
+     * end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+     */
+    uint32_t reconnect_max_attempts;
+    /**
+     * The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
+     * Default 1000; 0: 401.
+     */
+    uint32_t reconnect_min_delay_ms;
+    /**
+     * The longest wait, in milliseconds. Default 30000; below the first one: 401.
+     */
+    uint32_t reconnect_max_delay_ms;
+    /**
      * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
      */
     uint8_t min_tls_version;
@@ -768,6 +784,34 @@ typedef struct {
  * @since 0.1
  */
 typedef void (*nsws_drain_fn)(nsws_client client, const nsws_drain_event *event, void *user_data);
+
+/**
+ * The client will connect again by itself: `reconnecting`. Follows the events that end an attempt or a
+ * connection.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The number of the attempt since the last success, from 1.
+     */
+    uint32_t attempt;
+    /**
+     * The wait before it, in milliseconds.
+     */
+    uint32_t delay_ms;
+} nsws_reconnecting_event;
+
+/**
+ * Called for `reconnecting`.
+ * @since 0.1
+ */
+typedef void (*nsws_reconnecting_fn)(nsws_client client,
+                                     const nsws_reconnecting_event *event,
+                                     void *user_data);
 
 /**
  * What nsws_runtime_configure() may be told.
@@ -1122,6 +1166,34 @@ int32_t nsws_client_on_drain(nsws_client client,
  * @since 0.1
  */
 int32_t nsws_client_off_drain(nsws_client client, nsws_drain_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `reconnecting`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_reconnecting(nsws_client client,
+                                    nsws_reconnecting_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `reconnecting`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn, void *user_data);
 
 /**
  * The version of the library, "major.minor.patch".

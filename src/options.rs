@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
 
 /// The oldest TLS version that is acceptable.
@@ -43,6 +44,8 @@ pub struct ConnectOptions {
     pub skip_server_cert_verification: bool,
     /// Whether `Origin` carries a port that isn't the default one.
     pub support_origin_port: bool,
+    /// Whether and how to connect again by itself.
+    pub reconnect: Reconnect,
 }
 
 impl Default for ConnectOptions {
@@ -61,6 +64,7 @@ impl Default for ConnectOptions {
             min_tls_version: TlsVersion::Tls12,
             skip_server_cert_verification: false,
             support_origin_port: false,
+            reconnect: Reconnect::default(),
         }
     }
 }
@@ -102,6 +106,10 @@ impl ConnectOptions {
         }
         if self.max_receive_size == 0 {
             return Err(parameter("A receive limit of 0 is not allowed."));
+        }
+        let Reconnect { max_attempts, min_delay, max_delay } = self.reconnect;
+        if max_attempts > 0 && (min_delay.is_zero() || min_delay > max_delay) {
+            return Err(parameter("The reconnect delays are 0 or in the wrong order."));
         }
         for (name, value) in &self.headers {
             check_header(name, value)?;

@@ -2,13 +2,17 @@
 
 mod attempt;
 mod handshake;
+mod reconnect;
 mod session;
+
+pub use reconnect::Reconnect;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
@@ -63,6 +67,15 @@ pub struct DrainEvent {
     pub queued_bytes: usize,
 }
 
+/// The client will connect again by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconnectingEvent {
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The wait before it.
+    pub delay: Duration,
+}
+
 /// The listeners of each event.
 #[derive(Default)]
 pub struct ClientListeners {
@@ -80,6 +93,8 @@ pub struct ClientListeners {
     pub error: Listeners<Error>,
     /// The send queue has room again.
     pub drain: Listeners<DrainEvent>,
+    /// The client will connect again by itself.
+    pub reconnecting: Listeners<ReconnectingEvent>,
 }
 
 /// How long each step of an attempt took.
@@ -107,6 +122,7 @@ pub struct Stats {
 /// What waits to be delivered, and which session it belongs to.
 pub(crate) struct Event {
     session: u32,
+    place: Place,
     kind: Kind,
 }
 
@@ -115,12 +131,19 @@ enum Kind {
     Open(Box<OpenEvent>),
     Message(Received),
     Drain(usize),
-    /// After `open`.
     Error(Box<Error>),
-    /// Ends an attempt.
-    Failed(Box<Error>),
-    /// Ends a connection, or an attempt that was abandoned.
     Close(Box<CloseEvent>),
+    Reconnecting(ReconnectingEvent),
+}
+
+/// What an event is for its session.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Within,
+    /// The last event of a connection that the session will have again.
+    EndsConnection,
+    /// The session is over.
+    Last,
 }
 
 /// A WebSocket client.
@@ -132,20 +155,22 @@ pub struct Client {
     state: Mutex<State>,
     /// The number of the session whose events count.
     session: AtomicU32,
+    /// Tells a session that wants to connect again that its last connection's `close` is being delivered.
+    settled: Notify,
 }
 
 struct State {
     stage: Stage,
+    /// The session that is under way.
+    task: Option<AbortHandle>,
     stats: Stats,
 }
 
 /// Where the client stands, as its listeners have been told: it is open once `open` is being delivered.
 enum Stage {
     Idle,
-    Connecting {
-        task: Option<AbortHandle>,
-        connection: Option<Arc<Connection>>,
-    },
+    /// The connection, if there is one, has its `open` event on the way.
+    Connecting(Option<Arc<Connection>>),
     /// Closed while connecting; the `close` event is on its way.
     Abandoned,
     Open(Arc<Connection>),
@@ -159,8 +184,9 @@ impl Client {
             runtime,
             mailbox: Mailbox::new(),
             listeners: ClientListeners::default(),
-            state: Mutex::new(State { stage: Stage::Idle, stats: Stats::default() }),
+            state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
             session: AtomicU32::new(0),
+            settled: Notify::new(),
         })
     }
 
@@ -179,12 +205,8 @@ impl Client {
         }
         let number = self.next_session();
         state.stats = Stats::default();
-        state.stage = Stage::Connecting { task: None, connection: None };
-        let session = session::run(self.clone(), number, target, options);
-        let abort = self.runtime.spawn(session);
-        if let Stage::Connecting { task, .. } = &mut state.stage {
-            *task = Some(abort);
-        }
+        state.stage = Stage::Connecting(None);
+        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, target, options)));
         Ok(())
     }
 
@@ -200,7 +222,9 @@ impl Client {
 
     /// Sends a ping.
     pub fn ping(&self, data: &[u8]) -> Result<()> {
-        self.open_connection()?.send(Payload::Ping(data))
+        let ping = Payload::Ping(data);
+        ping.check()?;
+        self.open_connection()?.send(ping)
     }
 
     /// Closes the connection, or abandons the attempt.
@@ -213,7 +237,7 @@ impl Client {
                 drop(state);
                 connection.close(frame)
             }
-            Stage::Connecting { .. } => {
+            Stage::Connecting(_) => {
                 let event = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
                 self.abandon(&mut state, Kind::Close(Box::new(event)));
                 Ok(())
@@ -250,13 +274,17 @@ impl Client {
     }
 
     fn end(&self, wait: bool) {
-        let stage = std::mem::replace(&mut self.state.lock().stage, Stage::Destroyed);
-        match stage {
-            Stage::Connecting { task: Some(task), .. } => task.abort(),
-            Stage::Open(connection) => {
+        let (stage, task) = {
+            let mut state = self.state.lock();
+            (std::mem::replace(&mut state.stage, Stage::Destroyed), state.task.take())
+        };
+        match (stage, task) {
+            (Stage::Open(connection), _) => {
                 // If it is closing already, it goes on doing so.
                 let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: String::new() });
+                self.settled.notify_one();
             }
+            (Stage::Connecting(_), Some(task)) => task.abort(),
             _ => {}
         }
         Mailbox::close(self, wait);
@@ -276,17 +304,21 @@ impl Client {
     }
 
     fn post(self: &Arc<Self>, session: u32, kinds: impl IntoIterator<Item = Kind>) {
-        let events = kinds.into_iter().map(|kind| Event { session, kind });
+        let events = kinds.into_iter().map(|kind| Event { session, place: Place::Within, kind });
         Mailbox::post(self, &self.runtime, events);
+    }
+
+    fn post_at(self: &Arc<Self>, session: u32, place: Place, kind: Kind) {
+        Mailbox::post(self, &self.runtime, [Event { session, place, kind }]);
     }
 
     /// Ends an attempt with this event and nothing else.
     fn abandon(self: &Arc<Self>, state: &mut State, last: Kind) {
-        if let Stage::Connecting { task: Some(task), .. } = &state.stage {
+        if let Some(task) = state.task.take() {
             task.abort();
         }
         state.stage = Stage::Abandoned;
-        self.post(self.next_session(), [last]);
+        self.post_at(self.next_session(), Place::Last, last);
     }
 
     /// Changes the state as an event asks that is about to be delivered. Whether it still counts.
@@ -301,19 +333,22 @@ impl Client {
         if event.session != self.session.load(Ordering::Relaxed) {
             return false;
         }
-        match (&event.kind, &mut state.stage) {
-            (_, Stage::Destroyed) => return false,
-            (Kind::Open(_), Stage::Connecting { connection: Some(connection), .. }) => {
-                let connection = connection.clone();
-                state.stage = Stage::Open(connection);
+        if matches!(state.stage, Stage::Destroyed) {
+            return false;
+        }
+        if let (Kind::Open(_), Stage::Connecting(Some(connection))) = (&event.kind, &state.stage) {
+            state.stage = Stage::Open(connection.clone());
+        }
+        let next = match event.place {
+            Place::Within => return true,
+            Place::EndsConnection => {
+                self.settled.notify_one();
+                Stage::Connecting(None)
             }
-            (Kind::Close(_) | Kind::Failed(_), stage) => {
-                let ended = std::mem::replace(stage, Stage::Idle);
-                if let Stage::Open(connection) = ended {
-                    state.stats.traffic = connection.traffic();
-                }
-            }
-            _ => {}
+            Place::Last => Stage::Idle,
+        };
+        if let Stage::Open(connection) = std::mem::replace(&mut state.stage, next) {
+            state.stats.traffic = connection.traffic();
         }
         true
     }
@@ -339,8 +374,9 @@ impl Actor for Client {
                 listeners.data_end.emit(&DataEndEvent);
             }
             Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }),
-            Kind::Error(error) | Kind::Failed(error) => listeners.error.emit(&error),
+            Kind::Error(error) => listeners.error.emit(&error),
             Kind::Close(event) => listeners.close.emit(&event),
+            Kind::Reconnecting(event) => listeners.reconnecting.emit(&event),
         }
     }
 
@@ -354,7 +390,7 @@ impl Actor for Client {
     fn resume(&self) {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.wake(),
-            Stage::Connecting { connection: Some(connection), .. } => connection.wake(),
+            Stage::Connecting(Some(connection)) => connection.wake(),
             _ => {}
         }
     }
@@ -367,13 +403,13 @@ impl Actor for Client {
         let mut state = self.state.lock();
         match &state.stage {
             Stage::Open(connection) => connection.fail(error),
-            Stage::Connecting { .. } => self.abandon(&mut state, Kind::Failed(Box::new(error))),
+            Stage::Connecting(_) => self.abandon(&mut state, Kind::Error(Box::new(error))),
             _ => {}
         }
     }
 
     fn retire(&self) {
-        let ClientListeners { header_receive, open, message, data_end, close, error, drain } =
+        let ClientListeners { header_receive, open, message, data_end, close, error, drain, reconnecting } =
             &self.listeners;
         header_receive.close();
         open.close();
@@ -382,5 +418,6 @@ impl Actor for Client {
         close.close();
         error.close();
         drain.close();
+        reconnecting.close();
     }
 }

@@ -5,9 +5,11 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::attempt::{attempt, Opened};
-use super::{Client, CloseEvent, Kind, Stage};
+use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
+use super::{Client, CloseEvent, Kind, Place, ReconnectingEvent, Stage};
 use crate::connection::{Connection, Ending, Limits, Owner, Received, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
@@ -16,61 +18,102 @@ use crate::url::Target;
 
 /// A session, to be spawned.
 pub(super) async fn run(client: Arc<Client>, number: u32, target: Target, options: ConnectOptions) {
-    let session = Session { client: client.clone(), number };
-    let result = caught(converse(&client, session, target, options)).await;
-    if result.is_none() {
+    let session = Arc::new(Session { client, number });
+    if caught(session.live(target, options)).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
+        let (client, error) = (&session.client, Kind::Error(error.into()));
         let was_open = matches!(client.state.lock().stage, Stage::Open(_));
-        let close = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
         match was_open {
-            true => client.post(number, [Kind::Error(error.into()), Kind::Close(close.into())]),
-            false => client.post(number, [Kind::Failed(error.into())]),
+            true => {
+                client.post(number, [error]);
+                let close = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
+                client.post_at(number, Place::Last, Kind::Close(close.into()));
+            }
+            false => client.post_at(number, Place::Last, error),
         }
     }
 }
 
-async fn converse(client: &Arc<Client>, session: Session, target: Target, options: ConnectOptions) {
-    let number = session.number;
-    let peer = target.address();
-    // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-    let opened = match Box::pin(attempt(client, &target, &options)).await {
-        Ok(opened) => opened,
-        Err(error) => {
-            log(Level::Info, || format!("{peer}: {error}"));
-            client.post(number, [Kind::Failed(Box::new(error))]);
-            return;
+impl Session {
+    /// One connection after another, if the options ask for more than one.
+    async fn live(self: &Arc<Self>, target: Target, options: ConnectOptions) {
+        let mut backoff = Backoff::new(options.reconnect);
+        loop {
+            // Boxed, so that an open connection doesn't keep the room that the attempt needed.
+            let again = match Box::pin(attempt(&self.client, &target, &options)).await {
+                Ok(opened) => {
+                    backoff.succeeded();
+                    self.converse(opened, &target, &options, &mut backoff).await
+                }
+                Err(error) => {
+                    log(Level::Info, || format!("{}: {error}", target.address()));
+                    let again =
+                        Some(()).filter(|()| may_help_after_failure(&error)).and_then(|()| backoff.next());
+                    let place = if again.is_some() { Place::Within } else { Place::Last };
+                    self.client.post_at(self.number, place, Kind::Error(Box::new(error)));
+                    again
+                }
+            };
+            let Some((attempt, delay)) = again else { return };
+            let event = ReconnectingEvent { attempt, delay };
+            self.client.post(self.number, [Kind::Reconnecting(event)]);
+            tokio::time::sleep(delay).await;
+            while matches!(self.client.state.lock().stage, Stage::Open(_)) {
+                self.client.settled.notified().await;
+            }
+            if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
+                return;
+            }
         }
-    };
-    let limits = match limits(&options) {
-        Ok(limits) => limits,
-        Err(error) => return client.post(number, [Kind::Failed(Box::new(error))]),
-    };
-    drop(options);
-    drop(target);
-    let Opened { transport, early, header_receive, open, timings } = opened;
-    let role = tungstenite::protocol::Role::Client;
-    let connection = Connection::new(transport, role, early, limits, Arc::new(session), peer.clone());
-    {
-        let mut state = client.state.lock();
-        match &mut state.stage {
-            Stage::Connecting { connection: place, .. } => *place = Some(connection.clone()),
-            _ => return,
-        }
-        state.stats.timings = timings;
     }
-    log(Level::Info, || format!("{peer}: open"));
-    client.post(number, [Kind::HeaderReceive(header_receive.into()), Kind::Open(open.into())]);
 
-    let Ending { error, code, reason, was_clean } = connection.run().await;
-    log(Level::Info, || format!("{peer}: closed with {code}"));
-    let lost = error.is_some() && code == ABNORMAL;
-    let error = error.map(|error| Kind::Error(Box::new(error)));
-    let close = Kind::Close(Box::new(CloseEvent { code, reason, was_clean }));
-    client.post(number, error.into_iter().chain([close]));
-    match lost {
-        true => connection.hang_up(),
-        false => connection.linger().await,
+    /// An open connection, to its end. Whether, and how, to connect again.
+    async fn converse(
+        self: &Arc<Self>,
+        opened: Opened,
+        target: &Target,
+        options: &ConnectOptions,
+        backoff: &mut Backoff,
+    ) -> Option<(u32, Duration)> {
+        let (client, number, peer) = (&self.client, self.number, target.address());
+        let limits = match limits(options) {
+            Ok(limits) => limits,
+            Err(error) => {
+                client.post_at(number, Place::Last, Kind::Error(Box::new(error)));
+                return None;
+            }
+        };
+        let Opened { transport, early, header_receive, open, timings } = opened;
+        let role = tungstenite::protocol::Role::Client;
+        let connection = Connection::new(transport, role, early, limits, self.clone(), peer.clone());
+        {
+            let mut state = client.state.lock();
+            match &mut state.stage {
+                Stage::Connecting(place) => *place = Some(connection.clone()),
+                _ => return None,
+            }
+            state.stats.timings = timings;
+        }
+        log(Level::Info, || format!("{peer}: open"));
+        client.post(number, [Kind::HeaderReceive(header_receive.into()), Kind::Open(open.into())]);
+
+        let ending = connection.run().await;
+        log(Level::Info, || format!("{peer}: closed with {}", ending.code));
+        let again = match !ending.wanted && may_help_after_ending(&ending) {
+            true => backoff.next(),
+            false => None,
+        };
+        let lost = !ending.was_clean && ending.code == ABNORMAL;
+        let Ending { error, code, reason, was_clean, .. } = ending;
+        client.post(number, error.map(|error| Kind::Error(Box::new(error))));
+        let place = if again.is_some() { Place::EndsConnection } else { Place::Last };
+        client.post_at(number, place, Kind::Close(Box::new(CloseEvent { code, reason, was_clean })));
+        match lost {
+            true => connection.hang_up(),
+            false => connection.linger().await,
+        }
+        again
     }
 }
 

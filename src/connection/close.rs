@@ -69,6 +69,8 @@ pub struct Ending {
     pub reason: String,
     /// Both sides sent a close frame.
     pub was_clean: bool,
+    /// This side's program had asked for it.
+    pub wanted: bool,
 }
 
 impl Ending {
@@ -77,14 +79,26 @@ impl Ending {
             Some(frame) => (frame.code.into(), frame.reason.to_string()),
             None => (NO_STATUS, String::new()),
         };
-        Ending { error: None, code, reason, was_clean: true }
+        Ending { error: None, code, reason, was_clean: true, wanted: false }
     }
 
     pub(super) fn lost(error: Error) -> Ending {
-        Ending { error: Some(error), code: ABNORMAL, reason: LINK_DOWN.into(), was_clean: false }
+        Ending {
+            error: Some(error),
+            code: ABNORMAL,
+            reason: LINK_DOWN.into(),
+            was_clean: false,
+            wanted: false,
+        }
     }
 
     pub(super) fn failed(error: Error, frame: &CloseFrame) -> Ending {
-        Ending { error: Some(error), code: frame.code, reason: frame.reason.clone(), was_clean: false }
+        Ending {
+            error: Some(error),
+            code: frame.code,
+            reason: frame.reason.clone(),
+            was_clean: false,
+            wanted: false,
+        }
     }
 }

@@ -210,7 +210,7 @@ impl Connection {
 
     /// Sends a message: accepted whole, or not at all.
     pub(crate) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
-        payload.check(self.limits.max_send_size)?;
+        payload.check_size("message", self.limits.max_send_size)?;
         let mut outbox = self.outbox.lock();
         outbox.admit(payload.len(), self.limits.send_queue_size)?;
         if !outbox.is_idle() {
@@ -293,8 +293,8 @@ impl Connection {
     pub(crate) async fn run(self: &Arc<Self>) -> Ending {
         let mut timer = pin!(tokio::time::sleep_until(far_away(Instant::now())));
         let ending = poll_fn(|cx| self.poll(cx, timer.as_mut())).await;
-        self.outbox.lock().stage = Stage::Closed;
-        ending
+        let stage = std::mem::replace(&mut self.outbox.lock().stage, Stage::Closed);
+        Ending { wanted: matches!(stage, Stage::Closing(..)), ..ending }
     }
 
     /// Gives the peer time to read the close frame and to close the link (RFC 6455 7.1.1), then hangs up.

@@ -37,12 +37,15 @@ impl Payload<'_> {
         self.bytes().len()
     }
 
-    /// The rules that need no connection.
-    pub fn check(&self, max_send_size: usize) -> Result<()> {
-        let (what, most) = match self {
-            Payload::Ping(_) => ("ping", LARGEST_PING),
-            _ => ("message", max_send_size),
-        };
+    /// The rules that no option changes.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Payload::Ping(_) => self.check_size("ping", LARGEST_PING),
+            Payload::Text(_) | Payload::Binary(_) => Ok(()),
+        }
+    }
+
+    pub fn check_size(&self, what: &str, most: usize) -> Result<()> {
         match self.len() > most {
             true => Err(Error::call(
                 Code::Parameter,

@@ -11,6 +11,7 @@ use super::options::{bytes, nsws_connect_options, read_connect_options, text};
 use super::{call, check_out, fork, write_out};
 use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
+    ReconnectingEvent,
 };
 use crate::error::{Code, Error, Result};
 use crate::runtime;
@@ -655,6 +656,63 @@ pub unsafe extern "C" fn nsws_client_off_drain(
 ) -> i32 {
     call(|| {
         remove(&self::client(client)?.listeners.drain, r#fn.map(|function| function as usize), user_data);
+        Ok(())
+    })
+}
+
+/// Adds a listener of `reconnecting`; as nsws_client_on_header_receive().
+///
+/// @param client the client
+/// @param fn the function to call; not NULL
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL
+/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_on_reconnecting(
+    client: nsws_client,
+    r#fn: nsws_reconnecting_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let listeners = &self::client(client)?.listeners.reconnecting;
+        let function = r#fn.ok_or_else(null_callback)?;
+        add(listeners, function as usize, user_data, free_fn, |user_data| {
+            Box::new(move |event: &ReconnectingEvent| {
+                let event = nsws_reconnecting_event {
+                    struct_size: size_of::<nsws_reconnecting_event>(),
+                    attempt: event.attempt,
+                    delay_ms: u32::try_from(event.delay.as_millis()).unwrap_or(u32::MAX),
+                };
+                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                unsafe { function(client, &raw const event, user_data.get()) }
+            })
+        })
+    })
+}
+
+/// Removes a listener of `reconnecting`; as nsws_client_off_header_receive().
+///
+/// @param client the client
+/// @param fn the function; NULL removes all listeners of this event
+/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_off_reconnecting(
+    client: nsws_client,
+    r#fn: nsws_reconnecting_fn,
+    user_data: *mut c_void,
+) -> i32 {
+    call(|| {
+        remove(
+            &self::client(client)?.listeners.reconnecting,
+            r#fn.map(|function| function as usize),
+            user_data,
+        );
         Ok(())
     })
 }

@@ -128,6 +128,20 @@ pub struct nsws_drain_event {
     pub queued_bytes: usize,
 }
 
+/// The client will connect again by itself: `reconnecting`. Follows the events that end an attempt or a
+/// connection.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_reconnecting_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The number of the attempt since the last success, from 1.
+    pub attempt: u32,
+    /// The wait before it, in milliseconds.
+    pub delay_ms: u32,
+}
+
 /// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
 /// returns; a callback must not throw or longjmp out.
 /// @since 0.1
@@ -177,3 +191,10 @@ pub type nsws_error_fn =
 #[allow(non_camel_case_types)]
 pub type nsws_drain_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_drain_event, user_data: *mut c_void)>;
+
+/// Called for `reconnecting`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_reconnecting_fn = Option<
+    unsafe extern "C" fn(client: nsws_client, event: *const nsws_reconnecting_event, user_data: *mut c_void),
+>;

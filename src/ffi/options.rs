@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call;
 use super::event::nsws_header;
+use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
 use crate::options::{ConnectOptions, TlsVersion};
 
@@ -59,6 +60,16 @@ pub struct nsws_connect_options {
     /// How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
     /// queued included. Default 5000; 0: 401.
     pub close_timeout_ms: u32,
+    /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
+    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+    /// the server refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the events that
+    /// end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+    pub reconnect_max_attempts: u32,
+    /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
+    /// Default 1000; 0: 401.
+    pub reconnect_min_delay_ms: u32,
+    /// The longest wait, in milliseconds. Default 30000; below the first one: 401.
+    pub reconnect_max_delay_ms: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
     /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
@@ -191,6 +202,9 @@ fn connect_defaults() -> nsws_connect_options {
         pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
         connect_timeout_ms: ms(defaults.connect_timeout),
         close_timeout_ms: ms(defaults.close_timeout),
+        reconnect_max_attempts: defaults.reconnect.max_attempts,
+        reconnect_min_delay_ms: ms(defaults.reconnect.min_delay),
+        reconnect_max_delay_ms: ms(defaults.reconnect.max_delay),
         min_tls_version: NSWS_TLS_1_2,
         skip_server_cert_verification: 0,
         support_origin_port: 0,
@@ -248,6 +262,11 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             "skip_server_cert_verification",
         )?,
         support_origin_port: flag(given.support_origin_port, "support_origin_port")?,
+        reconnect: Reconnect {
+            max_attempts: given.reconnect_max_attempts,
+            min_delay: ms(given.reconnect_min_delay_ms),
+            max_delay: ms(given.reconnect_max_delay_ms),
+        },
     })
 }
 

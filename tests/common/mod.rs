@@ -44,6 +44,7 @@ pub enum Seen {
     DataEnd,
     Error(i32),
     Close(u16),
+    Reconnecting(u32),
 }
 
 /// A client that records its events.
@@ -75,8 +76,16 @@ impl Recorder {
             .error
             .add(key, || Box::new(move |error| to.send(Seen::Error(error.code as i32)).unwrap()))
             .unwrap();
+        let to = on(&sender);
+        listeners
+            .reconnecting
+            .add(key, || Box::new(move |event| to.send(Seen::Reconnecting(event.attempt)).unwrap()))
+            .unwrap();
         let to = sender;
-        listeners.close.add(key, || Box::new(move |close| to.send(Seen::Close(close.code)).unwrap())).unwrap();
+        listeners
+            .close
+            .add(key, || Box::new(move |close| to.send(Seen::Close(close.code)).unwrap()))
+            .unwrap();
         Recorder { client, events }
     }
 

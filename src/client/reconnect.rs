@@ -1,0 +1,105 @@
+//! Connecting again by itself, if the program asks for it: when, how often, and how long to wait.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
+
+use crate::connection::Ending;
+use crate::error::{Code, Error};
+
+/// How to reconnect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Attempts in a row without success; 0 for no reconnecting, `u32::MAX` for no end.
+    pub max_attempts: u32,
+    /// The wait before the first attempt; it doubles with each.
+    pub min_delay: Duration,
+    /// The longest wait.
+    pub max_delay: Duration,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Reconnect { max_attempts: 0, min_delay: Duration::from_secs(1), max_delay: Duration::from_secs(30) }
+    }
+}
+
+/// The attempts since the last success.
+pub(super) struct Backoff {
+    reconnect: Reconnect,
+    attempts: u32,
+}
+
+impl Backoff {
+    pub fn new(reconnect: Reconnect) -> Self {
+        Backoff { reconnect, attempts: 0 }
+    }
+
+    pub fn succeeded(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// The number of the next attempt and the wait before it; `None` when there is none.
+    pub fn next(&mut self) -> Option<(u32, Duration)> {
+        if self.attempts >= self.reconnect.max_attempts {
+            return None;
+        }
+        self.attempts = self.attempts.saturating_add(1);
+        let doubled = self.reconnect.min_delay.saturating_mul(1 << (self.attempts - 1).min(20));
+        let delay = doubled.min(self.reconnect.max_delay);
+        // Clients that lost one server must not come back all at once: half of the wait is random.
+        let random = RandomState::new().build_hasher().finish() as u32;
+        Some((self.attempts, delay / 2 + (delay / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))))
+    }
+}
+
+/// Whether trying again can help: not when the server said no, or can't be trusted.
+pub(super) fn may_help_after_failure(error: &Error) -> bool {
+    match error.detail {
+        Code::CaFile
+        | Code::CertExpired
+        | Code::CertNotYetValid
+        | Code::CertName
+        | Code::CertIssuer
+        | Code::CertInvalid
+        | Code::SubProtocol
+        | Code::Handshake => false,
+        Code::HttpStatus => matches!(error.http_status, 408 | 429 | 500..),
+        _ => true,
+    }
+}
+
+/// Whether an ended connection is to be had back: it was lost, or the peer said that it will be back.
+pub(super) fn may_help_after_ending(ending: &Ending) -> bool {
+    match ending.was_clean {
+        true => matches!(ending.code, 1001 | 1012 | 1013),
+        false => ending.code == crate::connection::ABNORMAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_bound_and_success_starts_over() {
+        let second = Duration::from_secs(1);
+        let mut backoff =
+            Backoff::new(Reconnect { max_attempts: 6, min_delay: second, max_delay: 8 * second });
+        for (number, longest) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (6, 8)] {
+            let (attempt, delay) = backoff.next().unwrap();
+            assert_eq!(attempt, number);
+            assert!(delay >= longest * second / 2 && delay <= longest * second, "{delay:?}");
+        }
+        assert!(backoff.next().is_none());
+        backoff.succeeded();
+        assert_eq!(backoff.next().unwrap().0, 1);
+        assert!(Backoff::new(Reconnect::default()).next().is_none());
+    }
+
+    #[test]
+    fn the_longest_run_of_attempts_does_not_overflow() {
+        let forever = Reconnect { max_attempts: u32::MAX, max_delay: Duration::MAX, ..Default::default() };
+        let mut backoff = Backoff { reconnect: forever, attempts: u32::MAX - 1 };
+        assert_eq!(backoff.next().unwrap().0, u32::MAX);
+    }
+}

@@ -1,0 +1,85 @@
+//! Connecting again by itself.
+
+mod common;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use common::{Recorder, Seen};
+use netstack_websocket::client::Reconnect;
+use netstack_websocket::error::Code;
+use netstack_websocket::options::ConnectOptions;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::CloseFrame;
+
+/// Does one thing with each connection, then is gone.
+fn server(script: &'static [Act]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for act in script {
+            let (stream, _) = listener.accept().unwrap();
+            match act {
+                Act::HangUp => drop(stream),
+                Act::OpenAndHangUp => drop(tungstenite::accept(stream).unwrap()),
+                Act::Close(code) => {
+                    let mut socket = tungstenite::accept(stream).unwrap();
+                    let frame = CloseFrame { code: CloseCode::from(*code), reason: "".into() };
+                    socket.close(Some(frame)).unwrap();
+                    while socket.read().is_ok() {}
+                }
+            }
+        }
+    });
+    url
+}
+
+enum Act {
+    HangUp,
+    OpenAndHangUp,
+    Close(u16),
+}
+
+fn options(max_attempts: u32) -> ConnectOptions {
+    let ms = Duration::from_millis;
+    let reconnect = Reconnect { max_attempts, min_delay: ms(1), max_delay: ms(4) };
+    ConnectOptions { reconnect, ..Default::default() }
+}
+
+const FAILED: Seen = Seen::Error(Code::ConnectFailed as i32);
+
+#[test]
+fn a_lost_connection_and_failed_attempts_are_tried_again_until_the_peer_says_goodbye() {
+    let url = server(&[Act::OpenAndHangUp, Act::HangUp, Act::HangUp, Act::Close(1012), Act::Close(1000)]);
+    let recorder = Recorder::new();
+    recorder.client.connect(&url, options(3)).unwrap();
+    recorder.expect([Seen::Header, Seen::Open, FAILED, Seen::Close(1006), Seen::Reconnecting(1)]);
+    recorder.expect([FAILED, Seen::Reconnecting(2), FAILED, Seen::Reconnecting(3)]);
+    recorder.expect([Seen::Header, Seen::Open, Seen::Close(1012), Seen::Reconnecting(1)]);
+    recorder.expect([Seen::Header, Seen::Open, Seen::Close(1000)]);
+    recorder.expect_nothing_more();
+}
+
+#[test]
+fn attempts_end_with_an_error_when_they_are_used_up() {
+    let url = server(&[Act::HangUp, Act::HangUp]);
+    let recorder = Recorder::new();
+    recorder.client.connect(&url, options(1)).unwrap();
+    recorder.expect([FAILED, Seen::Reconnecting(1), FAILED]);
+    recorder.expect_nothing_more();
+}
+
+#[test]
+fn close_ends_the_waiting() {
+    let url = server(&[Act::HangUp]);
+    let recorder = Recorder::new();
+    let hour = Duration::from_secs(3600);
+    let reconnect = Reconnect { max_attempts: u32::MAX, min_delay: hour, max_delay: hour };
+    recorder.client.connect(&url, ConnectOptions { reconnect, ..Default::default() }).unwrap();
+    recorder.expect([FAILED, Seen::Reconnecting(1)]);
+    let again = recorder.client.connect(&url, ConnectOptions::default());
+    assert_eq!(again.unwrap_err().code, Code::AlreadyConnected);
+    recorder.client.close(1000, "").unwrap();
+    recorder.expect([Seen::Close(1006)]);
+    recorder.expect_nothing_more();
+}
