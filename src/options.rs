@@ -107,8 +107,8 @@ impl ConnectOptions {
         if self.max_receive_size == 0 {
             return Err(parameter("A receive limit of 0 is not allowed."));
         }
-        let Reconnect { max_attempts, min_delay, max_delay } = self.reconnect;
-        if max_attempts > 0 && (min_delay.is_zero() || min_delay > max_delay) {
+        let Reconnect { min_delay, max_delay, .. } = self.reconnect;
+        if min_delay.is_zero() || min_delay > max_delay {
             return Err(parameter("The reconnect delays are 0 or in the wrong order."));
         }
         for (name, value) in &self.headers {

@@ -63,7 +63,10 @@ async fn steps(client: &Client, target: &Target, options: &ConnectOptions, step:
     let address = target.address();
 
     step.enter(Phase::Dns, target);
-    let addresses = timed(&mut timings.dns, look_up(client, target)).await?;
+    let addresses = match target.host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, target.port)],
+        Err(_) => timed(&mut timings.dns, look_up(client, target)).await?,
+    };
 
     step.enter(Phase::Tcp, target);
     let stream = timed(&mut timings.tcp, connect(&address, &addresses)).await?;
@@ -72,7 +75,10 @@ async fn steps(client: &Client, target: &Target, options: &ConnectOptions, step:
         false => Transport::Plain(Tcp(stream)),
         true => {
             step.enter(Phase::Tls, target);
-            let config = client.runtime.tls.client_config(&options.into()).await?;
+            let config = client.runtime.tls.client_config(&options.into()).await.map_err(|error| Error {
+                message: format!("TLS with {address} can't be set up: {error}"),
+                ..error
+            })?;
             let handshake = tls::connect(config, &target.host, &address, Tcp(stream));
             Transport::Tls(Box::new(timed(&mut timings.tls, handshake).await?.into()))
         }
@@ -102,9 +108,6 @@ async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output
 }
 
 async fn look_up(client: &Client, target: &Target) -> Result<Vec<SocketAddr>> {
-    if let Ok(address) = target.host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, target.port)]);
-    }
     let not_found = |cause: String| {
         let message = format!("The host name {} could not be resolved: {cause}.", target.host);
         Error::event(Phase::Dns, Code::NameNotFound, message)

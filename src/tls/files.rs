@@ -48,7 +48,7 @@ impl Stamp {
 /// The certificates of a PEM file.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = |what: String| {
-        Error::event(Phase::Tls, Code::CaFile, format!("The CA file {} {what}.", path.display()))
+        Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display()))
     };
     if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST_FILE) {
         return Err(unusable(format!("is larger than {LARGEST_FILE} bytes")));
@@ -57,8 +57,11 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|error| unusable(format!("is not valid PEM: {error}")))?;
-    match certificates.is_empty() {
-        true => Err(unusable("holds no certificate".into())),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        return Err(unusable("holds no certificate".into()));
+    }
+    match certificates.iter().any(|certificate| webpki::EndEntityCert::try_from(certificate).is_ok()) {
+        true => Ok(certificates),
+        false => Err(unusable("holds no certificate that can be read".into())),
     }
 }

@@ -67,9 +67,9 @@ impl Cache {
             return Ok(kept.config.clone());
         }
         let wanted = options.clone();
-        let config = tokio::task::spawn_blocking(move || make_config(&wanted)).await.map_err(|error| {
-            Error::event(Phase::Tls, Code::Tls, format!("TLS can't be set up: {error}."))
-        })??;
+        let config = tokio::task::spawn_blocking(move || make_config(&wanted))
+            .await
+            .map_err(|error| Error::event(Phase::Tls, Code::Tls, format!("{error}.")))??;
         configs.retain(|kept| kept.options != *options);
         if configs.len() >= KEPT_CONFIGS {
             configs.remove(0);
@@ -89,7 +89,7 @@ fn make_config(options: &TlsOptions) -> Result<ClientConfig> {
     let unusable = |what: String| Error::event(Phase::Tls, Code::Tls, what);
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions)
-        .map_err(|error| unusable(format!("TLS can't be set up: {error}.")))?;
+        .map_err(|error| unusable(format!("{error}.")))?;
     let verifier: Arc<dyn rustls::client::danger::ServerCertVerifier> = match options.skip_verification {
         true => Arc::new(verify::AcceptAny::new(&provider)),
         false => {
@@ -115,8 +115,8 @@ fn system_store() -> Result<RootCertStore> {
     if store.is_empty() {
         let causes: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
         let message = match causes.is_empty() {
-            true => "The system has no CA certificates; name a file of them in ca_path.".to_owned(),
-            false => format!("The system's CA certificates can't be read: {}.", causes.join("; ")),
+            true => "the system has no CA certificates; name a file of them in ca_path.".to_owned(),
+            false => format!("the system's CA certificates can't be read: {}.", causes.join("; ")),
         };
         return Err(Error::event(Phase::Tls, Code::CaFile, message));
     }

@@ -36,7 +36,7 @@ impl Verifier {
                     Error::event(
                         Phase::Tls,
                         Code::CaFile,
-                        format!("The CA certificates are unusable: {error}."),
+                        format!("the CA certificates are unusable: {error}."),
                     )
                 })?)
             }
