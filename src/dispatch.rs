@@ -132,6 +132,8 @@ impl<E> Listeners<E> {
 const TRUST: u32 = 16;
 /// A call that takes longer ends the trust.
 const SHORT: Duration = Duration::from_micros(100);
+/// A large payload may take longer: to be copied once or twice.
+const BYTES_PER_NANOSECOND: u64 = 2;
 /// How many events are timed together.
 const TIMED_TOGETHER: u32 = 8;
 /// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
@@ -308,17 +310,18 @@ impl<A: Actor> Strand for A {
 /// `None` when one was long.
 fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<u32> {
     let closed = &actor.mailbox().closed;
-    let (mut calls, mut since) = (0, Instant::now());
+    let (mut calls, mut weight, mut since) = (0, 0, Instant::now());
     while !closed.load(Ordering::Acquire) {
         let Some(event) = batch.pop_front() else { break };
+        weight += A::weight(&event) as u64;
         actor.deliver(event);
         calls += 1;
         if calls % TIMED_TOGETHER == 0 || batch.is_empty() {
             let now = Instant::now();
-            if now - since > SHORT {
+            if now - since > SHORT + Duration::from_nanos(weight / BYTES_PER_NANOSECOND) {
                 return None;
             }
-            since = now;
+            (weight, since) = (0, now);
         }
     }
     Some(calls)

@@ -6,6 +6,7 @@
 mod close;
 mod heartbeat;
 mod queue;
+mod scan;
 mod transport;
 
 use std::future::{poll_fn, Future};
@@ -39,8 +40,12 @@ use transport::Door;
 /// Read at once, before the others have their turn.
 const READ_BATCH: usize = 32;
 const READ_BATCH_BYTES: usize = 1 << 20;
-/// Enough for most reads; an idle connection keeps this much.
-const READ_BUFFER: usize = 16 << 10;
+/// Read at once. The first is what an idle connection keeps; the second is for streams of large messages.
+const SMALL_READS: usize = 10 << 10;
+const LARGE_READS: usize = 128 << 10;
+/// How long after the last large message the large buffers stay.
+const LARGE: usize = 64 << 10;
+const LARGE_FOR: Duration = Duration::from_secs(1);
 /// Written at once while more is to come.
 const WRITE_BUFFER: usize = 32 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
@@ -116,6 +121,11 @@ pub struct Connection {
 /// What is needed to read and write.
 struct Link {
     socket: WebSocket<Door>,
+    role: Role,
+    /// A large frame went in or out since the buffers were looked at.
+    large_frame: bool,
+    has_large_buffers: bool,
+    large_until: Option<Instant>,
     /// What was taken from the outbox and not yet written.
     frames: Frames,
     /// Something was written and not flushed.
@@ -178,13 +188,12 @@ impl Connection {
         owner: Arc<dyn Owner>,
         peer: String,
     ) -> Arc<Connection> {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
-            .max_message_size(Some(limits.max_receive_size))
-            .max_frame_size(Some(limits.max_receive_size));
         let link = Link {
-            socket: WebSocket::from_partially_read(Door::new(transport), early, role, Some(config)),
+            socket: new_socket(Door::new(transport, early), role, &limits, SMALL_READS),
+            role,
+            large_frame: false,
+            has_large_buffers: false,
+            large_until: None,
             frames: Frames::default(),
             dirty: false,
             blocked: false,
@@ -362,7 +371,9 @@ impl Connection {
                     return Poll::Ready(ending);
                 }
             }
-            let deadline = match self.look_at_clock(&mut link, Instant::now()) {
+            let now = Instant::now();
+            self.fit_buffers(&mut link, now);
+            let deadline = match self.look_at_clock(&mut link, now) {
                 Clock::Wait(deadline) => deadline,
                 Clock::Ping(payload) => {
                     let ping = link.frames.heartbeat(payload);
@@ -426,6 +437,7 @@ impl Connection {
                     break;
                 }
             };
+            self.fit_buffers(link, now);
             bytes += data.len();
             link.messages_received += 1;
             link.bytes_received += data.len() as u64;
@@ -442,6 +454,26 @@ impl Connection {
             self.owner.received(&mut link.received);
         }
         more
+    }
+
+    /// Gives the socket large buffers when large messages have begun to flow, and small ones some time after
+    /// the last: between messages, when tungstenite holds nothing.
+    fn fit_buffers(&self, link: &mut Link, now: Instant) {
+        if link.socket.get_mut().scan.take_large() || std::mem::take(&mut link.large_frame) {
+            link.large_until = Some(now + LARGE_FOR);
+        }
+        let large = link.large_until.is_some_and(|until| now < until);
+        if large == link.has_large_buffers {
+            return;
+        }
+        let at_rest = link.is_free() && !link.dirty && link.socket.get_ref().scan.is_between_messages();
+        link.socket.get_mut().stop_at_frame = !at_rest;
+        if at_rest {
+            let door = std::mem::replace(link.socket.get_mut(), Door::closed());
+            let reads = if large { LARGE_READS } else { SMALL_READS };
+            link.socket = new_socket(door, link.role, &self.limits, reads);
+            link.has_large_buffers = large;
+        }
     }
 
     /// Writes what was accepted as far as the transport takes it, then the close frame if one is due.
@@ -574,7 +606,10 @@ impl Connection {
             return Clock::Cut(Ending::lost(Error::event(Phase::Io, Code::CloseTimeout, message)));
         }
         match link.pulse.beat(now) {
-            Beat::Wait(until) => Clock::Wait(until.unwrap_or_else(|| far_away(now))),
+            Beat::Wait(until) => {
+                let shrink = link.large_until.filter(|until| link.has_large_buffers && *until > now);
+                Clock::Wait(until.into_iter().chain(shrink).min().unwrap_or_else(|| far_away(now)))
+            }
             Beat::Ping(payload) => Clock::Ping(payload),
             Beat::Lost => {
                 let message = format!(
@@ -590,6 +625,17 @@ impl Connection {
     fn keep_waker(&self, cx: &Context<'_>) {
         self.outbox.lock().waker = Some(cx.waker().clone());
     }
+}
+
+/// Not `from_partially_read`: its buffer never grows beyond what the next header needs, and each message would
+/// take a read of its own.
+fn new_socket(door: Door, role: Role, limits: &Limits, reads: usize) -> WebSocket<Door> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(reads)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(limits.max_receive_size))
+        .max_frame_size(Some(limits.max_receive_size));
+    WebSocket::from_raw_socket(door, role, Some(config))
 }
 
 /// Later than anything that matters.
@@ -620,6 +666,7 @@ impl Link {
             self.pulse.sent_ping(payload, Instant::now());
         }
         self.dirty = true;
+        self.large_frame |= next.frame.len() > LARGE;
         let written = self.socket.write(Message::Frame(next.frame));
         self.note_blocked(written)
     }

@@ -11,9 +11,8 @@ use tungstenite::protocol::frame::Frame;
 use super::close::CloseFrame;
 use crate::error::{Code, Error, Result};
 
-/// A larger message goes out in fragments: control frames pass between them, and the write buffer, which
-/// keeps the size of the largest frame, stays small.
-const FRAGMENT: usize = 64 << 10;
+/// A larger message goes out in fragments: control frames pass between them, and no buffer grows beyond them.
+const FRAGMENT: usize = 1 << 20;
 
 const LARGEST_PING: usize = 125;
 
@@ -56,10 +55,13 @@ impl Payload<'_> {
     }
 }
 
+/// A message, copied in the pieces that it goes out in.
 #[derive(Debug)]
 struct Outgoing {
     kind: Kind,
-    data: Bytes,
+    next: Bytes,
+    rest: std::vec::IntoIter<Bytes>,
+    begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +78,12 @@ impl From<Payload<'_>> for Outgoing {
             Payload::Binary(_) => Kind::Binary,
             Payload::Ping(_) => Kind::Ping,
         };
-        Outgoing { kind, data: Bytes::copy_from_slice(payload.bytes()) }
+        let (next, rest) = match payload.bytes().split_at_checked(FRAGMENT) {
+            None => (payload.bytes(), &[][..]),
+            Some((next, rest)) => (next, rest),
+        };
+        let rest: Vec<Bytes> = rest.chunks(FRAGMENT).map(Bytes::copy_from_slice).collect();
+        Outgoing { kind, next: Bytes::copy_from_slice(next), rest: rest.into_iter(), begun: false }
     }
 }
 
@@ -187,8 +194,6 @@ pub struct Written {
 #[derive(Debug, Default)]
 pub struct Frames {
     messages: VecDeque<Outgoing>,
-    /// How much of the first message has been cut off.
-    cut: usize,
     pub written: Written,
 }
 
@@ -224,27 +229,26 @@ impl Frames {
     }
 
     pub fn next(&mut self) -> Option<Next> {
-        let message = self.messages.front()?;
-        if message.kind == Kind::Ping {
-            let data = self.messages.pop_front()?.data;
-            self.written.queued_bytes += data.len();
-            return Some(Next { frame: Frame::ping(data.clone()), ping: Some(data) });
-        }
-        let opcode = match (self.cut, message.kind) {
-            (0, Kind::Text) => Data::Text,
-            (0, _) => Data::Binary,
-            _ => Data::Continue,
+        let message = self.messages.front_mut()?;
+        let opcode = match (message.begun, message.kind) {
+            (true, _) => Data::Continue,
+            (false, Kind::Text) => Data::Text,
+            (false, Kind::Binary) => Data::Binary,
+            (false, Kind::Ping) => {
+                let data = self.messages.pop_front()?.next;
+                self.written.queued_bytes += data.len();
+                return Some(Next { frame: Frame::ping(data.clone()), ping: Some(data) });
+            }
         };
-        let rest = message.data.len() - self.cut;
-        let is_last = rest <= FRAGMENT;
-        let data = match (self.cut, is_last) {
-            (0, true) => self.messages.pop_front()?.data,
-            (cut, true) => self.messages.pop_front()?.data.split_off(cut),
-            (cut, false) => message.data.slice(cut..cut + FRAGMENT),
+        let (data, is_last) = match message.rest.next() {
+            Some(after) => {
+                message.begun = true;
+                (std::mem::replace(&mut message.next, after), false)
+            }
+            None => (self.messages.pop_front()?.next, true),
         };
         self.written.queued_bytes += data.len();
         self.written.bytes += data.len() as u64;
-        self.cut = if is_last { 0 } else { self.cut + FRAGMENT };
         self.written.messages += u64::from(is_last);
         Some(Next { frame: Frame::message(data, OpCode::Data(opcode), is_last), ping: None })
     }

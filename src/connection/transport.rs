@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+use super::scan::Scan;
+
 /// TCP, with or without TLS.
 #[derive(Debug)]
 pub enum Transport {
@@ -103,14 +105,32 @@ impl AsyncWrite for Transport {
 pub struct Door {
     /// `None` once the connection has hung up.
     transport: Option<Transport>,
+    /// What arrived before there was a connection; read first.
+    early: Vec<u8>,
     pub waker: Waker,
     /// Bytes have come in since this was last cleared.
     pub heard: bool,
+    /// Where in the stream of frames they ended.
+    pub scan: Scan,
+    /// Reads end with the frame, so that the stream comes to be between messages.
+    pub stop_at_frame: bool,
 }
 
 impl Door {
-    pub fn new(transport: Transport) -> Self {
-        Door { transport: Some(transport), waker: Waker::noop().clone(), heard: false }
+    pub fn new(transport: Transport, early: Vec<u8>) -> Self {
+        Door { transport: Some(transport), early, ..Door::closed() }
+    }
+
+    /// A door to nowhere.
+    pub fn closed() -> Self {
+        Door {
+            transport: None,
+            early: Vec::new(),
+            waker: Waker::noop().clone(),
+            heard: false,
+            scan: Scan::default(),
+            stop_at_frame: false,
+        }
     }
 
     /// Closes the transport, whoever else still knows the connection.
@@ -135,11 +155,21 @@ impl Door {
 }
 
 impl Read for Door {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, mut buf: &mut [u8]) -> io::Result<usize> {
+        let rest = self.scan.rest_of_frame();
+        if self.stop_at_frame && (1..buf.len()).contains(&rest) {
+            buf = buf.split_at_mut(rest).0;
+        }
         let mut buf = ReadBuf::new(buf);
-        self.poll(|transport, cx| transport.poll_read(cx, &mut buf))?;
+        if self.early.is_empty() {
+            self.poll(|transport, cx| transport.poll_read(cx, &mut buf))?;
+        } else {
+            let rest = self.early.split_off(buf.remaining().min(self.early.len()));
+            buf.put_slice(&std::mem::replace(&mut self.early, rest));
+        }
         let length = buf.filled().len();
         self.heard |= length > 0;
+        self.scan.feed(buf.filled());
         Ok(length)
     }
 }

@@ -1,0 +1,139 @@
+//! Follows the frames in the bytes that come in, to know when the stream is between messages.
+//!
+//! tungstenite's buffers keep their first read size and their largest size for ever. Between messages it can
+//! be replaced by a new one: with larger reads while large messages flow, and small again afterwards.
+
+/// Frames above this are worth large reads.
+const LARGE: u64 = 64 << 10;
+
+/// Where in the stream of frames the bytes so far have ended.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// The header that is incomplete.
+    header: [u8; 14],
+    have: usize,
+    /// Payload bytes still to come.
+    payload: u64,
+    /// Between the fragments of a message.
+    fragmented: bool,
+    large: bool,
+}
+
+impl Scan {
+    /// Whether the bytes so far end with a whole message.
+    pub fn is_between_messages(&self) -> bool {
+        self.have == 0 && self.payload == 0 && !self.fragmented
+    }
+
+    /// Whether a large frame has begun since this was asked last.
+    pub fn take_large(&mut self) -> bool {
+        std::mem::take(&mut self.large)
+    }
+
+    /// Payload bytes of the frame that has begun which are still to come.
+    pub fn rest_of_frame(&self) -> usize {
+        usize::try_from(self.payload).unwrap_or(usize::MAX)
+    }
+
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.payload > 0 {
+                let rest = bytes.len().min(self.rest_of_frame());
+                bytes = bytes.get(rest..).unwrap_or_default();
+                self.payload -= rest as u64;
+                continue;
+            }
+            let Some((first, rest)) = bytes.split_first() else { return };
+            bytes = rest;
+            if let Some(place) = self.header.get_mut(self.have) {
+                *place = *first;
+            }
+            self.have += 1;
+            self.end_header();
+        }
+    }
+
+    /// RFC 6455 5.2.
+    fn end_header(&mut self) {
+        let [first, second, extended @ ..] = self.header;
+        let [a, b, c, d, e, f, g, h, ..] = extended;
+        let (length_bytes, length) = match second & 0x7f {
+            126 => (2, u64::from(u16::from_be_bytes([a, b]))),
+            127 => (8, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
+            length => (0, u64::from(length)),
+        };
+        let mask_bytes = if second & 0x80 == 0 { 0 } else { 4 };
+        if self.have < 2 || self.have < 2 + length_bytes + mask_bytes {
+            return;
+        }
+        self.have = 0;
+        self.payload = length;
+        self.large |= length > LARGE;
+        let is_control = first & 0x08 != 0;
+        if !is_control {
+            self.fragmented = first & 0x80 == 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tungstenite::protocol::frame::coding::{Data, OpCode};
+    use tungstenite::protocol::frame::Frame;
+
+    fn wire(frame: Frame) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame.format(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn it_is_between_messages_exactly_after_the_last_byte_however_the_stream_is_cut() {
+        let data =
+            |opcode, length: usize, fin| wire(Frame::message(vec![7; length], OpCode::Data(opcode), fin));
+        let messages = [
+            data(Data::Text, 0, true),
+            data(Data::Binary, 125, true),
+            data(Data::Binary, 126, true),
+            data(Data::Binary, 70_000, true),
+            wire(Frame::ping(vec![1, 2])),
+            [data(Data::Text, 3, false), wire(Frame::ping(vec![])), data(Data::Continue, 0, true)].concat(),
+        ];
+        let ends: Vec<usize> = messages
+            .iter()
+            .scan(0, |end, message| {
+                *end += message.len();
+                Some(*end)
+            })
+            .collect();
+        let stream = messages.concat();
+        for step in [1, 2, 3, 7, 1000] {
+            let (mut scan, mut at) = (Scan::default(), 0);
+            for piece in stream.chunks(step) {
+                scan.feed(piece);
+                at += piece.len();
+                assert_eq!(scan.is_between_messages(), ends.contains(&at), "{step} {at}");
+            }
+            assert!(scan.take_large() && !scan.take_large());
+        }
+    }
+
+    #[test]
+    fn a_masked_header_is_four_bytes_longer() {
+        let mut scan = Scan::default();
+        scan.feed(&[0x82, 0x81, 1, 2, 3]);
+        assert!(!scan.is_between_messages());
+        scan.feed(&[4]);
+        assert!(!scan.is_between_messages());
+        scan.feed(&[9]);
+        assert!(scan.is_between_messages());
+    }
+
+    #[test]
+    fn an_absurd_length_is_only_a_number() {
+        let mut scan = Scan::default();
+        scan.feed(&[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6]);
+        assert!(!scan.is_between_messages());
+    }
+}
