@@ -137,7 +137,7 @@ const BYTES_PER_NANOSECOND: u64 = 2;
 /// How many events are timed together.
 const TIMED_TOGETHER: u32 = 8;
 /// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
-const MOST_EVENTS: usize = 256;
+const MOST_EVENTS: usize = 1024;
 const MOST_BYTES: usize = 1 << 20;
 /// Larger queues are given back when they are empty.
 const KEPT_CAPACITY: usize = 32;

@@ -43,32 +43,45 @@ impl Scan {
                 self.payload -= rest as u64;
                 continue;
             }
-            let Some((first, rest)) = bytes.split_first() else { return };
-            bytes = rest;
-            if let Some(place) = self.header.get_mut(self.have) {
-                *place = *first;
+            // As much as the longest header may have; what doesn't belong to it stays.
+            let had = self.have;
+            for (place, byte) in self.header.iter_mut().skip(had).zip(bytes) {
+                *place = *byte;
+                self.have += 1;
             }
-            self.have += 1;
-            self.end_header();
+            let length = self.header_length();
+            if self.have < length {
+                return;
+            }
+            bytes = bytes.get(length - had..).unwrap_or_default();
+            self.have = 0;
+            self.enter_frame();
         }
     }
 
-    /// RFC 6455 5.2.
-    fn end_header(&mut self) {
-        let [first, second, extended @ ..] = self.header;
-        let [a, b, c, d, e, f, g, h, ..] = extended;
-        let (length_bytes, length) = match second & 0x7f {
-            126 => (2, u64::from(u16::from_be_bytes([a, b]))),
-            127 => (8, u64::from_be_bytes([a, b, c, d, e, f, g, h])),
-            length => (0, u64::from(length)),
-        };
-        let mask_bytes = if second & 0x80 == 0 { 0 } else { 4 };
-        if self.have < 2 || self.have < 2 + length_bytes + mask_bytes {
-            return;
+    /// How long the header is, as far as it is known (RFC 6455 5.2).
+    fn header_length(&self) -> usize {
+        let [_, second, ..] = self.header;
+        if self.have < 2 {
+            return 2;
         }
-        self.have = 0;
-        self.payload = length;
-        self.large |= length > LARGE;
+        let extended = match second & 0x7f {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        let mask = if second & 0x80 == 0 { 0 } else { 4 };
+        2 + extended + mask
+    }
+
+    fn enter_frame(&mut self) {
+        let [first, second, a, b, c, d, e, f, g, h, ..] = self.header;
+        self.payload = match second & 0x7f {
+            126 => u64::from(u16::from_be_bytes([a, b])),
+            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            length => u64::from(length),
+        };
+        self.large |= self.payload > LARGE;
         let is_control = first & 0x08 != 0;
         if !is_control {
             self.fragmented = first & 0x80 == 0;
