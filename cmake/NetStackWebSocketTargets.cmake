@@ -1,0 +1,21 @@
+# The two imported targets, for the build tree and for the installed package.
+
+set(NSWS_SONAME libnetstack_websocket.so.0)
+
+# What the static library needs of the system; tests/native_libraries.sh compares it with rustc's list.
+set(NSWS_NATIVE_LIBRARIES gcc_s util rt pthread m dl c)
+
+# Defines NetStackWebSocket::shared and NetStackWebSocket::static.
+function(nsws_import shared_library static_library include_dir)
+  add_library(NetStackWebSocket::shared SHARED IMPORTED GLOBAL)
+  set_target_properties(NetStackWebSocket::shared PROPERTIES
+    IMPORTED_LOCATION "${shared_library}"
+    IMPORTED_SONAME ${NSWS_SONAME}
+    INTERFACE_INCLUDE_DIRECTORIES "${include_dir}")
+
+  add_library(NetStackWebSocket::static STATIC IMPORTED GLOBAL)
+  set_target_properties(NetStackWebSocket::static PROPERTIES
+    IMPORTED_LOCATION "${static_library}"
+    INTERFACE_INCLUDE_DIRECTORIES "${include_dir}"
+    INTERFACE_LINK_LIBRARIES "${NSWS_NATIVE_LIBRARIES}")
+endfunction()

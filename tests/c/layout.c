@@ -1,0 +1,111 @@
+/* The layout of the header's structs, pinned. They may grow at their end only, so an existing line here never
+ * changes; what is added gets a line of its own, and SIZE moves.
+ */
+
+#include <netstack_websocket.h>
+
+struct aligned_u64 {
+    char byte;
+    uint64_t value;
+};
+
+enum {
+    WIDE = sizeof(void *) == 8,
+    U64 = offsetof(struct aligned_u64, value) /* 4 on 32-bit x86, else 8 */
+};
+
+#define SIZE(type, on_64, on_32) \
+    _Static_assert(sizeof(type) == (WIDE ? (on_64) : (on_32)), "size of " #type)
+#define AT(type, member, on_64, on_32) \
+    _Static_assert(offsetof(type, member) == (WIDE ? (on_64) : (on_32)), "offset of " #type "." #member)
+
+SIZE(nsws_client, 8, 8);
+AT(nsws_client, id, 0, 0);
+
+SIZE(nsws_header, 16, 8);
+AT(nsws_header, name, 0, 0);
+AT(nsws_header, value, 8, 4);
+
+SIZE(nsws_connect_options, 96, 64);
+AT(nsws_connect_options, struct_size, 0, 0);
+AT(nsws_connect_options, headers, 8, 4);
+AT(nsws_connect_options, header_count, 16, 8);
+AT(nsws_connect_options, protocol, 24, 12);
+AT(nsws_connect_options, ca_path, 32, 16);
+AT(nsws_connect_options, max_receive_size, 40, 20);
+AT(nsws_connect_options, max_send_size, 48, 24);
+AT(nsws_connect_options, send_queue_size, 56, 28);
+AT(nsws_connect_options, ping_interval_ms, 64, 32);
+AT(nsws_connect_options, pong_timeout_ms, 68, 36);
+AT(nsws_connect_options, connect_timeout_ms, 72, 40);
+AT(nsws_connect_options, close_timeout_ms, 76, 44);
+AT(nsws_connect_options, reconnect_max_attempts, 80, 48);
+AT(nsws_connect_options, reconnect_min_delay_ms, 84, 52);
+AT(nsws_connect_options, reconnect_max_delay_ms, 88, 56);
+AT(nsws_connect_options, min_tls_version, 92, 60);
+AT(nsws_connect_options, skip_server_cert_verification, 93, 61);
+AT(nsws_connect_options, support_origin_port, 94, 62);
+
+SIZE(nsws_client_stats, 88, U64 + 80);
+AT(nsws_client_stats, struct_size, 0, 0);
+AT(nsws_client_stats, messages_sent, 8, U64);
+AT(nsws_client_stats, messages_received, 16, U64 + 8);
+AT(nsws_client_stats, bytes_sent, 24, U64 + 16);
+AT(nsws_client_stats, bytes_received, 32, U64 + 24);
+AT(nsws_client_stats, queued_bytes, 40, U64 + 32);
+AT(nsws_client_stats, dns_us, 48, U64 + 40);
+AT(nsws_client_stats, tcp_us, 56, U64 + 48);
+AT(nsws_client_stats, tls_us, 64, U64 + 56);
+AT(nsws_client_stats, handshake_us, 72, U64 + 64);
+AT(nsws_client_stats, rtt_us, 80, U64 + 72);
+
+SIZE(nsws_header_receive_event, 32, 16);
+AT(nsws_header_receive_event, struct_size, 0, 0);
+AT(nsws_header_receive_event, headers, 8, 4);
+AT(nsws_header_receive_event, header_count, 16, 8);
+AT(nsws_header_receive_event, status, 24, 12);
+
+SIZE(nsws_open_event, 32, 16);
+AT(nsws_open_event, struct_size, 0, 0);
+AT(nsws_open_event, message, 8, 4);
+AT(nsws_open_event, protocol, 16, 8);
+AT(nsws_open_event, status, 24, 12);
+
+SIZE(nsws_message_event, 32, 16);
+AT(nsws_message_event, struct_size, 0, 0);
+AT(nsws_message_event, data, 8, 4);
+AT(nsws_message_event, length, 16, 8);
+AT(nsws_message_event, is_text, 24, 12);
+
+SIZE(nsws_data_end_event, 8, 4);
+AT(nsws_data_end_event, struct_size, 0, 0);
+
+SIZE(nsws_close_event, 32, 16);
+AT(nsws_close_event, struct_size, 0, 0);
+AT(nsws_close_event, reason, 8, 4);
+AT(nsws_close_event, reason_length, 16, 8);
+AT(nsws_close_event, code, 24, 12);
+AT(nsws_close_event, was_clean, 26, 14);
+
+SIZE(nsws_error_event, 40, 28);
+AT(nsws_error_event, struct_size, 0, 0);
+AT(nsws_error_event, message, 8, 4);
+AT(nsws_error_event, code, 16, 8);
+AT(nsws_error_event, detail, 20, 12);
+AT(nsws_error_event, phase, 24, 16);
+AT(nsws_error_event, os_error, 28, 20);
+AT(nsws_error_event, http_status, 32, 24);
+
+SIZE(nsws_drain_event, 16, 8);
+AT(nsws_drain_event, struct_size, 0, 0);
+AT(nsws_drain_event, queued_bytes, 8, 4);
+
+SIZE(nsws_reconnecting_event, 16, 12);
+AT(nsws_reconnecting_event, struct_size, 0, 0);
+AT(nsws_reconnecting_event, attempt, 8, 4);
+AT(nsws_reconnecting_event, delay_ms, 12, 8);
+
+SIZE(nsws_runtime_options, 24, 12);
+AT(nsws_runtime_options, struct_size, 0, 0);
+AT(nsws_runtime_options, thread_stack_size, 8, 4);
+AT(nsws_runtime_options, max_threads, 16, 8);

@@ -1,0 +1,16 @@
+#!/bin/bash
+# The shared library exports what tests/symbols.txt lists and nothing else, under its SONAME, hardened.
+# Arguments: the library, its SONAME.
+set -euo pipefail
+library=$1 soname=$2
+dynamic=$(readelf -dW "$library")
+segments=$(readelf -lW "$library")
+
+diff -u "$(dirname "$0")/symbols.txt" <(nm -D --defined-only "$library" | awk '{print $3}' | LC_ALL=C sort) ||
+  { echo "Exports changed (-: missing, +: new)."; exit 1; }
+has() { grep -q "$2" <<<"$1" || { echo "$library: no $3"; exit 1; }; }
+has "$dynamic" "SONAME.*\[$soname\]" "SONAME $soname"
+has "$dynamic" 'BIND_NOW\|FLAGS_1.*NOW' BIND_NOW
+has "$segments" GNU_RELRO RELRO
+has "$segments" 'GNU_STACK.* RW ' "stack that is not executable"
+if grep -q TEXTREL <<<"$dynamic"; then echo "$library: text relocations"; exit 1; fi

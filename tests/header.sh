@@ -1,0 +1,30 @@
+#!/bin/bash
+# The header compiles in every dialect: alone, twice, inside extern "C", and so does the pinned layout for
+# other machines' pointers. Arguments: C compiler, C++ compiler, include directory.
+set -euo pipefail
+cc=$1 cxx=$2 include=$3
+layout=$(dirname "$0")/c/layout.c
+strict=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include")
+once='#include <netstack_websocket.h>'
+twice=$once$'\n'$once
+inside=$'extern "C" {\n'$once$'\n}'
+
+for standard in c99 c11; do
+  "$cc" "${strict[@]}" -std=$standard -x c - <<<"$once"
+  "$cc" "${strict[@]}" -std=$standard -x c - <<<"$twice"
+done
+for standard in c++11 c++17; do
+  for text in "$once" "$twice" "$inside"; do
+    "$cxx" "${strict[@]}" -std=$standard -x c++ - <<<"$text"
+  done
+done
+
+# Freestanding, so that no system headers of the other machine are needed.
+other() { "$@" -ffreestanding -fsyntax-only -std=c11 -I "$include" "$layout"; }
+if "$cc" -m32 -ffreestanding -fsyntax-only -x c /dev/null 2>/dev/null; then
+  other "$cc" -m32
+fi
+if command -v clang >/dev/null; then
+  other clang --target=armv7-linux-gnueabi
+  other clang --target=aarch64-linux-gnu
+fi

@@ -1,0 +1,132 @@
+"""Makes the certificates of the tests with the openssl command, in a folder that is thrown away afterwards.
+
+A server certificate NAME is NAME.pem (the chain the server sends) and NAME.key. What a client may trust:
+
+    ca.pem          the CA that issued most of them
+    other-ca.pem    a CA that issued none but `unknown-ca`
+    empty.pem       a file with no certificate in it
+"""
+
+import datetime
+import pathlib
+import subprocess
+import sys
+
+CONFIG = """
+[req]
+distinguished_name = name
+prompt = no
+
+[name]
+
+[ca]
+default_ca = issuer
+
+[issuer]
+database = index.txt
+new_certs_dir = .
+default_md = sha256
+policy = any
+rand_serial = yes
+unique_subject = no
+email_in_dn = no
+
+[any]
+commonName = supplied
+
+[authority]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+"""
+
+# A CA that signs its own server certificate is what `openssl req -x509` makes by default.
+LEAF = """
+[{name}]
+basicConstraints = {constraints}
+subjectAltName = {names}
+extendedKeyUsage = {usage}
+subjectKeyIdentifier = hash
+"""
+
+HERE = "DNS:localhost, IP:127.0.0.1, IP:::1"
+ELSEWHERE = "DNS:elsewhere.example, IP:192.0.2.1"
+
+# name: (issuer, or None for itself; names; first day; last day; is it a CA; what it may be used for)
+LEAVES = {
+    "good": ("ca", HERE, -2, 30, False, "serverAuth"),
+    "unknown-ca": ("other-ca", HERE, -2, 30, False, "serverAuth"),
+    "wrong-name": ("ca", ELSEWHERE, -2, 30, False, "serverAuth"),
+    "expired": ("ca", HERE, -30, -2, False, "serverAuth"),
+    "not-yet-valid": ("ca", HERE, 2, 30, False, "serverAuth"),
+    "client-only": ("ca", HERE, -2, 30, False, "clientAuth"),
+    "chain": ("intermediate", HERE, -2, 30, False, "serverAuth"),
+    "self-signed": (None, HERE, -2, 30, True, None),
+    "self-signed-leaf": (None, HERE, -2, 30, False, "serverAuth"),
+    "self-signed-expired": (None, HERE, -30, -2, True, None),
+    "self-signed-elsewhere": (None, ELSEWHERE, -2, 30, True, None),
+}
+
+
+def make(folder):
+    """Writes every certificate into `folder`, which exists."""
+    folder = pathlib.Path(folder)
+    config = folder / "openssl.cnf"
+    text = CONFIG
+    for name, (_, names, _, _, authority, usage) in LEAVES.items():
+        constraints = "critical, CA:TRUE" if authority else "CA:FALSE"
+        section = LEAF.format(name=name, constraints=constraints, names=names, usage=usage)
+        if usage is None:
+            section = "\n".join(line for line in section.splitlines() if "extendedKeyUsage" not in line) + "\n"
+        text += section
+    config.write_text(text)
+    (folder / "index.txt").write_text("")
+
+    for name in ("ca", "other-ca"):
+        key(folder, name)
+        sign(folder, name, None, "authority", -2, 30, f"The tests' {name}")
+    key(folder, "intermediate")
+    sign(folder, "intermediate", "ca", "authority", -2, 30, "The tests' intermediate")
+
+    for name, (issuer, _, first, last, _, _) in LEAVES.items():
+        key(folder, name)
+        sign(folder, name, issuer, name, first, last, name)
+    # The server sends the intermediate certificate along, or forgets to.
+    chain, intermediate = folder / "chain.pem", folder / "intermediate.pem"
+    (folder / "incomplete-chain.pem").write_bytes(chain.read_bytes())
+    (folder / "incomplete-chain.key").write_bytes((folder / "chain.key").read_bytes())
+    chain.write_bytes(chain.read_bytes() + intermediate.read_bytes())
+    (folder / "empty.pem").write_text("There is no certificate in here.\n")
+
+
+def key(folder, name):
+    openssl(folder, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
+
+
+def sign(folder, name, issuer, extensions, first, last, subject):
+    openssl(
+        folder, "req", "-new", "-config", "openssl.cnf", "-key", f"{name}.key", "-subj", f"/CN={subject}",
+        "-out", f"{name}.csr",
+    )
+    by = ["-selfsign", "-keyfile", f"{name}.key"]
+    if issuer is not None:
+        by = ["-cert", f"{issuer}.pem", "-keyfile", f"{issuer}.key"]
+    openssl(
+        folder, "ca", "-batch", "-notext", "-config", "openssl.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem",
+        "-extensions", extensions, "-startdate", day(first), "-enddate", day(last), *by,
+    )
+
+
+def day(offset):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=offset)
+    return moment.strftime("%Y%m%d%H%M%SZ")
+
+
+def openssl(folder, *arguments):
+    done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"openssl {arguments[0]} failed: {done.stderr}")
+
+
+if __name__ == "__main__":
+    make(sys.argv[1])
