@@ -58,6 +58,13 @@ impl CloseFrame {
     }
 }
 
+/// Whether the peer's frame held a code that must not be sent: tungstenite then shows its own answer instead.
+pub(super) fn was_forbidden(frame: Option<&tungstenite::protocol::CloseFrame>) -> bool {
+    frame.is_some_and(|frame| {
+        u16::from(frame.code) == PROTOCOL_ERROR && frame.reason.as_str() == "Protocol violation"
+    })
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug)]
 pub struct Ending {

@@ -417,7 +417,12 @@ impl Connection {
                     continue;
                 }
                 Ok(Message::Close(frame)) => {
-                    link.ending = Some(Ending::clean(frame));
+                    let forbidden = !link.close_sent && close::was_forbidden(frame.as_ref());
+                    let error = forbidden.then(|| {
+                        let message = format!("{} sent a close code that must not be sent.", self.peer);
+                        Error::event(Phase::Protocol, Code::Protocol, message)
+                    });
+                    link.ending = Some(Ending { error, ..Ending::clean(frame) });
                     link.dirty = true;
                     more = false;
                     break;
