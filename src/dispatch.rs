@@ -114,14 +114,14 @@ impl<E> Listeners<E> {
         self.remove(None);
     }
 
-    /// Calls the listeners.
-    pub fn emit(&self, event: &E) {
+    /// Calls the listeners, until `closed`.
+    pub(crate) fn emit(&self, event: &E, closed: &AtomicBool) {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
         let listeners = self.list.lock().listeners.clone();
         for listener in listeners.iter() {
-            if listener.registered.load(Ordering::Acquire) {
+            if listener.registered.load(Ordering::Acquire) && !closed.load(Ordering::Acquire) {
                 (listener.call)(event);
             }
         }
@@ -139,7 +139,7 @@ const TIMED_TOGETHER: u32 = 8;
 /// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
 const MOST_EVENTS: usize = 1024;
 const MOST_BYTES: usize = 1 << 20;
-/// Larger queues are given back when they are empty.
+/// Larger queues are given back when they are empty and little came in last.
 const KEPT_CAPACITY: usize = 32;
 
 /// The events of one handle that wait for their callbacks.
@@ -147,7 +147,8 @@ pub(crate) struct Mailbox<E> {
     state: Mutex<State<E>>,
     /// Tells that the last batch of a closed mailbox is over.
     ended: Condvar,
-    closed: AtomicBool,
+    /// No callback starts any more.
+    pub closed: AtomicBool,
     trust: AtomicU32,
     /// Connections on which the batch that runs has sent. `None`: sends are not held back.
     held_back: Mutex<Option<Vec<Arc<Connection>>>>,
@@ -279,6 +280,7 @@ impl<A: Actor> Strand for A {
             state.bytes = 0;
             std::mem::take(&mut state.events)
         };
+        let busy = batch.len() > KEPT_CAPACITY;
         if holding {
             *mailbox.held_back.lock() = Some(Vec::new());
         }
@@ -294,7 +296,7 @@ impl<A: Actor> Strand for A {
             }
         };
         mailbox.trust.store(trust.min(TRUST), Ordering::Relaxed);
-        self.finish_batch(batch)
+        self.finish_batch(batch, busy)
     }
 
     fn is_trusted(&self) -> bool {
@@ -329,7 +331,7 @@ fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<
 
 trait FinishBatch: Actor {
     /// Puts back what was not delivered. Whether more events wait.
-    fn finish_batch(&self, mut left: VecDeque<Self::Event>) -> bool {
+    fn finish_batch(&self, mut left: VecDeque<Self::Event>, busy: bool) -> bool {
         let mailbox = self.mailbox();
         let mut state = mailbox.state.lock();
         if mailbox.closed.load(Ordering::Acquire) {
@@ -342,7 +344,7 @@ trait FinishBatch: Actor {
         }
         state.bytes += left.iter().map(Self::weight).sum::<usize>();
         left.append(&mut state.events);
-        if left.is_empty() && left.capacity() > KEPT_CAPACITY {
+        if left.is_empty() && left.capacity() > KEPT_CAPACITY && !busy {
             left = VecDeque::new();
         }
         state.events = left;

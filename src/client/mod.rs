@@ -365,18 +365,18 @@ impl Actor for Client {
         if !self.enter(&event) {
             return;
         }
-        let listeners = &self.listeners;
+        let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
         match event.kind {
-            Kind::HeaderReceive(event) => listeners.header_receive.emit(&event),
-            Kind::Open(event) => listeners.open.emit(&event),
+            Kind::HeaderReceive(event) => listeners.header_receive.emit(&event, closed),
+            Kind::Open(event) => listeners.open.emit(&event, closed),
             Kind::Message(event) => {
-                listeners.message.emit(&event);
-                listeners.data_end.emit(&DataEndEvent);
+                listeners.message.emit(&event, closed);
+                listeners.data_end.emit(&DataEndEvent, closed);
             }
-            Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }),
-            Kind::Error(error) => listeners.error.emit(&error),
-            Kind::Close(event) => listeners.close.emit(&event),
-            Kind::Reconnecting(event) => listeners.reconnecting.emit(&event),
+            Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }, closed),
+            Kind::Error(error) => listeners.error.emit(&error, closed),
+            Kind::Close(event) => listeners.close.emit(&event, closed),
+            Kind::Reconnecting(event) => listeners.reconnecting.emit(&event, closed),
         }
     }
 

@@ -14,6 +14,8 @@ use crate::error::{Code, Error, Result};
 /// A larger message goes out in fragments: control frames pass between them, and no buffer grows beyond them.
 const FRAGMENT: usize = 1 << 20;
 
+const KEPT_CAPACITY: usize = 32;
+
 const LARGEST_PING: usize = 125;
 
 /// What a program sends.
@@ -211,7 +213,8 @@ impl Frames {
     /// Takes all that was accepted. Whether there is anything to write.
     pub fn take(&mut self, outbox: &mut Outbox) -> bool {
         outbox.scheduled = false;
-        if self.messages.capacity() > 64 {
+        // A large queue is given back, but not while it is being filled again.
+        if self.messages.capacity() > KEPT_CAPACITY && outbox.messages.len() <= KEPT_CAPACITY {
             self.messages = VecDeque::new();
         }
         std::mem::swap(&mut self.messages, &mut outbox.messages);

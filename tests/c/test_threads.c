@@ -28,7 +28,10 @@ struct life {
 static long called_after_destroy;
 
 static void seen(nsws_client client, enum kind kind, struct life *life) {
-    if (__atomic_load_n(&life->dead, __ATOMIC_SEQ_CST)) __atomic_add_fetch(&called_after_destroy, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&life->dead, __ATOMIC_SEQ_CST)) {
+        if (__atomic_add_fetch(&called_after_destroy, 1, __ATOMIC_SEQ_CST) == 1)
+            fprintf(stderr, "    %s after destroy\n", kind_names[kind]);
+    }
     if (life->on_event) life->on_event(client, kind, life);
 }
 
@@ -247,6 +250,39 @@ static void destroy_is_safe_from_every_callback(void) {
     CHECK_INT(called_after_destroy, 0);
 }
 
+/* Listeners behind the one that destroys are not called. */
+
+static void destroy_now(nsws_client client, const nsws_message_event *event, void *user) {
+    (void)event;
+    CHECK_OK(nsws_client_destroy(client));
+    counter_add(user, 1);
+}
+
+static void must_not_run(nsws_client client, const nsws_message_event *event, void *user) {
+    (void)client, (void)event, (void)user;
+    __atomic_add_fetch(&called_after_destroy, 1, __ATOMIC_SEQ_CST);
+}
+
+static void count_freed(void *user) {
+    counter_add(user, 1);
+}
+
+static void no_further_listener_is_called_after_a_destroy(void) {
+    static struct counter destroyed, gone;
+    char url[256];
+    nsws_client client;
+    called_after_destroy = 0;
+    counter_init(&destroyed);
+    counter_init(&gone);
+    CHECK_OK(nsws_client_create(&client));
+    CHECK_OK(nsws_client_on_message(client, destroy_now, &destroyed, NULL));
+    CHECK_OK(nsws_client_on_message(client, must_not_run, &gone, count_freed));
+    CHECK_OK(nsws_client_connect(client, raw_path(url, sizeof url, "/pipelined-frame", "further"), NULL));
+    WAIT_COUNTER(&gone, 1);
+    CHECK_INT(counter_value(&destroyed), 1);
+    CHECK_INT(called_after_destroy, 0);
+}
+
 /* Two callbacks that destroy each other's clients at the same moment: neither waits for the other. */
 
 struct pair {
@@ -328,12 +364,12 @@ static void destroy_is_safe_from_a_second_thread(void) {
         CHECK_OK(nsws_client_connect(victim.client, raw_path(url, sizeof url, paths[i % 3], token), NULL));
         victim.spin = i % 97;
         pthread_create(&thread, NULL, destroy_it, &victim);
-        for (;;) {
-            int32_t code = nsws_client_send_text(victim.client, "x", 1);
+        for (int32_t code = NSWS_OK; code != NSWS_ERR_BAD_HANDLE; sched_yield()) {
+            code = nsws_client_send_text(victim.client, "x", 1);
             if (code == NSWS_ERR_BAD_HANDLE) break;
             if (code == NSWS_OK) sent++;
             if (code == NSWS_ERR_NOT_CONNECTED) refused++;
-            CHECK(code == NSWS_OK || code == NSWS_ERR_NOT_CONNECTED || code == NSWS_ERR_QUEUE_FULL);
+            CHECK(code == NSWS_OK || code == NSWS_ERR_NOT_CONNECTED);
             code = nsws_client_get_stats(victim.client, &stats, sizeof stats);
             CHECK(code == NSWS_OK || code == NSWS_ERR_BAD_HANDLE);
             code = nsws_client_on_drain(victim.client, some_drain, &victim, NULL);
@@ -406,7 +442,7 @@ static void release_never_waits(void) {
 static void use_everything(struct recorder *r, const struct event *event) {
     nsws_client_stats stats;
     nsws_client other;
-    if (event->kind != MESSAGE) return;
+    if (event->kind != MESSAGE || strcmp(event->text, "go") != 0) return;
     CHECK_CODE(nsws_shutdown(0), NSWS_ERR_WOULD_DEADLOCK);
     CHECK_CODE(nsws_shutdown(10000), NSWS_ERR_WOULD_DEADLOCK);
     CHECK_OK(nsws_client_get_stats(r->client, &stats, sizeof stats));
@@ -439,7 +475,7 @@ static void shutdown_leaves_nothing_and_the_library_can_be_used_again(void) {
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
     int threads = count_threads(), fds = count_fds();
     CHECK_INT(threads, 1);
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 10; round++) {
         struct recorder *clients[5];
         for (int i = 0; i < 5; i++) {
             clients[i] = new_client();
@@ -497,16 +533,22 @@ static void some_message(nsws_client client, const nsws_message_event *event, vo
     *(char *)user = 1;
 }
 
+struct users {
+    int stop;
+    int created;
+};
+
 static void *use_clients_until_told(void *data) {
-    int *stop = data;
-    while (!__atomic_load_n(stop, __ATOMIC_SEQ_CST)) {
+    struct users *users = data;
+    while (!__atomic_load_n(&users->stop, __ATOMIC_SEQ_CST)) {
         nsws_client client;
         char url[256];
         int32_t code = nsws_client_create(&client);
         if (!CHECK(code == NSWS_OK || code == NSWS_ERR_SHUTTING_DOWN) || code != NSWS_OK) continue;
+        __atomic_add_fetch(&users->created, 1, __ATOMIC_SEQ_CST);
+        char *written = malloc(1);
+        if (nsws_client_on_message(client, some_message, written, free) != NSWS_OK) free(written);
         nsws_client_connect(client, raw_path(url, sizeof url, "/flow/64", "shutdown"), NULL);
-        char *data = malloc(1);
-        if (nsws_client_on_message(client, some_message, data, free) != NSWS_OK) free(data);
         nsws_client_send_text(client, "x", 1);
         code = nsws_client_destroy(client);
         CHECK(code == NSWS_OK || code == NSWS_ERR_BAD_HANDLE);
@@ -515,17 +557,21 @@ static void *use_clients_until_told(void *data) {
 }
 
 static void shutdown_may_race_with_everything(void) {
-    int stop = 0;
+    struct users users = { 0, 0 };
+    int shutdowns = 0;
     pthread_t threads[3];
-    for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, use_clients_until_told, &stop);
-    for (int i = 0; i < 50; i++) {
-        int32_t code = nsws_shutdown((uint32_t)guard_seconds() * 1000);
-        CHECK_CODE(code, NSWS_OK);
+    for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, use_clients_until_told, &users);
+    long long end = now_us() + guard_seconds() * 1000000LL;
+    while ((shutdowns < 50 || __atomic_load_n(&users.created, __ATOMIC_SEQ_CST) < iterations) && now_us() < end) {
+        if (!CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000))) break;
+        shutdowns++;
     }
-    __atomic_store_n(&stop, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&users.stop, 1, __ATOMIC_SEQ_CST);
     for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+    CHECK_LEAST(users.created, iterations);
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
     REACHES(count_threads, 1);
+    printf("    %d shutdowns, %d clients\n", shutdowns, users.created);
 }
 
 /* Isolation. */
@@ -613,6 +659,7 @@ int main(int argc, char **argv) {
     RUN(destroy_is_safe_in_every_state);
     RUN(release_is_safe_in_every_state);
     RUN(destroy_is_safe_from_every_callback);
+    RUN(no_further_listener_is_called_after_a_destroy);
     RUN(two_callbacks_may_destroy_each_other_s_clients);
     RUN(destroy_is_safe_from_a_second_thread);
     RUN(destroy_waits_for_a_callback_that_runs);
