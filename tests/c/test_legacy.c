@@ -76,7 +76,7 @@ static void c2_nothing_is_queued_before_open_and_what_open_sends_goes_out(void) 
 /* C3: close dropped queued messages. */
 
 static void c3_close_sends_what_was_queued_first(void) {
-    enum { COUNT = 300, SIZE = 10000 };
+    enum { COUNT = 300, SIZE = 50000 };
     nsws_connect_options options = defaults();
     options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
     struct recorder *r = OPEN_RAW("/stall", &options);
