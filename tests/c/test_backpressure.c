@@ -16,7 +16,7 @@ static int fill(struct recorder *r, const char *data, size_t size) {
 }
 
 static void a_full_queue_is_refused_and_drain_follows(void) {
-    enum { SIZE = 64 * KIB, LARGEST = 32 * MIB };
+    enum { SIZE = 64 * KIB, LARGEST = 48 * MIB };
     nsws_client_stats stats;
     nsws_connect_options options = defaults();
     options.send_queue_size = 1 * MIB;

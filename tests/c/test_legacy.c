@@ -76,9 +76,10 @@ static void c2_nothing_is_queued_before_open_and_what_open_sends_goes_out(void) 
 /* C3: close dropped queued messages. */
 
 static void c3_close_sends_what_was_queued_first(void) {
-    enum { COUNT = 300, SIZE = 50000 };
+    enum { COUNT = 300, SIZE = 150000 }; /* more than the system's own buffers take */
     nsws_connect_options options = defaults();
     options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
+    options.send_queue_size = 64 << 20;
     struct recorder *r = OPEN_RAW("/stall", &options);
     nsws_client_stats stats;
     if (!r) return;
