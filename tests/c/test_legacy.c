@@ -8,6 +8,13 @@
  */
 #include "harness.h"
 
+/* ASan keeps freed memory for a while, and so does valgrind: there the process grows. */
+#ifdef __SANITIZE_ADDRESS__
+enum { FREED_MEMORY_IS_KEPT = 1 };
+#else
+enum { FREED_MEMORY_IS_KEPT = 0 };
+#endif
+
 static int round_trips = 20000;
 static int failed_connects = 1000;
 
@@ -156,7 +163,7 @@ static void c5_failed_connects_leave_nothing_behind(void) {
     printf("    %d refused connects: %d threads before, %d after; %d fds before, %d after; %ld KiB more\n",
            2 * failed_connects, threads, count_threads(), fds, count_fds(), more);
     /* The recorder's events are some of it. */
-    if (slowness() == 1) CHECK_MOST(more, 2048 + failed_connects);
+    if (slowness() == 1 && !FREED_MEMORY_IS_KEPT) CHECK_MOST(more, 2048 + failed_connects);
     close(fd);
 }
 
@@ -202,7 +209,7 @@ static void c7_clients_and_their_headers_are_freed(void) {
     }
     long more = resident_kib() - resident;
     printf("    %d clients created and destroyed: %ld KiB more\n", COUNT, more);
-    if (slowness() == 1) CHECK_MOST(more, 4096);
+    if (slowness() == 1 && !FREED_MEMORY_IS_KEPT) CHECK_MOST(more, 4096);
     free(big);
     close(fd);
     free_recorder(r);
