@@ -41,9 +41,13 @@ pub struct Config {
     pub max_threads: u32,
 }
 
+impl Config {
+    const DEFAULT: Config = Config { thread_stack_size: 1 << 20, max_threads: 1024 };
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Config { thread_stack_size: 1 << 20, max_threads: 1024 }
+        Config::DEFAULT
     }
 }
 
@@ -131,7 +135,7 @@ struct Current {
 }
 
 static CURRENT: Mutex<Current> = Mutex::new(Current {
-    config: Config { thread_stack_size: 1 << 20, max_threads: 1024 },
+    config: Config::DEFAULT,
     runtime: None,
     shutting_down: false,
     left_behind: Vec::new(),
@@ -309,6 +313,10 @@ impl Runtime {
     /// A handle has events: its strand's turn will come.
     pub(crate) fn make_ready(&self, strand: Arc<dyn Strand>) {
         let mut ready = self.ready.lock();
+        // A runtime that ends has no turns left to give, and its handles own it.
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
         ready.strands.push_back(strand);
         if let Some(leader) = &ready.leader {
             leader.wake_by_ref();
@@ -508,6 +516,8 @@ impl Runtime {
         }
         self.stop_threads();
         self.join(deadline);
+        // Dropped outside the lock; they and the runtime would keep each other.
+        let _never_run = std::mem::take(&mut *self.ready.lock());
         for session in self.sessions.lock().values().flatten() {
             session.abort();
         }

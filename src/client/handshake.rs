@@ -177,6 +177,7 @@ impl Request {
 
     fn refused(&self, status: u16, reason: &str, headers: &[httparse::Header<'_>]) -> Error {
         let location = headers.iter().find(|header| header.name.eq_ignore_ascii_case("Location"));
+        let reason: String = reason.chars().take(100).collect();
         let mut answer = format!("{status} {reason}").trim_end().to_owned();
         if let (300..400, Some(location)) = (status, location) {
             let to: String = String::from_utf8_lossy(location.value)
@@ -312,6 +313,15 @@ mod tests {
             );
             assert!(!error.message.contains("token"));
         }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_in_the_sentence() {
+        let request = request(&ConnectOptions::default());
+        let head = format!("HTTP/1.1 503 {}\r\n\r\n", "x".repeat(60_000));
+        let error = request.check(head.as_bytes()).unwrap_err();
+        assert_eq!(error.http_status, 503);
+        assert!(error.message.len() < 300, "{}", error.message.len());
     }
 
     #[test]

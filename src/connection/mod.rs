@@ -35,6 +35,7 @@ pub use transport::{Tcp, Transport};
 use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
 use heartbeat::{Beat, Pulse};
 use queue::{Frames, Next, Outbox, Stage};
+use scan::LARGE;
 use transport::Door;
 
 /// Read at once, before the others have their turn.
@@ -44,7 +45,6 @@ const READ_BATCH_BYTES: usize = 1 << 20;
 const SMALL_READS: usize = 10 << 10;
 const LARGE_READS: usize = 128 << 10;
 /// How long after the last large message the large buffers stay.
-const LARGE: usize = 64 << 10;
 const LARGE_FOR: Duration = Duration::from_secs(1);
 /// Written at once while more is to come.
 const WRITE_BUFFER: usize = 32 << 10;

@@ -4,7 +4,7 @@
 //! be replaced by a new one: with larger reads while large messages flow, and small again afterwards.
 
 /// Frames above this are worth large reads.
-const LARGE: u64 = 64 << 10;
+pub(super) const LARGE: usize = 64 << 10;
 
 /// Where in the stream of frames the bytes so far have ended.
 #[derive(Debug, Default)]
@@ -81,7 +81,7 @@ impl Scan {
             127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
             length => u64::from(length),
         };
-        self.large |= self.payload > LARGE;
+        self.large |= self.payload > LARGE as u64;
         let is_control = first & 0x08 != 0;
         if !is_control {
             self.fragmented = first & 0x80 == 0;
