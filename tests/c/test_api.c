@@ -1,6 +1,7 @@
 /* Every function with everything it may be given: handles, NULLs, sizes, URLs, headers, ranges, listeners. */
 #include "harness.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 /* Each function that takes a client, by name, with arguments that are otherwise right. */
@@ -1006,7 +1007,9 @@ static void a_forked_child_is_refused_by_every_call(void) {
         child_reports(pipes[1], "connect_options_init", nsws_connect_options_init(&options, sizeof options));
         child_reports(pipes[1], "runtime_options_init", nsws_runtime_options_init(&runtime, sizeof runtime));
         if (strlen(nsws_last_error()) == 0) child_reports(pipes[1], "last_error", 0);
-        _exit(0);
+        if (write(pipes[1], "done", 4) != 4) _exit(3);
+        /* Not an exit: valgrind would look for leaks, in a process whose other threads' stacks are gone. */
+        kill(getpid(), SIGKILL);
     }
     close(pipes[1]);
     size_t size = 0;
@@ -1014,8 +1017,8 @@ static void a_forked_child_is_refused_by_every_call(void) {
     while ((count = read(pipes[0], report + size, sizeof report - 1 - size)) > 0) size += (size_t)count;
     close(pipes[0]);
     CHECK_INT(waitpid(child, &status, 0), child);
-    CHECK_INT(status, 0);
-    CHECK_STR(report, "");
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    CHECK_STR(report, "done");
     /* The parent doesn't notice. */
     round_trip(r);
     CHECK_OK(nsws_client_close(r->client, 1000, ""));

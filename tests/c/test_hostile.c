@@ -101,7 +101,7 @@ static void interim_answers_are_passed_over(void) {
     if (!r) return;
     CHECK_INT(WAIT(r, HEADER_RECEIVE, 1)->code, 101);
     CHECK_OK(nsws_client_send_text(r->client, "x", 1));
-    WAIT(r, MESSAGE, 1);
+    WAIT(r, DATA_END, 1);
     CHECK_STR(order(r), "header_receive open message data_end");
 }
 

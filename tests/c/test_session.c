@@ -19,7 +19,7 @@ static int comes_back(struct recorder *r, int is_text, const char *data, size_t 
     const struct event *message = WAIT(r, MESSAGE, before + 1);
     if (message == NULL || WAIT(r, DATA_END, before + 1) == NULL) return 0;
     return CHECK_INT(message->is_text, is_text) & CHECK_INT(message->length, length) &
-           CHECK(message->length != length || memcmp(message->text, data, length) == 0);
+           CHECK(message->length != length || length == 0 || memcmp(message->text, data, length) == 0);
 }
 
 static int closes(struct recorder *r, uint16_t code, const char *reason) {
