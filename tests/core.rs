@@ -2,14 +2,17 @@
 
 mod common;
 
+use std::net::TcpListener;
 use std::sync::mpsc::channel;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::{echo_server, Recorder, Seen};
 use netstack_websocket::client::Client;
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
 use netstack_websocket::options::ConnectOptions;
+use tungstenite::Message;
 
 const KEY: ListenerKey = ListenerKey(9, 9);
 
@@ -94,4 +97,41 @@ fn a_client_may_drop_its_own_listeners_and_itself_in_a_callback() {
     // The callback may still be returning; a destroy outside callbacks waits for that.
     recorder.client.destroy();
     assert!(recorder.client.listeners.open.add(KEY, || Box::new(|_| ())).is_err());
+}
+
+/// The buffers change size between messages: they grow for large ones, and shrink a second after the last.
+#[test]
+fn no_message_is_lost_when_the_buffers_change_size() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        let large = Message::binary(vec![7; 70_000]);
+        socket.write(large.clone()).unwrap();
+        let (start, mut number) = (Instant::now(), 0u32);
+        while start.elapsed() < Duration::from_millis(2500) {
+            for _ in 0..10 {
+                socket.write(Message::binary(number.to_be_bytes().to_vec())).unwrap();
+                number += 1;
+            }
+            socket.flush().unwrap();
+        }
+        socket.send(large).unwrap();
+        socket.close(None).unwrap();
+        while socket.read().is_ok() {}
+        number
+    });
+    let recorder = Recorder::connect(&url);
+    recorder.expect([Seen::Header, Seen::Open, Seen::Message(vec![7; 70_000]), Seen::DataEnd]);
+    let mut received = 0u32;
+    loop {
+        match recorder.next() {
+            Seen::Message(data) if data.len() == 70_000 => break,
+            message => assert_eq!(message, Seen::Message(received.to_be_bytes().to_vec())),
+        }
+        recorder.expect([Seen::DataEnd]);
+        received += 1;
+    }
+    recorder.expect([Seen::DataEnd, Seen::Close(1005)]);
+    assert_eq!(received, server.join().unwrap());
 }

@@ -47,7 +47,7 @@ const LARGE_READS: usize = 128 << 10;
 /// How long after the last large message the large buffers stay.
 const LARGE_FOR: Duration = Duration::from_secs(1);
 /// Written at once while more is to come.
-const WRITE_BUFFER: usize = 32 << 10;
+const WRITE_BUFFER: usize = 64 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
 /// How long the link stays open after the close frames, for the peer to read ours and to close it.
@@ -134,6 +134,8 @@ struct Link {
     blocked: bool,
     pulse: Pulse,
     received: Vec<Received>,
+    /// tungstenite has told of all that was read.
+    all_parsed: bool,
     messages_received: u64,
     bytes_received: u64,
     /// Received since the last send, so that the next send is worth a write of its own.
@@ -199,6 +201,7 @@ impl Connection {
             blocked: false,
             pulse: Pulse::new(limits.heartbeat, Instant::now()),
             received: Vec::new(),
+            all_parsed: false,
             messages_received: 0,
             bytes_received: 0,
             answering: true,
@@ -409,6 +412,7 @@ impl Connection {
         }
         let (mut bytes, mut more) = (0, true);
         for _ in 0..READ_BATCH {
+            link.all_parsed = false;
             let (data, is_text) = match link.socket.read() {
                 Ok(Message::Text(text)) => (Bytes::from(text), true),
                 Ok(Message::Binary(data)) => (data, false),
@@ -433,6 +437,11 @@ impl Connection {
                     continue;
                 }
                 Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    link.all_parsed = true;
+                    if link.socket.get_mut().end_pause() {
+                        self.fit_buffers(link, now);
+                        continue;
+                    }
                     more = false;
                     break;
                 }
@@ -462,18 +471,21 @@ impl Connection {
     }
 
     /// Gives the socket large buffers when large messages have begun to flow, and small ones some time after
-    /// the last: between messages, when tungstenite holds nothing.
+    /// the last: between messages, when tungstenite holds nothing. If it holds something to be written, the next
+    /// occasion will do.
     fn fit_buffers(&self, link: &mut Link, now: Instant) {
-        if link.socket.get_mut().scan.take_large() || std::mem::take(&mut link.large_frame) {
+        let door = link.socket.get_mut();
+        if door.take_busy() || std::mem::take(&mut link.large_frame) {
             link.large_until = Some(now + LARGE_FOR);
         }
         let large = link.large_until.is_some_and(|until| now < until);
         if large == link.has_large_buffers {
             return;
         }
-        let at_rest = link.is_free() && !link.dirty && link.socket.get_ref().scan.is_between_messages();
-        link.socket.get_mut().stop_at_frame = !at_rest;
-        if at_rest {
+        let between_messages = link.all_parsed && link.socket.get_ref().scan.is_between_messages();
+        if !between_messages {
+            link.socket.get_mut().pause_between_messages = true;
+        } else if link.is_free() && !link.dirty {
             let door = std::mem::replace(link.socket.get_mut(), Door::closed());
             let reads = if large { LARGE_READS } else { SMALL_READS };
             link.socket = new_socket(door, link.role, &self.limits, reads);

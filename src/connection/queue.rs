@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::Frame;
@@ -16,6 +16,10 @@ const FRAGMENT: usize = 1 << 20;
 
 const KEPT_CAPACITY: usize = 32;
 
+/// Messages up to this length that wait together are copied into common blocks, which spares an allocation each.
+const SMALL: usize = 1 << 10;
+const BLOCK: usize = 8 << 10;
+
 const LARGEST_PING: usize = 125;
 
 /// What a program sends.
@@ -27,6 +31,14 @@ pub(crate) enum Payload<'a> {
 }
 
 impl Payload<'_> {
+    fn kind(&self) -> Kind {
+        match self {
+            Payload::Text(_) => Kind::Text,
+            Payload::Binary(_) => Kind::Binary,
+            Payload::Ping(_) => Kind::Ping,
+        }
+    }
+
     fn bytes(&self) -> &[u8] {
         match self {
             Payload::Text(text) => text.as_bytes(),
@@ -75,17 +87,29 @@ enum Kind {
 
 impl From<Payload<'_>> for Outgoing {
     fn from(payload: Payload<'_>) -> Self {
-        let kind = match payload {
-            Payload::Text(_) => Kind::Text,
-            Payload::Binary(_) => Kind::Binary,
-            Payload::Ping(_) => Kind::Ping,
-        };
         let (next, rest) = match payload.bytes().split_at_checked(FRAGMENT) {
             None => (payload.bytes(), &[][..]),
             Some((next, rest)) => (next, rest),
         };
         let rest: Vec<Bytes> = rest.chunks(FRAGMENT).map(Bytes::copy_from_slice).collect();
-        Outgoing { kind, next: Bytes::copy_from_slice(next), rest: rest.into_iter(), begun: false }
+        Outgoing {
+            kind: payload.kind(),
+            next: Bytes::copy_from_slice(next),
+            rest: rest.into_iter(),
+            begun: false,
+        }
+    }
+}
+
+impl Outgoing {
+    fn in_block(payload: Payload<'_>, block: &mut BytesMut) -> Self {
+        let bytes = payload.bytes();
+        if block.capacity() < bytes.len() {
+            *block = BytesMut::with_capacity(BLOCK);
+        }
+        block.extend_from_slice(bytes);
+        let next = block.split().freeze();
+        Outgoing { kind: payload.kind(), next, rest: Vec::new().into_iter(), begun: false }
     }
 }
 
@@ -104,6 +128,8 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Outbox {
     messages: VecDeque<Outgoing>,
+    /// Room for more small messages.
+    block: BytesMut,
     /// Accepted and not yet written, those in [`Frames`] included.
     pub bytes: usize,
     /// Somebody has been told to write.
@@ -122,6 +148,7 @@ impl Outbox {
     pub fn new() -> Self {
         Outbox {
             messages: VecDeque::new(),
+            block: BytesMut::new(),
             bytes: 0,
             scheduled: false,
             refused: false,
@@ -156,7 +183,12 @@ impl Outbox {
 
     /// Queues a message that was admitted. Whether somebody must be told to write.
     pub fn push(&mut self, payload: Payload<'_>) -> bool {
-        self.messages.push_back(payload.into());
+        // The first may stay alone.
+        let message = match payload.len() <= SMALL && !self.messages.is_empty() {
+            true => Outgoing::in_block(payload, &mut self.block),
+            false => payload.into(),
+        };
+        self.messages.push_back(message);
         !std::mem::replace(&mut self.scheduled, true)
     }
 
@@ -213,6 +245,7 @@ impl Frames {
     /// Takes all that was accepted. Whether there is anything to write.
     pub fn take(&mut self, outbox: &mut Outbox) -> bool {
         outbox.scheduled = false;
+        outbox.block = BytesMut::new();
         // A large queue is given back, but not while it is being filled again.
         if self.messages.capacity() > KEPT_CAPACITY && outbox.messages.len() <= KEPT_CAPACITY {
             self.messages = VecDeque::new();

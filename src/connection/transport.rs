@@ -11,6 +11,9 @@ use tokio_rustls::TlsStream;
 
 use super::scan::Scan;
 
+/// So many full reads in a row mean that more is coming than a small buffer takes.
+const FULL_READS: u32 = 4;
+
 /// TCP, with or without TLS.
 #[derive(Debug)]
 pub enum Transport {
@@ -112,8 +115,11 @@ pub struct Door {
     pub heard: bool,
     /// Where in the stream of frames they ended.
     pub scan: Scan,
-    /// Reads end with the frame, so that the stream comes to be between messages.
-    pub stop_at_frame: bool,
+    /// Reads in a row that filled the buffer.
+    full_reads: u32,
+    /// Reads end with the frame, and between messages there is a pause.
+    pub pause_between_messages: bool,
+    paused: bool,
 }
 
 impl Door {
@@ -129,13 +135,31 @@ impl Door {
             waker: Waker::noop().clone(),
             heard: false,
             scan: Scan::default(),
-            stop_at_frame: false,
+            full_reads: 0,
+            pause_between_messages: false,
+            paused: false,
         }
     }
 
     /// Closes the transport, whoever else still knows the connection.
     pub fn hang_up(&mut self) {
         self.transport = None;
+    }
+
+    /// Whether larger reads would have paid off since this was asked last: a large frame has begun, or many
+    /// small ones came at once.
+    pub fn take_busy(&mut self) -> bool {
+        let full = self.full_reads >= FULL_READS;
+        if full {
+            self.full_reads = 0;
+        }
+        self.scan.take_large() || full
+    }
+
+    /// Whether the last read was refused only to pause between messages; the next will not be.
+    pub fn end_pause(&mut self) -> bool {
+        self.pause_between_messages &= !self.paused;
+        std::mem::take(&mut self.paused)
     }
 
     pub fn transport(&mut self) -> io::Result<&mut Transport> {
@@ -156,9 +180,16 @@ impl Door {
 
 impl Read for Door {
     fn read(&mut self, mut buf: &mut [u8]) -> io::Result<usize> {
-        let rest = self.scan.rest_of_frame();
-        if self.stop_at_frame && (1..buf.len()).contains(&rest) {
-            buf = buf.split_at_mut(rest).0;
+        if self.pause_between_messages {
+            // tungstenite asks for more when it has told of all that it has.
+            if self.scan.is_between_messages() {
+                self.paused = true;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let rest = self.scan.rest_of_frame();
+            if (1..buf.len()).contains(&rest) {
+                buf = buf.split_at_mut(rest).0;
+            }
         }
         let mut buf = ReadBuf::new(buf);
         if self.early.is_empty() {
@@ -168,6 +199,7 @@ impl Read for Door {
             buf.put_slice(&std::mem::replace(&mut self.early, rest));
         }
         let length = buf.filled().len();
+        self.full_reads = if buf.remaining() == 0 { self.full_reads.saturating_add(1) } else { 0 };
         self.heard |= length > 0;
         self.scan.feed(buf.filled());
         Ok(length)
