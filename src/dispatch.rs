@@ -15,6 +15,7 @@ use crate::runtime::{Runtime, Strand};
 
 thread_local! {
     static CALLBACKS: Cell<u32> = const { Cell::new(0) };
+    static SENT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// While this lives, the thread counts as being inside a callback.
@@ -39,6 +40,15 @@ pub fn in_callback() -> bool {
     CALLBACKS.try_with(|depth| depth.get() > 0).unwrap_or(true)
 }
 
+/// Tells that this thread has sent a large message, whose copying and writing is not the callback's fault.
+pub(crate) fn note_sent(bytes: usize) {
+    let _ = SENT.try_with(|sent| sent.set(sent.get().saturating_add(bytes)));
+}
+
+fn take_sent() -> usize {
+    SENT.try_with(Cell::take).unwrap_or(0)
+}
+
 /// What makes a listener the same as another: its function and its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenerKey(pub usize, pub usize);
@@ -55,19 +65,33 @@ struct Listener<E> {
 /// The listeners of one event, in the order of their registration.
 pub struct Listeners<E> {
     list: Mutex<List<E>>,
-    /// Spares events that nobody listens to the lock.
-    any: AtomicBool,
+    /// How often the list has changed.
+    version: AtomicU32,
 }
 
+type Snapshot<E> = Arc<Vec<Arc<Listener<E>>>>;
+
 struct List<E> {
-    listeners: Arc<Vec<Arc<Listener<E>>>>,
+    listeners: Snapshot<E>,
     closed: bool,
+}
+
+/// The listeners as a batch of events knows them, which spares each event the lock.
+pub(crate) struct View<E> {
+    version: u32,
+    listeners: Option<Snapshot<E>>,
+}
+
+impl<E> Default for View<E> {
+    fn default() -> Self {
+        View { version: 0, listeners: None }
+    }
 }
 
 impl<E> Default for Listeners<E> {
     fn default() -> Self {
         let list = List { listeners: Arc::default(), closed: false };
-        Listeners { list: Mutex::new(list), any: AtomicBool::new(false) }
+        Listeners { list: Mutex::new(list), version: AtomicU32::new(0) }
     }
 }
 
@@ -86,7 +110,7 @@ impl<E> Listeners<E> {
         let mut listeners = Vec::clone(&list.listeners);
         listeners.push(listener);
         list.listeners = Arc::new(listeners);
-        self.any.store(true, Ordering::Release);
+        self.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -103,7 +127,7 @@ impl<E> Listeners<E> {
             for listener in &removed {
                 listener.registered.store(false, Ordering::Release);
             }
-            self.any.store(!kept.is_empty(), Ordering::Release);
+            self.version.fetch_add(1, Ordering::Release);
             (std::mem::replace(&mut list.listeners, Arc::new(kept)), removed)
         };
     }
@@ -116,11 +140,18 @@ impl<E> Listeners<E> {
 
     /// Calls the listeners, until `closed`.
     pub(crate) fn emit(&self, event: &E, closed: &AtomicBool) {
-        if !self.any.load(Ordering::Acquire) {
-            return;
+        self.emit_in(event, closed, &mut View::default());
+    }
+
+    /// [`Listeners::emit`] for one of many events.
+    pub(crate) fn emit_in(&self, event: &E, closed: &AtomicBool, view: &mut View<E>) {
+        if view.version != self.version.load(Ordering::Acquire) {
+            let list = self.list.lock();
+            let seen = (self.version.load(Ordering::Relaxed), Some(list.listeners.clone()));
+            drop(list);
+            (view.version, view.listeners) = seen;
         }
-        let listeners = self.list.lock().listeners.clone();
-        for listener in listeners.iter() {
+        for listener in view.listeners.iter().flat_map(|listeners| listeners.iter()) {
             if listener.registered.load(Ordering::Acquire) && !closed.load(Ordering::Acquire) {
                 (listener.call)(event);
             }
@@ -132,8 +163,9 @@ impl<E> Listeners<E> {
 const TRUST: u32 = 16;
 /// A call that takes longer ends the trust.
 const SHORT: Duration = Duration::from_micros(100);
-/// A large payload may take longer: to be copied once or twice.
+/// A large payload may take longer: to be copied once or twice, or to be sent.
 const BYTES_PER_NANOSECOND: u64 = 2;
+const BYTES_SENT_PER_NANOSECOND: u64 = 1;
 /// How many events are timed together.
 const TIMED_TOGETHER: u32 = 8;
 /// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
@@ -172,10 +204,12 @@ enum Phase {
 /// What has a mailbox and can deliver its events.
 pub(crate) trait Actor: Send + Sync + 'static {
     type Event: Send;
+    /// The views of the events that come in numbers.
+    type Views: Default;
 
     fn mailbox(&self) -> &Mailbox<Self::Event>;
     /// Calls the listeners of one event.
-    fn deliver(&self, event: Self::Event);
+    fn deliver(&self, event: Self::Event, views: &mut Self::Views);
     /// The payload that an event holds, in bytes.
     fn weight(event: &Self::Event) -> usize;
     /// The mailbox has room again.
@@ -312,15 +346,17 @@ impl<A: Actor> Strand for A {
 /// `None` when one was long.
 fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<u32> {
     let closed = &actor.mailbox().closed;
+    let mut views = A::Views::default();
     let (mut calls, mut weight, mut since) = (0, 0, Instant::now());
     while !closed.load(Ordering::Acquire) {
         let Some(event) = batch.pop_front() else { break };
         weight += A::weight(&event) as u64;
-        actor.deliver(event);
+        actor.deliver(event, &mut views);
         calls += 1;
         if calls % TIMED_TOGETHER == 0 || batch.is_empty() {
             let now = Instant::now();
-            if now - since > SHORT + Duration::from_nanos(weight / BYTES_PER_NANOSECOND) {
+            let (received, sent) = (weight / BYTES_PER_NANOSECOND, take_sent() as u64);
+            if now - since > SHORT + Duration::from_nanos(received + sent / BYTES_SENT_PER_NANOSECOND) {
                 return None;
             }
             (weight, since) = (0, now);

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
-use crate::dispatch::{in_callback, Actor, Listeners, Mailbox};
+use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
 use crate::runtime::Runtime;
@@ -212,19 +212,31 @@ impl Client {
 
     /// Sends text.
     pub fn send_text(&self, text: &str) -> Result<()> {
-        self.open_connection()?.send(Payload::Text(text))
+        self.send(Payload::Text(text))
     }
 
     /// Sends bytes.
     pub fn send_binary(&self, data: &[u8]) -> Result<()> {
-        self.open_connection()?.send(Payload::Binary(data))
+        self.send(Payload::Binary(data))
+    }
+
+    pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
+        self.open_connection()?.send(payload)
+    }
+
+    /// Sends a small message if others wait to be sent already: nothing is written on this thread.
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => connection.send_behind(payload),
+            _ => None,
+        }
     }
 
     /// Sends a ping.
     pub fn ping(&self, data: &[u8]) -> Result<()> {
         let ping = Payload::Ping(data);
         ping.check()?;
-        self.open_connection()?.send(ping)
+        self.send(ping)
     }
 
     /// Closes the connection, or abandons the attempt.
@@ -356,22 +368,24 @@ impl Client {
 
 impl Actor for Client {
     type Event = Event;
+    type Views = (View<MessageEvent>, View<DataEndEvent>);
 
     fn mailbox(&self) -> &Mailbox<Event> {
         &self.mailbox
     }
 
-    fn deliver(&self, event: Event) {
+    fn deliver(&self, event: Event, views: &mut Self::Views) {
         if !self.enter(&event) {
             return;
         }
         let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
+        let (message, data_end) = views;
         match event.kind {
             Kind::HeaderReceive(event) => listeners.header_receive.emit(&event, closed),
             Kind::Open(event) => listeners.open.emit(&event, closed),
             Kind::Message(event) => {
-                listeners.message.emit(&event, closed);
-                listeners.data_end.emit(&DataEndEvent, closed);
+                listeners.message.emit_in(&event, closed, message);
+                listeners.data_end.emit_in(&DataEndEvent, closed, data_end);
             }
             Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }, closed),
             Kind::Error(error) => listeners.error.emit(&error, closed),

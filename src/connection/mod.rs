@@ -25,6 +25,7 @@ use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::Message;
 
+use crate::dispatch;
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::Heartbeat;
 
@@ -34,16 +35,16 @@ pub use transport::{Tcp, Transport};
 
 use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
 use heartbeat::{Beat, Pulse};
-use queue::{Frames, Next, Outbox, Stage};
+use queue::{Frames, Next, Outbox, Stage, SMALL};
 use scan::LARGE;
 use transport::Door;
 
 /// Read at once, before the others have their turn.
-const READ_BATCH: usize = 32;
+const READ_BATCH: usize = 128;
 const READ_BATCH_BYTES: usize = 1 << 20;
 /// Read at once. The first is what an idle connection keeps; the second is for streams of large messages.
 const SMALL_READS: usize = 10 << 10;
-const LARGE_READS: usize = 128 << 10;
+const LARGE_READS: usize = 64 << 10;
 /// How long after the last large message the large buffers stay.
 const LARGE_FOR: Duration = Duration::from_secs(1);
 /// Written at once while more is to come.
@@ -223,6 +224,9 @@ impl Connection {
     /// Sends a message: accepted whole, or not at all.
     pub(crate) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
         payload.check_size("message", self.limits.max_send_size)?;
+        if payload.len() > LARGE {
+            dispatch::note_sent(payload.len());
+        }
         let mut outbox = self.outbox.lock();
         outbox.admit(payload.len(), self.limits.send_queue_size)?;
         if !outbox.is_idle() {
@@ -238,10 +242,9 @@ impl Connection {
         let in_burst = outbox.last_send.replace(now).is_some_and(|last| now - last < BURST);
         match self.try_link() {
             Some(mut link) if link.is_free() && (link.answering || !in_burst) => {
-                // While the link is locked others can only queue, so the order stands.
+                outbox.push(payload);
                 drop(outbox);
                 link.answering = false;
-                link.frames.push(payload);
                 self.pump_or_leave(&mut link);
             }
             link => {
@@ -252,6 +255,21 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Sends a small message if it only has to join others that wait, which is short.
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
+        if payload.len() > SMALL.min(self.limits.max_send_size) {
+            return None;
+        }
+        let mut outbox = self.outbox.lock();
+        if outbox.is_idle() {
+            return None;
+        }
+        let admitted = outbox.admit(payload.len(), self.limits.send_queue_size);
+        Some(admitted.map(|()| {
+            outbox.push(payload);
+        }))
     }
 
     /// Starts to close: what was accepted goes first.
@@ -489,6 +507,9 @@ impl Connection {
             let door = std::mem::replace(link.socket.get_mut(), Door::closed());
             let reads = if large { LARGE_READS } else { SMALL_READS };
             link.socket = new_socket(door, link.role, &self.limits, reads);
+            if !large {
+                self.outbox.lock().forget_large();
+            }
             link.has_large_buffers = large;
         }
     }

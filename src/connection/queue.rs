@@ -9,6 +9,7 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::Frame;
 
 use super::close::CloseFrame;
+use super::scan::LARGE;
 use crate::error::{Code, Error, Result};
 
 /// A larger message goes out in fragments: control frames pass between them, and no buffer grows beyond them.
@@ -17,7 +18,7 @@ const FRAGMENT: usize = 1 << 20;
 const KEPT_CAPACITY: usize = 32;
 
 /// Messages up to this length that wait together are copied into common blocks, which spares an allocation each.
-const SMALL: usize = 1 << 10;
+pub(super) const SMALL: usize = 1 << 10;
 const BLOCK: usize = 8 << 10;
 
 const LARGEST_PING: usize = 125;
@@ -69,13 +70,13 @@ impl Payload<'_> {
     }
 }
 
-/// A message, copied in the pieces that it goes out in.
+/// A message, or a piece of a large one, copied.
 #[derive(Debug)]
-struct Outgoing {
+struct Piece {
+    data: Bytes,
     kind: Kind,
-    next: Bytes,
-    rest: std::vec::IntoIter<Bytes>,
-    begun: bool,
+    is_first: bool,
+    is_last: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,32 +86,10 @@ enum Kind {
     Ping,
 }
 
-impl From<Payload<'_>> for Outgoing {
-    fn from(payload: Payload<'_>) -> Self {
-        let (next, rest) = match payload.bytes().split_at_checked(FRAGMENT) {
-            None => (payload.bytes(), &[][..]),
-            Some((next, rest)) => (next, rest),
-        };
-        let rest: Vec<Bytes> = rest.chunks(FRAGMENT).map(Bytes::copy_from_slice).collect();
-        Outgoing {
-            kind: payload.kind(),
-            next: Bytes::copy_from_slice(next),
-            rest: rest.into_iter(),
-            begun: false,
-        }
-    }
-}
-
-impl Outgoing {
-    fn in_block(payload: Payload<'_>, block: &mut BytesMut) -> Self {
-        let bytes = payload.bytes();
-        if block.capacity() < bytes.len() {
-            *block = BytesMut::with_capacity(BLOCK);
-        }
-        block.extend_from_slice(bytes);
-        let next = block.split().freeze();
-        Outgoing { kind: payload.kind(), next, rest: Vec::new().into_iter(), begun: false }
-    }
+/// Copies bytes into the block, which has room for them, and leaves it the rest of the room.
+fn copy_into(block: &mut BytesMut, bytes: &[u8]) -> Bytes {
+    block.extend_from_slice(bytes);
+    block.split().freeze()
 }
 
 /// How far a connection is, as seen by those who send.
@@ -127,9 +106,11 @@ pub enum Stage {
 /// The messages that were accepted.
 #[derive(Debug)]
 pub struct Outbox {
-    messages: VecDeque<Outgoing>,
+    pieces: VecDeque<Piece>,
     /// Room for more small messages.
-    block: BytesMut,
+    small: BytesMut,
+    /// Where the last large message was, to spare the system the making of new pages for the next.
+    large: BytesMut,
     /// Accepted and not yet written, those in [`Frames`] included.
     pub bytes: usize,
     /// Somebody has been told to write.
@@ -147,8 +128,9 @@ pub struct Outbox {
 impl Outbox {
     pub fn new() -> Self {
         Outbox {
-            messages: VecDeque::new(),
-            block: BytesMut::new(),
+            pieces: VecDeque::new(),
+            small: BytesMut::new(),
+            large: BytesMut::new(),
             bytes: 0,
             scheduled: false,
             refused: false,
@@ -178,18 +160,38 @@ impl Outbox {
 
     /// Nothing waits and nobody has been told to write.
     pub fn is_idle(&self) -> bool {
-        self.messages.is_empty() && !self.scheduled
+        self.pieces.is_empty() && !self.scheduled
     }
 
-    /// Queues a message that was admitted. Whether somebody must be told to write.
-    pub fn push(&mut self, payload: Payload<'_>) -> bool {
-        // The first may stay alone.
-        let message = match payload.len() <= SMALL && !self.messages.is_empty() {
-            true => Outgoing::in_block(payload, &mut self.block),
-            false => payload.into(),
-        };
-        self.messages.push_back(message);
-        !std::mem::replace(&mut self.scheduled, true)
+    /// Queues a message that was admitted.
+    pub fn push(&mut self, payload: Payload<'_>) {
+        self.scheduled = true;
+        let (kind, bytes) = (payload.kind(), payload.bytes());
+        if bytes.len() <= LARGE {
+            let data = if bytes.len() > SMALL || self.pieces.is_empty() {
+                // It may stay alone.
+                Bytes::copy_from_slice(bytes)
+            } else {
+                if self.small.capacity() < bytes.len() {
+                    self.small = BytesMut::with_capacity(BLOCK);
+                }
+                copy_into(&mut self.small, bytes)
+            };
+            return self.pieces.push_back(Piece { data, kind, is_first: true, is_last: true });
+        }
+        let count = bytes.len().div_ceil(FRAGMENT);
+        for (number, piece) in bytes.chunks(FRAGMENT).enumerate() {
+            // Uses the same memory again if what was in it is gone.
+            self.large.reserve(piece.len());
+            let data = copy_into(&mut self.large, piece);
+            let (is_first, is_last) = (number == 0, number + 1 == count);
+            self.pieces.push_back(Piece { data, kind, is_first, is_last });
+        }
+    }
+
+    /// Large messages have become rare.
+    pub fn forget_large(&mut self) {
+        self.large = BytesMut::new();
     }
 
     pub fn close(&mut self, closing: Stage) -> Result<()> {
@@ -227,7 +229,7 @@ pub struct Written {
 /// Messages on their way to the socket, cut into frames.
 #[derive(Debug, Default)]
 pub struct Frames {
-    messages: VecDeque<Outgoing>,
+    pieces: VecDeque<Piece>,
     pub written: Written,
 }
 
@@ -239,23 +241,19 @@ pub struct Next {
 
 impl Frames {
     pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.pieces.is_empty()
     }
 
     /// Takes all that was accepted. Whether there is anything to write.
     pub fn take(&mut self, outbox: &mut Outbox) -> bool {
         outbox.scheduled = false;
-        outbox.block = BytesMut::new();
+        outbox.small = BytesMut::new();
         // A large queue is given back, but not while it is being filled again.
-        if self.messages.capacity() > KEPT_CAPACITY && outbox.messages.len() <= KEPT_CAPACITY {
-            self.messages = VecDeque::new();
+        if self.pieces.capacity() > KEPT_CAPACITY && outbox.pieces.len() <= KEPT_CAPACITY {
+            self.pieces = VecDeque::new();
         }
-        std::mem::swap(&mut self.messages, &mut outbox.messages);
-        !self.messages.is_empty()
-    }
-
-    pub fn push(&mut self, payload: Payload<'_>) {
-        self.messages.push_back(payload.into());
+        std::mem::swap(&mut self.pieces, &mut outbox.pieces);
+        !self.pieces.is_empty()
     }
 
     /// A ping of the heartbeat, which nobody queued. Goes before the messages, between fragments if need be.
@@ -265,25 +263,14 @@ impl Frames {
     }
 
     pub fn next(&mut self) -> Option<Next> {
-        let message = self.messages.front_mut()?;
-        let opcode = match (message.begun, message.kind) {
-            (true, _) => Data::Continue,
-            (false, Kind::Text) => Data::Text,
-            (false, Kind::Binary) => Data::Binary,
-            (false, Kind::Ping) => {
-                let data = self.messages.pop_front()?.next;
-                self.written.queued_bytes += data.len();
-                return Some(Next { frame: Frame::ping(data.clone()), ping: Some(data) });
-            }
-        };
-        let (data, is_last) = match message.rest.next() {
-            Some(after) => {
-                message.begun = true;
-                (std::mem::replace(&mut message.next, after), false)
-            }
-            None => (self.messages.pop_front()?.next, true),
-        };
+        let Piece { data, kind, is_first, is_last } = self.pieces.pop_front()?;
         self.written.queued_bytes += data.len();
+        let opcode = match kind {
+            Kind::Ping => return Some(Next { frame: Frame::ping(data.clone()), ping: Some(data) }),
+            _ if !is_first => Data::Continue,
+            Kind::Text => Data::Text,
+            Kind::Binary => Data::Binary,
+        };
         self.written.bytes += data.len() as u64;
         self.written.messages += u64::from(is_last);
         Some(Next { frame: Frame::message(data, OpCode::Data(opcode), is_last), ping: None })
@@ -295,8 +282,9 @@ mod tests {
     use super::*;
 
     fn frames_of(payload: Payload<'_>) -> Vec<Frame> {
-        let mut frames = Frames::default();
-        frames.push(payload);
+        let (mut outbox, mut frames) = (Outbox::new(), Frames::default());
+        outbox.push(payload);
+        assert!(frames.take(&mut outbox));
         let cut: Vec<Frame> = std::iter::from_fn(|| frames.next().map(|next| next.frame)).collect();
         assert_eq!(frames.written.queued_bytes, payload.len());
         cut

@@ -43,49 +43,67 @@ impl Scan {
                 self.payload -= rest as u64;
                 continue;
             }
-            // As much as the longest header may have; what doesn't belong to it stays.
             let had = self.have;
-            for (place, byte) in self.header.iter_mut().skip(had).zip(bytes) {
-                *place = *byte;
-                self.have += 1;
-            }
-            let length = self.header_length();
-            if self.have < length {
+            let frame = match had {
+                0 => Head::parse(bytes),
+                _ => {
+                    // As much as the longest header may have; what doesn't belong to it stays.
+                    self.keep(bytes);
+                    Head::parse(self.header.get(..self.have).unwrap_or_default())
+                }
+            };
+            let Some(frame) = frame else {
+                if had == 0 {
+                    self.keep(bytes);
+                }
                 return;
-            }
-            bytes = bytes.get(length - had..).unwrap_or_default();
+            };
+            bytes = bytes.get(frame.header - had..).unwrap_or_default();
             self.have = 0;
-            self.enter_frame();
+            self.payload = frame.payload;
+            self.large |= frame.payload > LARGE as u64;
+            if !frame.is_control {
+                self.fragmented = !frame.is_final;
+            }
         }
     }
 
-    /// How long the header is, as far as it is known (RFC 6455 5.2).
-    fn header_length(&self) -> usize {
-        let [_, second, ..] = self.header;
-        if self.have < 2 {
-            return 2;
+    fn keep(&mut self, bytes: &[u8]) {
+        for (place, byte) in self.header.iter_mut().skip(self.have).zip(bytes) {
+            *place = *byte;
+            self.have += 1;
         }
-        let extended = match second & 0x7f {
-            126 => 2,
-            127 => 8,
-            _ => 0,
+    }
+}
+
+/// What matters of a frame's header (RFC 6455 5.2).
+struct Head {
+    /// The header's length.
+    header: usize,
+    payload: u64,
+    is_control: bool,
+    is_final: bool,
+}
+
+impl Head {
+    /// `None` if the bytes don't hold the whole header.
+    fn parse(bytes: &[u8]) -> Option<Head> {
+        let [first, second, rest @ ..] = bytes else { return None };
+        let (extended, payload) = match second & 0x7f {
+            126 => (2, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
+            127 => (8, u64::from_be_bytes(*rest.first_chunk()?)),
+            length => (0, u64::from(length)),
         };
         let mask = if second & 0x80 == 0 { 0 } else { 4 };
-        2 + extended + mask
-    }
-
-    fn enter_frame(&mut self) {
-        let [first, second, a, b, c, d, e, f, g, h, ..] = self.header;
-        self.payload = match second & 0x7f {
-            126 => u64::from(u16::from_be_bytes([a, b])),
-            127 => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            length => u64::from(length),
-        };
-        self.large |= self.payload > LARGE as u64;
-        let is_control = first & 0x08 != 0;
-        if !is_control {
-            self.fragmented = first & 0x80 == 0;
+        if rest.len() < extended + mask {
+            return None;
         }
+        Some(Head {
+            header: 2 + extended + mask,
+            payload,
+            is_control: first & 0x08 != 0,
+            is_final: first & 0x80 != 0,
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
     ReconnectingEvent,
 };
+use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::runtime;
 
@@ -20,6 +21,13 @@ static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
 fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)
+}
+
+fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
+    match CLIENTS.with(handle.id, |client| client.send_behind(payload))? {
+        Some(sent) => sent,
+        None => client(handle)?.send(payload),
+    }
 }
 
 /// Releases every client, as nsws_shutdown() does.
@@ -100,12 +108,11 @@ pub unsafe extern "C" fn nsws_client_send_text(
     length: usize,
 ) -> i32 {
     call(|| {
-        let client = self::client(client)?;
         // SAFETY: the parameter's description asks for it.
         let text = unsafe { bytes(text.cast(), length) }?;
         let text = std::str::from_utf8(text)
             .map_err(|error| Error::call(Code::Parameter, format!("The text is not UTF-8: {error}.")))?;
-        client.send_text(text)
+        send(client, Payload::Text(text))
     })
 }
 
@@ -124,9 +131,8 @@ pub unsafe extern "C" fn nsws_client_send_binary(
     length: usize,
 ) -> i32 {
     call(|| {
-        let client = self::client(client)?;
         // SAFETY: the parameter's description asks for it.
-        client.send_binary(unsafe { bytes(data.cast(), length) }?)
+        send(client, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
     })
 }
 
