@@ -841,6 +841,67 @@ typedef struct {
  */
 typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
 
+/**
+ * Answers yes (not 0) or no (0).
+ *
+ * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the library
+ * but must not wait for it; those that a call asks (permission, host, device) make that call as slow as they are.
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_ask_fn)(void *user_data);
+
+/**
+ * Answers whether the program may connect to a host: not 0, or 0.
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
+
+/**
+ * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct; nsws_platform_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * Passed to every hook.
+     */
+    void *user_data;
+    /**
+     * Called once when no hook of this platform is used any more, or NULL.
+     */
+    nsws_free_fn free_fn;
+    /**
+     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's functions.
+     * "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+     */
+    nsws_ask_fn has_internet_permission;
+    /**
+     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL (an IPv6
+     * address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+     */
+    nsws_host_fn is_host_allowed;
+    /**
+     * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
+     * thread that may block. Default: no. OpenHarmony only.
+     */
+    nsws_ask_fn trusts_user_ca;
+    /**
+     * Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
+     */
+    nsws_ask_fn is_tv_device;
+    /**
+     * Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
+     */
+    nsws_log_fn log;
+    /**
+     * The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
+     */
+    int32_t log_level;
+} nsws_platform;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1314,6 +1375,28 @@ int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_s
  * @since 0.1
  */
 int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
+
+/**
+ * Writes the defaults: no hooks.
+ *
+ * @param platform the struct to prepare
+ * @param struct_size sizeof(nsws_platform)
+ * @return 0; 401 for NULL or a size below 8 or above 4096
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
+
+/**
+ * Sets what only the platform knows, for the whole process. Usually called once, before the first connection; later
+ * calls replace all hooks, and those under way end.
+ *
+ * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
+ * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't called.
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_platform(const nsws_platform *platform);
 
 #ifdef __cplusplus
 }  // extern "C"

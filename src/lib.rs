@@ -11,6 +11,7 @@ pub mod error;
 pub mod ffi;
 pub mod log;
 pub mod options;
+pub mod platform;
 pub mod runtime;
 pub mod tls;
 pub mod url;

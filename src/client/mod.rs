@@ -19,6 +19,7 @@ use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNO
 use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
+use crate::platform;
 use crate::runtime::Runtime;
 use crate::url::Target;
 
@@ -194,6 +195,8 @@ impl Client {
     pub fn connect(self: &Arc<Self>, url: &str, options: ConnectOptions) -> Result<()> {
         options.check()?;
         let target = Target::parse(url)?;
+        platform::check_permission()?;
+        platform::check_host(&target.host, url)?;
         if let Some(path) = &options.ca_path {
             crate::tls::check_file(path)?;
         }
@@ -221,27 +224,32 @@ impl Client {
     }
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
-        self.open_connection()?.send(payload)
+        let connection = self.open_connection();
+        match &connection {
+            Ok(connection) => connection.check(payload)?,
+            Err(_) => payload.check(usize::MAX)?,
+        }
+        platform::check_permission()?;
+        connection?.send(payload)
     }
 
     /// Sends a small message if others wait to be sent already: nothing is written on this thread.
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
         match &self.state.lock().stage {
-            Stage::Open(connection) => connection.send_behind(payload),
+            Stage::Open(connection) if !platform::has_hooks() => connection.send_behind(payload),
             _ => None,
         }
     }
 
     /// Sends a ping.
     pub fn ping(&self, data: &[u8]) -> Result<()> {
-        let ping = Payload::Ping(data);
-        ping.check()?;
-        self.send(ping)
+        self.send(Payload::Ping(data))
     }
 
     /// Closes the connection, or abandons the attempt.
     pub fn close(self: &Arc<Self>, code: u16, reason: &str) -> Result<()> {
         let frame = CloseFrame::checked(code, reason)?;
+        platform::check_permission()?;
         let mut state = self.state.lock();
         match &mut state.stage {
             Stage::Open(connection) => {

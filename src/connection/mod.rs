@@ -221,9 +221,13 @@ impl Connection {
         })
     }
 
-    /// Sends a message: accepted whole, or not at all.
+    /// Whether a message keeps to the limits.
+    pub(crate) fn check(&self, payload: Payload<'_>) -> Result<()> {
+        payload.check(self.limits.max_send_size)
+    }
+
+    /// Sends a message that keeps to the limits: accepted whole, or not at all.
     pub(crate) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
-        payload.check_size("message", self.limits.max_send_size)?;
         if payload.len() > LARGE {
             dispatch::note_sent(payload.len());
         }

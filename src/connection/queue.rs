@@ -51,15 +51,12 @@ impl Payload<'_> {
         self.bytes().len()
     }
 
-    /// The rules that no option changes.
-    pub fn check(&self) -> Result<()> {
-        match self {
-            Payload::Ping(_) => self.check_size("ping", LARGEST_PING),
-            Payload::Text(_) | Payload::Binary(_) => Ok(()),
-        }
-    }
-
-    pub fn check_size(&self, what: &str, most: usize) -> Result<()> {
+    /// Refuses what is too long.
+    pub fn check(&self, largest_message: usize) -> Result<()> {
+        let (what, most) = match self {
+            Payload::Ping(_) => ("ping", LARGEST_PING),
+            Payload::Text(_) | Payload::Binary(_) => ("message", largest_message),
+        };
         match self.len() > most {
             true => Err(Error::call(
                 Code::Parameter,

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_void, CString};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::nsws_free_fn;
@@ -164,15 +165,20 @@ pub unsafe extern "C" fn nsws_set_log_callback(
         let level = Level::from_number(max_level)
             .ok_or_else(|| Error::call(Code::Parameter, format!("The log level {max_level} is unknown.")))?;
         fork::remember_process();
-        let sink = r#fn.map(|function| -> log::Sink {
-            let user_data = UserData::new(user_data, free_fn);
-            Box::new(move |level: Level, message: &str| {
-                let message = CString::new(message.replace('\0', " ")).unwrap_or_default();
-                // SAFETY: the caller registered the function for these arguments.
-                unsafe { function(level as i32, message.as_ptr(), user_data.get()) };
-            })
-        });
+        let sink = r#fn.map(|function| log_sink(function, Arc::new(UserData::new(user_data, free_fn))));
         log::set_sink(level, sink);
         Ok(())
+    })
+}
+
+/// A caller's receiver of log lines.
+pub(super) fn log_sink(
+    function: unsafe extern "C" fn(i32, *const c_char, *mut c_void),
+    user_data: Arc<UserData>,
+) -> log::Sink {
+    Box::new(move |level: Level, message: &str| {
+        let message = CString::new(message.replace('\0', " ")).unwrap_or_default();
+        // SAFETY: the caller registered the function for these arguments.
+        unsafe { function(level as i32, message.as_ptr(), user_data.get()) };
     })
 }

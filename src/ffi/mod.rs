@@ -12,6 +12,7 @@ mod handle;
 mod library;
 mod listener;
 mod options;
+mod platform;
 
 pub use client::*;
 pub use codes::*;
@@ -22,6 +23,7 @@ pub use options::{
     nsws_connect_options, nsws_connect_options_init, nsws_runtime_options, nsws_runtime_options_init,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2, NSWS_TLS_1_3,
 };
+pub use platform::*;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 

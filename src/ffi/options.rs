@@ -125,7 +125,7 @@ pub unsafe fn write_defaults<T: Copy>(options: *mut T, struct_size: usize, mut d
 ///
 /// # Safety
 /// `options` is not NULL and points to as many readable bytes as its first member, a `size_t`, says.
-unsafe fn read_struct<T: Copy>(options: *const T, mut defaults: T) -> Result<T> {
+pub unsafe fn read_struct<T: Copy>(options: *const T, mut defaults: T) -> Result<T> {
     // SAFETY: the struct begins with `struct_size`.
     let struct_size = unsafe { options.cast::<usize>().read_unaligned() };
     if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {

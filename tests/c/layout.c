@@ -109,3 +109,14 @@ SIZE(nsws_runtime_options, 24, 12);
 AT(nsws_runtime_options, struct_size, 0, 0);
 AT(nsws_runtime_options, thread_stack_size, 8, 4);
 AT(nsws_runtime_options, max_threads, 16, 8);
+
+SIZE(nsws_platform, 72, 36);
+AT(nsws_platform, struct_size, 0, 0);
+AT(nsws_platform, user_data, 8, 4);
+AT(nsws_platform, free_fn, 16, 8);
+AT(nsws_platform, has_internet_permission, 24, 12);
+AT(nsws_platform, is_host_allowed, 32, 16);
+AT(nsws_platform, trusts_user_ca, 40, 20);
+AT(nsws_platform, is_tv_device, 48, 24);
+AT(nsws_platform, log, 56, 28);
+AT(nsws_platform, log_level, 64, 32);

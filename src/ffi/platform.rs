@@ -1,0 +1,140 @@
+//! The platform's answers, given by the program that embeds the library.
+
+use std::ffi::{c_char, c_void, CString};
+use std::mem::size_of;
+use std::sync::Arc;
+
+use super::event::nsws_free_fn;
+use super::library::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
+use super::listener::UserData;
+use super::options::{read_struct, write_defaults};
+use super::{call, fork};
+use crate::error::{Code, Error};
+use crate::log::{self, Level};
+use crate::platform::{self, Hooks};
+
+/// Answers yes (not 0) or no (0).
+///
+/// Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the library
+/// but must not wait for it; those that a call asks (permission, host, device) make that call as slow as they are.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_ask_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> u8>;
+
+/// Answers whether the program may connect to a host: not 0, or 0.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_host_fn =
+    Option<unsafe extern "C" fn(host: *const c_char, url: *const c_char, user_data: *mut c_void) -> u8>;
+
+/// What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_platform {
+    /// The size of this struct; nsws_platform_init() sets it.
+    pub struct_size: usize,
+    /// Passed to every hook.
+    pub user_data: *mut c_void,
+    /// Called once when no hook of this platform is used any more, or NULL.
+    pub free_fn: nsws_free_fn,
+    /// Whether the program may use the network; asked by connect, send, ping and close, and by the server's functions.
+    /// "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+    pub has_internet_permission: nsws_ask_fn,
+    /// Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL (an IPv6
+    /// address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+    pub is_host_allowed: nsws_host_fn,
+    /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
+    /// thread that may block. Default: no. OpenHarmony only.
+    pub trusts_user_ca: nsws_ask_fn,
+    /// Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
+    pub is_tv_device: nsws_ask_fn,
+    /// Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
+    pub log: nsws_log_fn,
+    /// The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
+    pub log_level: i32,
+}
+
+fn defaults() -> nsws_platform {
+    nsws_platform {
+        struct_size: size_of::<nsws_platform>(),
+        user_data: std::ptr::null_mut(),
+        free_fn: None,
+        has_internet_permission: None,
+        is_host_allowed: None,
+        trusts_user_ca: None,
+        is_tv_device: None,
+        log: None,
+        log_level: NSWS_LOG_INFO,
+    }
+}
+
+/// Writes the defaults: no hooks.
+///
+/// @param platform the struct to prepare
+/// @param struct_size sizeof(nsws_platform)
+/// @return 0; 401 for NULL or a size below 8 or above 4096
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct_size: usize) -> i32 {
+    // SAFETY: the parameters' description asks for it.
+    call(|| unsafe { write_defaults(platform, struct_size, defaults()) })
+}
+
+/// Sets what only the platform knows, for the whole process. Usually called once, before the first connection; later
+/// calls replace all hooks, and those under way end.
+///
+/// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
+/// @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't called.
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_set_platform(platform: *const nsws_platform) -> i32 {
+    call(|| {
+        fork::remember_process();
+        if platform.is_null() {
+            platform::set(None);
+            return Ok(());
+        }
+        // SAFETY: the parameter's description asks for it.
+        let given = unsafe { read_struct(platform, defaults()) }?;
+        let level = Level::from_number(given.log_level).ok_or_else(|| {
+            Error::call(Code::Parameter, format!("The log level {} is unknown.", given.log_level))
+        })?;
+        let user_data = Arc::new(UserData::new(given.user_data, given.free_fn));
+        platform::set(Some(hooks(&given, &user_data)));
+        if let Some(function) = given.log {
+            log::set_sink(level, Some(log_sink(function, user_data)));
+        }
+        Ok(())
+    })
+}
+
+fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
+    let ask = |hook: nsws_ask_fn| {
+        let user_data = user_data.clone();
+        hook.map(|hook| -> Box<dyn Fn() -> bool + Send + Sync> {
+            // SAFETY: the caller gave the hook for this data.
+            Box::new(move || unsafe { hook(user_data.get()) } != 0)
+        })
+    };
+    let is_host_allowed = {
+        let user_data = user_data.clone();
+        given.is_host_allowed.map(|hook| -> Box<dyn Fn(&str, &str) -> bool + Send + Sync> {
+            Box::new(move |host, url| {
+                // Neither holds a NUL, or the URL would have been refused.
+                let (Ok(host), Ok(url)) = (CString::new(host), CString::new(url)) else { return false };
+                // SAFETY: the caller gave the hook for these arguments.
+                unsafe { hook(host.as_ptr(), url.as_ptr(), user_data.get()) != 0 }
+            })
+        })
+    };
+    Hooks {
+        has_internet_permission: ask(given.has_internet_permission),
+        is_host_allowed,
+        trusts_user_ca: ask(given.trusts_user_ca),
+        is_tv_device: ask(given.is_tv_device),
+    }
+}

@@ -1,0 +1,190 @@
+/* The platform's hooks: who is asked, when, and what the answers do. */
+#include "harness.h"
+
+struct answers {
+    uint8_t permission, host;
+    int asked_permission, asked_host, freed, lines;
+    char host_seen[256], url_seen[512];
+    /* Called inside a hook. */
+    void (*inside)(void *);
+    void *inside_data;
+};
+
+static uint8_t has_permission(void *user) {
+    struct answers *answers = user;
+    __atomic_add_fetch(&answers->asked_permission, 1, __ATOMIC_SEQ_CST);
+    if (answers->inside) answers->inside(answers->inside_data);
+    return answers->permission;
+}
+
+static uint8_t is_allowed(const char *host, const char *url, void *user) {
+    struct answers *answers = user;
+    answers->asked_host++;
+    snprintf(answers->host_seen, sizeof answers->host_seen, "%s", host);
+    snprintf(answers->url_seen, sizeof answers->url_seen, "%s", url);
+    return answers->host;
+}
+
+static void on_log(int32_t level, const char *line, void *user) {
+    (void)level;
+    struct answers *answers = user;
+    if (strstr(line, "127.0.0.1")) __atomic_add_fetch(&answers->lines, 1, __ATOMIC_SEQ_CST);
+}
+
+static void on_free(void *user) {
+    struct answers *answers = user;
+    __atomic_add_fetch(&answers->freed, 1, __ATOMIC_SEQ_CST);
+}
+
+static nsws_platform platform_of(struct answers *answers) {
+    nsws_platform platform;
+    memset(answers, 0, sizeof *answers);
+    answers->permission = answers->host = 1;
+    CHECK_OK(nsws_platform_init(&platform, sizeof platform));
+    platform.user_data = answers;
+    platform.free_fn = on_free;
+    platform.has_internet_permission = has_permission;
+    platform.is_host_allowed = is_allowed;
+    return platform;
+}
+
+static void without_permission_every_call_is_refused_after_its_parameters(void) {
+    static struct answers answers;
+    nsws_platform platform = platform_of(&answers);
+    CHECK_OK(nsws_set_platform(&platform));
+    struct recorder *idle = new_client(), *open = OPEN_RAW("/echo", NULL);
+    if (!open) return;
+    answers.permission = 0;
+    struct recorder *both[] = { idle, open };
+    for (size_t i = 0; i < 2; i++) {
+        nsws_client client = both[i]->client;
+        CHECK_CODE(nsws_client_connect(client, "ws://127.0.0.1/", NULL), NSWS_ERR_PERMISSION_DENIED);
+        CHECK_CODE(nsws_client_connect(client, "no url", NULL), NSWS_ERR_URL);
+        CHECK_CODE(nsws_client_send_text(client, "a", 1), NSWS_ERR_PERMISSION_DENIED);
+        CHECK_CODE(nsws_client_send_text(client, "\xff", 1), NSWS_ERR_PARAMETER);
+        CHECK_CODE(nsws_client_send_binary(client, "a", 1), NSWS_ERR_PERMISSION_DENIED);
+        CHECK_CODE(nsws_client_ping(client, "a", 1), NSWS_ERR_PERMISSION_DENIED);
+        CHECK_CODE(nsws_client_close(client, 1000, ""), NSWS_ERR_PERMISSION_DENIED);
+        CHECK_CODE(nsws_client_close(client, 1006, ""), NSWS_ERR_PARAMETER);
+    }
+    /* Nothing has become of it, and the open connection is unharmed. */
+    answers.permission = 1;
+    CHECK_OK(nsws_client_send_text(open->client, "after", 5));
+    const struct event *event = WAIT(open, MESSAGE, 1);
+    if (event) CHECK_STR(event->text, "after");
+    CHECK_INT(count_events(open, ERROR) + count_events(idle, ERROR), 0);
+    CHECK_CODE(nsws_client_send_text(idle->client, "a", 1), NSWS_ERR_NOT_CONNECTED);
+    CHECK_OK(nsws_set_platform(NULL));
+    CHECK_INT(answers.freed, 1);
+}
+
+static void a_host_may_be_forbidden(void) {
+    static struct answers answers;
+    nsws_platform platform = platform_of(&answers);
+    CHECK_OK(nsws_set_platform(&platform));
+    struct recorder *r = new_client();
+    answers.host = 0;
+    CHECK_CODE(nsws_client_connect(r->client, "wss://user:pw@[::1]:8443/path?q", NULL), NSWS_ERR_DOMAIN_NOT_ALLOWED);
+    CHECK_STR(answers.host_seen, "::1");
+    CHECK_STR(answers.url_seen, "wss://user:pw@[::1]:8443/path?q");
+    CHECK_LACKS(nsws_last_error(), "pw");
+    /* Permission comes first. */
+    answers.permission = 0;
+    int asked = answers.asked_host;
+    CHECK_CODE(nsws_client_connect(r->client, "ws://127.0.0.1/", NULL), NSWS_ERR_PERMISSION_DENIED);
+    CHECK_INT(answers.asked_host, asked);
+    answers.permission = answers.host = 1;
+    if (!OPENS(r, raw_url(r, "/echo"), NULL)) return;
+    CHECK_STR(answers.host_seen, "127.0.0.1");
+    /* Only connect asks for the host; the domain comes before the state. */
+    asked = answers.asked_host;
+    CHECK_OK(nsws_client_send_text(r->client, "a", 1));
+    CHECK_INT(answers.asked_host, asked);
+    answers.host = 0;
+    CHECK_CODE(nsws_client_connect(r->client, "ws://127.0.0.1/", NULL), NSWS_ERR_DOMAIN_NOT_ALLOWED);
+    CHECK_OK(nsws_set_platform(NULL));
+    CHECK_CODE(nsws_client_connect(r->client, "ws://127.0.0.1/", NULL), NSWS_ERR_ALREADY_CONNECTED);
+}
+
+static void new_hooks_replace_the_old_ones(void) {
+    static struct answers first, second;
+    nsws_platform platform = platform_of(&first);
+    CHECK_OK(nsws_set_platform(&platform));
+    platform = platform_of(&second);
+    platform.is_host_allowed = NULL;
+    CHECK_OK(nsws_set_platform(&platform));
+    CHECK_INT(first.freed, 1);
+    struct recorder *r = OPEN_RAW("/echo", NULL);
+    if (!r) return;
+    CHECK_INT(first.asked_permission, 0);
+    CHECK_LEAST(second.asked_permission, 1);
+    CHECK_INT(second.asked_host, 0);
+    CHECK_OK(nsws_set_platform(NULL));
+    CHECK_INT(second.freed, 1);
+    int asked = second.asked_permission;
+    CHECK_OK(nsws_client_close(r->client, 1000, ""));
+    CHECK_INT(second.asked_permission, asked);
+}
+
+static void release_in_a_hook(void *user) {
+    struct recorder *r = user;
+    /* It is a callback: destroy doesn't wait for the call that it is in. */
+    nsws_client_destroy(r->client);
+    CHECK_CODE(nsws_shutdown(0), NSWS_ERR_WOULD_DEADLOCK);
+    CHECK_OK(nsws_set_platform(NULL));
+}
+
+static void a_hook_may_call_the_library(void) {
+    static struct answers answers;
+    nsws_platform platform = platform_of(&answers);
+    struct recorder *r = OPEN_RAW("/echo", NULL);
+    if (!r) return;
+    answers.inside = release_in_a_hook;
+    answers.inside_data = r;
+    CHECK_OK(nsws_set_platform(&platform));
+    CHECK_CODE(nsws_client_send_text(r->client, "a", 1), NSWS_ERR_NOT_CONNECTED);
+    CHECK_INT(answers.freed, 1);
+    CHECK_INT(answers.asked_permission, 1);
+    r->destroyed = 1;
+}
+
+static void the_log_may_go_to_the_platform(void) {
+    static struct answers answers;
+    nsws_platform platform = platform_of(&answers);
+    platform.log = on_log;
+    platform.log_level = NSWS_LOG_DEBUG;
+    CHECK_OK(nsws_set_platform(&platform));
+    if (!OPEN_RAW("/echo", NULL)) return;
+    CHECK_LEAST(__atomic_load_n(&answers.lines, __ATOMIC_SEQ_CST), 1);
+    CHECK_OK(nsws_set_platform(NULL));
+    /* The log still has it. */
+    CHECK_INT(answers.freed, 0);
+    CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
+    CHECK_INT(answers.freed, 1);
+}
+
+static void a_wrong_struct_is_refused_and_nothing_changes(void) {
+    static struct answers answers;
+    nsws_platform platform = platform_of(&answers);
+    CHECK_CODE(nsws_platform_init(NULL, sizeof platform), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_platform_init(&platform, 4), NSWS_ERR_PARAMETER);
+    platform.struct_size = 0;
+    CHECK_CODE(nsws_set_platform(&platform), NSWS_ERR_PARAMETER);
+    platform.struct_size = sizeof platform;
+    platform.log = on_log;
+    platform.log_level = 77;
+    CHECK_CODE(nsws_set_platform(&platform), NSWS_ERR_PARAMETER);
+    CHECK_INT(answers.freed, 0);
+    if (!OPEN_RAW("/echo", NULL)) return;
+    CHECK_INT(answers.asked_permission, 0);
+}
+
+int main(void) {
+    RUN(without_permission_every_call_is_refused_after_its_parameters);
+    RUN(a_host_may_be_forbidden);
+    RUN(new_hooks_replace_the_old_ones);
+    RUN(a_hook_may_call_the_library);
+    RUN(the_log_may_go_to_the_platform);
+    RUN(a_wrong_struct_is_refused_and_nothing_changes);
+    return end_tests();
+}
