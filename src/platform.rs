@@ -9,8 +9,10 @@ use parking_lot::RwLock;
 use crate::dispatch::enter_callback;
 use crate::error::{Code, Error, Result};
 
-type Ask = Box<dyn Fn() -> bool + Send + Sync>;
-type AskAboutHost = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+/// A question of yes or no.
+pub type Ask = Box<dyn Fn() -> bool + Send + Sync>;
+/// A question about a host; its URL comes second.
+pub type AskAboutHost = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
 
 /// The platform's answers. What is `None` has its default.
 #[derive(Default)]

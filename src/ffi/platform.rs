@@ -11,7 +11,7 @@ use super::options::{read_struct, write_defaults};
 use super::{call, fork};
 use crate::error::{Code, Error};
 use crate::log::{self, Level};
-use crate::platform::{self, Hooks};
+use crate::platform::{self, Ask, AskAboutHost, Hooks};
 
 /// Answers yes (not 0) or no (0).
 ///
@@ -115,14 +115,14 @@ pub unsafe extern "C" fn nsws_set_platform(platform: *const nsws_platform) -> i3
 fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
     let ask = |hook: nsws_ask_fn| {
         let user_data = user_data.clone();
-        hook.map(|hook| -> Box<dyn Fn() -> bool + Send + Sync> {
+        hook.map(|hook| -> Ask {
             // SAFETY: the caller gave the hook for this data.
             Box::new(move || unsafe { hook(user_data.get()) } != 0)
         })
     };
     let is_host_allowed = {
         let user_data = user_data.clone();
-        given.is_host_allowed.map(|hook| -> Box<dyn Fn(&str, &str) -> bool + Send + Sync> {
+        given.is_host_allowed.map(|hook| -> AskAboutHost {
             Box::new(move |host, url| {
                 // Neither holds a NUL, or the URL would have been refused.
                 let (Ok(host), Ok(url)) = (CString::new(host), CString::new(url)) else { return false };
