@@ -9,6 +9,7 @@ pub mod connection;
 pub mod dispatch;
 pub mod error;
 pub mod ffi;
+mod http;
 pub mod log;
 pub mod options;
 pub mod platform;

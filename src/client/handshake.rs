@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::connection::Transport;
 use crate::error::{Code, Error, Phase, Result};
+use crate::http::{has_token, owned, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;
 use crate::url::Target;
 
@@ -81,28 +82,22 @@ impl Request {
         };
         transport.write_all(self.head.as_bytes()).await.map_err(broke)?;
         transport.flush().await.map_err(broke)?;
-        let mut received = Vec::with_capacity(1024);
-        let mut searched = 0;
+        let mut heads = HeadReader::of_answers(LARGEST_HEAD);
         loop {
-            if let Some(end) = end_of_head(&received, searched) {
-                let early = received.split_off(end);
-                match self.check(&received)? {
-                    Some(answer) => return Ok(Answer { early, ..answer }),
-                    None => (received, searched) = (early, 0),
+            let head = heads.next(transport).await.map_err(|why| match why {
+                NoHead::Io(error) => broke(error),
+                NoHead::Closed => {
+                    let message = format!("{} closed the connection in the opening handshake.", self.peer);
+                    Error::event(Phase::Handshake, Code::LinkLost, message)
                 }
-                continue;
-            }
-            searched = received.len();
-            if !begins_like_http(&received) {
-                let message = format!("{} does not answer in HTTP.", self.peer);
-                return Err(Error::event(Phase::Handshake, Code::Handshake, message));
-            }
-            if received.len() > LARGEST_HEAD {
-                return Err(self.invalid(format!("its head is larger than {LARGEST_HEAD} bytes")));
-            }
-            if transport.read_buf(&mut received).await.map_err(broke)? == 0 {
-                let message = format!("{} closed the connection in the opening handshake.", self.peer);
-                return Err(Error::event(Phase::Handshake, Code::LinkLost, message));
+                NoHead::TooLarge => self.invalid(format!("its head is larger than {LARGEST_HEAD} bytes")),
+                NoHead::NotHttp => {
+                    let message = format!("{} does not answer in HTTP.", self.peer);
+                    Error::event(Phase::Handshake, Code::Handshake, message)
+                }
+            })?;
+            if let Some(answer) = self.check(&head)? {
+                return Ok(Answer { early: heads.into_rest(), ..answer });
             }
         }
     }
@@ -128,23 +123,11 @@ impl Request {
         if response.version != Some(1) {
             return Err(self.invalid("it is not HTTP/1.1"));
         }
-        let values = |name: &'static str| {
-            headers
-                .iter()
-                .filter(move |header| header.name.eq_ignore_ascii_case(name))
-                .map(|header| header.value.trim_ascii())
-        };
-        let has_token = |name, token: &str| {
-            values(name).any(|value| {
-                value
-                    .split(|byte| *byte == b',')
-                    .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-            })
-        };
-        if !has_token("Upgrade", "websocket") {
+        let values = |name| values(headers, name);
+        if !has_token(headers, "Upgrade", "websocket") {
             return Err(self.invalid("it has no \"Upgrade: websocket\""));
         }
-        if !has_token("Connection", "upgrade") {
+        if !has_token(headers, "Connection", "upgrade") {
             return Err(self.invalid("it has no \"Connection: Upgrade\""));
         }
         let mut accepts = values("Sec-WebSocket-Accept");
@@ -155,8 +138,7 @@ impl Request {
             return Err(self.invalid("it uses an extension that was not offered"));
         }
         let protocol = self.chosen_protocol(values("Sec-WebSocket-Protocol"))?;
-        let headers = headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();
-        Ok(Some(Answer { status, headers, protocol, early: Vec::new() }))
+        Ok(Some(Answer { status, headers: owned(headers), protocol, early: Vec::new() }))
     }
 
     /// One of those that were offered, or none.
@@ -203,22 +185,6 @@ impl Request {
         let message = format!("{}'s answer to the upgrade is invalid: {what}.", self.peer);
         Error::event(Phase::Handshake, Code::Handshake, message)
     }
-}
-
-/// Where the head ends, if it does; nothing before `searched` needs another look.
-fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3);
-    let rest = received.get(from..)?;
-    let newlines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at + 1);
-    newlines.into_iter().find_map(|next| match received.get(next..)? {
-        [b'\n', ..] => Some(next + 1),
-        [b'\r', b'\n', ..] => Some(next + 2),
-        _ => None,
-    })
-}
-
-fn begins_like_http(received: &[u8]) -> bool {
-    received.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected)
 }
 
 #[cfg(test)]
@@ -322,17 +288,5 @@ mod tests {
         let error = request.check(head.as_bytes()).unwrap_err();
         assert_eq!(error.http_status, 503);
         assert!(error.message.len() < 300, "{}", error.message.len());
-    }
-
-    #[test]
-    fn the_end_of_a_head_is_found_wherever_the_pieces_are_cut() {
-        for head in ["HTTP/1.1 101 X\r\nA: b\r\n\r\n", "HTTP/1.1 101 X\nA: b\n\n", "HTTP/1.1 101 X\n\r\n"] {
-            let stream = format!("{head}frame");
-            for cut in 0..=stream.len() {
-                let first = end_of_head(&stream.as_bytes()[..cut], 0);
-                assert_eq!(first, (cut >= head.len()).then_some(head.len()), "{head:?} {cut}");
-                assert_eq!(end_of_head(stream.as_bytes(), cut.min(head.len() - 1)), Some(head.len()));
-            }
-        }
     }
 }

@@ -1,0 +1,120 @@
+//! HTTP heads (RFC 9112): read whole from a stream, within a bound, and searched for what a handshake asks.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Reads heads, and keeps what comes behind the last one.
+pub(crate) struct HeadReader {
+    received: Vec<u8>,
+    /// Nothing before this needs another look.
+    searched: usize,
+    largest: usize,
+    /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
+    is_head: fn(&[u8]) -> bool,
+}
+
+/// Why there is no head.
+#[derive(Debug)]
+pub(crate) enum NoHead {
+    Io(io::Error),
+    /// The peer closed the stream.
+    Closed,
+    TooLarge,
+    /// The peer speaks something else.
+    NotHttp,
+}
+
+impl HeadReader {
+    /// A reader of answers.
+    pub fn of_answers(largest: usize) -> Self {
+        HeadReader {
+            received: Vec::with_capacity(1024),
+            searched: 0,
+            largest,
+            is_head: begins_like_an_answer,
+        }
+    }
+
+    /// The next head, up to and with its empty line.
+    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, NoHead> {
+        loop {
+            if let Some(end) = end_of_head(&self.received, self.searched) {
+                let rest = self.received.split_off(end);
+                self.searched = 0;
+                return Ok(std::mem::replace(&mut self.received, rest));
+            }
+            self.searched = self.received.len();
+            if !(self.is_head)(&self.received) {
+                return Err(NoHead::NotHttp);
+            }
+            if self.received.len() > self.largest {
+                return Err(NoHead::TooLarge);
+            }
+            if stream.read_buf(&mut self.received).await.map_err(NoHead::Io)? == 0 {
+                return Err(NoHead::Closed);
+            }
+        }
+    }
+
+    /// What has arrived behind the last head.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.received
+    }
+}
+
+/// The values of a header, in order.
+pub(crate) fn values<'h>(
+    headers: &'h [httparse::Header<'h>],
+    name: &'static str,
+) -> impl Iterator<Item = &'h [u8]> {
+    headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .map(|header| header.value.trim_ascii())
+}
+
+/// Whether a header that is a list has a token, in any case.
+pub(crate) fn has_token(headers: &[httparse::Header<'_>], name: &'static str, token: &str) -> bool {
+    values(headers, name)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Headers as they are told to the program.
+pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> {
+    headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect()
+}
+
+/// Where the head ends, if it does; nothing before `searched` needs another look.
+fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let rest = received.get(from..)?;
+    let newlines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at + 1);
+    newlines.into_iter().find_map(|next| match received.get(next..)? {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
+}
+
+fn begins_like_an_answer(received: &[u8]) -> bool {
+    received.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_head_is_found_wherever_the_pieces_are_cut() {
+        for head in ["HTTP/1.1 101 X\r\nA: b\r\n\r\n", "HTTP/1.1 101 X\nA: b\n\n", "HTTP/1.1 101 X\n\r\n"] {
+            let stream = format!("{head}frame");
+            for cut in 0..=stream.len() {
+                let first = end_of_head(&stream.as_bytes()[..cut], 0);
+                assert_eq!(first, (cut >= head.len()).then_some(head.len()), "{head:?} {cut}");
+                assert_eq!(end_of_head(stream.as_bytes(), cut.min(head.len() - 1)), Some(head.len()));
+            }
+        }
+    }
+}
