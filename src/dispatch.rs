@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -168,11 +168,48 @@ const BYTES_PER_NANOSECOND: u64 = 2;
 const BYTES_SENT_PER_NANOSECOND: u64 = 1;
 /// How many events are timed together.
 const TIMED_TOGETHER: u32 = 8;
-/// Events and payload bytes that may wait in a mailbox before the reading of the socket stops.
+/// Events and payload bytes of one connection that may wait in a mailbox before the reading of its socket stops.
 const MOST_EVENTS: usize = 1024;
 const MOST_BYTES: usize = 1 << 20;
 /// Larger queues are given back when they are empty and little came in last.
 const KEPT_CAPACITY: usize = 32;
+
+/// How much of one connection waits in a mailbox: a slow listener stops the reading of the socket.
+#[derive(Default)]
+pub(crate) struct Room {
+    events: AtomicUsize,
+    bytes: AtomicUsize,
+    /// The reading has stopped for want of room.
+    starved: AtomicBool,
+}
+
+impl Room {
+    /// Whether more may be read; if not, [`Actor::resume`] tells when.
+    pub fn is_left(&self) -> bool {
+        if self.has_space() {
+            return true;
+        }
+        self.starved.store(true, Ordering::SeqCst);
+        // What was taken out meanwhile may have missed the mark.
+        self.has_space() && self.starved.swap(false, Ordering::SeqCst)
+    }
+
+    fn has_space(&self) -> bool {
+        self.events.load(Ordering::SeqCst) < MOST_EVENTS && self.bytes.load(Ordering::SeqCst) < MOST_BYTES
+    }
+
+    fn fill(&self, events: usize, bytes: usize) {
+        self.events.fetch_add(events, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether the reading had stopped.
+    fn empty(&self, events: usize, bytes: usize) -> bool {
+        self.events.fetch_sub(events, Ordering::SeqCst);
+        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        self.starved.swap(false, Ordering::SeqCst)
+    }
+}
 
 /// The events of one handle that wait for their callbacks.
 pub(crate) struct Mailbox<E> {
@@ -188,10 +225,7 @@ pub(crate) struct Mailbox<E> {
 
 struct State<E> {
     events: VecDeque<E>,
-    bytes: usize,
     phase: Phase,
-    /// The reading of a socket has stopped for want of room.
-    starved: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -212,8 +246,10 @@ pub(crate) trait Actor: Send + Sync + 'static {
     fn deliver(&self, event: Self::Event, views: &mut Self::Views);
     /// The payload that an event holds, in bytes.
     fn weight(event: &Self::Event) -> usize;
-    /// The mailbox has room again.
-    fn resume(&self);
+    /// What the event takes room of: its connection's.
+    fn room<'a>(&'a self, event: &'a Self::Event) -> &'a Room;
+    /// The event's connection has room again.
+    fn resume(&self, event: &Self::Event);
     /// A listener panicked.
     fn panicked(self: &Arc<Self>);
     /// The mailbox is closed and no callback runs: the listeners go.
@@ -222,7 +258,7 @@ pub(crate) trait Actor: Send + Sync + 'static {
 
 impl<E: Send> Mailbox<E> {
     pub fn new() -> Self {
-        let state = State { events: VecDeque::new(), bytes: 0, phase: Phase::Idle, starved: false };
+        let state = State { events: VecDeque::new(), phase: Phase::Idle };
         Mailbox {
             state: Mutex::new(state),
             ended: Condvar::new(),
@@ -232,7 +268,7 @@ impl<E: Send> Mailbox<E> {
         }
     }
 
-    /// Adds events; their callbacks follow.
+    /// Adds events of one connection; their callbacks follow.
     pub fn post<A>(actor: &Arc<A>, runtime: &Runtime, events: impl IntoIterator<Item = E>)
     where
         A: Actor<Event = E>,
@@ -242,23 +278,19 @@ impl<E: Send> Mailbox<E> {
         if mailbox.closed.load(Ordering::Acquire) {
             return;
         }
+        let (before, mut bytes) = (state.events.len(), 0);
         for event in events {
-            state.bytes += A::weight(&event);
+            bytes += A::weight(&event);
             state.events.push_back(event);
+        }
+        if let Some(last) = state.events.back() {
+            actor.room(last).fill(state.events.len() - before, bytes);
         }
         if state.phase == Phase::Idle && !state.events.is_empty() {
             state.phase = Phase::Ready;
             drop(state);
             runtime.make_ready(actor.clone());
         }
-    }
-
-    /// Whether more may be read from a socket; if not, [`Actor::resume`] tells when.
-    pub fn has_room(&self) -> bool {
-        let mut state = self.state.lock();
-        let room = state.events.len() < MOST_EVENTS && state.bytes < MOST_BYTES;
-        state.starved |= !room;
-        room
     }
 
     /// Whether the connection will be flushed when the batch that runs now is over.
@@ -311,9 +343,13 @@ impl<A: Actor> Strand for A {
                 return false;
             }
             state.phase = Phase::Running;
-            state.bytes = 0;
             std::mem::take(&mut state.events)
         };
+        for_each_run(&*self, &batch, |event, events, bytes| {
+            if self.room(event).empty(events, bytes) {
+                self.resume(event);
+            }
+        });
         let busy = batch.len() > KEPT_CAPACITY;
         if holding {
             *mailbox.held_back.lock() = Some(Vec::new());
@@ -342,6 +378,24 @@ impl<A: Actor> Strand for A {
     }
 }
 
+/// Goes through the events by runs of one connection: one event of the run, how many they are, their bytes.
+fn for_each_run<A: Actor>(
+    actor: &A,
+    events: &VecDeque<A::Event>,
+    mut each: impl FnMut(&A::Event, usize, usize),
+) {
+    let mut events = events.iter().peekable();
+    while let Some(event) = events.next() {
+        let (mut count, mut bytes) = (1, A::weight(event));
+        let same = |next: &&A::Event| std::ptr::eq(actor.room(next), actor.room(event));
+        while let Some(next) = events.next_if(same) {
+            count += 1;
+            bytes += A::weight(next);
+        }
+        each(event, count, bytes);
+    }
+}
+
 /// Delivers until the batch is empty, a call was long, or the mailbox is closed. How many calls there were;
 /// `None` when one was long.
 fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<u32> {
@@ -365,7 +419,7 @@ fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<
     Some(calls)
 }
 
-trait FinishBatch: Actor {
+trait FinishBatch: Actor + Sized {
     /// Puts back what was not delivered. Whether more events wait.
     fn finish_batch(&self, mut left: VecDeque<Self::Event>, busy: bool) -> bool {
         let mailbox = self.mailbox();
@@ -378,7 +432,7 @@ trait FinishBatch: Actor {
             mailbox.ended.notify_all();
             return false;
         }
-        state.bytes += left.iter().map(Self::weight).sum::<usize>();
+        for_each_run(self, &left, |event, events, bytes| self.room(event).fill(events, bytes));
         left.append(&mut state.events);
         if left.is_empty() && left.capacity() > KEPT_CAPACITY && !busy {
             left = VecDeque::new();
@@ -386,11 +440,6 @@ trait FinishBatch: Actor {
         state.events = left;
         let more = !state.events.is_empty();
         state.phase = if more { Phase::Ready } else { Phase::Idle };
-        let resume = std::mem::take(&mut state.starved);
-        drop(state);
-        if resume {
-            self.resume();
-        }
         more
     }
 }

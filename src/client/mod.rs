@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
-use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, View};
+use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
 use crate::platform;
@@ -151,6 +151,7 @@ enum Place {
 pub struct Client {
     runtime: Arc<Runtime>,
     mailbox: Mailbox<Event>,
+    room: Room,
     /// Who is told of what happens.
     pub listeners: ClientListeners,
     state: Mutex<State>,
@@ -184,6 +185,7 @@ impl Client {
         Arc::new(Client {
             runtime,
             mailbox: Mailbox::new(),
+            room: Room::default(),
             listeners: ClientListeners::default(),
             state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
             session: AtomicU32::new(0),
@@ -409,7 +411,11 @@ impl Actor for Client {
         }
     }
 
-    fn resume(&self) {
+    fn room<'a>(&'a self, _: &'a Event) -> &'a Room {
+        &self.room
+    }
+
+    fn resume(&self, _: &Event) {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.wake(),
             Stage::Connecting(Some(connection)) => connection.wake(),

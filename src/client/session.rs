@@ -149,7 +149,7 @@ impl Owner for Session {
     }
 
     fn has_room(&self) -> bool {
-        self.client.mailbox.has_room()
+        self.client.room.is_left()
     }
 
     fn drained(&self, queued_bytes: usize) {
