@@ -24,20 +24,10 @@ pub struct ConnectOptions {
     pub protocol: String,
     /// A PEM file whose certificates are trusted instead of the system's.
     pub ca_path: Option<PathBuf>,
-    /// The largest message that is received.
-    pub max_receive_size: usize,
-    /// The largest message that may be sent.
-    pub max_send_size: usize,
-    /// How many bytes may wait to be sent.
-    pub send_queue_size: usize,
-    /// How long nothing is received before a ping is sent; zero for never.
-    pub ping_interval: Duration,
-    /// How long the peer may be silent after a ping; zero for ever, `None` for the default.
-    pub pong_timeout: Option<Duration>,
     /// How long an attempt may take.
     pub connect_timeout: Duration,
-    /// How long closing may take.
-    pub close_timeout: Duration,
+    /// What the connection may hold and how long it may take.
+    pub limits: Limits,
     /// The oldest TLS version that is acceptable.
     pub min_tls_version: TlsVersion,
     /// Accept any certificate and host name.
@@ -54,13 +44,8 @@ impl Default for ConnectOptions {
             headers: Vec::new(),
             protocol: String::new(),
             ca_path: None,
-            max_receive_size: 16 << 20,
-            max_send_size: 5 << 20,
-            send_queue_size: 16 << 20,
-            ping_interval: DEFAULT_PING_INTERVAL,
-            pong_timeout: None,
             connect_timeout: Duration::from_secs(15),
-            close_timeout: Duration::from_secs(5),
+            limits: Limits::default(),
             min_tls_version: TlsVersion::Tls12,
             skip_server_cert_verification: false,
             support_origin_port: false,
@@ -69,7 +54,51 @@ impl Default for ConnectOptions {
     }
 }
 
-const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// What an open connection may hold and how long it may take, whichever side this is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest message that is received.
+    pub max_receive_size: usize,
+    /// The largest message that may be sent.
+    pub max_send_size: usize,
+    /// How many bytes may wait to be sent.
+    pub send_queue_size: usize,
+    /// How long closing may take.
+    pub close_timeout: Duration,
+    /// When to ping.
+    pub heartbeat: Heartbeat,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            max_receive_size: 16 << 20,
+            max_send_size: 5 << 20,
+            send_queue_size: 16 << 20,
+            close_timeout: Duration::from_secs(5),
+            heartbeat: Heartbeat {
+                interval: Some(DEFAULT_PING_INTERVAL),
+                timeout: Some(DEFAULT_PING_INTERVAL),
+            },
+        }
+    }
+}
+
+impl Limits {
+    /// Checks the rules.
+    pub fn check(&self) -> Result<()> {
+        if self.close_timeout.is_zero() {
+            return Err(parameter("A timeout of 0 is not allowed."));
+        }
+        if self.max_receive_size == 0 {
+            return Err(parameter("A receive limit of 0 is not allowed."));
+        }
+        Ok(())
+    }
+}
+
+/// How long nothing is received before a ping is sent, unless the program says otherwise.
+pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(30);
 const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(30_000_000);
 
 /// When to ping, and when silence means that the peer is gone.
@@ -81,31 +110,30 @@ pub struct Heartbeat {
     pub timeout: Option<Duration>,
 }
 
-impl ConnectOptions {
-    /// The heartbeat that the options ask for.
-    pub fn heartbeat(&self) -> Result<Heartbeat> {
-        let interval = self.ping_interval;
+impl Heartbeat {
+    /// The heartbeat that a program asks for. An interval of zero is none; a timeout of zero is for ever, `None`
+    /// the default.
+    pub fn new(interval: Duration, timeout: Option<Duration>) -> Result<Heartbeat> {
         if interval > LONGEST_PING_INTERVAL {
             return Err(parameter("The ping interval is longer than 30000000 ms."));
         }
         if interval.is_zero() {
             return Ok(Heartbeat::default());
         }
-        let timeout = self.pong_timeout.unwrap_or(DEFAULT_PING_INTERVAL.min(interval));
+        let timeout = timeout.unwrap_or(DEFAULT_PING_INTERVAL.min(interval));
         if timeout > interval {
             return Err(parameter("The pong timeout is longer than the ping interval."));
         }
         Ok(Heartbeat { interval: Some(interval), timeout: (!timeout.is_zero()).then_some(timeout) })
     }
+}
 
+impl ConnectOptions {
     /// Checks every rule that needs no file and no network.
     pub fn check(&self) -> Result<()> {
-        self.heartbeat()?;
-        if self.connect_timeout.is_zero() || self.close_timeout.is_zero() {
+        self.limits.check()?;
+        if self.connect_timeout.is_zero() {
             return Err(parameter("A timeout of 0 is not allowed."));
-        }
-        if self.max_receive_size == 0 {
-            return Err(parameter("A receive limit of 0 is not allowed."));
         }
         let Reconnect { min_delay, max_delay, .. } = self.reconnect;
         if min_delay.is_zero() || min_delay > max_delay {
@@ -124,22 +152,23 @@ impl ConnectOptions {
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
             .map(|(_, value)| value.as_str());
-        let mut protocols: Vec<&str> = Vec::new();
-        for list in std::iter::once(self.protocol.as_str()).chain(from_headers) {
-            for protocol in list.split(',').map(|part| part.trim_matches([' ', '\t'])) {
-                if protocol.is_empty() || protocols.contains(&protocol) {
-                    continue;
-                }
-                if !protocol.bytes().all(is_token_byte) {
-                    return Err(parameter(format!(
-                        "The sub-protocol {protocol:?} is not a token (RFC 6455 4.1)."
-                    )));
-                }
-                protocols.push(protocol);
-            }
-        }
-        Ok(protocols)
+        sub_protocols(std::iter::once(self.protocol.as_str()).chain(from_headers))
     }
+}
+
+/// The sub-protocols of some comma lists, each once.
+pub(crate) fn sub_protocols<'a>(lists: impl Iterator<Item = &'a str>) -> Result<Vec<&'a str>> {
+    let mut protocols: Vec<&str> = Vec::new();
+    for protocol in lists.flat_map(|list| list.split(',')).map(|part| part.trim_matches([' ', '\t'])) {
+        if protocol.is_empty() || protocols.contains(&protocol) {
+            continue;
+        }
+        if !protocol.bytes().all(is_token_byte) {
+            return Err(parameter(format!("The sub-protocol {protocol:?} is not a token (RFC 6455 4.1).")));
+        }
+        protocols.push(protocol);
+    }
+    Ok(protocols)
 }
 
 /// Headers that the opening handshake owns.
@@ -215,20 +244,19 @@ mod tests {
 
     #[test]
     fn the_pong_timeout_is_bounded_by_the_interval() {
-        let options = |ping: u64, pong: Option<u64>| ConnectOptions {
-            ping_interval: Duration::from_millis(ping),
-            pong_timeout: pong.map(Duration::from_millis),
-            ..Default::default()
+        let heartbeat = |ping, pong: Option<u64>| {
+            Heartbeat::new(Duration::from_millis(ping), pong.map(Duration::from_millis))
         };
         let ms = |ms| Some(Duration::from_millis(ms));
         let beat = |interval, timeout| Heartbeat { interval, timeout };
-        assert_eq!(options(30_000, None).heartbeat().unwrap(), beat(ms(30_000), ms(30_000)));
-        assert_eq!(options(5_000, None).heartbeat().unwrap(), beat(ms(5_000), ms(5_000)));
-        assert_eq!(options(90_000, None).heartbeat().unwrap(), beat(ms(90_000), ms(30_000)));
-        assert_eq!(options(5_000, Some(0)).heartbeat().unwrap(), beat(ms(5_000), None));
-        assert_eq!(options(0, Some(99)).heartbeat().unwrap(), beat(None, None));
-        assert!(options(5_000, Some(5_001)).heartbeat().is_err());
-        assert!(options(30_000_001, None).heartbeat().is_err());
-        options(30_000_000, None).heartbeat().unwrap();
+        assert_eq!(heartbeat(30_000, None).unwrap(), beat(ms(30_000), ms(30_000)));
+        assert_eq!(heartbeat(30_000, None).unwrap(), Limits::default().heartbeat);
+        assert_eq!(heartbeat(5_000, None).unwrap(), beat(ms(5_000), ms(5_000)));
+        assert_eq!(heartbeat(90_000, None).unwrap(), beat(ms(90_000), ms(30_000)));
+        assert_eq!(heartbeat(5_000, Some(0)).unwrap(), beat(ms(5_000), None));
+        assert_eq!(heartbeat(0, Some(99)).unwrap(), beat(None, None));
+        assert!(heartbeat(5_000, Some(5_001)).is_err());
+        assert!(heartbeat(30_000_001, None).is_err());
+        heartbeat(30_000_000, None).unwrap();
     }
 }

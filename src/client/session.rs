@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::attempt::{attempt, Opened};
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
 use super::{Client, CloseEvent, Kind, Place, ReconnectingEvent, Stage};
-use crate::connection::{Connection, Ending, Limits, Owner, Received, ABNORMAL};
-use crate::error::{Code, Error, Phase, Result};
+use crate::connection::{Connection, Ending, Owner, Received, ABNORMAL};
+use crate::error::{Code, Error, Phase};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
 use crate::url::Target;
@@ -77,16 +77,9 @@ impl Session {
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
         let (client, number, peer) = (&self.client, self.number, target.address());
-        let limits = match limits(options) {
-            Ok(limits) => limits,
-            Err(error) => {
-                client.post_at(number, Place::Last, Kind::Error(Box::new(error)));
-                return None;
-            }
-        };
         let Opened { transport, early, header_receive, open, timings } = opened;
         let role = tungstenite::protocol::Role::Client;
-        let connection = Connection::new(transport, role, early, limits, self.clone(), peer.clone());
+        let connection = Connection::new(transport, role, early, options.limits, self.clone(), peer.clone());
         {
             let mut state = client.state.lock();
             match &mut state.stage {
@@ -115,16 +108,6 @@ impl Session {
         }
         again
     }
-}
-
-fn limits(options: &ConnectOptions) -> Result<Limits> {
-    Ok(Limits {
-        max_receive_size: options.max_receive_size,
-        max_send_size: options.max_send_size,
-        send_queue_size: options.send_queue_size,
-        close_timeout: options.close_timeout,
-        heartbeat: options.heartbeat()?,
-    })
 }
 
 /// A future's output, or `None` if it panicked.

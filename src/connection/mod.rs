@@ -27,7 +27,7 @@ use tungstenite::Message;
 
 use crate::dispatch;
 use crate::error::{Code, Error, Phase, Result};
-use crate::options::Heartbeat;
+use crate::options::Limits;
 
 pub use close::{CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
 pub(crate) use queue::Payload;
@@ -73,21 +73,6 @@ pub struct Received {
     pub data: Bytes,
     /// Whether it is text, and then valid UTF-8.
     pub is_text: bool,
-}
-
-/// What a connection may hold and how long it may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The largest message that is received.
-    pub max_receive_size: usize,
-    /// The largest message that may be sent.
-    pub max_send_size: usize,
-    /// How many bytes may wait to be sent.
-    pub send_queue_size: usize,
-    /// How long closing may take.
-    pub close_timeout: Duration,
-    /// When to ping.
-    pub heartbeat: Heartbeat,
 }
 
 /// Figures of a connection.

@@ -8,7 +8,7 @@ use super::call;
 use super::event::nsws_header;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
-use crate::options::{ConnectOptions, TlsVersion};
+use crate::options::{ConnectOptions, Heartbeat, Limits, TlsVersion, DEFAULT_PING_INTERVAL};
 
 /// `min_tls_version`: TLS 1.2 or newer, the default.
 pub const NSWS_TLS_1_2: u8 = 12;
@@ -177,6 +177,19 @@ pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
     }
 }
 
+fn ms(value: u32) -> Duration {
+    Duration::from_millis(value.into())
+}
+
+fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
+    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
+    Heartbeat::new(ms(ping_interval_ms), timeout)
+}
+
+fn in_ms(duration: Duration) -> u32 {
+    duration.as_millis() as u32
+}
+
 /// A flag is 0 or 1; anything else is a struct that was not prepared.
 fn flag(value: u8, name: &str) -> Result<bool> {
     match value {
@@ -188,23 +201,23 @@ fn flag(value: u8, name: &str) -> Result<bool> {
 
 fn connect_defaults() -> nsws_connect_options {
     let defaults = ConnectOptions::default();
-    let ms = |duration: Duration| duration.as_millis() as u32;
+    let limits = defaults.limits;
     nsws_connect_options {
         struct_size: size_of::<nsws_connect_options>(),
         headers: std::ptr::null(),
         header_count: 0,
         protocol: std::ptr::null(),
         ca_path: std::ptr::null(),
-        max_receive_size: defaults.max_receive_size,
-        max_send_size: defaults.max_send_size,
-        send_queue_size: defaults.send_queue_size,
-        ping_interval_ms: ms(defaults.ping_interval),
+        max_receive_size: limits.max_receive_size,
+        max_send_size: limits.max_send_size,
+        send_queue_size: limits.send_queue_size,
+        ping_interval_ms: in_ms(DEFAULT_PING_INTERVAL),
         pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
-        connect_timeout_ms: ms(defaults.connect_timeout),
-        close_timeout_ms: ms(defaults.close_timeout),
+        connect_timeout_ms: in_ms(defaults.connect_timeout),
+        close_timeout_ms: in_ms(limits.close_timeout),
         reconnect_max_attempts: defaults.reconnect.max_attempts,
-        reconnect_min_delay_ms: ms(defaults.reconnect.min_delay),
-        reconnect_max_delay_ms: ms(defaults.reconnect.max_delay),
+        reconnect_min_delay_ms: in_ms(defaults.reconnect.min_delay),
+        reconnect_max_delay_ms: in_ms(defaults.reconnect.max_delay),
         min_tls_version: NSWS_TLS_1_2,
         skip_server_cert_verification: 0,
         support_origin_port: 0,
@@ -238,18 +251,18 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     }
     // SAFETY: each is NULL or NUL-terminated.
     let (protocol, ca_path) = unsafe { (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?) };
-    let ms = |value: u32| Duration::from_millis(value.into());
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
         ca_path: ca_path.map(Into::into),
-        max_receive_size: given.max_receive_size,
-        max_send_size: given.max_send_size,
-        send_queue_size: given.send_queue_size,
-        ping_interval: ms(given.ping_interval_ms),
-        pong_timeout: (given.pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(given.pong_timeout_ms)),
         connect_timeout: ms(given.connect_timeout_ms),
-        close_timeout: ms(given.close_timeout_ms),
+        limits: Limits {
+            max_receive_size: given.max_receive_size,
+            max_send_size: given.max_send_size,
+            send_queue_size: given.send_queue_size,
+            close_timeout: ms(given.close_timeout_ms),
+            heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
+        },
         min_tls_version: match given.min_tls_version {
             NSWS_TLS_1_2 => TlsVersion::Tls12,
             NSWS_TLS_1_3 => TlsVersion::Tls13,
