@@ -304,6 +304,36 @@
 #define NSWS_DETAIL_CLOSE_TIMEOUT 2302969
 
 /**
+ * Detail: a certificate file holds no usable certificate.
+ */
+#define NSWS_DETAIL_CERT_CONTENT 2302980
+
+/**
+ * Detail: a key file holds no usable private key.
+ */
+#define NSWS_DETAIL_KEY_CONTENT 2302981
+
+/**
+ * Detail: the private key is encrypted, and there is no password.
+ */
+#define NSWS_DETAIL_NO_PASSWORD 2302982
+
+/**
+ * Detail: the password is not the private key's.
+ */
+#define NSWS_DETAIL_WRONG_PASSWORD 2302983
+
+/**
+ * Detail: the private key is in a form that can't be read.
+ */
+#define NSWS_DETAIL_KEY_FORM 2302984
+
+/**
+ * Detail: the private key does not belong to the certificate.
+ */
+#define NSWS_DETAIL_KEY_MISMATCH 2302985
+
+/**
  * Not tied to a connection: the call itself failed.
  */
 #define NSWS_PHASE_CALL 0

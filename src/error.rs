@@ -114,6 +114,19 @@ codes! {
     HeartbeatLost = 2302968, c"NSWS_DETAIL_HEARTBEAT_LOST", c"The peer did not answer a ping in time.";
     /// Detail: the closing handshake did not end in time.
     CloseTimeout = 2302969, c"NSWS_DETAIL_CLOSE_TIMEOUT", c"The closing handshake did not end in time.";
+
+    /// Detail: a certificate file holds no usable certificate.
+    CertContent = 2302980, c"NSWS_DETAIL_CERT_CONTENT", c"The certificate file holds no usable certificate.";
+    /// Detail: a key file holds no usable private key.
+    KeyContent = 2302981, c"NSWS_DETAIL_KEY_CONTENT", c"The key file holds no usable private key.";
+    /// Detail: the private key is encrypted, and there is no password.
+    NoPassword = 2302982, c"NSWS_DETAIL_NO_PASSWORD", c"The private key is encrypted, and no password was given.";
+    /// Detail: the password is not the private key's.
+    WrongPassword = 2302983, c"NSWS_DETAIL_WRONG_PASSWORD", c"The password does not open the private key.";
+    /// Detail: the private key is in a form that can't be read.
+    KeyForm = 2302984, c"NSWS_DETAIL_KEY_FORM", c"The private key is in a form that can't be read.";
+    /// Detail: the private key does not belong to the certificate.
+    KeyMismatch = 2302985, c"NSWS_DETAIL_KEY_MISMATCH", c"The private key does not belong to the certificate.";
 }
 
 impl Code {

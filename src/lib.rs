@@ -14,5 +14,6 @@ pub mod log;
 pub mod options;
 pub mod platform;
 pub mod runtime;
+pub mod secret;
 pub mod tls;
 pub mod url;

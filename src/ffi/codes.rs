@@ -86,6 +86,19 @@ pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
 /// Detail: the closing handshake did not end in time.
 pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
 
+/// Detail: a certificate file holds no usable certificate.
+pub const NSWS_DETAIL_CERT_CONTENT: i32 = 2302980;
+/// Detail: a key file holds no usable private key.
+pub const NSWS_DETAIL_KEY_CONTENT: i32 = 2302981;
+/// Detail: the private key is encrypted, and there is no password.
+pub const NSWS_DETAIL_NO_PASSWORD: i32 = 2302982;
+/// Detail: the password is not the private key's.
+pub const NSWS_DETAIL_WRONG_PASSWORD: i32 = 2302983;
+/// Detail: the private key is in a form that can't be read.
+pub const NSWS_DETAIL_KEY_FORM: i32 = 2302984;
+/// Detail: the private key does not belong to the certificate.
+pub const NSWS_DETAIL_KEY_MISMATCH: i32 = 2302985;
+
 /// Not tied to a connection: the call itself failed.
 pub const NSWS_PHASE_CALL: i32 = 0;
 /// Reading what the program gave: URL, certificates, keys.

@@ -1,13 +1,14 @@
-//! Certificate files: PEM in, DER out. The only place that knows the PEM parser.
+//! Certificate and key files: whether they can be opened, whether they changed, and the certificates in them.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
+use super::pem;
 use crate::error::{Code, Error, Phase, Result};
 
 /// Larger files are no certificate files.
@@ -45,23 +46,38 @@ impl Stamp {
     }
 }
 
-/// The certificates of a PEM file.
-pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// What a file holds; or why it can't be had, as the end of a sentence. Wiped, since it may hold a key.
+pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST_FILE) {
+        return Err(format!("is larger than {LARGEST_FILE} bytes"));
+    }
+    fs::read(path).map(Zeroizing::new).map_err(|error| format!("can't be read: {error}"))
+}
+
+/// The certificates of a PEM file, whatever else it holds.
+pub fn certificates(text: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, String>> + '_ {
+    let certificates = pem::blocks(text).into_iter().filter(|block| block.label == "CERTIFICATE");
+    certificates.map(|block| Ok(CertificateDer::from(block.decode()?.to_vec())))
+}
+
+/// The certificates of a CA file. One that is broken is passed over if others are not.
+pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = |what: String| {
         Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display()))
     };
-    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST_FILE) {
-        return Err(unusable(format!("is larger than {LARGEST_FILE} bytes")));
+    let text = read(path).map_err(unusable)?;
+    let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
+    for certificate in certificates(&text) {
+        match certificate {
+            Ok(certificate) if webpki::EndEntityCert::try_from(&certificate).is_ok() => {
+                usable.push(certificate)
+            }
+            Ok(_) => problem = "holds no certificate that can be read".into(),
+            Err(broken) => problem = broken,
+        }
     }
-    let text = fs::read(path).map_err(|error| unusable(format!("can't be read: {error}")))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| unusable(format!("is not valid PEM: {error}")))?;
-    if certificates.is_empty() {
-        return Err(unusable("holds no certificate".into()));
-    }
-    match certificates.iter().any(|certificate| webpki::EndEntityCert::try_from(certificate).is_ok()) {
-        true => Ok(certificates),
-        false => Err(unusable("holds no certificate that can be read".into())),
+    match usable.is_empty() {
+        false => Ok(usable),
+        true => Err(unusable(problem)),
     }
 }

@@ -2,6 +2,11 @@
 
 mod describe;
 mod files;
+// The options that name one are to follow.
+#[allow(dead_code)]
+pub(crate) mod identity;
+#[allow(dead_code)]
+mod pem;
 mod verify;
 
 use std::path::PathBuf;
@@ -94,7 +99,7 @@ fn make_config(options: &TlsOptions) -> Result<ClientConfig> {
         true => Arc::new(verify::AcceptAny::new(&provider)),
         false => {
             let own = match &options.ca_path {
-                Some(path) => files::certificates(path)?,
+                Some(path) => files::ca_certificates(path)?,
                 None => Vec::new(),
             };
             let roots = match &options.ca_path {

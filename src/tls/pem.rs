@@ -1,0 +1,125 @@
+//! PEM (RFC 7468): the blocks of a file, whatever stands between them. Copies of what they hold are wiped.
+//!
+//! The headers of RFC 1421 that OpenSSL writes above an encrypted key are kept, which other readers don't do.
+
+use std::str;
+
+use data_encoding::BASE64;
+use zeroize::Zeroizing;
+
+/// What stands between a BEGIN and its END line.
+pub struct Block<'a> {
+    pub label: &'a str,
+    /// The number of its BEGIN line.
+    pub line: usize,
+    /// Headers and base64. `None`: there is no END line.
+    body: Option<&'a [u8]>,
+}
+
+impl Block<'_> {
+    /// The value of a header, such as `DEK-Info`.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.body?.split(|byte| *byte == b'\n').find_map(|line| {
+            let (found, value) = str::from_utf8(line).ok()?.split_once(':')?;
+            found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// What the block holds; or what is wrong with it, as the end of a sentence.
+    pub fn decode(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let place = || format!("the block {} in line {}", self.label, self.line);
+        let body = self.body.ok_or_else(|| format!("has no end of {}", place()))?;
+        let mut base64 = Zeroizing::new(Vec::with_capacity(body.len()));
+        // A colon is in every header and in no base64.
+        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.contains(&b':')) {
+            base64.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+        }
+        let broken = || format!("has broken base64 in {}", place());
+        let mut content = Zeroizing::new(vec![0; BASE64.decode_len(base64.len()).map_err(|_| broken())?]);
+        let length = BASE64.decode_mut(&base64, &mut content).map_err(|_| broken())?;
+        content.truncate(length);
+        Ok(content)
+    }
+}
+
+/// The blocks of a file, in order.
+pub fn blocks(text: &[u8]) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    // The block that is being read: label, line, and where its body begins.
+    let mut open: Option<(&str, usize, usize)> = None;
+    let mut at = 0;
+    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let start = at;
+        at += line.len();
+        let begins = marker(line, "-----BEGIN ");
+        if let Some((label, line_number, from)) = open {
+            let ends = marker(line, "-----END ") == Some(label);
+            if ends || begins.is_some() {
+                let body = text.get(from..start).filter(|_| ends);
+                blocks.push(Block { label, line: line_number, body });
+                open = None;
+            }
+        }
+        if let Some(label) = begins {
+            open = Some((label, index + 1, at));
+        }
+    }
+    blocks.extend(open.map(|(label, line, _)| Block { label, line, body: None }));
+    blocks
+}
+
+/// The label of a BEGIN or END line.
+fn marker<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
+    str::from_utf8(line)
+        .ok()?
+        .trim_start_matches('\u{feff}')
+        .trim()
+        .strip_prefix(start)?
+        .strip_suffix("-----")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, usize, Result<Vec<u8>, String>)> {
+        let content = |block: &Block<'_>| block.decode().map(|content| content.to_vec());
+        blocks(text.as_bytes()).iter().map(|block| (block.label.into(), block.line, content(block))).collect()
+    }
+
+    #[test]
+    fn blocks_are_found_between_comments_and_with_any_line_ends() {
+        let text = "\u{feff}-----BEGIN A-----\r\naGVs\r\nbG8=\r\n-----END A-----\r\nsubject=X\n\n  \
+                    -----BEGIN B C-----\n aGVsbG8= \n-----END B C-----";
+        let hello = || Ok(b"hello".to_vec());
+        assert_eq!(found(text), [("A".into(), 1, hello()), ("B C".into(), 7, hello())]);
+        assert_eq!(found("no block, -----BEGIN A-----\n----BEGIN A-----\n"), []);
+        assert!(blocks(b"\xff\xfe\n-----BEGIN \xff-----\n").is_empty());
+    }
+
+    #[test]
+    fn a_broken_block_spoils_no_other() {
+        let text =
+            "-----BEGIN A-----\n!!!!\n-----END A-----\n-----BEGIN A-----\n-----BEGIN B-----\naGVsbG8=\n\
+                    -----END B-----\n-----BEGIN C-----\naGVsbG8=\n-----END D-----\n";
+        let wrong = |what: &str| Err(what.to_owned());
+        assert_eq!(
+            found(text),
+            [
+                ("A".into(), 1, wrong("has broken base64 in the block A in line 1")),
+                ("A".into(), 4, wrong("has no end of the block A in line 4")),
+                ("B".into(), 5, Ok(b"hello".to_vec())),
+                ("C".into(), 8, wrong("has no end of the block C in line 8")),
+            ]
+        );
+    }
+
+    #[test]
+    fn headers_are_not_content() {
+        let text = "-----BEGIN K-----\nProc-Type: 4,ENCRYPTED\ndek-info: AES-128-CBC,00FF\n\naGVsbG8=\n-----END K-----\n";
+        let blocks = blocks(text.as_bytes());
+        assert_eq!(blocks[0].header("DEK-Info"), Some("AES-128-CBC,00FF"));
+        assert_eq!(blocks[0].header("Other"), None);
+        assert_eq!(blocks[0].decode().unwrap().as_slice(), b"hello");
+    }
+}
