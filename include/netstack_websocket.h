@@ -1,5 +1,5 @@
 /*
- * netstack_websocket: a WebSocket (RFC 6455) client for C and C++.
+ * netstack_websocket: WebSocket (RFC 6455) clients and servers for C and C++.
  *
  * Objects are named by handles, small values that may be copied and compared; 0 is never valid. Every
  * function answers a handle that is stale, foreign or of another kind with NSWS_ERR_BAD_HANDLE.
@@ -26,6 +26,10 @@
  * A session: nsws_client_connect() returns 0; header_receive; open; message and data_end for each message;
  * close. An attempt that fails ends in one error event instead of open. After open there may be error events,
  * and there is exactly one close event, the last.
+ *
+ * A server: nsws_server_start() returns 0; then, for each client, connect; message for each message; exactly one
+ * close, the last. nsws_server_stop() closes them all. The callbacks of one server take turns, whichever
+ * connection they are about.
  *
  *     static void on_open(nsws_client c, const nsws_open_event *e, void *user) {
  *         (void)e; (void)user;
@@ -202,6 +206,16 @@
  * Threads, handles or memory can't be had.
  */
 #define NSWS_ERR_NO_RESOURCES 2302908
+
+/**
+ * The server is not listening: not started, or stopped.
+ */
+#define NSWS_ERR_NOT_LISTENING 2302909
+
+/**
+ * A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
+ */
+#define NSWS_ERR_CERT_UNUSABLE 2302910
 
 /**
  * Detail: the time ran out.
@@ -932,6 +946,250 @@ typedef struct {
     int32_t log_level;
 } nsws_platform;
 
+/**
+ * A WebSocket server. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_server;
+
+/**
+ * What nsws_server_start() may be told.
+ *
+ * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied by the call.
+ * Later versions add members at the end.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct; nsws_server_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is every address
+     * of either family. Not an address, or not one of this device: `NSWS_ERR_LISTEN_ADDRESS`.
+     */
+    const char *server_ip;
+    /**
+     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and only
+     * wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used,
+     * `NSWS_ERR_CERT_UNUSABLE`.
+     */
+    const char *cert_path;
+    /**
+     * A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
+     */
+    const char *key_path;
+    /**
+     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a client offers
+     * too is chosen. NULL or "": none.
+     */
+    const char *protocol;
+    /**
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB, at least 1.
+     */
+    size_t max_receive_size;
+    /**
+     * The largest message that may be sent, in bytes. Default 5 MiB.
+     */
+    size_t max_send_size;
+    /**
+     * How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message that
+     * `max_send_size` allows.
+     */
+    size_t send_queue_size;
+    /**
+     * The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535: `NSWS_ERR_LISTEN_PORT`.
+     */
+    uint32_t server_port;
+    /**
+     * How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
+     */
+    uint32_t max_concurrent_clients;
+    /**
+     * How many connections one address may have; more are refused with 503. 0 means the default, 10.
+     */
+    uint32_t max_connections_per_client;
+    /**
+     * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is all that this
+     * address asks for in the next 60 seconds. Default 50; 0: no limit.
+     */
+    uint32_t max_upgrades_per_minute;
+    /**
+     * How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
+     * milliseconds; a slower one is cut off. Default 10000; 0: 401.
+     */
+    uint32_t handshake_timeout_ms;
+    /**
+     * As in nsws_connect_options.
+     */
+    uint32_t ping_interval_ms;
+    /**
+     * As in nsws_connect_options.
+     */
+    uint32_t pong_timeout_ms;
+    /**
+     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the client's answer,
+     * what was queued included. Default 5000; 0: 401.
+     */
+    uint32_t close_timeout_ms;
+    /**
+     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+     */
+    uint8_t min_tls_version;
+} nsws_server_options;
+
+/**
+ * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its `close` listeners
+ * have returned.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_connection;
+
+/**
+ * A client has connected to a server: `connect`. The accept hook receives the same before the client is answered.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+     */
+    const char *client_ip;
+    /**
+     * Path and query of the request, as the client wrote them.
+     */
+    const char *path;
+    /**
+     * The sub-protocol that the server chose, or "".
+     */
+    const char *protocol;
+    /**
+     * The request's headers in the order of arrival, repeated names kept, names as the client wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+} nsws_connect_event;
+
+/**
+ * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that status, any
+ * other value with 403. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+ * `handshake_timeout_ms`.
+ * @since 0.1
+ */
+typedef uint16_t (*nsws_accept_fn)(nsws_server server,
+                                   const nsws_connect_event *event,
+                                   void *user_data);
+
+/**
+ * Who is at the other end of a connection, and figures of it.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct, as given to nsws_connection_get_info().
+     */
+    size_t struct_size;
+    /**
+     * Messages sent to the system, control frames not counted.
+     */
+    uint64_t messages_sent;
+    /**
+     * Messages received.
+     */
+    uint64_t messages_received;
+    /**
+     * Payload bytes of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Payload bytes of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * Payload bytes that wait to be sent.
+     */
+    uint64_t queued_bytes;
+    /**
+     * The last ping's time to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+    /**
+     * The client's IP address as text, NUL-terminated.
+     */
+    char client_ip[46];
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+} nsws_connection_info;
+
+/**
+ * Called for a server's `connect`. From now on the connection can be used.
+ * @since 0.1
+ */
+typedef void (*nsws_server_connect_fn)(nsws_server server,
+                                       nsws_connection connection,
+                                       const nsws_connect_event *event,
+                                       void *user_data);
+
+/**
+ * Called for a server's `message`.
+ * @since 0.1
+ */
+typedef void (*nsws_server_message_fn)(nsws_server server,
+                                       nsws_connection connection,
+                                       const nsws_message_event *event,
+                                       void *user_data);
+
+/**
+ * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is stale when the
+ * listeners have returned.
+ * @since 0.1
+ */
+typedef void (*nsws_server_close_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_close_event *event,
+                                     void *user_data);
+
+/**
+ * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something, such as
+ * accepting clients for want of descriptors.
+ * @since 0.1
+ */
+typedef void (*nsws_server_error_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_error_event *event,
+                                     void *user_data);
+
+/**
+ * Called for a server's `drain`.
+ * @since 0.1
+ */
+typedef void (*nsws_server_drain_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_drain_event *event,
+                                     void *user_data);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1427,6 +1685,365 @@ int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
  * @since 0.1
  */
 int32_t nsws_set_platform(const nsws_platform *platform);
+
+/**
+ * Creates a server, which does not listen yet. The first object also starts the library's threads.
+ *
+ * @param out receives the handle; destroy it with nsws_server_destroy() or nsws_server_release()
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device where servers may not
+ *         run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_create(nsws_server *out);
+
+/**
+ * Listens. When this returns 0, clients can connect; each that does arrives as `connect`.
+ *
+ * What is checked, in this order: the options' values (401), the permission, address, port, certificate files, whether the
+ * server listens already, and the socket.
+ *
+ * @param server the server; it may start again after nsws_server_stop(), at once
+ * @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
+ * @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too large, or not
+ *         permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_ALREADY_CONNECTED` when it listens already;
+ *         `NSWS_ERR_PORT_IN_USE`; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; reads the certificate files, never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_server_start(nsws_server server,
+                          const nsws_server_options *options);
+
+/**
+ * Stops to listen: when this returns, the port is free. Every connection is closed in the background with 1001, "server is
+ * going away", what was accepted for it goes out first, and each has its `close` event within `close_timeout_ms`. Clients
+ * whose handshake is under way are cut off.
+ *
+ * @param server the server
+ * @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_server_stop(nsws_server server);
+
+/**
+ * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen, and its
+ * connections are closed in the background (1001); no event tells of it, and their handles are stale.
+ *
+ * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server starts, and
+ * `free_fn` tells when its last one has ended.
+ *
+ * @param server the server; stale from now on
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_destroy(nsws_server server);
+
+/**
+ * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still run when this
+ * returns, and `free_fn` tells when it has ended. The port is free when this returns.
+ *
+ * @param server the server; stale from now on
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_release(nsws_server server);
+
+/**
+ * Tells the port that a server listens on.
+ *
+ * @param server the server
+ * @param out receives the port
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_port(nsws_server server, uint16_t *out);
+
+/**
+ * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose `close` was not.
+ *
+ * @param server the server
+ * @param list receives up to `capacity` handles; NULL is allowed when `capacity` is 0
+ * @param capacity how many handles `list` has room for
+ * @param out_count receives how many connections there are, which may be more than `capacity`
+ * @return 0; 401 for NULL; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_list_connections(nsws_server server,
+                                     nsws_connection *list,
+                                     size_t capacity,
+                                     size_t *out_count);
+
+/**
+ * Finds the connection of a client by its address and port.
+ *
+ * @param server the server
+ * @param client_ip the client's IP address as text
+ * @param client_port the client's port
+ * @param out receives the handle
+ * @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_find_connection(nsws_server server,
+                                    const char *client_ip,
+                                    uint16_t client_port,
+                                    nsws_connection *out);
+
+/**
+ * Sends a message to every connection of a server; it is copied once for all of them.
+ *
+ * @param server the server
+ * @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
+ * @param length its length in bytes; 0 sends an empty message
+ * @param is_text 1: a text message; 0: a binary one
+ * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor one whose send
+ *        queue is full: it gets `drain` when there is room again.
+ * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody was sent anything;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_server_broadcast(nsws_server server,
+                              const void *data,
+                              size_t length,
+                              uint8_t is_text,
+                              size_t *out_accepted);
+
+/**
+ * Sets who decides whether a client may connect, after the server's limits and before the client is answered: by its origin, a
+ * token in a header, its path. Without one, every client may.
+ *
+ * @param server the server
+ * @param fn the function to ask; NULL: nobody is asked
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.1
+ */
+int32_t nsws_server_set_accept_hook(nsws_server server,
+                                    nsws_accept_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes it first.
+ *
+ * @param connection the connection
+ * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
+ * @param length its length in bytes; 0 sends an empty message
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when the
+ *         connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error
+ *         nothing was queued.
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_text(nsws_connection connection,
+                                  const char *text,
+                                  size_t length);
+
+/**
+ * Sends a binary message to a client. As nsws_connection_send_text().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes; 0 sends an empty message
+ * @return as nsws_connection_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+
+/**
+ * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the client's.
+ * `close` follows.
+ *
+ * @param connection the connection
+ * @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+ * @param reason at most 123 bytes of UTF-8; NULL is ""
+ * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when it is
+ *         being closed already; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_close(nsws_connection connection,
+                              uint16_t code,
+                              const char *reason);
+
+/**
+ * Tells who is at the other end of a connection, and figures of it up to now.
+ *
+ * @param connection the connection
+ * @param info receives them
+ * @param struct_size `sizeof *info`
+ * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_get_info(nsws_connection connection,
+                                 nsws_connection_info *info,
+                                 size_t struct_size);
+
+/**
+ * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the same
+ * (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two at once; a
+ * callback that blocks delays only its own server.
+ * @since 0.1
+ */
+int32_t nsws_server_on_connect(nsws_server server,
+                               nsws_server_connect_fn fn,
+                               void *user_data,
+                               nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't wait, and may be
+ * called inside the listener. Removing one that isn't there is no error.
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_off_connect(nsws_server server,
+                                nsws_server_connect_fn fn,
+                                void *user_data);
+
+/**
+ * Adds a listener of `message`; as nsws_server_on_connect().
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_on_message(nsws_server server,
+                               nsws_server_message_fn fn,
+                               void *user_data,
+                               nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_off_message(nsws_server server, nsws_server_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `close`; as nsws_server_on_connect().
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_on_close(nsws_server server,
+                             nsws_server_close_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `close`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_off_close(nsws_server server, nsws_server_close_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `error`; as nsws_server_on_connect().
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_on_error(nsws_server server,
+                             nsws_server_error_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `error`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_off_error(nsws_server server, nsws_server_error_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `drain`; as nsws_server_on_connect().
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_on_drain(nsws_server server,
+                             nsws_server_drain_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `drain`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void *user_data);
+
+/**
+ * Writes the defaults of nsws_server_start() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_options_init(nsws_server_options *options, size_t struct_size);
 
 #ifdef __cplusplus
 }  // extern "C"

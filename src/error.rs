@@ -74,6 +74,11 @@ codes! {
     /// Threads, handles or memory can't be had.
     NoResources = 2302908, c"NSWS_ERR_NO_RESOURCES", c"The system has no room for another thread or handle.";
 
+    /// The server is not listening.
+    NotListening = 2302909, c"NSWS_ERR_NOT_LISTENING", c"The server is not listening.";
+    /// The server's certificate or key can't be used.
+    CertUnusable = 2302910, c"NSWS_ERR_CERT_UNUSABLE", c"The certificate or key file can't be used.";
+
     /// Detail: the time ran out.
     Timeout = 2302950, c"NSWS_DETAIL_TIMEOUT", c"The time ran out.";
     /// Detail: the host name has no address.

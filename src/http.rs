@@ -36,6 +36,11 @@ impl HeadReader {
         }
     }
 
+    /// A reader of requests.
+    pub fn of_requests(largest: usize) -> Self {
+        HeadReader { is_head: begins_like_a_request, ..HeadReader::of_answers(largest) }
+    }
+
     /// The next head, up to and with its empty line.
     pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, NoHead> {
         loop {
@@ -100,6 +105,10 @@ fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
 
 fn begins_like_an_answer(received: &[u8]) -> bool {
     received.iter().zip(b"HTTP/1.").all(|(byte, expected)| byte == expected)
+}
+
+fn begins_like_a_request(received: &[u8]) -> bool {
+    received.first().is_none_or(u8::is_ascii_alphabetic)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{poll_fn, Future};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -289,6 +291,12 @@ impl Runtime {
         abort
     }
 
+    /// Makes something that tokio has to know of, such as a socket.
+    pub(crate) fn inside<T>(&self, make: impl FnOnce() -> T) -> T {
+        let _entered = self.tokio.enter();
+        make()
+    }
+
     /// The addresses of a host, looked up on a thread that may block.
     pub(crate) async fn look_up(&self, host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
         struct Running(Arc<AtomicUsize>);
@@ -564,6 +572,16 @@ impl Runtime {
             }
         }
     }
+}
+
+/// A future's output, or `None` if it panicked.
+pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 /// How a batch of callbacks begins.

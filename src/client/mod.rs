@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::connection::{CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
+use crate::connection::{self, CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
+pub use crate::connection::{CloseEvent, DrainEvent};
 use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
@@ -49,24 +50,6 @@ pub type MessageEvent = Received;
 /// The message before was complete.
 #[derive(Clone, Copy, Debug)]
 pub struct DataEndEvent;
-
-/// The connection is over.
-#[derive(Clone, Debug)]
-pub struct CloseEvent {
-    /// The code, as RFC 6455 7.1.5 defines it.
-    pub code: u16,
-    /// The reason.
-    pub reason: String,
-    /// Both sides sent a close frame.
-    pub was_clean: bool,
-}
-
-/// The send queue has room again.
-#[derive(Clone, Copy, Debug)]
-pub struct DrainEvent {
-    /// Bytes that wait in the queue.
-    pub queued_bytes: usize,
-}
 
 /// The client will connect again by itself.
 #[derive(Clone, Copy, Debug)]
@@ -226,19 +209,13 @@ impl Client {
     }
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
-        let connection = self.open_connection();
-        match &connection {
-            Ok(connection) => connection.check(payload)?,
-            Err(_) => payload.check(usize::MAX)?,
-        }
-        platform::check_permission()?;
-        connection?.send(payload)
+        connection::send(self.open_connection(), payload)
     }
 
-    /// Sends a small message if others wait to be sent already: nothing is written on this thread.
+    /// [`Connection::send_behind`].
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
         match &self.state.lock().stage {
-            Stage::Open(connection) if !platform::has_hooks() => connection.send_behind(payload),
+            Stage::Open(connection) => connection.send_behind(payload),
             _ => None,
         }
     }

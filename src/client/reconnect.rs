@@ -70,9 +70,9 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
 
 /// Whether an ended connection is to be had back: it was lost, or the peer said that it will be back.
 pub(super) fn may_help_after_ending(ending: &Ending) -> bool {
-    match ending.was_clean {
-        true => matches!(ending.code, 1001 | 1012 | 1013),
-        false => ending.code == crate::connection::ABNORMAL,
+    match ending.close.was_clean {
+        true => matches!(ending.close.code, 1001 | 1012 | 1013),
+        false => ending.is_lost(),
     }
 }
 

@@ -1,19 +1,16 @@
 //! One session: an attempt to connect and, if it succeeds, the connection to its end.
 
-use std::future::{poll_fn, Future};
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::attempt::{attempt, Opened};
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
 use super::{Client, CloseEvent, Kind, Place, ReconnectingEvent, Stage};
-use crate::connection::{Connection, Ending, Owner, Received, ABNORMAL};
+use crate::connection::{Connection, Owner, Received, ABNORMAL};
 use crate::error::{Code, Error, Phase};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
+use crate::runtime::caught;
 use crate::url::Target;
 
 /// A session, to be spawned.
@@ -92,32 +89,21 @@ impl Session {
         client.post(number, [Kind::HeaderReceive(header_receive.into()), Kind::Open(open.into())]);
 
         let ending = connection.run().await;
-        log(Level::Info, || format!("{peer}: closed with {}", ending.code));
+        log(Level::Info, || format!("{peer}: closed with {}", ending.close.code));
         let again = match !ending.wanted && may_help_after_ending(&ending) {
             true => backoff.next(),
             false => None,
         };
-        let lost = !ending.was_clean && ending.code == ABNORMAL;
-        let Ending { error, code, reason, was_clean, .. } = ending;
-        client.post(number, error.map(|error| Kind::Error(Box::new(error))));
+        let lost = ending.is_lost();
+        client.post(number, ending.error.map(|error| Kind::Error(Box::new(error))));
         let place = if again.is_some() { Place::EndsConnection } else { Place::Last };
-        client.post_at(number, place, Kind::Close(Box::new(CloseEvent { code, reason, was_clean })));
+        client.post_at(number, place, Kind::Close(Box::new(ending.close)));
         match lost {
             true => connection.hang_up(),
             false => connection.linger().await,
         }
         again
     }
-}
-
-/// A future's output, or `None` if it panicked.
-async fn caught<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
 }
 
 /// The client as its connection sees it. The circle of references ends with the client's stage.

@@ -65,17 +65,24 @@ pub(super) fn was_forbidden(frame: Option<&tungstenite::protocol::CloseFrame>) -
     })
 }
 
+/// The connection is over.
+#[derive(Clone, Debug)]
+pub struct CloseEvent {
+    /// The code, as RFC 6455 7.1.5 defines it.
+    pub code: u16,
+    /// The reason.
+    pub reason: String,
+    /// Both sides sent a close frame.
+    pub was_clean: bool,
+}
+
 /// How a connection ended.
 #[derive(Clone, Debug)]
 pub struct Ending {
     /// What went wrong, if something did.
     pub error: Option<Error>,
-    /// The code for the `close` event.
-    pub code: u16,
-    /// The reason for the `close` event.
-    pub reason: String,
-    /// Both sides sent a close frame.
-    pub was_clean: bool,
+    /// What the program is told last.
+    pub close: CloseEvent,
     /// This side's program had asked for it.
     pub wanted: bool,
 }
@@ -86,26 +93,21 @@ impl Ending {
             Some(frame) => (frame.code.into(), frame.reason.to_string()),
             None => (NO_STATUS, String::new()),
         };
-        Ending { error: None, code, reason, was_clean: true, wanted: false }
+        Ending { error: None, close: CloseEvent { code, reason, was_clean: true }, wanted: false }
     }
 
     pub(super) fn lost(error: Error) -> Ending {
-        Ending {
-            error: Some(error),
-            code: ABNORMAL,
-            reason: LINK_DOWN.into(),
-            was_clean: false,
-            wanted: false,
-        }
+        let close = CloseEvent { code: ABNORMAL, reason: LINK_DOWN.into(), was_clean: false };
+        Ending { error: Some(error), close, wanted: false }
     }
 
     pub(super) fn failed(error: Error, frame: &CloseFrame) -> Ending {
-        Ending {
-            error: Some(error),
-            code: frame.code,
-            reason: frame.reason.clone(),
-            was_clean: false,
-            wanted: false,
-        }
+        let close = CloseEvent { code: frame.code, reason: frame.reason.clone(), was_clean: false };
+        Ending { error: Some(error), close, wanted: false }
+    }
+
+    /// There was no close frame: there is no one left to say goodbye to.
+    pub(crate) fn is_lost(&self) -> bool {
+        !self.close.was_clean && self.close.code == ABNORMAL
     }
 }

@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tungstenite::error::{CapacityError, Error as WsError, ProtocolError};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
@@ -28,16 +27,18 @@ use tungstenite::Message;
 use crate::dispatch;
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::Limits;
+use crate::platform;
 
-pub use close::{CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
-pub(crate) use queue::Payload;
+pub use close::{CloseEvent, CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
+pub use queue::DrainEvent;
+pub(crate) use queue::{Broadcast, Payload};
 pub use transport::{Tcp, Transport};
 
 use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};
 use heartbeat::{Beat, Pulse};
 use queue::{Frames, Next, Outbox, Stage, SMALL};
 use scan::LARGE;
-use transport::Door;
+use transport::{Door, LINGER};
 
 /// Read at once, before the others have their turn.
 const READ_BATCH: usize = 128;
@@ -51,8 +52,6 @@ const LARGE_FOR: Duration = Duration::from_secs(1);
 const WRITE_BUFFER: usize = 64 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
-/// How long the link stays open after the close frames, for the peer to read ours and to close it.
-const LINGER: Duration = Duration::from_secs(2);
 
 /// What the connection tells the object that it belongs to.
 pub(crate) trait Owner: Send + Sync {
@@ -166,6 +165,17 @@ impl Drop for WakeTask<'_> {
     }
 }
 
+/// Sends on a connection if it is open. What is wrong with the message comes first, then what the platform forbids,
+/// then the state.
+pub(crate) fn send(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
+    match &open {
+        Ok(connection) => payload.check(connection.limits.max_send_size)?,
+        Err(_) => payload.check(usize::MAX)?,
+    }
+    platform::check_permission()?;
+    open?.send(payload)
+}
+
 impl Connection {
     /// A connection after its opening handshake. `early` is what arrived behind the handshake.
     pub(crate) fn new(
@@ -206,13 +216,8 @@ impl Connection {
         })
     }
 
-    /// Whether a message keeps to the limits.
-    pub(crate) fn check(&self, payload: Payload<'_>) -> Result<()> {
-        payload.check(self.limits.max_send_size)
-    }
-
     /// Sends a message that keeps to the limits: accepted whole, or not at all.
-    pub(crate) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
+    fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
         if payload.len() > LARGE {
             dispatch::note_sent(payload.len());
         }
@@ -246,9 +251,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a small message if it only has to join others that wait, which is short.
+    /// Sends a small message if it only has to join others that wait, which is short: nothing is written on this thread.
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
-        if payload.len() > SMALL.min(self.limits.max_send_size) {
+        if payload.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
             return None;
         }
         let mut outbox = self.outbox.lock();
@@ -316,24 +321,12 @@ impl Connection {
         Ending { wanted: matches!(stage, Stage::Closing(..)), ..ending }
     }
 
-    /// Gives the peer time to read the close frame and to close the link (RFC 6455 7.1.1), then hangs up.
-    /// Hanging up at once would reset the link if the peer has sent more, and the reset would overtake the
-    /// frame.
+    /// [`Transport::linger`] after the close frames, then hangs up.
     pub(crate) async fn linger(self: &Arc<Self>) {
-        let drained = poll_fn(|cx| {
-            let mut link = self.link.lock();
-            let Ok(transport) = link.socket.get_mut().transport() else { return Poll::Ready(()) };
-            let _ = ready!(Pin::new(&mut *transport).poll_shutdown(cx));
-            let mut buffer = [0; 4096];
-            loop {
-                let mut buffer = ReadBuf::new(&mut buffer);
-                match ready!(Pin::new(&mut *transport).poll_read(cx, &mut buffer)) {
-                    Ok(()) if !buffer.filled().is_empty() => continue,
-                    _ => return Poll::Ready(()),
-                }
-            }
+        let drained = poll_fn(|cx| match self.link.lock().socket.get_mut().transport() {
+            Ok(transport) => transport.poll_drain(cx),
+            Err(_) => Poll::Ready(()),
         });
-        // Whether the peer was in time makes no difference.
         let _ = tokio::time::timeout(LINGER, drained).await;
         self.hang_up();
     }

@@ -23,12 +23,34 @@ const BLOCK: usize = 8 << 10;
 
 const LARGEST_PING: usize = 125;
 
+/// The send queue has room again.
+#[derive(Clone, Copy, Debug)]
+pub struct DrainEvent {
+    /// Bytes that wait in the queue.
+    pub queued_bytes: usize,
+}
+
 /// What a program sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payload<'a> {
     Text(&'a str),
     Binary(&'a [u8]),
     Ping(&'a [u8]),
+    /// What goes to many connections, copied before.
+    Shared(&'a Broadcast),
+}
+
+/// A message for many connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Broadcast {
+    data: Bytes,
+    is_text: bool,
+}
+
+impl From<Payload<'_>> for Broadcast {
+    fn from(payload: Payload<'_>) -> Self {
+        Broadcast { data: payload.copied(), is_text: payload.kind() == Kind::Text }
+    }
 }
 
 impl Payload<'_> {
@@ -37,6 +59,8 @@ impl Payload<'_> {
             Payload::Text(_) => Kind::Text,
             Payload::Binary(_) => Kind::Binary,
             Payload::Ping(_) => Kind::Ping,
+            Payload::Shared(message) if message.is_text => Kind::Text,
+            Payload::Shared(_) => Kind::Binary,
         }
     }
 
@@ -44,6 +68,14 @@ impl Payload<'_> {
         match self {
             Payload::Text(text) => text.as_bytes(),
             Payload::Binary(bytes) | Payload::Ping(bytes) => bytes,
+            Payload::Shared(message) => &message.data,
+        }
+    }
+
+    fn copied(&self) -> Bytes {
+        match self {
+            Payload::Shared(message) => message.data.clone(),
+            _ => Bytes::copy_from_slice(self.bytes()),
         }
     }
 
@@ -55,7 +87,7 @@ impl Payload<'_> {
     pub fn check(&self, largest_message: usize) -> Result<()> {
         let (what, most) = match self {
             Payload::Ping(_) => ("ping", LARGEST_PING),
-            Payload::Text(_) | Payload::Binary(_) => ("message", largest_message),
+            Payload::Text(_) | Payload::Binary(_) | Payload::Shared(_) => ("message", largest_message),
         };
         match self.len() > most {
             true => Err(Error::call(
@@ -165,9 +197,9 @@ impl Outbox {
         self.scheduled = true;
         let (kind, bytes) = (payload.kind(), payload.bytes());
         if bytes.len() <= LARGE {
-            let data = if bytes.len() > SMALL || self.pieces.is_empty() {
-                // It may stay alone.
-                Bytes::copy_from_slice(bytes)
+            let alone = bytes.len() > SMALL || self.pieces.is_empty();
+            let data = if alone || matches!(payload, Payload::Shared(_)) {
+                payload.copied()
             } else {
                 if self.small.capacity() < bytes.len() {
                     self.small = BytesMut::with_capacity(BLOCK);
@@ -178,9 +210,14 @@ impl Outbox {
         }
         let count = bytes.len().div_ceil(FRAGMENT);
         for (number, piece) in bytes.chunks(FRAGMENT).enumerate() {
-            // Uses the same memory again if what was in it is gone.
-            self.large.reserve(piece.len());
-            let data = copy_into(&mut self.large, piece);
+            let data = match payload {
+                Payload::Shared(message) => message.data.slice_ref(piece),
+                _ => {
+                    // Uses the same memory again if what was in it is gone.
+                    self.large.reserve(piece.len());
+                    copy_into(&mut self.large, piece)
+                }
+            };
             let (is_first, is_last) = (number == 0, number + 1 == count);
             self.pieces.push_back(Piece { data, kind, is_first, is_last });
         }

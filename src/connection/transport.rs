@@ -1,8 +1,10 @@
 //! The byte stream beneath a connection, and the door through which tungstenite reaches it.
 
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{ready, Context, Poll, Waker};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -11,6 +13,8 @@ use tokio_rustls::TlsStream;
 
 use super::scan::Scan;
 
+/// How long the link stays open after the last that this side sends, for the peer to read it and to close the link.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// So many full reads in a row mean that more is coming than a small buffer takes.
 const FULL_READS: u32 = 4;
 
@@ -21,6 +25,29 @@ pub enum Transport {
     Plain(Tcp),
     /// wss.
     Tls(Box<TlsStream<Tcp>>),
+}
+
+impl Transport {
+    /// Ends this side of the stream and waits, within bounds, until the peer has read all and ends its own (RFC 6455
+    /// 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset would overtake what was
+    /// written last.
+    pub(crate) async fn linger(mut self) {
+        // Whether the peer was in time makes no difference.
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(cx))).await;
+    }
+
+    /// The body of [`Transport::linger`], without its bound.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
+        let mut buffer = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => continue,
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
 }
 
 /// TCP whose every write spares the process SIGPIPE; tokio's vectored write, which TLS uses, does not.

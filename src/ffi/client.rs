@@ -1,13 +1,13 @@
 //! The client's exports.
 
-use std::ffi::{c_char, c_void, CString};
+use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 use std::sync::Arc;
 
 use super::event::*;
-use super::handle::{nsws_client, Kind, Table};
+use super::handle::nsws_client;
 use super::listener::{add, remove};
-use super::options::{bytes, nsws_connect_options, read_connect_options, text};
+use super::options::{bytes, nsws_connect_options, read_connect_options, text, utf8};
 use super::{call, check_out, fork, write_out};
 use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
@@ -15,6 +15,7 @@ use crate::client::{
 };
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
+use crate::handle::{Kind, Table};
 use crate::runtime;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
@@ -35,13 +36,6 @@ pub(super) fn release_all() {
     for client in CLIENTS.drain() {
         client.release();
     }
-}
-
-/// Text for a C program, which can't see past a NUL.
-fn c_text(text: impl Into<Vec<u8>>) -> CString {
-    let mut text = text.into();
-    text.retain(|byte| *byte != 0);
-    CString::new(text).unwrap_or_default()
 }
 
 /// Creates a client. The first object also starts the library's threads.
@@ -109,9 +103,7 @@ pub unsafe extern "C" fn nsws_client_send_text(
 ) -> i32 {
     call(|| {
         // SAFETY: the parameter's description asks for it.
-        let text = unsafe { bytes(text.cast(), length) }?;
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Error::call(Code::Parameter, format!("The text is not UTF-8: {error}.")))?;
+        let text = utf8(unsafe { bytes(text.cast(), length) }?)?;
         send(client, Payload::Text(text))
     })
 }
@@ -294,23 +286,16 @@ pub unsafe extern "C" fn nsws_client_on_header_receive(
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &HeaderReceiveEvent| {
-                let pairs: Vec<(CString, CString)> = event
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (c_text(name.as_bytes()), c_text(value.as_slice())))
-                    .collect();
-                let headers: Vec<nsws_header> = pairs
-                    .iter()
-                    .map(|(name, value)| nsws_header { name: name.as_ptr(), value: value.as_ptr() })
-                    .collect();
-                let event = nsws_header_receive_event {
-                    struct_size: size_of::<nsws_header_receive_event>(),
-                    headers: headers.as_ptr(),
-                    header_count: headers.len(),
-                    status: event.status.into(),
-                };
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
+                with_headers(&event.headers, |headers| {
+                    let event = nsws_header_receive_event {
+                        struct_size: size_of::<nsws_header_receive_event>(),
+                        headers: headers.as_ptr(),
+                        header_count: headers.len(),
+                        status: event.status.into(),
+                    };
+                    // SAFETY: the caller registered the function for these arguments; the event outlives the call.
+                    unsafe { function(client, &raw const event, user_data.get()) }
+                })
             })
         })
     })
@@ -417,14 +402,8 @@ pub unsafe extern "C" fn nsws_client_on_message(
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &MessageEvent| {
-                let event = nsws_message_event {
-                    struct_size: size_of::<nsws_message_event>(),
-                    data: event.data.as_ptr(),
-                    length: event.data.len(),
-                    is_text: event.is_text.into(),
-                };
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
+                with_message(event, |event| unsafe { function(client, event, user_data.get()) })
             })
         })
     })
@@ -521,16 +500,8 @@ pub unsafe extern "C" fn nsws_client_on_close(
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &CloseEvent| {
-                let reason = [event.reason.as_bytes(), &[0]].concat();
-                let event = nsws_close_event {
-                    struct_size: size_of::<nsws_close_event>(),
-                    reason: reason.as_ptr().cast(),
-                    reason_length: event.reason.len(),
-                    code: event.code,
-                    was_clean: event.was_clean.into(),
-                };
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
+                with_close(event, |event| unsafe { function(client, event, user_data.get()) })
             })
         })
     })
@@ -577,18 +548,8 @@ pub unsafe extern "C" fn nsws_client_on_error(
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &Error| {
-                let message = c_text(event.message.as_str());
-                let event = nsws_error_event {
-                    struct_size: size_of::<nsws_error_event>(),
-                    message: message.as_ptr(),
-                    code: event.code as i32,
-                    detail: event.detail as i32,
-                    phase: event.phase as i32,
-                    os_error: event.os_error,
-                    http_status: event.http_status.into(),
-                };
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
+                with_error(event, |event| unsafe { function(client, event, user_data.get()) })
             })
         })
     })
@@ -635,12 +596,8 @@ pub unsafe extern "C" fn nsws_client_on_drain(
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &DrainEvent| {
-                let event = nsws_drain_event {
-                    struct_size: size_of::<nsws_drain_event>(),
-                    queued_bytes: event.queued_bytes,
-                };
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
+                with_drain(event, |event| unsafe { function(client, event, user_data.get()) })
             })
         })
     })
@@ -723,6 +680,6 @@ pub unsafe extern "C" fn nsws_client_off_reconnecting(
     })
 }
 
-fn null_callback() -> Error {
+pub(super) fn null_callback() -> Error {
     Error::call(Code::Parameter, "The callback is NULL.")
 }

@@ -45,6 +45,11 @@ pub const NSWS_ERR_SHUTTING_DOWN: i32 = 2302907;
 /// Threads, handles or memory can't be had.
 pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
 
+/// The server is not listening: not started, or stopped.
+pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
+/// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
+pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
+
 /// Detail: the time ran out.
 pub const NSWS_DETAIL_TIMEOUT: i32 = 2302950;
 /// Detail: the host name has no address.

@@ -1,8 +1,11 @@
-//! The event structs that callbacks receive.
+//! The event structs that callbacks receive, and how the core's events become them.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{c_char, c_void, CString};
+use std::mem::size_of;
 
-use super::handle::nsws_client;
+use super::handle::{nsws_client, nsws_connection, nsws_server};
+use crate::connection::{CloseEvent, DrainEvent, Received};
+use crate::error::Error;
 
 /// Releases what a registration's `user_data` stands for.
 ///
@@ -142,6 +145,27 @@ pub struct nsws_reconnecting_event {
     pub delay_ms: u32,
 }
 
+/// A client has connected to a server: `connect`. The accept hook receives the same before the client is answered.
+/// @since 0.1
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_connect_event {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+    pub client_ip: *const c_char,
+    /// Path and query of the request, as the client wrote them.
+    pub path: *const c_char,
+    /// The sub-protocol that the server chose, or "".
+    pub protocol: *const c_char,
+    /// The request's headers in the order of arrival, repeated names kept, names as the client wrote them.
+    pub headers: *const nsws_header,
+    /// How many headers there are.
+    pub header_count: usize,
+    /// The client's port.
+    pub client_port: u16,
+}
+
 /// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
 /// returns; a callback must not throw or longjmp out.
 /// @since 0.1
@@ -198,3 +222,132 @@ pub type nsws_drain_fn =
 pub type nsws_reconnecting_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_reconnecting_event, user_data: *mut c_void),
 >;
+
+/// Called for a server's `connect`. From now on the connection can be used.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_server_connect_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        connection: nsws_connection,
+        event: *const nsws_connect_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Called for a server's `message`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_server_message_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        connection: nsws_connection,
+        event: *const nsws_message_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is stale when the
+/// listeners have returned.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_server_close_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        connection: nsws_connection,
+        event: *const nsws_close_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something, such as
+/// accepting clients for want of descriptors.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_server_error_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        connection: nsws_connection,
+        event: *const nsws_error_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Called for a server's `drain`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_server_drain_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        connection: nsws_connection,
+        event: *const nsws_drain_event,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that status, any
+/// other value with 403. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+/// `handshake_timeout_ms`.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_accept_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        event: *const nsws_connect_event,
+        user_data: *mut c_void,
+    ) -> u16,
+>;
+
+/// Text for a C program, which can't see past a NUL.
+pub(super) fn c_text(text: impl Into<Vec<u8>>) -> CString {
+    let mut text = text.into();
+    text.retain(|byte| *byte != 0);
+    CString::new(text).unwrap_or_default()
+}
+
+pub(super) fn with_headers<R>(headers: &[(String, Vec<u8>)], call: impl FnOnce(&[nsws_header]) -> R) -> R {
+    let pairs: Vec<(CString, CString)> =
+        headers.iter().map(|(name, value)| (c_text(name.as_bytes()), c_text(value.as_slice()))).collect();
+    let headers: Vec<nsws_header> = pairs
+        .iter()
+        .map(|(name, value)| nsws_header { name: name.as_ptr(), value: value.as_ptr() })
+        .collect();
+    call(&headers)
+}
+
+pub(super) fn with_message(event: &Received, call: impl FnOnce(*const nsws_message_event)) {
+    call(&nsws_message_event {
+        struct_size: size_of::<nsws_message_event>(),
+        data: event.data.as_ptr(),
+        length: event.data.len(),
+        is_text: event.is_text.into(),
+    });
+}
+
+pub(super) fn with_close(event: &CloseEvent, call: impl FnOnce(*const nsws_close_event)) {
+    let reason = [event.reason.as_bytes(), &[0]].concat();
+    call(&nsws_close_event {
+        struct_size: size_of::<nsws_close_event>(),
+        reason: reason.as_ptr().cast(),
+        reason_length: event.reason.len(),
+        code: event.code,
+        was_clean: event.was_clean.into(),
+    });
+}
+
+pub(super) fn with_error(event: &Error, call: impl FnOnce(*const nsws_error_event)) {
+    let message = c_text(event.message.as_str());
+    call(&nsws_error_event {
+        struct_size: size_of::<nsws_error_event>(),
+        message: message.as_ptr(),
+        code: event.code as i32,
+        detail: event.detail as i32,
+        phase: event.phase as i32,
+        os_error: event.os_error,
+        http_status: event.http_status.into(),
+    });
+}
+
+pub(super) fn with_drain(event: &DrainEvent, call: impl FnOnce(*const nsws_drain_event)) {
+    call(&nsws_drain_event { struct_size: size_of::<nsws_drain_event>(), queued_bytes: event.queued_bytes });
+}

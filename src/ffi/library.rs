@@ -133,7 +133,10 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
     call(|| {
         runtime::check_may_wait()?;
-        runtime::shutdown(Duration::from_millis(timeout_ms.into()), super::client::release_all)
+        runtime::shutdown(Duration::from_millis(timeout_ms.into()), || {
+            super::client::release_all();
+            super::server::release_all();
+        })
     })
 }
 

@@ -13,17 +13,21 @@ mod library;
 mod listener;
 mod options;
 mod platform;
+mod server;
+mod server_options;
 
 pub use client::*;
 pub use codes::*;
 pub use event::*;
-pub use handle::nsws_client;
+pub use handle::{nsws_client, nsws_connection, nsws_server};
 pub use library::*;
 pub use options::{
     nsws_connect_options, nsws_connect_options_init, nsws_runtime_options, nsws_runtime_options_init,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2, NSWS_TLS_1_3,
 };
 pub use platform::*;
+pub use server::*;
+pub use server_options::{nsws_server_options, nsws_server_options_init};
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 

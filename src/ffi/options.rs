@@ -177,21 +177,35 @@ pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
     }
 }
 
-fn ms(value: u32) -> Duration {
+pub fn tls_version(value: u8) -> Result<TlsVersion> {
+    match value {
+        NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
+        NSWS_TLS_1_3 => Ok(TlsVersion::Tls13),
+        other => Err(Error::call(Code::Parameter, format!("min_tls_version {other} is unknown."))),
+    }
+}
+
+pub fn ms(value: u32) -> Duration {
     Duration::from_millis(value.into())
 }
 
-fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
+pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
     let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
     Heartbeat::new(ms(ping_interval_ms), timeout)
 }
 
-fn in_ms(duration: Duration) -> u32 {
+pub fn in_ms(duration: Duration) -> u32 {
     duration.as_millis() as u32
 }
 
+/// Text that a program sends.
+pub fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes)
+        .map_err(|error| Error::call(Code::Parameter, format!("The text is not UTF-8: {error}.")))
+}
+
 /// A flag is 0 or 1; anything else is a struct that was not prepared.
-fn flag(value: u8, name: &str) -> Result<bool> {
+pub fn flag(value: u8, name: &str) -> Result<bool> {
     match value {
         0 => Ok(false),
         1 => Ok(true),
@@ -263,13 +277,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
         },
-        min_tls_version: match given.min_tls_version {
-            NSWS_TLS_1_2 => TlsVersion::Tls12,
-            NSWS_TLS_1_3 => TlsVersion::Tls13,
-            other => {
-                return Err(Error::call(Code::Parameter, format!("min_tls_version {other} is unknown.")))
-            }
-        },
+        min_tls_version: tls_version(given.min_tls_version)?,
         skip_server_cert_verification: flag(
             given.skip_server_cert_verification,
             "skip_server_cert_verification",

@@ -1,12 +1,10 @@
-//! TLS for clients: one configuration for each distinct set of options, made off the caller's thread and kept.
+//! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
 mod describe;
 mod files;
-// The options that name one are to follow.
-#[allow(dead_code)]
-pub(crate) mod identity;
-#[allow(dead_code)]
+mod identity;
 mod pem;
+mod server;
 mod verify;
 
 use std::path::PathBuf;
@@ -26,6 +24,7 @@ use crate::options::{ConnectOptions, TlsVersion};
 
 pub use files::check_file;
 use files::Stamp;
+pub(crate) use server::server_config;
 
 /// Configurations that are kept; the one that was made first goes first.
 const KEPT_CONFIGS: usize = 16;
@@ -87,13 +86,9 @@ impl Cache {
 
 fn make_config(options: &TlsOptions) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let versions: &[&SupportedProtocolVersion] = match options.min_version {
-        TlsVersion::Tls12 => &[&rustls::version::TLS12, &rustls::version::TLS13],
-        TlsVersion::Tls13 => &[&rustls::version::TLS13],
-    };
     let unusable = |what: String| Error::event(Phase::Tls, Code::Tls, what);
     let builder = ClientConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions)
+        .with_protocol_versions(versions(options.min_version))
         .map_err(|error| unusable(format!("{error}.")))?;
     let verifier: Arc<dyn rustls::client::danger::ServerCertVerifier> = match options.skip_verification {
         true => Arc::new(verify::AcceptAny::new(&provider)),
@@ -112,6 +107,14 @@ fn make_config(options: &TlsOptions) -> Result<ClientConfig> {
     let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(64);
     Ok(config)
+}
+
+fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
+    static NEWEST_FIRST: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
+    match oldest {
+        TlsVersion::Tls12 => &NEWEST_FIRST,
+        TlsVersion::Tls13 => NEWEST_FIRST.split_at(1).0,
+    }
 }
 
 fn system_store() -> Result<RootCertStore> {

@@ -22,6 +22,12 @@ enum {
 SIZE(nsws_client, 8, 8);
 AT(nsws_client, id, 0, 0);
 
+SIZE(nsws_server, 8, 8);
+AT(nsws_server, id, 0, 0);
+
+SIZE(nsws_connection, 8, 8);
+AT(nsws_connection, id, 0, 0);
+
 SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
@@ -120,3 +126,42 @@ AT(nsws_platform, trusts_user_ca, 40, 20);
 AT(nsws_platform, is_tv_device, 48, 24);
 AT(nsws_platform, log, 56, 28);
 AT(nsws_platform, log_level, 64, 32);
+
+SIZE(nsws_connect_event, 56, 28);
+AT(nsws_connect_event, struct_size, 0, 0);
+AT(nsws_connect_event, client_ip, 8, 4);
+AT(nsws_connect_event, path, 16, 8);
+AT(nsws_connect_event, protocol, 24, 12);
+AT(nsws_connect_event, headers, 32, 16);
+AT(nsws_connect_event, header_count, 40, 20);
+AT(nsws_connect_event, client_port, 48, 24);
+
+SIZE(nsws_server_options, 104, 68);
+AT(nsws_server_options, struct_size, 0, 0);
+AT(nsws_server_options, server_ip, 8, 4);
+AT(nsws_server_options, cert_path, 16, 8);
+AT(nsws_server_options, key_path, 24, 12);
+AT(nsws_server_options, protocol, 32, 16);
+AT(nsws_server_options, max_receive_size, 40, 20);
+AT(nsws_server_options, max_send_size, 48, 24);
+AT(nsws_server_options, send_queue_size, 56, 28);
+AT(nsws_server_options, server_port, 64, 32);
+AT(nsws_server_options, max_concurrent_clients, 68, 36);
+AT(nsws_server_options, max_connections_per_client, 72, 40);
+AT(nsws_server_options, max_upgrades_per_minute, 76, 44);
+AT(nsws_server_options, handshake_timeout_ms, 80, 48);
+AT(nsws_server_options, ping_interval_ms, 84, 52);
+AT(nsws_server_options, pong_timeout_ms, 88, 56);
+AT(nsws_server_options, close_timeout_ms, 92, 60);
+AT(nsws_server_options, min_tls_version, 96, 64);
+
+SIZE(nsws_connection_info, 104, U64 + 96);
+AT(nsws_connection_info, struct_size, 0, 0);
+AT(nsws_connection_info, messages_sent, 8, U64);
+AT(nsws_connection_info, messages_received, 16, U64 + 8);
+AT(nsws_connection_info, bytes_sent, 24, U64 + 16);
+AT(nsws_connection_info, bytes_received, 32, U64 + 24);
+AT(nsws_connection_info, queued_bytes, 40, U64 + 32);
+AT(nsws_connection_info, rtt_us, 48, U64 + 40);
+AT(nsws_connection_info, client_ip, 56, U64 + 48);
+AT(nsws_connection_info, client_port, 102, U64 + 94);

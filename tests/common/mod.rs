@@ -12,7 +12,7 @@ use netstack_websocket::options::ConnectOptions;
 use netstack_websocket::runtime;
 
 /// Only a guard: no test waits so long unless it fails.
-const FAR: Duration = Duration::from_secs(60);
+pub const FAR: Duration = Duration::from_secs(60);
 
 /// Serves each connection on a thread of its own, and says how many there have been.
 pub fn echo_server() -> (String, Receiver<()>) {

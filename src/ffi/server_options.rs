@@ -1,0 +1,148 @@
+//! What a server may be told.
+
+use std::ffi::c_char;
+use std::mem::size_of;
+
+use super::call;
+use super::options::{
+    heartbeat, in_ms, ms, read_struct, text, tls_version, write_defaults, NSWS_PONG_TIMEOUT_DEFAULT,
+    NSWS_TLS_1_2,
+};
+use crate::error::{Code, Error, Result};
+use crate::options::{Limits, DEFAULT_PING_INTERVAL};
+use crate::server::{CertificateFiles, ServerOptions};
+
+/// What nsws_server_start() may be told.
+///
+/// Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied by the call.
+/// Later versions add members at the end.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_server_options {
+    /// The size of this struct; nsws_server_options_init() sets it.
+    pub struct_size: usize,
+    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is every address
+    /// of either family. Not an address, or not one of this device: `NSWS_ERR_LISTEN_ADDRESS`.
+    pub server_ip: *const c_char,
+    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and only
+    /// wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used,
+    /// `NSWS_ERR_CERT_UNUSABLE`.
+    pub cert_path: *const c_char,
+    /// A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
+    pub key_path: *const c_char,
+    /// Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a client offers
+    /// too is chosen. NULL or "": none.
+    pub protocol: *const c_char,
+    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB, at least 1.
+    pub max_receive_size: usize,
+    /// The largest message that may be sent, in bytes. Default 5 MiB.
+    pub max_send_size: usize,
+    /// How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message that
+    /// `max_send_size` allows.
+    pub send_queue_size: usize,
+    /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535: `NSWS_ERR_LISTEN_PORT`.
+    pub server_port: u32,
+    /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
+    pub max_concurrent_clients: u32,
+    /// How many connections one address may have; more are refused with 503. 0 means the default, 10.
+    pub max_connections_per_client: u32,
+    /// How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is all that this
+    /// address asks for in the next 60 seconds. Default 50; 0: no limit.
+    pub max_upgrades_per_minute: u32,
+    /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
+    /// milliseconds; a slower one is cut off. Default 10000; 0: 401.
+    pub handshake_timeout_ms: u32,
+    /// As in nsws_connect_options.
+    pub ping_interval_ms: u32,
+    /// As in nsws_connect_options.
+    pub pong_timeout_ms: u32,
+    /// How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the client's answer,
+    /// what was queued included. Default 5000; 0: 401.
+    pub close_timeout_ms: u32,
+    /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+    pub min_tls_version: u8,
+}
+
+fn defaults() -> nsws_server_options {
+    let defaults = ServerOptions::default();
+    let limits = defaults.limits;
+    nsws_server_options {
+        struct_size: size_of::<nsws_server_options>(),
+        server_ip: std::ptr::null(),
+        cert_path: std::ptr::null(),
+        key_path: std::ptr::null(),
+        protocol: std::ptr::null(),
+        max_receive_size: limits.max_receive_size,
+        max_send_size: limits.max_send_size,
+        send_queue_size: limits.send_queue_size,
+        server_port: defaults.port,
+        max_concurrent_clients: defaults.max_concurrent_clients,
+        max_connections_per_client: defaults.max_connections_per_client,
+        max_upgrades_per_minute: defaults.max_upgrades_per_minute,
+        handshake_timeout_ms: in_ms(defaults.handshake_timeout),
+        ping_interval_ms: in_ms(DEFAULT_PING_INTERVAL),
+        pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
+        close_timeout_ms: in_ms(limits.close_timeout),
+        min_tls_version: NSWS_TLS_1_2,
+    }
+}
+
+/// The caller's options, or the defaults for NULL.
+///
+/// # Safety
+/// `options` is NULL or as [`read_struct`] and its members' documentation demand.
+pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result<ServerOptions> {
+    if options.is_null() {
+        return Ok(ServerOptions::default());
+    }
+    // SAFETY: as promised to this function.
+    let given = unsafe { read_struct(options, defaults()) }?;
+    // SAFETY: each is NULL or NUL-terminated.
+    let (ip, chain, key, protocol) = unsafe {
+        (
+            text(given.server_ip, "server_ip")
+                .map_err(|error| Error { code: Code::ListenAddress, ..error })?,
+            text(given.cert_path, "cert_path")?,
+            text(given.key_path, "key_path")?,
+            text(given.protocol, "protocol")?,
+        )
+    };
+    Ok(ServerOptions {
+        ip: ip.unwrap_or_default().to_owned(),
+        port: given.server_port,
+        certificate: chain
+            .filter(|path| !path.is_empty())
+            .map(|chain| CertificateFiles { chain: chain.into(), key: key.unwrap_or_default().into() }),
+        min_tls_version: tls_version(given.min_tls_version)?,
+        protocol: protocol.unwrap_or_default().to_owned(),
+        max_concurrent_clients: given.max_concurrent_clients,
+        max_connections_per_client: given.max_connections_per_client,
+        max_upgrades_per_minute: given.max_upgrades_per_minute,
+        handshake_timeout: ms(given.handshake_timeout_ms),
+        limits: Limits {
+            max_receive_size: given.max_receive_size,
+            max_send_size: given.max_send_size,
+            send_queue_size: given.send_queue_size,
+            close_timeout: ms(given.close_timeout_ms),
+            heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
+        },
+    })
+}
+
+/// Writes the defaults of nsws_server_start() into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_options_init(
+    options: *mut nsws_server_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, defaults()) })
+}

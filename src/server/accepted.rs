@@ -1,0 +1,172 @@
+//! One accepted connection, as the server's listeners know it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::{Event, Kind, Server, CONNECTIONS};
+use crate::connection::{self, CloseFrame, Connection, Owner, Payload, Received, Traffic, GOING_AWAY};
+use crate::dispatch::Room;
+use crate::error::{Code, Error, Result};
+
+/// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port.
+    pub port: u16,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Peer { ip: address.ip().to_canonical(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip, self.port).fmt(f)
+    }
+}
+
+/// A connection that the server has accepted.
+pub struct Accepted {
+    pub(super) server: Arc<Server>,
+    peer: Peer,
+    handle: OnceLock<u64>,
+    pub(super) room: Room,
+    /// `None` once `close` was delivered or the server is destroyed.
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// The listeners have been told of it.
+    known: AtomicBool,
+}
+
+impl Accepted {
+    pub(super) fn new(server: Arc<Server>, peer: Peer) -> Arc<Accepted> {
+        Arc::new(Accepted {
+            server,
+            peer,
+            handle: OnceLock::new(),
+            room: Room::default(),
+            connection: Mutex::new(None),
+            known: AtomicBool::new(false),
+        })
+    }
+
+    /// Where the client is.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// The number that names the connection, in [`super::connection`].
+    pub fn handle(&self) -> u64 {
+        self.handle.get().copied().unwrap_or_default()
+    }
+
+    /// Sends text.
+    pub fn send_text(&self, text: &str) -> Result<()> {
+        self.send(Payload::Text(text))
+    }
+
+    /// Sends bytes.
+    pub fn send_binary(&self, data: &[u8]) -> Result<()> {
+        self.send(Payload::Binary(data))
+    }
+
+    pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
+        connection::send(self.open_connection(), payload)
+    }
+
+    /// [`Connection::send_behind`].
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
+        self.connection.lock().as_ref()?.send_behind(payload)
+    }
+
+    /// Closes the connection.
+    pub fn close(&self, code: u16, reason: &str) -> Result<()> {
+        let frame = CloseFrame::checked(code, reason)?;
+        crate::platform::check_permission()?;
+        self.open_connection()?.close(frame)
+    }
+
+    /// Figures up to now.
+    pub fn traffic(&self) -> Traffic {
+        self.open_connection().map(|connection| connection.traffic()).unwrap_or_default()
+    }
+
+    fn open_connection(&self) -> Result<Arc<Connection>> {
+        self.connection.lock().clone().ok_or_else(|| Error::code(Code::NotConnected))
+    }
+
+    /// From now on the connection can be used.
+    pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
+        let handle = CONNECTIONS.insert(self.clone())?;
+        let _ = self.handle.set(handle);
+        *self.connection.lock() = Some(connection);
+        Ok(())
+    }
+
+    pub(super) fn tell(&self) {
+        self.known.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.known.load(Ordering::Acquire)
+    }
+
+    /// Says goodbye, if nobody has yet; what was accepted goes out first.
+    pub(super) fn go_away(&self) {
+        if let Ok(connection) = self.open_connection() {
+            // If it is closing already, it goes on doing so.
+            let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: "server is going away".into() });
+        }
+    }
+
+    /// The connection fails for want of something on this side.
+    pub(super) fn fail(&self, error: Error) {
+        if let Ok(connection) = self.open_connection() {
+            connection.fail(error);
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Ok(connection) = self.open_connection() {
+            connection.wake();
+        }
+    }
+
+    /// The handle is stale, and nothing can be sent any more.
+    pub(super) fn retire(&self) {
+        // It may be gone already.
+        let _ = CONNECTIONS.remove(self.handle());
+        *self.connection.lock() = None;
+    }
+}
+
+/// An accepted connection as its [`Connection`] sees it. The circle of references ends when it retires.
+pub(super) struct Seat(pub Arc<Accepted>);
+
+impl Owner for Seat {
+    fn received(&self, messages: &mut Vec<Received>) {
+        let events = messages
+            .drain(..)
+            .map(|message| Event { connection: Some(self.0.clone()), kind: Kind::Message(message) });
+        self.0.server.post(events);
+    }
+
+    fn has_room(&self) -> bool {
+        self.0.room.is_left()
+    }
+
+    fn drained(&self, queued_bytes: usize) {
+        self.0.server.post([Event { connection: Some(self.0.clone()), kind: Kind::Drain(queued_bytes) }]);
+    }
+
+    fn hold_back(&self, connection: &Arc<Connection>) -> bool {
+        self.0.server.mailbox.hold_back(connection)
+    }
+}

@@ -1,0 +1,258 @@
+//! The server's opening handshake (RFC 6455 4.2): a request becomes an upgrade, or gets a proper HTTP answer.
+
+use data_encoding::BASE64;
+use tungstenite::handshake::derive_accept_key;
+
+use crate::http::{has_token, owned, values, NoHead};
+
+/// The largest request that is read.
+pub(super) const LARGEST_HEAD: usize = 32 << 10;
+const MOST_HEADERS: usize = 128;
+
+/// A valid request to upgrade.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub path: String,
+    pub headers: Vec<(String, Vec<u8>)>,
+    key: Vec<u8>,
+    /// The sub-protocols that the client speaks.
+    offered: Vec<String>,
+}
+
+/// Why a request is refused: what the HTTP answer says.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub status: u16,
+    why: &'static str,
+    /// Headers that the status asks for.
+    headers: &'static str,
+}
+
+impl Refusal {
+    fn new(status: u16, why: &'static str) -> Self {
+        Refusal { status, why, headers: "" }
+    }
+
+    fn upgrade_required(why: &'static str) -> Self {
+        let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        Refusal { headers, ..Refusal::new(426, why) }
+    }
+
+    pub fn unavailable(why: &'static str) -> Self {
+        Refusal::new(503, why)
+    }
+
+    pub fn too_many_requests() -> Self {
+        let headers = "Retry-After: 60\r\n";
+        Refusal { headers, ..Refusal::new(429, "Too many connections in a short time.") }
+    }
+
+    /// What the program's accept hook said.
+    pub fn by_the_program(status: u16) -> Self {
+        let status = if (400..600).contains(&status) { status } else { 403 };
+        Refusal::new(status, "Refused.")
+    }
+
+    /// The answer to a peer that sent no head; `None` when it isn't there any more.
+    pub fn of(why: &NoHead) -> Option<Self> {
+        match why {
+            NoHead::TooLarge => Some(Refusal::new(431, "The request's head is too large.")),
+            NoHead::NotHttp => Some(Refusal::new(400, "This is not an HTTP request.")),
+            NoHead::Io(_) | NoHead::Closed => None,
+        }
+    }
+
+    /// The whole HTTP answer.
+    pub fn answer(&self) -> String {
+        let Refusal { status, why, headers } = self;
+        format!(
+            "HTTP/1.1 {status} {}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{why}\n",
+            reason_phrase(*status),
+            why.len() + 1,
+        )
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, self.why)
+    }
+}
+
+/// RFC 9110 15 and RFC 6585; a client goes by the number alone.
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Refused",
+    }
+}
+
+impl Request {
+    /// Reads a complete head.
+    pub fn parse(head: &[u8]) -> Result<Request, Refusal> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        let invalid = || Refusal::new(400, "This is not a valid HTTP request.");
+        let parsed = request.parse(head).map_err(|error| match error {
+            httparse::Error::TooManyHeaders => Refusal::new(431, "The request has too many headers."),
+            _ => invalid(),
+        })?;
+        if parsed.is_partial() {
+            return Err(invalid());
+        }
+        if request.method != Some("GET") {
+            let headers = "Allow: GET\r\n";
+            return Err(Refusal { headers, ..Refusal::new(405, "Only GET can be upgraded.") });
+        }
+        if request.version != Some(1) {
+            return Err(Refusal::new(400, "The request is not HTTP/1.1."));
+        }
+        let headers: &[httparse::Header<'_>] = request.headers;
+        let only = |name, missing, repeated| {
+            let mut found = values(headers, name);
+            match (found.next(), found.next()) {
+                (Some(value), None) => Ok(value),
+                (None, _) => Err(Refusal::new(400, missing)),
+                (Some(_), Some(_)) => Err(Refusal::new(400, repeated)),
+            }
+        };
+        only("Host", "The request has no Host.", "The request has more than one Host.")?;
+        // What followed would be read as frames.
+        if values(headers, "Transfer-Encoding").next().is_some()
+            || values(headers, "Content-Length").any(|length| length != b"0")
+        {
+            return Err(Refusal::new(400, "A request to upgrade has no body."));
+        }
+        if !has_token(headers, "Upgrade", "websocket") || !has_token(headers, "Connection", "upgrade") {
+            return Err(Refusal::upgrade_required("This server speaks WebSocket (RFC 6455) only."));
+        }
+        let version = only(
+            "Sec-WebSocket-Version",
+            "The request has no Sec-WebSocket-Version.",
+            "The request has more than one Sec-WebSocket-Version.",
+        )?;
+        if version != b"13" {
+            return Err(Refusal::upgrade_required("This server speaks version 13 of the protocol."));
+        }
+        let key = only(
+            "Sec-WebSocket-Key",
+            "The request has no Sec-WebSocket-Key.",
+            "The request has more than one Sec-WebSocket-Key.",
+        )?;
+        if BASE64.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+            return Err(Refusal::new(400, "The Sec-WebSocket-Key is not 16 bytes in base64."));
+        }
+        let offered = values(headers, "Sec-WebSocket-Protocol")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .filter_map(|protocol| std::str::from_utf8(protocol.trim_ascii()).ok())
+            .map(str::to_owned)
+            .collect();
+        let path = request.path.unwrap_or_default().to_owned();
+        Ok(Request { path, headers: owned(headers), key: key.to_owned(), offered })
+    }
+
+    /// The first of the server's sub-protocols that the client speaks too, or "".
+    pub fn choose(&self, spoken: &[String]) -> String {
+        spoken.iter().find(|protocol| self.offered.contains(protocol)).cloned().unwrap_or_default()
+    }
+
+    /// The answer that opens the connection.
+    pub fn answer(&self, protocol: &str) -> String {
+        let protocol = match protocol {
+            "" => String::new(),
+            chosen => format!("Sec-WebSocket-Protocol: {chosen}\r\n"),
+        };
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\n{protocol}\r\n",
+            derive_accept_key(&self.key),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "GET /chat?x=1 HTTP/1.1\r\nHost: tv:8080\r\nUpgrade: websocket\r\n\
+         Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: chat, b\r\nX-Token: a\r\n\r\n";
+
+    #[test]
+    fn the_example_of_rfc_6455_is_answered_as_it_says() {
+        let request = Request::parse(VALID.as_bytes()).unwrap();
+        assert_eq!(request.path, "/chat?x=1");
+        assert!(request.headers.contains(&("X-Token".to_owned(), b"a".to_vec())));
+        let answer = request.answer("");
+        assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
+        assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Protocol:"));
+    }
+
+    #[test]
+    fn the_first_of_the_servers_protocols_that_the_client_offers_is_chosen() {
+        let request = Request::parse(VALID.as_bytes()).unwrap();
+        let choose = |spoken: &[&str]| {
+            request.choose(&spoken.iter().map(|protocol| protocol.to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(choose(&["a", "b", "chat"]), "b");
+        assert_eq!(choose(&["chat"]), "chat");
+        assert_eq!(choose(&["Chat", ""]), "");
+        assert_eq!(choose(&[]), "");
+        assert!(request.answer("b").contains("\r\nSec-WebSocket-Protocol: b\r\n"));
+    }
+
+    #[test]
+    fn what_is_no_valid_upgrade_gets_its_status() {
+        let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
+        for (from, to, status) in [
+            ("GET ", "POST ", 405),
+            ("GET ", "", 400),
+            ("HTTP/1.1", "HTTP/1.0", 400),
+            ("HTTP/1.1", "HTTP/2", 400),
+            ("Host: tv:8080\r\n", "", 400),
+            ("Host: tv:8080\r\n", "Host: a\r\nHost: b\r\n", 400),
+            ("Upgrade: websocket\r\n", "", 426),
+            ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n", 426),
+            ("keep-alive, Upgrade", "keep-alive", 426),
+            ("Version: 13", "Version: 12", 426),
+            ("Version: 13", "Version: 13, 8", 426),
+            ("Sec-WebSocket-Version: 13\r\n", "", 400),
+            ("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 13", 400),
+            ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "not base64 at all......", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x", 400),
+            ("X-Token: a", "Content-Length: 5", 400),
+            ("X-Token: a", "Transfer-Encoding: chunked", 400),
+            ("X-Token: a", "X Token: a", 400),
+            ("X-Token: a", "X-Token: \0", 400),
+            ("X-Token: a", " folded", 400),
+            ("X-Token: a\r\n", &many, 431),
+        ] {
+            assert!(VALID.contains(from));
+            let refusal = Request::parse(VALID.replace(from, to).as_bytes()).unwrap_err();
+            assert_eq!(refusal.status, status, "{from:?} -> {to:?}: {refusal}");
+            let answer = refusal.answer();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            assert_eq!(answer.contains("Sec-WebSocket-Version: 13\r\n"), status == 426);
+            assert_eq!(answer.contains("Allow: GET\r\n"), status == 405);
+        }
+    }
+
+    #[test]
+    fn a_hook_may_only_refuse_with_an_error() {
+        for (said, status) in [(401, 401), (599, 599), (200, 403), (101, 403), (600, 403), (u16::MAX, 403)] {
+            assert_eq!(Refusal::by_the_program(said).status, status);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What a program may ask of a server, with the defaults and the rules of the contract.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::admission::Quota;
+use crate::error::{Code, Error, Result};
+use crate::options::{sub_protocols, Limits, TlsVersion};
+
+const DEFAULT_QUOTA: u32 = 10;
+
+/// How to listen.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The address to listen on; "" for every IPv4 address.
+    pub ip: String,
+    /// The port to listen on; 0: the system picks one.
+    pub port: u32,
+    /// With it, the server speaks wss and only wss.
+    pub certificate: Option<CertificateFiles>,
+    /// The oldest TLS version that is acceptable.
+    pub min_tls_version: TlsVersion,
+    /// The sub-protocols that the server speaks, separated by commas, the preferred one first.
+    pub protocol: String,
+    /// How many addresses may be connected at once; 0 for the default.
+    pub max_concurrent_clients: u32,
+    /// How many connections one address may have; 0 for the default.
+    pub max_connections_per_client: u32,
+    /// How many upgrades one address may ask for in a minute; 0 for no limit.
+    pub max_upgrades_per_minute: u32,
+    /// How long TLS and the opening handshake may take.
+    pub handshake_timeout: Duration,
+    /// What a connection may hold and how long it may take.
+    pub limits: Limits,
+}
+
+/// Where a server's identity is.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// A PEM file: the server's certificate, then those that lead to its CA.
+    pub chain: PathBuf,
+    /// A PEM file with the private key.
+    pub key: PathBuf,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions {
+            ip: String::new(),
+            port: 0,
+            certificate: None,
+            min_tls_version: TlsVersion::Tls12,
+            protocol: String::new(),
+            max_concurrent_clients: DEFAULT_QUOTA,
+            max_connections_per_client: DEFAULT_QUOTA,
+            max_upgrades_per_minute: 50,
+            handshake_timeout: Duration::from_secs(10),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Checks every rule that needs no file and no socket, but those of the address.
+    pub fn check(&self) -> Result<()> {
+        self.limits.check()?;
+        if self.handshake_timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        self.protocols().map(|_| ())
+    }
+
+    /// The address to listen on.
+    pub fn address(&self) -> Result<SocketAddr> {
+        let ip: IpAddr = match self.ip.as_str() {
+            "" => std::net::Ipv4Addr::UNSPECIFIED.into(),
+            ip => ip.parse().map_err(|_| {
+                Error::call(Code::ListenAddress, format!("server_ip {ip:?} is no IPv4 or IPv6 address."))
+            })?,
+        };
+        let port = u16::try_from(self.port).map_err(|_| {
+            Error::call(Code::ListenPort, format!("server_port {} is above 65535.", self.port))
+        })?;
+        Ok(SocketAddr::new(ip, port))
+    }
+
+    pub(super) fn protocols(&self) -> Result<Vec<String>> {
+        let protocols = sub_protocols(std::iter::once(self.protocol.as_str()))?;
+        Ok(protocols.into_iter().map(str::to_owned).collect())
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        let or_default = |given| if given == 0 { DEFAULT_QUOTA } else { given };
+        Quota {
+            clients: or_default(self.max_concurrent_clients),
+            connections_per_client: or_default(self.max_connections_per_client),
+            upgrades_per_minute: self.max_upgrades_per_minute,
+        }
+    }
+}

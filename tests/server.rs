@@ -1,0 +1,127 @@
+//! The server of the safe core, against tungstenite's own client.
+
+mod common;
+
+use std::net::TcpStream;
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::Arc;
+
+use common::FAR;
+use netstack_websocket::dispatch::ListenerKey;
+use netstack_websocket::error::Code;
+use netstack_websocket::runtime;
+use netstack_websocket::server::{Accepted, Server, ServerOptions};
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::stream::MaybeTlsStream;
+use tungstenite::{Message, WebSocket};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Connect(String),
+    Message(Vec<u8>),
+    Close(u16),
+    Error,
+}
+
+/// A server whose events are recorded, and which echoes.
+struct Echo {
+    server: Arc<Server>,
+    events: Receiver<(Arc<Accepted>, Seen)>,
+}
+
+impl Echo {
+    fn start() -> Echo {
+        let server = runtime::create(Server::new).unwrap();
+        let (to, events) = channel();
+        let key = ListenerKey(0, 0);
+        let listeners = &server.listeners;
+        let sender = to.clone();
+        listeners
+            .connect
+            .add(key, || {
+                Box::new(move |of| {
+                    sender.send((of.connection.clone(), Seen::Connect(of.event.path.clone()))).unwrap()
+                })
+            })
+            .unwrap();
+        let sender = to.clone();
+        listeners
+            .message
+            .add(key, || {
+                Box::new(move |of| {
+                    sender.send((of.connection.clone(), Seen::Message(of.event.data.to_vec()))).unwrap();
+                    of.connection.send_binary(&of.event.data).unwrap();
+                })
+            })
+            .unwrap();
+        let sender = to.clone();
+        listeners
+            .error
+            .add(key, || {
+                Box::new(move |of| sender.send((of.connection.clone().unwrap(), Seen::Error)).unwrap())
+            })
+            .unwrap();
+        listeners
+            .close
+            .add(key, || {
+                Box::new(move |of| to.send((of.connection.clone(), Seen::Close(of.event.code))).unwrap())
+            })
+            .unwrap();
+        server.start(&ServerOptions { ip: "127.0.0.1".into(), ..ServerOptions::default() }).unwrap();
+        Echo { server, events }
+    }
+
+    fn connect(&self) -> (WebSocket<MaybeTlsStream<TcpStream>>, Arc<Accepted>) {
+        let url = format!("ws://127.0.0.1:{}/path", self.server.port().unwrap());
+        let (client, _) = tungstenite::connect(url).unwrap();
+        let (accepted, seen) = self.next();
+        assert_eq!(seen, Seen::Connect("/path".into()));
+        (client, accepted)
+    }
+
+    fn next(&self) -> (Arc<Accepted>, Seen) {
+        self.events.recv_timeout(FAR).expect("an event")
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        self.server.destroy();
+    }
+}
+
+#[test]
+fn a_client_is_heard_and_answered_until_it_says_goodbye() {
+    let echo = Echo::start();
+    let (mut client, accepted) = echo.connect();
+    assert_eq!(echo.server.connections().unwrap().len(), 1);
+    let peer = accepted.peer();
+    assert!(Arc::ptr_eq(&echo.server.find(peer.ip, peer.port).unwrap(), &accepted));
+
+    client.send(Message::binary(b"hello".to_vec())).unwrap();
+    assert_eq!(echo.next().1, Seen::Message(b"hello".to_vec()));
+    assert_eq!(client.read().unwrap(), Message::binary(b"hello".to_vec()));
+
+    client.close(None).unwrap();
+    assert_eq!(echo.next().1, Seen::Close(1005));
+    while client.read().is_ok() {}
+    assert_eq!(accepted.send_text("late").unwrap_err().code, Code::NotConnected);
+}
+
+#[test]
+fn stop_says_goodbye_frees_the_port_at_once_and_start_works_again() {
+    let echo = Echo::start();
+    let (mut client, _) = echo.connect();
+    let port = echo.server.port().unwrap();
+    echo.server.stop().unwrap();
+    assert_eq!(echo.server.stop().unwrap_err().code, Code::NotListening);
+    let options = ServerOptions { ip: "127.0.0.1".into(), port: port.into(), ..ServerOptions::default() };
+    echo.server.start(&options).unwrap();
+    assert_eq!(echo.server.start(&options).unwrap_err().code, Code::AlreadyConnected);
+
+    let Message::Close(Some(frame)) = client.read().unwrap() else { panic!("no close frame") };
+    assert_eq!((frame.code, frame.reason.as_str()), (CloseCode::Away, "server is going away"));
+    while client.read().is_ok() {}
+    assert_eq!(echo.next().1, Seen::Close(1001));
+    echo.connect();
+}
