@@ -1,8 +1,10 @@
-//! A WebSocket (RFC 6455) client for embedding, behind a C ABI.
+//! WebSocket (RFC 6455) clients and servers for embedding, behind a C ABI.
 //!
 //! C and C++ programs use `include/netstack_websocket.h`, which is generated from [`ffi`]. The modules below
 //! are the safe core that it forwards to; nothing in them knows C types.
 #![deny(unsafe_code)]
+// What only servers use.
+#![cfg_attr(not(feature = "server"), allow(dead_code))]
 
 pub mod client;
 pub mod connection;

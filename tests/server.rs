@@ -1,5 +1,7 @@
 //! The server of the safe core, against tungstenite's own client.
 
+#![cfg(feature = "server")]
+
 mod common;
 
 use std::net::TcpStream;
@@ -34,7 +36,7 @@ impl Echo {
         let server = runtime::create(Server::new).unwrap();
         let (to, events) = channel();
         let key = ListenerKey(0, 0);
-        let listeners = &server.listeners;
+        let listeners = server.listeners();
         let sender = to.clone();
         listeners
             .connect

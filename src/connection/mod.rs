@@ -30,8 +30,10 @@ use crate::options::Limits;
 use crate::platform;
 
 pub use close::{CloseEvent, CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
+#[cfg(feature = "server")]
+pub(crate) use queue::Broadcast;
 pub use queue::DrainEvent;
-pub(crate) use queue::{Broadcast, Payload};
+pub(crate) use queue::Payload;
 pub use transport::{Tcp, Transport};
 
 use close::{INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG};

@@ -427,9 +427,9 @@ pub unsafe extern "C" fn nsws_server_on_connect(
     free_fn: nsws_free_fn,
 ) -> i32 {
     call(|| {
-        let listeners = &self::server(server)?.listeners.connect;
+        let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
+        add(&object.listeners().connect, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |of: &Of<ConnectEvent>| {
                 let connection = named(&of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn nsws_server_off_connect(
     user_data: *mut c_void,
 ) -> i32 {
     call(|| {
-        remove(&self::server(server)?.listeners.connect, r#fn.map(|function| function as usize), user_data);
+        remove(&self::server(server)?.listeners().connect, r#fn.map(|function| function as usize), user_data);
         Ok(())
     })
 }
@@ -479,9 +479,9 @@ pub unsafe extern "C" fn nsws_server_on_message(
     free_fn: nsws_free_fn,
 ) -> i32 {
     call(|| {
-        let listeners = &self::server(server)?.listeners.message;
+        let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
+        add(&object.listeners().message, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |of: &Of<Received>| {
                 let connection = named(&of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
@@ -508,7 +508,7 @@ pub unsafe extern "C" fn nsws_server_off_message(
     user_data: *mut c_void,
 ) -> i32 {
     call(|| {
-        remove(&self::server(server)?.listeners.message, r#fn.map(|function| function as usize), user_data);
+        remove(&self::server(server)?.listeners().message, r#fn.map(|function| function as usize), user_data);
         Ok(())
     })
 }
@@ -530,9 +530,9 @@ pub unsafe extern "C" fn nsws_server_on_close(
     free_fn: nsws_free_fn,
 ) -> i32 {
     call(|| {
-        let listeners = &self::server(server)?.listeners.close;
+        let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
+        add(&object.listeners().close, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |of: &Of<CloseEvent>| {
                 let connection = named(&of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
@@ -557,7 +557,7 @@ pub unsafe extern "C" fn nsws_server_off_close(
     user_data: *mut c_void,
 ) -> i32 {
     call(|| {
-        remove(&self::server(server)?.listeners.close, r#fn.map(|function| function as usize), user_data);
+        remove(&self::server(server)?.listeners().close, r#fn.map(|function| function as usize), user_data);
         Ok(())
     })
 }
@@ -579,9 +579,9 @@ pub unsafe extern "C" fn nsws_server_on_error(
     free_fn: nsws_free_fn,
 ) -> i32 {
     call(|| {
-        let listeners = &self::server(server)?.listeners.error;
+        let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
+        add(&object.listeners().error, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |of: &ServerError| {
                 let connection = of.connection.as_deref().map_or(nsws_connection { id: 0 }, named);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
@@ -606,7 +606,7 @@ pub unsafe extern "C" fn nsws_server_off_error(
     user_data: *mut c_void,
 ) -> i32 {
     call(|| {
-        remove(&self::server(server)?.listeners.error, r#fn.map(|function| function as usize), user_data);
+        remove(&self::server(server)?.listeners().error, r#fn.map(|function| function as usize), user_data);
         Ok(())
     })
 }
@@ -628,9 +628,9 @@ pub unsafe extern "C" fn nsws_server_on_drain(
     free_fn: nsws_free_fn,
 ) -> i32 {
     call(|| {
-        let listeners = &self::server(server)?.listeners.drain;
+        let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
+        add(&object.listeners().drain, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |of: &Of<DrainEvent>| {
                 let connection = named(&of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
@@ -655,7 +655,7 @@ pub unsafe extern "C" fn nsws_server_off_drain(
     user_data: *mut c_void,
 ) -> i32 {
     call(|| {
-        remove(&self::server(server)?.listeners.drain, r#fn.map(|function| function as usize), user_data);
+        remove(&self::server(server)?.listeners().drain, r#fn.map(|function| function as usize), user_data);
         Ok(())
     })
 }

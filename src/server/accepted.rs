@@ -1,37 +1,15 @@
 //! One accepted connection, as the server's listeners know it.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::{Event, Kind, Server, CONNECTIONS};
+use super::event::Peer;
+use super::live::{Event, Kind, Server, CONNECTIONS};
 use crate::connection::{self, CloseFrame, Connection, Owner, Payload, Received, Traffic, GOING_AWAY};
 use crate::dispatch::Room;
 use crate::error::{Code, Error, Result};
-
-/// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its port.
-    pub port: u16,
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Self {
-        Peer { ip: address.ip().to_canonical(), port: address.port() }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.ip, self.port).fmt(f)
-    }
-}
 
 /// A connection that the server has accepted.
 pub struct Accepted {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::handshake::Refusal;
+use super::options::{ServerOptions, DEFAULT_QUOTA};
 
 /// Addresses whose upgrades are counted; a flood of addresses can't make the table larger.
 const MOST_ADDRESSES: usize = 4096;
@@ -25,6 +26,17 @@ pub(super) struct Quota {
     pub connections_per_client: u32,
     /// Upgrades that one address asks for within a minute; 0 for no limit.
     pub upgrades_per_minute: u32,
+}
+
+impl From<&ServerOptions> for Quota {
+    fn from(options: &ServerOptions) -> Self {
+        let or_default = |given| if given == 0 { DEFAULT_QUOTA } else { given };
+        Quota {
+            clients: or_default(options.max_concurrent_clients),
+            connections_per_client: or_default(options.max_connections_per_client),
+            upgrades_per_minute: options.max_upgrades_per_minute,
+        }
+    }
 }
 
 /// The clients of one listening socket.

@@ -17,11 +17,13 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tungstenite::protocol::Role;
 
-use super::accepted::{Accepted, Peer, Seat};
+use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
+use super::event::{ConnectEvent, Peer};
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
+use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
-use super::{ConnectEvent, Event, Kind, Server};
+
 use crate::connection::{CloseEvent, Connection, Tcp, Transport, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::HeadReader;
@@ -80,7 +82,7 @@ impl Listening {
             protocols: options.protocols()?,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
-            admission: Admission::new(options.quota(), Instant::now()),
+            admission: Admission::new(options.into(), Instant::now()),
             handshakes: Mutex::default(),
         }))
     }

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::admission::Quota;
 use crate::error::{Code, Error, Result};
 use crate::options::{sub_protocols, Limits, TlsVersion};
 
-const DEFAULT_QUOTA: u32 = 10;
+/// How many clients, and how many connections each, unless the program says otherwise.
+pub(super) const DEFAULT_QUOTA: u32 = 10;
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -88,14 +88,5 @@ impl ServerOptions {
     pub(super) fn protocols(&self) -> Result<Vec<String>> {
         let protocols = sub_protocols(std::iter::once(self.protocol.as_str()))?;
         Ok(protocols.into_iter().map(str::to_owned).collect())
-    }
-
-    pub(super) fn quota(&self) -> Quota {
-        let or_default = |given| if given == 0 { DEFAULT_QUOTA } else { given };
-        Quota {
-            clients: or_default(self.max_concurrent_clients),
-            connections_per_client: or_default(self.max_connections_per_client),
-            upgrades_per_minute: self.max_upgrades_per_minute,
-        }
     }
 }

@@ -4,6 +4,7 @@ mod describe;
 mod files;
 mod identity;
 mod pem;
+#[cfg(feature = "server")]
 mod server;
 mod verify;
 
@@ -24,6 +25,7 @@ use crate::options::{ConnectOptions, TlsVersion};
 
 pub use files::check_file;
 use files::Stamp;
+#[cfg(feature = "server")]
 pub(crate) use server::server_config;
 
 /// Configurations that are kept; the one that was made first goes first.

@@ -1,0 +1,90 @@
+//! The server in a build without one: types that have no values, so that nothing of it is in the library.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{AcceptHook, Peer, ServerListeners, ServerOptions};
+use crate::connection::{Payload, Traffic};
+use crate::error::{Code, Error, Result};
+use crate::runtime::Runtime;
+
+/// The connection that a handle names: there is none.
+pub fn connection(_: u64) -> Result<Arc<Accepted>> {
+    Err(Error::code(Code::BadHandle))
+}
+
+pub(crate) fn send(_: u64, _: Payload<'_>) -> Result<()> {
+    Err(Error::code(Code::BadHandle))
+}
+
+/// A connection that a server has accepted.
+pub enum Accepted {}
+
+#[allow(missing_docs)]
+impl Accepted {
+    pub fn peer(&self) -> Peer {
+        match *self {}
+    }
+
+    pub fn handle(&self) -> u64 {
+        match *self {}
+    }
+
+    pub fn close(&self, _: u16, _: &str) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        match *self {}
+    }
+}
+
+/// A WebSocket server.
+pub enum Server {}
+
+#[allow(missing_docs)]
+impl Server {
+    pub fn new(_: Arc<Runtime>) -> Result<Arc<Server>> {
+        Err(Error::code(Code::NotSupported))
+    }
+
+    pub fn listeners(&self) -> &ServerListeners {
+        match *self {}
+    }
+
+    pub fn set_accept_hook(&self, _: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn start(self: &Arc<Self>, _: &ServerOptions) -> Result<()> {
+        match **self {}
+    }
+
+    pub fn stop(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn port(&self) -> Result<u16> {
+        match *self {}
+    }
+
+    pub fn connections(&self) -> Result<Vec<Arc<Accepted>>> {
+        match *self {}
+    }
+
+    pub fn find(&self, _: IpAddr, _: u16) -> Result<Arc<Accepted>> {
+        match *self {}
+    }
+
+    pub(crate) fn broadcast(&self, _: Payload<'_>) -> Result<usize> {
+        match *self {}
+    }
+
+    pub fn destroy(&self) {
+        match *self {}
+    }
+
+    pub fn release(&self) {
+        match *self {}
+    }
+}

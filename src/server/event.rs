@@ -1,0 +1,78 @@
+//! The events of a server, and who is told of them.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::Accepted;
+use crate::connection::{CloseEvent, DrainEvent, Received};
+use crate::dispatch::Listeners;
+use crate::error::Error;
+
+/// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its port.
+    pub port: u16,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        Peer { ip: address.ip().to_canonical(), port: address.port() }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SocketAddr::new(self.ip, self.port).fmt(f)
+    }
+}
+
+/// A client has connected, or, for the accept hook, would like to.
+#[derive(Clone, Debug)]
+pub struct ConnectEvent {
+    /// Where the client is.
+    pub peer: Peer,
+    /// Path and query of its request.
+    pub path: String,
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The sub-protocol that was chosen, or "".
+    pub protocol: String,
+}
+
+/// An event of one connection.
+pub struct Of<E> {
+    /// The connection.
+    pub connection: Arc<Accepted>,
+    /// What happened.
+    pub event: E,
+}
+
+/// Something failed.
+pub struct ServerError {
+    /// The connection; `None` when it is the server itself.
+    pub connection: Option<Arc<Accepted>>,
+    /// What failed.
+    pub error: Error,
+}
+
+/// The listeners of each event.
+#[derive(Default)]
+pub struct ServerListeners {
+    /// A client has connected.
+    pub connect: Listeners<Of<ConnectEvent>>,
+    /// A message.
+    pub message: Listeners<Of<Received>>,
+    /// A connection is over.
+    pub close: Listeners<Of<CloseEvent>>,
+    /// Something failed.
+    pub error: Listeners<ServerError>,
+    /// A connection's send queue has room again.
+    pub drain: Listeners<Of<DrainEvent>>,
+}
+
+/// Decides whether a client may connect: 0, or the HTTP status that refuses it.
+pub type AcceptHook = Box<dyn Fn(&ConnectEvent) -> u16 + Send + Sync>;

@@ -1,0 +1,365 @@
+//! A server: its state, its listeners, and the connections that it has accepted.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::accepted::Accepted;
+use super::event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners};
+use super::listen::{self, Listening};
+use super::options::ServerOptions;
+use crate::connection::{Broadcast, CloseEvent, Connection, DrainEvent, Payload, Received};
+use crate::dispatch::{in_callback, Actor, Mailbox, Room, View};
+use crate::error::{Code, Error, Phase, Result};
+use crate::handle::{self, Table};
+use crate::platform;
+use crate::runtime::Runtime;
+use crate::tls;
+
+/// The accepted connections of all servers, by their handles.
+pub(super) static CONNECTIONS: Table<Accepted> = Table::new(handle::Kind::Connection);
+
+/// The connection that a handle names.
+pub fn connection(handle: u64) -> Result<Arc<Accepted>> {
+    CONNECTIONS.get(handle)
+}
+
+/// Sends on the connection that a handle names.
+pub(crate) fn send(handle: u64, payload: Payload<'_>) -> Result<()> {
+    match CONNECTIONS.with(handle, |accepted| accepted.send_behind(payload))? {
+        Some(sent) => sent,
+        None => connection(handle)?.send(payload),
+    }
+}
+
+/// What waits to be delivered.
+pub(crate) struct Event {
+    pub connection: Option<Arc<Accepted>>,
+    pub kind: Kind,
+}
+
+pub(crate) enum Kind {
+    Accept(Box<(ConnectEvent, oneshot::Sender<(ConnectEvent, u16)>)>),
+    Connect(Box<ConnectEvent>),
+    Message(Received),
+    Drain(usize),
+    Error(Box<Error>),
+    Close(Box<CloseEvent>),
+}
+
+/// A WebSocket server.
+pub struct Server {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) mailbox: Mailbox<Event>,
+    /// For the events of no connection.
+    room: Room,
+    listeners: ServerListeners,
+    accept_hook: Mutex<Option<Arc<AcceptHook>>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Stage,
+    /// Those whose `close` was not delivered yet, by their handles.
+    connections: BTreeMap<u64, Arc<Accepted>>,
+}
+
+enum Stage {
+    Stopped,
+    /// With the task that accepts clients.
+    Listening(Arc<Listening>, AbortHandle),
+    Destroyed,
+}
+
+impl Server {
+    /// A server that does not listen yet. There is none on a device that is no TV.
+    pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Server>> {
+        if !platform::is_tv_device() {
+            return Err(Error::call(Code::NotSupported, "This device does not run servers."));
+        }
+        Ok(Arc::new(Server {
+            runtime,
+            mailbox: Mailbox::new(),
+            room: Room::default(),
+            listeners: ServerListeners::default(),
+            accept_hook: Mutex::new(None),
+            state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+        }))
+    }
+
+    /// Who is told of what happens.
+    pub fn listeners(&self) -> &ServerListeners {
+        &self.listeners
+    }
+
+    /// Asks a hook, which `make` makes, about each client; `None`: nobody is asked.
+    pub fn set_accept_hook(&self, make: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
+        // Dropped outside the lock: what the hook owns may call back.
+        let _old = {
+            let mut current = self.accept_hook.lock();
+            if matches!(self.state.lock().stage, Stage::Destroyed) {
+                return Err(Error::code(Code::BadHandle));
+            }
+            std::mem::replace(&mut *current, make.map(|make| Arc::new(make())))
+        };
+        Ok(())
+    }
+
+    pub(super) fn has_accept_hook(&self) -> bool {
+        self.accept_hook.lock().is_some()
+    }
+
+    /// Listens, and accepts clients from now on.
+    pub fn start(self: &Arc<Self>, options: &ServerOptions) -> Result<()> {
+        options.check()?;
+        platform::check_permission()?;
+        let address = options.address()?;
+        if let Some(files) = &options.certificate {
+            tls::check_file(&files.chain)?;
+            tls::check_file(&files.key)?;
+        }
+        let tls = match &options.certificate {
+            Some(files) => {
+                Some(tls::server_config(&files.chain, &files.key, options.min_tls_version)?.into())
+            }
+            None => None,
+        };
+        let mut state = self.state.lock();
+        match state.stage {
+            Stage::Stopped => {}
+            Stage::Listening(..) => {
+                return Err(Error::call(Code::AlreadyConnected, "The server is listening already."))
+            }
+            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
+        }
+        let listening = Listening::open(&self.runtime, address, tls, options)?;
+        let task = self.runtime.spawn(listen::accept(self.clone(), listening.clone()));
+        state.stage = Stage::Listening(listening, task);
+        Ok(())
+    }
+
+    /// Stops to listen, at once, and says goodbye to every client.
+    pub fn stop(&self) -> Result<()> {
+        platform::check_permission()?;
+        let connections: Vec<_> = {
+            let mut state = self.state.lock();
+            match std::mem::replace(&mut state.stage, Stage::Stopped) {
+                Stage::Listening(listening, task) => end_listening(&listening, &task),
+                Stage::Stopped => return Err(Error::code(Code::NotListening)),
+                Stage::Destroyed => {
+                    state.stage = Stage::Destroyed;
+                    return Err(Error::code(Code::BadHandle));
+                }
+            }
+            state.connections.values().cloned().collect()
+        };
+        for accepted in connections {
+            accepted.go_away();
+        }
+        Ok(())
+    }
+
+    /// The port that the server listens on.
+    pub fn port(&self) -> Result<u16> {
+        match &self.state.lock().stage {
+            Stage::Listening(listening, _) => Ok(listening.port()),
+            Stage::Stopped => Err(Error::code(Code::NotListening)),
+            Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+        }
+    }
+
+    /// The connections that the listeners know of.
+    pub fn connections(&self) -> Result<Vec<Arc<Accepted>>> {
+        platform::check_permission()?;
+        Ok(self.known_connections())
+    }
+
+    fn known_connections(&self) -> Vec<Arc<Accepted>> {
+        self.state.lock().connections.values().filter(|accepted| accepted.is_known()).cloned().collect()
+    }
+
+    /// The connection of the client at this address and port.
+    pub fn find(&self, ip: IpAddr, port: u16) -> Result<Arc<Accepted>> {
+        let peer = Peer { ip: ip.to_canonical(), port };
+        let state = self.state.lock();
+        let mut known = state.connections.values().filter(|accepted| accepted.is_known());
+        let found = known.find(|accepted| accepted.peer() == peer).cloned();
+        found.ok_or_else(|| Error::code(Code::NoConnection))
+    }
+
+    /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
+    pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
+        let message = Broadcast::from(payload);
+        platform::check_permission()?;
+        let mut accepted = 0;
+        for connection in self.known_connections() {
+            match connection.send(Payload::Shared(&message)) {
+                Ok(()) => accepted += 1,
+                Err(error) if error.code == Code::Parameter => return Err(error),
+                // It is closing, or does not read.
+                Err(_) => {}
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
+    pub fn destroy(&self) {
+        self.end(!in_callback());
+    }
+
+    /// Ends the server without waiting.
+    pub fn release(&self) {
+        self.end(false);
+    }
+
+    fn end(&self, wait: bool) {
+        let connections = {
+            let mut state = self.state.lock();
+            if let Stage::Listening(listening, task) = std::mem::replace(&mut state.stage, Stage::Destroyed) {
+                end_listening(&listening, &task);
+            }
+            std::mem::take(&mut state.connections)
+        };
+        for accepted in connections.values() {
+            accepted.go_away();
+            accepted.retire();
+        }
+        Mailbox::close(self, wait);
+    }
+
+    /// A connection is open: the listeners hear of it, unless the server has stopped meanwhile.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        listening: &Arc<Listening>,
+        accepted: &Arc<Accepted>,
+        connection: Arc<Connection>,
+        connect: ConnectEvent,
+    ) -> Result<()> {
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Listening(current, _) if Arc::ptr_eq(current, listening) => {}
+            _ => return Err(Error::code(Code::NotListening)),
+        }
+        accepted.opened(connection)?;
+        state.connections.insert(accepted.handle(), accepted.clone());
+        self.post([Event { connection: Some(accepted.clone()), kind: Kind::Connect(connect.into()) }]);
+        Ok(())
+    }
+
+    pub(super) fn post(self: &Arc<Self>, events: impl IntoIterator<Item = Event>) {
+        Mailbox::post(self, &self.runtime, events);
+    }
+
+    /// The listeners have been told that a connection is over.
+    fn forget(&self, accepted: &Arc<Accepted>) {
+        accepted.retire();
+        self.state.lock().connections.remove(&accepted.handle());
+    }
+
+    fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
+        let hook = self.accept_hook.lock().clone();
+        let status = hook.map_or(0, |hook| hook(&connect));
+        // The client may have left.
+        let _ = decide.send((connect, status));
+    }
+}
+
+fn end_listening(listening: &Listening, task: &AbortHandle) {
+    listening.close();
+    task.abort();
+}
+
+/// Fails the connection whose listener panics.
+struct Delivering<'a>(&'a Arc<Accepted>);
+
+impl Drop for Delivering<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(Error {
+                code: Code::Internal,
+                ..Error::event(Phase::Call, Code::Ok, "A listener panicked; its connection is closed.")
+            });
+        }
+    }
+}
+
+impl Actor for Server {
+    type Event = Event;
+    type Views = View<Of<Received>>;
+
+    fn mailbox(&self) -> &Mailbox<Event> {
+        &self.mailbox
+    }
+
+    fn deliver(&self, event: Event, messages: &mut Self::Views) {
+        let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
+        let (connection, kind) = match (event.connection, event.kind) {
+            (Some(connection), Kind::Message(event)) => {
+                let message = Of { connection, event };
+                let _delivering = Delivering(&message.connection);
+                return listeners.message.emit_in(&message, closed, messages);
+            }
+            (Some(connection), kind) => (connection, kind),
+            (None, Kind::Error(error)) => {
+                return listeners.error.emit(&ServerError { connection: None, error: *error }, closed)
+            }
+            (None, _) => return,
+        };
+        let _delivering = Delivering(&connection);
+        let of = connection.clone();
+        match kind {
+            Kind::Accept(request) => self.decide(request.0, request.1),
+            Kind::Connect(event) => {
+                connection.tell();
+                listeners.connect.emit(&Of { connection: of, event: *event }, closed);
+            }
+            Kind::Message(_) => {}
+            Kind::Drain(queued_bytes) => {
+                listeners.drain.emit(&Of { connection: of, event: DrainEvent { queued_bytes } }, closed);
+            }
+            Kind::Error(error) => {
+                listeners.error.emit(&ServerError { connection: Some(of), error: *error }, closed);
+            }
+            Kind::Close(event) => {
+                listeners.close.emit(&Of { connection: of, event: *event }, closed);
+                self.forget(&connection);
+            }
+        }
+    }
+
+    fn weight(event: &Event) -> usize {
+        match &event.kind {
+            Kind::Message(message) => message.data.len(),
+            _ => 0,
+        }
+    }
+
+    fn room<'a>(&'a self, event: &'a Event) -> &'a Room {
+        event.connection.as_ref().map_or(&self.room, |connection| &connection.room)
+    }
+
+    fn resume(&self, event: &Event) {
+        if let Some(connection) = &event.connection {
+            connection.wake();
+        }
+    }
+
+    fn panicked(self: &Arc<Self>) {
+        // `Delivering` has seen to the connection.
+    }
+
+    fn retire(&self) {
+        let ServerListeners { connect, message, close, error, drain } = &self.listeners;
+        connect.close();
+        message.close();
+        close.close();
+        error.close();
+        drain.close();
+        let _hook = self.accept_hook.lock().take();
+    }
+}
