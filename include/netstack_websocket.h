@@ -318,6 +318,26 @@
 #define NSWS_DETAIL_CLOSE_TIMEOUT 2302969
 
 /**
+ * Detail: what the system says of its proxy (environment or platform hook) can't be used.
+ */
+#define NSWS_DETAIL_PROXY_SETTING 2302970
+
+/**
+ * Detail: the proxy wants a user name and password, or other ones.
+ */
+#define NSWS_DETAIL_PROXY_AUTH 2302971
+
+/**
+ * Detail: the proxy would not or could not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
+ */
+#define NSWS_DETAIL_PROXY_REFUSED 2302972
+
+/**
+ * Detail: the proxy's answer is invalid: it speaks something else.
+ */
+#define NSWS_DETAIL_PROXY_ANSWER 2302973
+
+/**
  * Detail: a certificate file holds no usable certificate.
  */
 #define NSWS_DETAIL_CERT_CONTENT 2302980
@@ -368,7 +388,7 @@
 #define NSWS_PHASE_TCP 3
 
 /**
- * Getting through the proxy.
+ * Reaching the proxy, its name lookup and TCP connection included, and getting through it.
  */
 #define NSWS_PHASE_PROXY 4
 
@@ -438,9 +458,35 @@
 #define NSWS_TLS_1_3 13
 
 /**
+ * `proxy_mode`: the system's proxy, the default.
+ */
+#define NSWS_PROXY_SYSTEM 0
+
+/**
+ * `proxy_mode`: no proxy.
+ */
+#define NSWS_PROXY_NONE 1
+
+/**
+ * `proxy_mode`: an HTTP proxy, asked to CONNECT.
+ */
+#define NSWS_PROXY_HTTP 2
+
+/**
+ * `proxy_mode`: a SOCKS5 proxy, which looks up the names.
+ */
+#define NSWS_PROXY_SOCKS5 3
+
+/**
  * `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
  */
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
+
+/**
+ * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+ * @since 0.1
+ */
+typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
 
 /**
  * A WebSocket client. A value, free to copy; 0 is never valid.
@@ -501,6 +547,28 @@ typedef struct {
      */
     const char *ca_path;
     /**
+     * The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
+     * brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
+     */
+    const char *proxy_host;
+    /**
+     * The user name that the proxy is told. NULL or "": none. It goes to an HTTP proxy as Basic authorization
+     * (no colon in it), to a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters (401).
+     */
+    const char *proxy_username;
+    /**
+     * The password that goes with it; for SOCKS5 1 to 255 bytes. No control characters, not without a user name
+     * (401).
+     */
+    const char *proxy_password;
+    /**
+     * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
+     * `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
+     * address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it, in any case: no
+     * name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+     */
+    const char *proxy_exclusion_list;
+    /**
      * The largest message that is received, in bytes; a larger one ends the connection with 1009.
      * Default 16 MiB, at least 1.
      */
@@ -526,7 +594,8 @@ typedef struct {
      */
     uint32_t pong_timeout_ms;
     /**
-     * How long the whole attempt may take, in milliseconds, name lookup to upgrade. Default 15000; 0: 401.
+     * How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
+     * 15000; 0: 401.
      */
     uint32_t connect_timeout_ms;
     /**
@@ -551,6 +620,10 @@ typedef struct {
      */
     uint32_t reconnect_max_delay_ms;
     /**
+     * The proxy's port, 1 to 65535 (else 401).
+     */
+    uint32_t proxy_port;
+    /**
      * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
      */
     uint8_t min_tls_version;
@@ -562,6 +635,16 @@ typedef struct {
      * 1: the `Origin` header carries a port that isn't the default one. Default 0.
      */
     uint8_t support_origin_port;
+    /**
+     * Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
+     * (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads it:
+     * `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`,
+     * `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty, as
+     * `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it says otherwise. In
+     * `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`.
+     * With a proxy, the server's name is not looked up here. Proxies are used for ws and wss alike, by a tunnel.
+     */
+    uint8_t proxy_mode;
 } nsws_connect_options;
 
 /**
@@ -594,11 +677,11 @@ typedef struct {
      */
     uint64_t queued_bytes;
     /**
-     * How long the name lookup took, in microseconds; 0 for an address.
+     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an address.
      */
     uint64_t dns_us;
     /**
-     * How long the TCP connection took, in microseconds.
+     * How long the TCP connection took, and the way through the proxy, in microseconds.
      */
     uint64_t tcp_us;
     /**
@@ -901,6 +984,18 @@ typedef uint8_t (*nsws_ask_fn)(void *user_data);
 typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
 
 /**
+ * Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
+ * there is none.
+ *
+ * `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
+ * attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+ * @since 0.1
+ */
+typedef void (*nsws_system_proxy_fn)(const char *url,
+                                     nsws_system_proxy_answer *answer,
+                                     void *user_data);
+
+/**
  * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
  * @since 0.1
  */
@@ -928,6 +1023,11 @@ typedef struct {
      */
     nsws_host_fn is_host_allowed;
     /**
+     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't be used
+     * fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of nsws_connect_options.
+     */
+    nsws_system_proxy_fn get_system_proxy;
+    /**
      * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
      * thread that may block. Default: no. OpenHarmony only.
      */
@@ -945,6 +1045,41 @@ typedef struct {
      */
     int32_t log_level;
 } nsws_platform;
+
+/**
+ * The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct; nsws_system_proxy_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
+     */
+    const char *host;
+    /**
+     * The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
+     */
+    const char *username;
+    /**
+     * The password that goes with it.
+     */
+    const char *password;
+    /**
+     * Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
+     */
+    const char *exclusion_list;
+    /**
+     * The port, 1 to 65535.
+     */
+    uint32_t port;
+    /**
+     * `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
+     */
+    uint8_t mode;
+} nsws_system_proxy;
 
 /**
  * A WebSocket server. A value, free to copy; 0 is never valid.
@@ -1685,6 +1820,28 @@ int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
  * @since 0.1
  */
 int32_t nsws_set_platform(const nsws_platform *platform);
+
+/**
+ * Writes the defaults: no proxy.
+ *
+ * @param proxy the struct to prepare
+ * @param struct_size sizeof(nsws_system_proxy)
+ * @return 0; 401 for NULL or a size below 8 or above 4096
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_init(nsws_system_proxy *proxy, size_t struct_size);
+
+/**
+ * Answers nsws_system_proxy_fn. The last call in it counts.
+ *
+ * @param answer what the hook was given
+ * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+ * @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
+ * The hook's thread, inside the hook.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_system_proxy *proxy);
 
 /**
  * Creates a server, which does not listen yet. The first object also starts the library's threads.

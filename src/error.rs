@@ -119,6 +119,14 @@ codes! {
     HeartbeatLost = 2302968, c"NSWS_DETAIL_HEARTBEAT_LOST", c"The peer did not answer a ping in time.";
     /// Detail: the closing handshake did not end in time.
     CloseTimeout = 2302969, c"NSWS_DETAIL_CLOSE_TIMEOUT", c"The closing handshake did not end in time.";
+    /// Detail: what the system says of its proxy can't be used.
+    ProxySetting = 2302970, c"NSWS_DETAIL_PROXY_SETTING", c"The system's proxy setting can't be used.";
+    /// Detail: the proxy wants other credentials.
+    ProxyAuth = 2302971, c"NSWS_DETAIL_PROXY_AUTH", c"The proxy wants a user name and password, or other ones.";
+    /// Detail: the proxy would not or could not connect to the server.
+    ProxyRefused = 2302972, c"NSWS_DETAIL_PROXY_REFUSED", c"The proxy would not or could not connect to the server.";
+    /// Detail: the proxy's answer is not one.
+    ProxyAnswer = 2302973, c"NSWS_DETAIL_PROXY_ANSWER", c"The proxy's answer is invalid.";
 
     /// Detail: a certificate file holds no usable certificate.
     CertContent = 2302980, c"NSWS_DETAIL_CERT_CONTENT", c"The certificate file holds no usable certificate.";
@@ -153,7 +161,7 @@ pub enum Phase {
     Dns = 2,
     /// Opening the TCP connection.
     Tcp = 3,
-    /// Getting through the proxy.
+    /// Reaching the proxy and getting through it.
     Proxy = 4,
     /// The TLS handshake.
     Tls = 5,
@@ -265,7 +273,7 @@ impl Error {
 }
 
 /// The cause alone: std adds "(os error N)", which has a field of its own.
-fn cause(error: &io::Error) -> String {
+pub(crate) fn cause(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     text.trim_end_matches('.').to_owned()

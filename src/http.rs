@@ -86,6 +86,13 @@ pub(crate) fn has_token(headers: &[httparse::Header<'_>], name: &'static str, to
         .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
+/// Status and reason, for a sentence; the peer decides how long the reason is, and what is in it.
+pub(crate) fn status_line(response: &httparse::Response<'_, '_>) -> String {
+    let reason = response.reason.unwrap_or_default();
+    let reason: String = reason.chars().filter(|c| !c.is_control()).take(100).collect();
+    format!("{} {reason}", response.code.unwrap_or_default()).trim_end().to_owned()
+}
+
 /// Headers as they are told to the program.
 pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> {
     headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect()

@@ -16,6 +16,7 @@ mod http;
 pub mod log;
 pub mod options;
 pub mod platform;
+pub mod proxy;
 pub mod runtime;
 pub mod secret;
 pub mod server;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
+use crate::proxy;
 
 /// The oldest TLS version that is acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +14,18 @@ pub enum TlsVersion {
     Tls12,
     /// TLS 1.3.
     Tls13,
+}
+
+/// Through which proxy to connect.
+#[derive(Clone, Debug, Default)]
+pub enum Proxy {
+    /// The one that the platform or, without its hook, the environment names.
+    #[default]
+    System,
+    /// None.
+    None,
+    /// This one.
+    Explicit(proxy::Server),
 }
 
 /// How to connect.
@@ -24,6 +37,8 @@ pub struct ConnectOptions {
     pub protocol: String,
     /// A PEM file whose certificates are trusted instead of the system's.
     pub ca_path: Option<PathBuf>,
+    /// Through which proxy to connect.
+    pub proxy: Proxy,
     /// How long an attempt may take.
     pub connect_timeout: Duration,
     /// What the connection may hold and how long it may take.
@@ -44,6 +59,7 @@ impl Default for ConnectOptions {
             headers: Vec::new(),
             protocol: String::new(),
             ca_path: None,
+            proxy: Proxy::System,
             connect_timeout: Duration::from_secs(15),
             limits: Limits::default(),
             min_tls_version: TlsVersion::Tls12,

@@ -8,11 +8,14 @@ use parking_lot::RwLock;
 
 use crate::dispatch::enter_callback;
 use crate::error::{Code, Error, Result};
+use crate::proxy;
 
 /// A question of yes or no.
 pub type Ask = Box<dyn Fn() -> bool + Send + Sync>;
 /// A question about a host; its URL comes second.
 pub type AskAboutHost = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+/// A question about the proxy for a URL: one, or none, or a sentence about what can't be one.
+pub type AskForProxy = Box<dyn Fn(&str) -> Result<Option<proxy::Server>, String> + Send + Sync>;
 
 /// The platform's answers. What is `None` has its default.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub struct Hooks {
     pub has_internet_permission: Option<Ask>,
     /// Whether the program may connect to this host; the URL comes second.
     pub is_host_allowed: Option<AskAboutHost>,
+    /// The system's proxy for a URL, which has no path.
+    pub system_proxy: Option<AskForProxy>,
     /// Whether the CAs that the user has installed are trusted.
     pub trusts_user_ca: Option<Ask>,
     /// Whether the device is one on which servers may run.
@@ -70,6 +75,16 @@ pub(crate) fn check_host(host: &str, url: &str) -> Result<()> {
         Some(false) => Err(Error::code(Code::DomainNotAllowed)),
         _ => Ok(()),
     }
+}
+
+/// Whether the platform is to be asked for its proxy.
+pub(crate) fn knows_proxy() -> bool {
+    has_hooks() && HOOKS.read().as_ref().is_some_and(|hooks| hooks.system_proxy.is_some())
+}
+
+/// The system's proxy for a URL; `None` when there is no such hook. May block.
+pub(crate) fn proxy(url: &str) -> Option<Result<Option<proxy::Server>, String>> {
+    ask(|hooks| hooks.system_proxy.as_ref().map(|hook| hook(url)))
 }
 
 /// Whether the CAs that the user has installed are trusted.

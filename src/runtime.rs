@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
@@ -29,7 +29,7 @@ const CAREFUL: Duration = Duration::from_millis(100);
 const SPARE_LIFE: Duration = Duration::from_secs(1);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
-/// Name lookups that may run at once; they can't be cancelled.
+/// Name lookups, and questions to the platform, that may run at once; they can't be cancelled.
 const LOOKUPS: usize = 4;
 /// Threads for lookups and, beside them, for reading certificates.
 const BLOCKING_THREADS: usize = LOOKUPS + 2;
@@ -80,8 +80,7 @@ pub struct Runtime {
     closing: AtomicBool,
     config: Config,
     sessions: Mutex<HashMap<u64, Option<AbortHandle>>>,
-    lookups: Arc<AtomicUsize>,
-    lookup_places: tokio::sync::Semaphore,
+    lookup_places: Arc<tokio::sync::Semaphore>,
     /// The TLS configurations of this runtime's clients.
     pub(crate) tls: crate::tls::Cache,
 }
@@ -237,8 +236,7 @@ impl Runtime {
             closing: AtomicBool::new(false),
             config,
             sessions: Mutex::default(),
-            lookups: Arc::default(),
-            lookup_places: tokio::sync::Semaphore::new(LOOKUPS),
+            lookup_places: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
             tls: crate::tls::Cache::default(),
         });
         let engine = Arc::new(Engine(Some(engine)));
@@ -297,25 +295,33 @@ impl Runtime {
         make()
     }
 
-    /// The addresses of a host, looked up on a thread that may block.
+    /// The addresses of a host.
     pub(crate) async fn look_up(&self, host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
-        struct Running(Arc<AtomicUsize>);
-        impl Drop for Running {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::Relaxed);
-            }
-        }
-        let place = self.lookup_places.acquire().await.map_err(std::io::Error::other)?;
         let host = host.to_owned();
-        let running = Running(self.lookups.clone());
-        self.lookups.fetch_add(1, Ordering::Relaxed);
-        let lookup = tokio::task::spawn_blocking(move || {
-            let _running = running;
+        self.blocking(move || {
             std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(Vec::from_iter)
+        })
+        .await?
+    }
+
+    /// Does what may block for long and can't be cancelled, a name lookup or a question to the platform, on a
+    /// thread for that. More than [`LOOKUPS`] wait here, so that they hold no thread that others need.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<T> {
+        // Kept by the thread: who waits for it may give up.
+        let place = self.lookup_places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+        let working = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
         });
-        let addresses = lookup.await.map_err(std::io::Error::other)?;
-        drop(place);
-        addresses
+        working.await.map_err(std::io::Error::other)
+    }
+
+    /// How many lookups and questions run.
+    fn lookups(&self) -> usize {
+        LOOKUPS.saturating_sub(self.lookup_places.available_permits())
     }
 
     /// A handle has events: its strand's turn will come.
@@ -558,12 +564,12 @@ impl Runtime {
             // The thread has nothing left to do but to return. Its panic, if any, was reported then.
             let _ = thread.join();
         }
-        self.lookups.load(Ordering::Relaxed) == 0
+        self.lookups() == 0
     }
 
     fn still_busy(&self) -> String {
         let callbacks = self.pool.lock().alive;
-        let lookups = self.lookups.load(Ordering::Relaxed);
+        let lookups = self.lookups();
         match (callbacks, lookups) {
             (0, lookups) => format!("{lookups} name lookup(s) still run, which can't be cancelled."),
             (callbacks, 0) => format!("{callbacks} callback(s) have not returned."),

@@ -94,6 +94,11 @@ impl Target {
         format!("{}:{}", self.url_host(), self.port)
     }
 
+    /// Scheme, host and port as a URL: nothing in it is secret.
+    pub fn base_url(&self) -> String {
+        format!("{}://{}/", if self.secure { "wss" } else { "ws" }, self.address())
+    }
+
     fn has_default_port(&self) -> bool {
         self.port == if self.secure { 443 } else { 80 }
     }
@@ -171,6 +176,7 @@ mod tests {
         assert_eq!((target.host.as_str(), target.port, target.secure), ("::1", 8443, true));
         assert_eq!(target.resource, "/a%20b?c=d");
         assert_eq!(target.authority(), "[::1]:8443");
+        assert_eq!(target.base_url(), "wss://[::1]:8443/");
         assert_eq!(
             (target.origin(false), target.origin(true)),
             ("https://[::1]".into(), "https://[::1]:8443".into())

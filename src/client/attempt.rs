@@ -1,16 +1,17 @@
-//! An attempt to connect, step by step: name, TCP, TLS, opening handshake.
+//! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use parking_lot::Mutex;
 
+use super::dial::{dial, Tried};
 use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
 use crate::connection::{Tcp, Transport};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
+use crate::proxy::{self, Choice, Server};
 use crate::tls;
 use crate::url::Target;
 
@@ -25,67 +26,87 @@ pub(super) struct Opened {
 }
 
 /// Which step is under way, for the error when the time runs out.
-struct Step(AtomicI32);
+struct Progress {
+    step: Mutex<(Phase, String)>,
+    tried: Tried,
+}
 
-impl Step {
-    fn enter(&self, phase: Phase, target: &Target) {
-        log(Level::Debug, || format!("{}: {}", target.address(), phase.name().to_string_lossy()));
-        self.0.store(phase as i32, Ordering::Relaxed);
+impl Progress {
+    /// `doing` begins a sentence.
+    fn enter(&self, phase: Phase, doing: String) {
+        log(Level::Debug, || format!("{}: {doing}", phase.name().to_string_lossy()));
+        *self.step.lock() = (phase, doing);
+        self.tried.clear();
     }
 
-    fn phase(&self) -> Phase {
-        let phase = self.0.load(Ordering::Relaxed);
-        Phase::ALL.iter().copied().find(|known| *known as i32 == phase).unwrap_or(Phase::Call)
+    fn timeout(&self, after: Duration) -> Error {
+        let (phase, doing) = &*self.step.lock();
+        let tried = self.tried.list_after(doing);
+        let message = format!("{doing}{tried} did not end within {} ms.", after.as_millis());
+        Error::event(*phase, Code::Timeout, message)
     }
 }
 
 /// Tries to connect within the time that the options allow.
-pub(super) async fn attempt(client: &Client, target: &Target, options: &ConnectOptions) -> Result<Opened> {
-    let step = Step(AtomicI32::new(Phase::Dns as i32));
-    match tokio::time::timeout(options.connect_timeout, steps(client, target, options, &step)).await {
+pub(super) async fn attempt(
+    client: &Client,
+    target: &Target,
+    options: &ConnectOptions,
+    proxy: &Choice,
+) -> Result<Opened> {
+    let progress = Progress { step: Mutex::new((Phase::Dns, String::new())), tried: Tried::default() };
+    let steps = steps(client, target, options, proxy, &progress);
+    match tokio::time::timeout(options.connect_timeout, steps).await {
         Ok(result) => result,
-        Err(_) => {
-            let (phase, ms) = (step.phase(), options.connect_timeout.as_millis());
-            let doing = match phase {
-                Phase::Dns => "The name lookup of",
-                Phase::Tcp => "The TCP connection to",
-                Phase::Tls => "The TLS handshake with",
-                _ => "The opening handshake with",
-            };
-            let message = format!("{doing} {} did not end within {ms} ms.", target.address());
-            Err(Error::event(phase, Code::Timeout, message))
-        }
+        Err(_) => Err(progress.timeout(options.connect_timeout)),
     }
 }
 
-async fn steps(client: &Client, target: &Target, options: &ConnectOptions, step: &Step) -> Result<Opened> {
+async fn steps(
+    client: &Client,
+    target: &Target,
+    options: &ConnectOptions,
+    proxy: &Choice,
+    progress: &Progress,
+) -> Result<Opened> {
     let mut timings = Timings::default();
     let address = target.address();
 
-    step.enter(Phase::Dns, target);
-    let addresses = match target.host.parse::<IpAddr>() {
-        Ok(address) => vec![SocketAddr::new(address, target.port)],
-        Err(_) => timed(&mut timings.dns, look_up(client, target)).await?,
+    progress.enter(Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
+    let proxy = proxy.choose(&client.runtime, target).await?;
+    let next = Next::new(target, proxy.as_ref());
+    let addresses = look_up(client, &next, progress, &mut timings.dns).await?;
+    let connected = async {
+        let mut stream = connect(&next, &addresses, progress).await?;
+        if let Some(proxy) = &proxy {
+            let kind = proxy.kind().name();
+            progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
+            proxy::open(&mut stream, proxy, target).await?;
+        }
+        Ok(stream)
     };
+    let stream = timed(&mut timings.tcp, connected).await?;
 
-    step.enter(Phase::Tcp, target);
-    let stream = timed(&mut timings.tcp, connect(&address, &addresses)).await?;
-
+    // The server, as errors call it: what answers in its place may be the proxy.
+    let peer = match &proxy {
+        Some(proxy) => format!("{address} through {proxy}"),
+        None => address,
+    };
     let mut transport = match target.secure {
-        false => Transport::Plain(Tcp(stream)),
+        false => Transport::Plain(stream),
         true => {
-            step.enter(Phase::Tls, target);
+            progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
             let config = client.runtime.tls.client_config(&options.into()).await.map_err(|error| Error {
-                message: format!("TLS with {address} can't be set up: {error}"),
+                message: format!("TLS with {peer} can't be set up: {error}"),
                 ..error
             })?;
-            let handshake = tls::connect(config, &target.host, &address, Tcp(stream));
+            let handshake = tls::connect(config, &target.host, &peer, stream);
             Transport::Tls(Box::new(timed(&mut timings.tls, handshake).await?.into()))
         }
     };
 
-    step.enter(Phase::Handshake, target);
-    let request = handshake::Request::new(target, options)?;
+    progress.enter(Phase::Handshake, format!("The opening handshake with {peer}"));
+    let request = handshake::Request::new(target, options, &peer)?;
     let answer = timed(&mut timings.handshake, request.exchange(&mut transport)).await?;
     Ok(Opened {
         transport,
@@ -107,12 +128,54 @@ async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output
     result
 }
 
-async fn look_up(client: &Client, target: &Target) -> Result<Vec<SocketAddr>> {
+/// Who is connected to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.
+struct Next<'a> {
+    host: &'a str,
+    port: u16,
+    /// Host and port, in a sentence.
+    name: String,
+    /// What is looked up, in a sentence.
+    host_name: String,
+    /// The phases of looking up and connecting.
+    phases: (Phase, Phase),
+}
+
+impl<'a> Next<'a> {
+    fn new(target: &'a Target, proxy: Option<&'a Server>) -> Next<'a> {
+        match proxy {
+            None => Next {
+                host: &target.host,
+                port: target.port,
+                name: target.address(),
+                host_name: format!("The host name {}", target.host),
+                phases: (Phase::Dns, Phase::Tcp),
+            },
+            Some(proxy) => Next {
+                host: proxy.host(),
+                port: proxy.port(),
+                name: proxy.to_string(),
+                host_name: format!("The host name of {proxy}"),
+                phases: (Phase::Proxy, Phase::Proxy),
+            },
+        }
+    }
+}
+
+async fn look_up(
+    client: &Client,
+    next: &Next<'_>,
+    progress: &Progress,
+    took: &mut Duration,
+) -> Result<Vec<SocketAddr>> {
+    let Next { host, port, name, host_name, phases: (phase, _) } = next;
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, *port)]);
+    }
+    progress.enter(*phase, format!("The name lookup of {name}"));
     let not_found = |cause: String| {
-        let message = format!("The host name {} could not be resolved: {cause}.", target.host);
-        Error::event(Phase::Dns, Code::NameNotFound, message)
+        Error::event(*phase, Code::NameNotFound, format!("{host_name} could not be resolved: {cause}."))
     };
-    match client.runtime.look_up(&target.host, target.port).await {
+    match timed(took, client.runtime.look_up(host, *port)).await {
         Ok(addresses) if addresses.is_empty() => Err(not_found("it has no address".into())),
         Ok(addresses) => Ok(addresses),
         Err(error) => {
@@ -121,26 +184,19 @@ async fn look_up(client: &Client, target: &Target) -> Result<Vec<SocketAddr>> {
     }
 }
 
-/// Tries the addresses one after another.
-async fn connect(peer: &str, addresses: &[SocketAddr]) -> Result<TcpStream> {
-    let mut failures = Vec::new();
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Only latency is lost without it.
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) => failures.push((address, error)),
-        }
-    }
-    let Some((_, last)) = failures.last() else {
-        return Err(Error::event(Phase::Tcp, Code::NameNotFound, format!("{peer} has no address.")));
+async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress) -> Result<Tcp> {
+    let Next { name, phases: (_, phase), .. } = next;
+    progress.enter(*phase, format!("The TCP connection to {name}"));
+    let Some(stream) = dial(addresses, &progress.tried).await else {
+        let what = format!("Can't connect to {name}");
+        let error = progress.tried.with_last_failure(|last| Error::io(*phase, &what, last));
+        let error = error.unwrap_or_else(|| Error::event(*phase, Code::NameNotFound, format!("{what}.")));
+        return Err(match progress.tried.list_after(&what) {
+            list if list.is_empty() => error,
+            list => Error { message: format!("{what}{list}."), ..error },
+        });
     };
-    let tried: Vec<String> = failures.iter().map(|(address, _)| address.to_string()).collect();
-    let what = match tried.as_slice() {
-        [one] if one == peer => format!("Can't connect to {peer}"),
-        tried => format!("Can't connect to {peer} (tried {})", tried.join(", ")),
-    };
-    Err(Error::io(Phase::Tcp, what, last))
+    // Only latency is lost without it.
+    let _ = stream.set_nodelay(true);
+    Ok(Tcp(stream))
 }

@@ -8,7 +8,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::connection::Transport;
 use crate::error::{Code, Error, Phase, Result};
-use crate::http::{has_token, owned, values, HeadReader, NoHead};
+use crate::http::{has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;
 use crate::url::Target;
 
@@ -35,7 +35,8 @@ pub(super) struct Answer {
 }
 
 impl Request {
-    pub fn new(target: &Target, options: &ConnectOptions) -> Result<Request> {
+    /// `peer` is the server as errors call it.
+    pub fn new(target: &Target, options: &ConnectOptions, peer: &str) -> Result<Request> {
         let key = generate_key();
         let protocols: Vec<String> = options.protocols()?.into_iter().map(str::to_owned).collect();
         let given = |name: &str| {
@@ -68,7 +69,7 @@ impl Request {
             }
         }
         head.push_str("\r\n");
-        Ok(Request { head, accept: derive_accept_key(key.as_bytes()), protocols, peer: target.address() })
+        Ok(Request { head, accept: derive_accept_key(key.as_bytes()), protocols, peer: peer.to_owned() })
     }
 
     /// Sends the request and reads the answer.
@@ -113,12 +114,13 @@ impl Request {
             error => self.invalid(error.to_string()),
         })?;
         let status = response.code.unwrap_or_default();
+        let answer = status_line(&response);
         let headers: &[httparse::Header<'_>] = response.headers;
         if status != 101 {
             if (100..200).contains(&status) {
                 return Ok(None);
             }
-            return Err(self.refused(status, response.reason.unwrap_or_default(), headers));
+            return Err(self.refused(status, answer, headers));
         }
         if response.version != Some(1) {
             return Err(self.invalid("it is not HTTP/1.1"));
@@ -157,10 +159,8 @@ impl Request {
         }
     }
 
-    fn refused(&self, status: u16, reason: &str, headers: &[httparse::Header<'_>]) -> Error {
+    fn refused(&self, status: u16, mut answer: String, headers: &[httparse::Header<'_>]) -> Error {
         let location = headers.iter().find(|header| header.name.eq_ignore_ascii_case("Location"));
-        let reason: String = reason.chars().take(100).collect();
-        let mut answer = format!("{status} {reason}").trim_end().to_owned();
         if let (300..400, Some(location)) = (status, location) {
             let to: String = String::from_utf8_lossy(location.value)
                 .chars()
@@ -182,7 +182,7 @@ impl Request {
     }
 
     fn invalid(&self, what: impl std::fmt::Display) -> Error {
-        let message = format!("{}'s answer to the upgrade is invalid: {what}.", self.peer);
+        let message = format!("The answer to the upgrade from {} is invalid: {what}.", self.peer);
         Error::event(Phase::Handshake, Code::Handshake, message)
     }
 }
@@ -192,7 +192,8 @@ mod tests {
     use super::*;
 
     fn request(options: &ConnectOptions) -> Request {
-        Request::new(&Target::parse("ws://user:pw@example.com:81/chat?x=1").unwrap(), options).unwrap()
+        let target = Target::parse("ws://user:pw@example.com:81/chat?x=1").unwrap();
+        Request::new(&target, options, "example.com:81").unwrap()
     }
 
     fn answer(request: &Request, changes: &[(&str, &str)], added: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! A client: its state, its listeners, and the sessions it goes through one after another.
 
 mod attempt;
+mod dial;
 mod handshake;
 mod reconnect;
 mod session;
@@ -21,6 +22,7 @@ use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
 use crate::platform;
+use crate::proxy::Choice;
 use crate::runtime::Runtime;
 use crate::url::Target;
 
@@ -84,9 +86,9 @@ pub struct ClientListeners {
 /// How long each step of an attempt took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
-    /// The name lookup.
+    /// The name lookup, of the proxy's name if there is a proxy.
     pub dns: Duration,
-    /// The TCP connection.
+    /// The TCP connection, and the way through the proxy.
     pub tcp: Duration,
     /// The TLS handshake.
     pub tls: Duration,
@@ -185,6 +187,7 @@ impl Client {
         if let Some(path) = &options.ca_path {
             crate::tls::check_file(path)?;
         }
+        let proxy = Choice::new(&options.proxy, &target);
         let mut state = self.state.lock();
         match state.stage {
             Stage::Idle => {}
@@ -194,7 +197,7 @@ impl Client {
         let number = self.next_session();
         state.stats = Stats::default();
         state.stage = Stage::Connecting(None);
-        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, target, options)));
+        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, target, options, proxy)));
         Ok(())
     }
 

@@ -62,8 +62,12 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
         | Code::CertIssuer
         | Code::CertInvalid
         | Code::SubProtocol
-        | Code::Handshake => false,
-        Code::HttpStatus => matches!(error.http_status, 408 | 429 | 500..),
+        | Code::Handshake
+        | Code::ProxySetting
+        | Code::ProxyAuth
+        | Code::ProxyAnswer => false,
+        // SOCKS5 has no status, and its refusals are mostly about the moment.
+        Code::HttpStatus | Code::ProxyRefused => matches!(error.http_status, 0 | 408 | 429 | 500..),
         _ => true,
     }
 }

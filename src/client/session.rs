@@ -10,13 +10,20 @@ use crate::connection::{Connection, Owner, Received, ABNORMAL};
 use crate::error::{Code, Error, Phase};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
+use crate::proxy::Choice;
 use crate::runtime::caught;
 use crate::url::Target;
 
 /// A session, to be spawned.
-pub(super) async fn run(client: Arc<Client>, number: u32, target: Target, options: ConnectOptions) {
+pub(super) async fn run(
+    client: Arc<Client>,
+    number: u32,
+    target: Target,
+    options: ConnectOptions,
+    proxy: Choice,
+) {
     let session = Arc::new(Session { client, number });
-    if caught(session.live(target, options)).await.is_none() {
+    if caught(session.live(target, options, proxy)).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
         let (client, error) = (&session.client, Kind::Error(error.into()));
@@ -34,11 +41,11 @@ pub(super) async fn run(client: Arc<Client>, number: u32, target: Target, option
 
 impl Session {
     /// One connection after another, if the options ask for more than one.
-    async fn live(self: &Arc<Self>, target: Target, options: ConnectOptions) {
+    async fn live(self: &Arc<Self>, target: Target, options: ConnectOptions, proxy: Choice) {
         let mut backoff = Backoff::new(options.reconnect);
         loop {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-            let again = match Box::pin(attempt(&self.client, &target, &options)).await {
+            let again = match Box::pin(attempt(&self.client, &target, &options, &proxy)).await {
                 Ok(opened) => {
                     backoff.succeeded();
                     self.converse(opened, &target, &options, &mut backoff).await

@@ -216,9 +216,9 @@ pub struct nsws_client_stats {
     pub bytes_received: u64,
     /// Payload bytes that wait to be sent.
     pub queued_bytes: u64,
-    /// How long the name lookup took, in microseconds; 0 for an address.
+    /// How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an address.
     pub dns_us: u64,
-    /// How long the TCP connection took, in microseconds.
+    /// How long the TCP connection took, and the way through the proxy, in microseconds.
     pub tcp_us: u64,
     /// How long the TLS handshake took, in microseconds; 0 for ws.
     pub tls_us: u64,

@@ -90,6 +90,14 @@ pub const NSWS_DETAIL_MESSAGE_TOO_BIG: i32 = 2302967;
 pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
 /// Detail: the closing handshake did not end in time.
 pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
+/// Detail: what the system says of its proxy (environment or platform hook) can't be used.
+pub const NSWS_DETAIL_PROXY_SETTING: i32 = 2302970;
+/// Detail: the proxy wants a user name and password, or other ones.
+pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
+/// Detail: the proxy would not or could not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
+pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
+/// Detail: the proxy's answer is invalid: it speaks something else.
+pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
 
 /// Detail: a certificate file holds no usable certificate.
 pub const NSWS_DETAIL_CERT_CONTENT: i32 = 2302980;
@@ -112,7 +120,7 @@ pub const NSWS_PHASE_PARSE: i32 = 1;
 pub const NSWS_PHASE_DNS: i32 = 2;
 /// Opening the TCP connection.
 pub const NSWS_PHASE_TCP: i32 = 3;
-/// Getting through the proxy.
+/// Reaching the proxy, its name lookup and TCP connection included, and getting through it.
 pub const NSWS_PHASE_PROXY: i32 = 4;
 /// The TLS handshake.
 pub const NSWS_PHASE_TLS: i32 = 5;

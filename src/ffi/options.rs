@@ -8,12 +8,21 @@ use super::call;
 use super::event::nsws_header;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
-use crate::options::{ConnectOptions, Heartbeat, Limits, TlsVersion, DEFAULT_PING_INTERVAL};
+use crate::options::{ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL};
+use crate::proxy::{Exclusions, Kind, Names, Server};
 
 /// `min_tls_version`: TLS 1.2 or newer, the default.
 pub const NSWS_TLS_1_2: u8 = 12;
 /// `min_tls_version`: TLS 1.3.
 pub const NSWS_TLS_1_3: u8 = 13;
+/// `proxy_mode`: the system's proxy, the default.
+pub const NSWS_PROXY_SYSTEM: u8 = 0;
+/// `proxy_mode`: no proxy.
+pub const NSWS_PROXY_NONE: u8 = 1;
+/// `proxy_mode`: an HTTP proxy, asked to CONNECT.
+pub const NSWS_PROXY_HTTP: u8 = 2;
+/// `proxy_mode`: a SOCKS5 proxy, which looks up the names.
+pub const NSWS_PROXY_SOCKS5: u8 = 3;
 /// `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
 pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
 
@@ -40,6 +49,20 @@ pub struct nsws_connect_options {
     /// certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
     /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
     pub ca_path: *const c_char,
+    /// The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
+    /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
+    pub proxy_host: *const c_char,
+    /// The user name that the proxy is told. NULL or "": none. It goes to an HTTP proxy as Basic authorization
+    /// (no colon in it), to a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters (401).
+    pub proxy_username: *const c_char,
+    /// The password that goes with it; for SOCKS5 1 to 255 bytes. No control characters, not without a user name
+    /// (401).
+    pub proxy_password: *const c_char,
+    /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
+    /// `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
+    /// address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it, in any case: no
+    /// name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+    pub proxy_exclusion_list: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009.
     /// Default 16 MiB, at least 1.
     pub max_receive_size: usize,
@@ -55,7 +78,8 @@ pub struct nsws_connect_options {
     /// lost. 0: for ever. `NSWS_PONG_TIMEOUT_DEFAULT`, or any value up to `ping_interval_ms`; above: 401.
     /// Ignored without a heartbeat.
     pub pong_timeout_ms: u32,
-    /// How long the whole attempt may take, in milliseconds, name lookup to upgrade. Default 15000; 0: 401.
+    /// How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
+    /// 15000; 0: 401.
     pub connect_timeout_ms: u32,
     /// How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
     /// queued included. Default 5000; 0: 401.
@@ -70,12 +94,22 @@ pub struct nsws_connect_options {
     pub reconnect_min_delay_ms: u32,
     /// The longest wait, in milliseconds. Default 30000; below the first one: 401.
     pub reconnect_max_delay_ms: u32,
+    /// The proxy's port, 1 to 65535 (else 401).
+    pub proxy_port: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
     /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
     pub skip_server_cert_verification: u8,
     /// 1: the `Origin` header carries a port that isn't the default one. Default 0.
     pub support_origin_port: u8,
+    /// Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
+    /// (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads it:
+    /// `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`,
+    /// `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty, as
+    /// `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it says otherwise. In
+    /// `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`.
+    /// With a proxy, the server's name is not looked up here. Proxies are used for ws and wss alike, by a tunnel.
+    pub proxy_mode: u8,
 }
 
 /// What nsws_runtime_configure() may be told.
@@ -222,6 +256,10 @@ fn connect_defaults() -> nsws_connect_options {
         header_count: 0,
         protocol: std::ptr::null(),
         ca_path: std::ptr::null(),
+        proxy_host: std::ptr::null(),
+        proxy_username: std::ptr::null(),
+        proxy_password: std::ptr::null(),
+        proxy_exclusion_list: std::ptr::null(),
         max_receive_size: limits.max_receive_size,
         max_send_size: limits.max_send_size,
         send_queue_size: limits.send_queue_size,
@@ -232,9 +270,52 @@ fn connect_defaults() -> nsws_connect_options {
         reconnect_max_attempts: defaults.reconnect.max_attempts,
         reconnect_min_delay_ms: in_ms(defaults.reconnect.min_delay),
         reconnect_max_delay_ms: in_ms(defaults.reconnect.max_delay),
+        proxy_port: 0,
         min_tls_version: NSWS_TLS_1_2,
         skip_server_cert_verification: 0,
         support_origin_port: 0,
+        proxy_mode: NSWS_PROXY_SYSTEM,
+    }
+}
+
+/// What a proxy of this mode speaks, if it is one.
+pub fn proxy_kind(mode: u8) -> Option<Kind> {
+    match mode {
+        NSWS_PROXY_HTTP => Some(Kind::Http),
+        NSWS_PROXY_SOCKS5 => Some(Kind::Socks5),
+        _ => None,
+    }
+}
+
+/// # Safety
+/// Each text is NULL or NUL-terminated.
+unsafe fn read_proxy(given: &nsws_connect_options) -> Result<Proxy> {
+    // SAFETY: as promised to this function.
+    let (host, username, password, list) = unsafe {
+        (
+            text(given.proxy_host, "proxy_host")?.unwrap_or_default(),
+            text(given.proxy_username, "proxy_username")?,
+            text(given.proxy_password, "proxy_password")?,
+            text(given.proxy_exclusion_list, "proxy_exclusion_list")?.unwrap_or_default(),
+        )
+    };
+    let wrong = |sentence| Error::call(Code::Parameter, sentence);
+    if let Some(kind) = proxy_kind(given.proxy_mode) {
+        let exclusions = Exclusions::parse(list, Names::Exact).map_err(wrong)?;
+        let server = Server::new(kind, host, given.proxy_port, username, password, exclusions);
+        return server.map(Proxy::Explicit).map_err(wrong);
+    }
+    let proxy = match given.proxy_mode {
+        NSWS_PROXY_SYSTEM => Proxy::System,
+        NSWS_PROXY_NONE => Proxy::None,
+        other => return Err(wrong(format!("proxy_mode {other} is unknown."))),
+    };
+    let texts = [host, username.unwrap_or_default(), password.unwrap_or_default(), list];
+    match given.proxy_port == 0 && texts.iter().all(|text| text.is_empty()) {
+        true => Ok(proxy),
+        false => Err(wrong(
+            "A proxy is described, but proxy_mode is neither NSWS_PROXY_HTTP nor NSWS_PROXY_SOCKS5.".into(),
+        )),
     }
 }
 
@@ -265,10 +346,13 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     }
     // SAFETY: each is NULL or NUL-terminated.
     let (protocol, ca_path) = unsafe { (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?) };
+    // SAFETY: as above.
+    let proxy = unsafe { read_proxy(&given) }?;
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
         ca_path: ca_path.map(Into::into),
+        proxy,
         connect_timeout: ms(given.connect_timeout_ms),
         limits: Limits {
             max_receive_size: given.max_receive_size,

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::event::nsws_free_fn;
 use super::library::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
 use super::listener::UserData;
-use super::options::{read_struct, write_defaults};
+use super::options::{proxy_kind, read_struct, text, write_defaults, NSWS_PROXY_HTTP, NSWS_PROXY_NONE};
 use super::{call, fork};
 use crate::error::{Code, Error};
 use crate::log::{self, Level};
-use crate::platform::{self, Ask, AskAboutHost, Hooks};
+use crate::platform::{self, Ask, AskAboutHost, AskForProxy, Hooks};
+use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
 ///
@@ -26,6 +27,44 @@ pub type nsws_ask_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> u8
 #[allow(non_camel_case_types)]
 pub type nsws_host_fn =
     Option<unsafe extern "C" fn(host: *const c_char, url: *const c_char, user_data: *mut c_void) -> u8>;
+
+/// The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_system_proxy {
+    /// The size of this struct; nsws_system_proxy_init() sets it.
+    pub struct_size: usize,
+    /// A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
+    pub host: *const c_char,
+    /// The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
+    pub username: *const c_char,
+    /// The password that goes with it.
+    pub password: *const c_char,
+    /// Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
+    pub exclusion_list: *const c_char,
+    /// The port, 1 to 65535.
+    pub port: u32,
+    /// `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
+    pub mode: u8,
+}
+
+/// Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub struct nsws_system_proxy_answer(Result<Option<Server>, String>);
+
+/// Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
+/// there is none.
+///
+/// `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
+/// attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+/// @since 0.1
+#[allow(non_camel_case_types)]
+pub type nsws_system_proxy_fn = Option<
+    unsafe extern "C" fn(url: *const c_char, answer: *mut nsws_system_proxy_answer, user_data: *mut c_void),
+>;
 
 /// What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
 /// @since 0.1
@@ -45,6 +84,9 @@ pub struct nsws_platform {
     /// Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL (an IPv6
     /// address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
     pub is_host_allowed: nsws_host_fn,
+    /// Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't be used
+    /// fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of nsws_connect_options.
+    pub get_system_proxy: nsws_system_proxy_fn,
     /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
     /// thread that may block. Default: no. OpenHarmony only.
     pub trusts_user_ca: nsws_ask_fn,
@@ -63,6 +105,7 @@ fn defaults() -> nsws_platform {
         free_fn: None,
         has_internet_permission: None,
         is_host_allowed: None,
+        get_system_proxy: None,
         trusts_user_ca: None,
         is_tv_device: None,
         log: None,
@@ -112,6 +155,88 @@ pub unsafe extern "C" fn nsws_set_platform(platform: *const nsws_platform) -> i3
     })
 }
 
+fn system_proxy_defaults() -> nsws_system_proxy {
+    nsws_system_proxy {
+        struct_size: size_of::<nsws_system_proxy>(),
+        host: std::ptr::null(),
+        username: std::ptr::null(),
+        password: std::ptr::null(),
+        exclusion_list: std::ptr::null(),
+        port: 0,
+        mode: NSWS_PROXY_HTTP,
+    }
+}
+
+/// Writes the defaults: no proxy.
+///
+/// @param proxy the struct to prepare
+/// @param struct_size sizeof(nsws_system_proxy)
+/// @return 0; 401 for NULL or a size below 8 or above 4096
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_init(proxy: *mut nsws_system_proxy, struct_size: usize) -> i32 {
+    // SAFETY: the parameters' description asks for it.
+    call(|| unsafe { write_defaults(proxy, struct_size, system_proxy_defaults()) })
+}
+
+/// Answers nsws_system_proxy_fn. The last call in it counts.
+///
+/// @param answer what the hook was given
+/// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+/// @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
+/// The hook's thread, inside the hook.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_set(
+    answer: *mut nsws_system_proxy_answer,
+    proxy: *const nsws_system_proxy,
+) -> i32 {
+    call(|| {
+        // SAFETY: NULL, or from the library, which waits for the hook to return.
+        let Some(answer) = (unsafe { answer.as_mut() }) else {
+            return Err(Error::call(Code::Parameter, "answer is NULL."));
+        };
+        // SAFETY: the parameter's description asks for it.
+        let server = unsafe { read_system_proxy(proxy) };
+        answer.0 = match &server {
+            Ok(server) => Ok(server.clone()),
+            Err(error) => Err(format!("The platform's proxy can't be used: {error}")),
+        };
+        server.map(drop)
+    })
+}
+
+/// # Safety
+/// `proxy` is NULL or as [`read_struct`] demands; each text in it is NULL or NUL-terminated.
+unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Result<Option<Server>> {
+    if proxy.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as promised to this function.
+    let given = unsafe { read_struct(proxy, system_proxy_defaults()) }?;
+    // SAFETY: as promised to this function.
+    let (host, username, password, list) = unsafe {
+        (
+            text(given.host, "host")?.unwrap_or_default(),
+            text(given.username, "username")?,
+            text(given.password, "password")?,
+            text(given.exclusion_list, "exclusion_list")?.unwrap_or_default(),
+        )
+    };
+    let wrong = |sentence| Error::call(Code::Parameter, sentence);
+    let kind = match proxy_kind(given.mode) {
+        Some(kind) => kind,
+        None if given.mode == NSWS_PROXY_NONE => return Ok(None),
+        None => return Err(wrong(format!("The mode {} is not that of a system's proxy.", given.mode))),
+    };
+    if host.is_empty() {
+        return Ok(None);
+    }
+    let exclusions = Exclusions::parse_leniently(list, Names::Exact);
+    Server::new(kind, host, given.port, username, password, exclusions).map(Some).map_err(wrong)
+}
+
 fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
     let ask = |hook: nsws_ask_fn| {
         let user_data = user_data.clone();
@@ -131,9 +256,23 @@ fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
             })
         })
     };
+    let system_proxy = {
+        let user_data = user_data.clone();
+        given.get_system_proxy.map(|hook| -> AskForProxy {
+            Box::new(move |url| {
+                let mut answer = nsws_system_proxy_answer(Ok(None));
+                // It has no NUL, or the URL would have been refused.
+                let url = CString::new(url).map_err(|_| "The URL holds a NUL.".to_owned())?;
+                // SAFETY: the caller gave the hook for these arguments; the answer lives until it returns.
+                unsafe { hook(url.as_ptr(), &raw mut answer, user_data.get()) };
+                answer.0
+            })
+        })
+    };
     Hooks {
         has_internet_permission: ask(given.has_internet_permission),
         is_host_allowed,
+        system_proxy,
         trusts_user_ca: ask(given.trusts_user_ca),
         is_tv_device: ask(given.is_tv_device),
     }
