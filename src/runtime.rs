@@ -571,11 +571,13 @@ impl Runtime {
         let callbacks = self.pool.lock().alive;
         let lookups = self.lookups();
         match (callbacks, lookups) {
-            (0, lookups) => format!("{lookups} name lookup(s) still run, which can't be cancelled."),
-            (callbacks, 0) => format!("{callbacks} callback(s) have not returned."),
-            (callbacks, lookups) => {
-                format!("{callbacks} callback(s) have not returned, and {lookups} name lookup(s) still run.")
+            (0, lookups) => {
+                format!("{lookups} name lookup(s) or platform hook(s) still run, which can't be cancelled.")
             }
+            (callbacks, 0) => format!("{callbacks} callback(s) have not returned."),
+            (callbacks, lookups) => format!(
+                "{callbacks} callback(s) have not returned, and {lookups} name lookup(s) or platform hook(s) still run."
+            ),
         }
     }
 }

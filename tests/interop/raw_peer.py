@@ -8,6 +8,7 @@ port, one line per request:
     wait TOKEN KEY N    the number, as soon as it is at least N
     release TOKEN       lets the behaviours go on that wait for it
     forget TOKEN        drops what is known of the token
+    proxy TOKEN WHAT..  a new proxy that does this, see proxy_peer.py: its port
 
 The answer is everything up to the end of the stream. Keys that every behaviour counts: connections,
 upgrades, ended, messages, text, binary, bytes, ordered, pings, pongs, unmasked, close_frames, close_code,
@@ -24,6 +25,8 @@ import socket
 import struct
 import sys
 import urllib.parse
+
+import proxy_peer
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -843,11 +846,14 @@ async def control(reader, writer):
         writer.close()
 
 
-async def command(verb, token, key="", number="1"):
+async def command(verb, token, *arguments):
+    if verb == "proxy":
+        return await proxy_peer.listen(REPORTS[token], *arguments)
     if verb == "wait":
+        key, number = arguments
         return await REPORTS[token].wait(key, int(number))
     if verb == "get":
-        return REPORTS[token].values.get(key, b"")
+        return REPORTS[token].values.get(*arguments, b"")
     if verb == "release":
         REPORTS[token].gate.set()
         return b"released"

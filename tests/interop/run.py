@@ -1,6 +1,6 @@
 """Runs a test program with the peers it talks to, and ends with its status.
 
-    run.py [--wrap COMMAND] [--peers raw,python,node] PROGRAM [ARGUMENTS]
+    run.py [--wrap COMMAND] [--peers raw,python,node,proxies] PROGRAM [ARGUMENTS]
 
 The peers listen on loopback, on ports that the system picks; the program finds them in its environment:
 
@@ -8,6 +8,7 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_ECHO_URL, NSWS_ECHO_WSS_URL, NSWS_WSS_*_PORT      echo_peer.py (Python websockets)
     NSWS_NODE_URL, NSWS_NODE_WSS_URL                       node_peer.js (Node ws)
     NSWS_WSS_TLS_1_2_PORT                                  node_peer.js, nothing newer than TLS 1.2
+    NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
     NSWS_CERT_DIR                                          certs.py
 
 --wrap puts a command before the program's, such as "valgrind --error-exitcode=99". The Python library is
@@ -48,6 +49,7 @@ def commands(wanted, certificates):
         "raw": lambda: ([sys.executable, str(HERE / "raw_peer.py")], {}),
         "python": lambda: ([python(), str(HERE / "echo_peer.py"), certificates], {}),
         "node": lambda: (["node", str(HERE / "node_peer.js"), certificates], {"NODE_PATH": node_path}),
+        "proxies": lambda: ([sys.executable, str(HERE / "proxies.py")], {}),
     }
     return {name: known[name]() for name in wanted}
 
