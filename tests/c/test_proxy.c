@@ -614,6 +614,8 @@ static void a_platform_that_takes_its_time_delays_its_own_attempt_only(void) {
 
 /* The environment's, in a process of its own: this program with a URL. Prints how it went. */
 
+static const char *program;
+
 static int as_child(const char *url) {
     struct recorder *r = new_client();
     nsws_platform platform;
@@ -633,6 +635,8 @@ static int as_child(const char *url) {
     if (error) printf("%s %s\n", nsws_error_name(error->detail), error->text);
     else printf(late ? "nothing\n" : "open\n");
     fflush(stdout);
+    end_recorders();
+    CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
     return harness_failed_checks != 0;
 }
 
@@ -644,7 +648,7 @@ static char *child_says(const char *url, char *const variables[]) {
         if (!strcasestr(*variable, "proxy=")) environment[count++] = *variable;
     while (*variables) environment[count++] = *variables++;
     environment[count] = NULL;
-    char *arguments[] = { "test_proxy", (char *)url, NULL };
+    char *arguments[] = { (char *)program, (char *)url, NULL };
     int ends[2];
     if (pipe(ends) != 0) abort();
     posix_spawn_file_actions_t actions;
@@ -653,7 +657,7 @@ static char *child_says(const char *url, char *const variables[]) {
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
     pid_t child;
-    CHECK_INT(posix_spawn(&child, "/proc/self/exe", &actions, NULL, arguments, environment), 0);
+    CHECK_INT(posix_spawn(&child, program, &actions, NULL, arguments, environment), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     static char said[1000];
@@ -861,6 +865,7 @@ static void addresses_that_do_not_answer_are_told_when_the_time_is_up(void) {
 }
 
 int main(int argc, char **argv) {
+    program = argv[0];
     if (argc == 2) return as_child(argv[1]);
     RUN(an_http_proxy_is_asked_for_a_tunnel_and_looks_up_the_name);
     RUN(an_http_proxy_is_told_user_and_password);
