@@ -54,7 +54,8 @@ pub(super) async fn attempt(
     options: &ConnectOptions,
     proxy: &Choice,
 ) -> Result<Opened> {
-    let progress = Progress { step: Mutex::new((Phase::Dns, String::new())), tried: Tried::default() };
+    let first = (Phase::Proxy, format!("The platform's answer about the proxy for {}", target.address()));
+    let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
     let steps = steps(client, target, options, proxy, &progress);
     match tokio::time::timeout(options.connect_timeout, steps).await {
         Ok(result) => result,
@@ -72,7 +73,6 @@ async fn steps(
     let mut timings = Timings::default();
     let address = target.address();
 
-    progress.enter(Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
     let proxy = proxy.choose(&client.runtime, target).await?;
     let next = Next::new(target, proxy.as_ref());
     let addresses = look_up(client, &next, progress, &mut timings.dns).await?;

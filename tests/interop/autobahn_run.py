@@ -29,7 +29,7 @@ def run(python, client, outdir):
         )
         try:
             port = listening_port(server)
-            done = subprocess.run([client, f"ws://127.0.0.1:{port}", AGENT])
+            done = subprocess.run([client, f"ws://127.0.0.1:{port}", AGENT], env={**os.environ, "no_proxy": "*"})
         finally:
             server.stdin.close()
             try:

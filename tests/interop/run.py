@@ -13,7 +13,7 @@ The peers listen on loopback, on ports that the system picks; the program finds 
 
 --wrap puts a command before the program's, such as "valgrind --error-exitcode=99". The Python library is
 taken from the Python that runs this, else from build/venv; Node's from NODE_PATH, else from build/node.
-A peer ends when its standard input does, so none outlives this, however this ends.
+Variables that name a proxy don't reach the program. A peer ends when its standard input does, so none outlives this, however this ends.
 """
 
 import argparse
@@ -65,6 +65,11 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def without_proxies(environment):
+    """The tests stay on this machine, whatever proxy the tester's environment names."""
+    return {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
+
+
 def first_line(name, peer):
     """What the peer says when it is ready: its part of the environment."""
     signal.signal(signal.SIGALRM, lambda *_: sys.exit(f"run.py: the {name} peer was not ready in {READY_SECONDS} s"))
@@ -111,7 +116,7 @@ def main():
                 environment.update(first_line(name, peer))
             program = subprocess.Popen(
                 shlex.split(options.wrap) + options.program,
-                env={**os.environ, **environment},
+                env={**without_proxies(os.environ), **environment},
                 preexec_fn=die_with_parent,
             )
             try:
