@@ -563,9 +563,13 @@ static void every_code_has_its_name_and_message(void) {
     NAMED(NSWS_DETAIL_MESSAGE_TOO_BIG);
     NAMED(NSWS_DETAIL_HEARTBEAT_LOST);
     NAMED(NSWS_DETAIL_CLOSE_TIMEOUT);
+    NAMED(NSWS_DETAIL_PROXY_SETTING);
+    NAMED(NSWS_DETAIL_PROXY_AUTH);
+    NAMED(NSWS_DETAIL_PROXY_REFUSED);
+    NAMED(NSWS_DETAIL_PROXY_ANSWER);
 #undef NAMED
 
-    static const int32_t none[] = { -1, 1, 202, 400, 2302000, 2302008, 2302899, 2302909, 2302949, 2302999 + 1, INT32_MAX, INT32_MIN };
+    static const int32_t none[] = { -1, 1, 202, 400, 2302000, 2302008, 2302899, 2302949, 2302999 + 1, INT32_MAX, INT32_MIN };
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
         CHECK_STR(nsws_error_name(none[i]), "NSWS_ERR_UNKNOWN");
         CHECK(nsws_error_message(none[i]) != NULL);
