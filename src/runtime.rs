@@ -81,6 +81,7 @@ pub struct Runtime {
     config: Config,
     sessions: Mutex<HashMap<u64, Option<AbortHandle>>>,
     lookup_places: Arc<tokio::sync::Semaphore>,
+    lookups: Arc<Lookups>,
     /// The TLS configurations of this runtime's clients.
     pub(crate) tls: crate::tls::Cache,
 }
@@ -107,6 +108,44 @@ struct Pool {
     watchdog_asleep: bool,
     threads: Vec<JoinHandle<()>>,
     session_count: u64,
+}
+
+/// The lookups, and questions to the platform, that run.
+#[derive(Default)]
+struct Lookups {
+    running: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// One of them, with its place.
+struct Lookup {
+    lookups: Arc<Lookups>,
+    _place: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Lookups {
+    fn begin(lookups: &Arc<Lookups>, place: tokio::sync::OwnedSemaphorePermit) -> Lookup {
+        *lookups.running.lock() += 1;
+        Lookup { lookups: lookups.clone(), _place: place }
+    }
+
+    /// Waits for their end; whether all have.
+    fn wait(&self, deadline: Instant) -> bool {
+        let mut running = self.running.lock();
+        while *running > 0 {
+            if self.ended.wait_until(&mut running, deadline).timed_out() {
+                break;
+            }
+        }
+        *running == 0
+    }
+}
+
+impl Drop for Lookup {
+    fn drop(&mut self) {
+        *self.lookups.running.lock() -= 1;
+        self.lookups.ended.notify_all();
+    }
 }
 
 /// The tokio runtime, which must not be dropped where it could wait.
@@ -200,7 +239,7 @@ pub fn shutdown(timeout: Duration, release_all: impl FnOnce()) -> Result<()> {
         runtime.end(engine, deadline);
         left_behind.push(runtime);
     }
-    left_behind.retain(|runtime| !runtime.join(deadline));
+    left_behind.retain(|runtime| !(runtime.join(deadline) && runtime.lookups.wait(deadline)));
     let busy = left_behind.first().map(|runtime| runtime.still_busy());
     let mut current = CURRENT.lock();
     current.shutting_down = false;
@@ -237,6 +276,7 @@ impl Runtime {
             config,
             sessions: Mutex::default(),
             lookup_places: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
+            lookups: Arc::default(),
             tls: crate::tls::Cache::default(),
         });
         let engine = Arc::new(Engine(Some(engine)));
@@ -310,18 +350,14 @@ impl Runtime {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> std::io::Result<T> {
-        // Kept by the thread: who waits for it may give up.
         let place = self.lookup_places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+        // Kept by the thread: who waits for it may give up.
+        let running = Lookups::begin(&self.lookups, place);
         let working = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _running = running;
             work()
         });
         working.await.map_err(std::io::Error::other)
-    }
-
-    /// How many lookups and questions run.
-    fn lookups(&self) -> usize {
-        LOOKUPS.saturating_sub(self.lookup_places.available_permits())
     }
 
     /// A handle has events: its strand's turn will come.
@@ -547,7 +583,7 @@ impl Runtime {
         }
     }
 
-    /// Waits for the threads to end; whether all of them, and the lookups, have.
+    /// Waits for the threads to end; whether all of them have.
     fn join(&self, deadline: Instant) -> bool {
         let mut pool = self.pool.lock();
         while pool.alive > 0 {
@@ -564,12 +600,12 @@ impl Runtime {
             // The thread has nothing left to do but to return. Its panic, if any, was reported then.
             let _ = thread.join();
         }
-        self.lookups() == 0
+        true
     }
 
     fn still_busy(&self) -> String {
         let callbacks = self.pool.lock().alive;
-        let lookups = self.lookups();
+        let lookups = *self.lookups.running.lock();
         match (callbacks, lookups) {
             (0, lookups) => {
                 format!("{lookups} name lookup(s) or platform hook(s) still run, which can't be cancelled.")
