@@ -242,10 +242,11 @@ pub(crate) trait Actor: Send + Sync + 'static {
     type Views: Default;
 
     fn mailbox(&self) -> &Mailbox<Self::Event>;
-    /// Calls the listeners of one event.
-    fn deliver(&self, event: Self::Event, views: &mut Self::Views);
-    /// The payload that an event holds, in bytes.
-    fn weight(event: &Self::Event) -> usize;
+    /// Takes what comes first of the events that wait and calls its listeners; how many bytes of payload it had.
+    /// An event that holds several messages stays until the last.
+    fn deliver(&self, waiting: &mut VecDeque<Self::Event>, views: &mut Self::Views) -> Option<usize>;
+    /// How much an event holds: what is delivered at once counts as one, and has so many bytes of payload.
+    fn size(event: &Self::Event) -> (usize, usize);
     /// What the event takes room of: its connection's.
     fn room<'a>(&'a self, event: &'a Self::Event) -> &'a Room;
     /// The event's connection has room again.
@@ -278,13 +279,10 @@ impl<E: Send> Mailbox<E> {
         if mailbox.closed.load(Ordering::Acquire) {
             return;
         }
-        let (before, mut bytes) = (state.events.len(), 0);
         for event in events {
-            bytes += A::weight(&event);
+            let (count, bytes) = A::size(&event);
+            actor.room(&event).fill(count, bytes);
             state.events.push_back(event);
-        }
-        if let Some(last) = state.events.back() {
-            actor.room(last).fill(state.events.len() - before, bytes);
         }
         if state.phase == Phase::Idle && !state.events.is_empty() {
             state.phase = Phase::Ready;
@@ -345,11 +343,12 @@ impl<A: Actor> Strand for A {
             state.phase = Phase::Running;
             std::mem::take(&mut state.events)
         };
-        for_each_run(&*self, &batch, |event, events, bytes| {
-            if self.room(event).empty(events, bytes) {
+        for event in &batch {
+            let (count, bytes) = A::size(event);
+            if self.room(event).empty(count, bytes) {
                 self.resume(event);
             }
-        });
+        }
         let busy = batch.len() > KEPT_CAPACITY;
         if holding {
             *mailbox.held_back.lock() = Some(Vec::new());
@@ -378,24 +377,6 @@ impl<A: Actor> Strand for A {
     }
 }
 
-/// Goes through the events by runs of one connection: one event of the run, how many they are, their bytes.
-fn for_each_run<A: Actor>(
-    actor: &A,
-    events: &VecDeque<A::Event>,
-    mut each: impl FnMut(&A::Event, usize, usize),
-) {
-    let mut events = events.iter().peekable();
-    while let Some(event) = events.next() {
-        let (mut count, mut bytes) = (1, A::weight(event));
-        let same = |next: &&A::Event| std::ptr::eq(actor.room(next), actor.room(event));
-        while let Some(next) = events.next_if(same) {
-            count += 1;
-            bytes += A::weight(next);
-        }
-        each(event, count, bytes);
-    }
-}
-
 /// Delivers until the batch is empty, a call was long, or the mailbox is closed. How many calls there were;
 /// `None` when one was long.
 fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<u32> {
@@ -403,9 +384,8 @@ fn deliver_batch<A: Actor>(actor: &A, batch: &mut VecDeque<A::Event>) -> Option<
     let mut views = A::Views::default();
     let (mut calls, mut weight, mut since) = (0, 0, Instant::now());
     while !closed.load(Ordering::Acquire) {
-        let Some(event) = batch.pop_front() else { break };
-        weight += A::weight(&event) as u64;
-        actor.deliver(event, &mut views);
+        let Some(bytes) = actor.deliver(batch, &mut views) else { break };
+        weight += bytes as u64;
         calls += 1;
         if calls % TIMED_TOGETHER == 0 || batch.is_empty() {
             let now = Instant::now();
@@ -432,7 +412,10 @@ trait FinishBatch: Actor + Sized {
             mailbox.ended.notify_all();
             return false;
         }
-        for_each_run(self, &left, |event, events, bytes| self.room(event).fill(events, bytes));
+        for event in &left {
+            let (count, bytes) = Self::size(event);
+            self.room(event).fill(count, bytes);
+        }
         left.append(&mut state.events);
         if left.is_empty() && left.capacity() > KEPT_CAPACITY && !busy {
             left = VecDeque::new();

@@ -8,6 +8,7 @@ mod session;
 
 pub use reconnect::Reconnect;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,9 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::connection::{self, CloseFrame, Connection, Payload, Received, Traffic, ABNORMAL, GOING_AWAY};
+use crate::connection::{
+    self, CloseFrame, Connection, Messages, Payload, Received, Traffic, ABNORMAL, GOING_AWAY,
+};
 pub use crate::connection::{CloseEvent, DrainEvent};
 use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
@@ -115,7 +118,7 @@ pub(crate) struct Event {
 enum Kind {
     HeaderReceive(Box<HeaderReceiveEvent>),
     Open(Box<OpenEvent>),
-    Message(Received),
+    Messages(Messages),
     Drain(usize),
     Error(Box<Error>),
     Close(Box<CloseEvent>),
@@ -328,9 +331,6 @@ impl Client {
         if event.session != self.session.load(Ordering::Relaxed) {
             return false;
         }
-        if matches!(event.kind, Kind::Message(_)) {
-            return true;
-        }
         let mut state = self.state.lock();
         if event.session != self.session.load(Ordering::Relaxed) {
             return false;
@@ -364,30 +364,40 @@ impl Actor for Client {
         &self.mailbox
     }
 
-    fn deliver(&self, event: Event, views: &mut Self::Views) {
-        if !self.enter(&event) {
-            return;
-        }
+    fn deliver(&self, waiting: &mut VecDeque<Event>, views: &mut Self::Views) -> Option<usize> {
         let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
-        let (message, data_end) = views;
-        match event.kind {
-            Kind::HeaderReceive(event) => listeners.header_receive.emit(&event, closed),
-            Kind::Open(event) => listeners.open.emit(&event, closed),
-            Kind::Message(event) => {
-                listeners.message.emit_in(&event, closed, message);
-                listeners.data_end.emit_in(&DataEndEvent, closed, data_end);
+        let first = waiting.front_mut()?;
+        if let Kind::Messages(messages) = &mut first.kind {
+            let counts = first.session == self.session.load(Ordering::Relaxed);
+            let Some((message, is_last)) = messages.next().filter(|_| counts) else {
+                waiting.pop_front();
+                return Some(0);
+            };
+            if is_last {
+                waiting.pop_front();
             }
-            Kind::Drain(queued_bytes) => listeners.drain.emit(&DrainEvent { queued_bytes }, closed),
-            Kind::Error(error) => listeners.error.emit(&error, closed),
-            Kind::Close(event) => listeners.close.emit(&event, closed),
-            Kind::Reconnecting(event) => listeners.reconnecting.emit(&event, closed),
+            let (message_view, data_end_view) = views;
+            listeners.message.emit_in(&message, closed, message_view);
+            listeners.data_end.emit_in(&DataEndEvent, closed, data_end_view);
+            return Some(message.data.len());
         }
+        let event = waiting.pop_front().filter(|event| self.enter(event));
+        match event.map(|event| event.kind) {
+            None | Some(Kind::Messages(_)) => {}
+            Some(Kind::HeaderReceive(event)) => listeners.header_receive.emit(&event, closed),
+            Some(Kind::Open(event)) => listeners.open.emit(&event, closed),
+            Some(Kind::Drain(queued_bytes)) => listeners.drain.emit(&DrainEvent { queued_bytes }, closed),
+            Some(Kind::Error(error)) => listeners.error.emit(&error, closed),
+            Some(Kind::Close(event)) => listeners.close.emit(&event, closed),
+            Some(Kind::Reconnecting(event)) => listeners.reconnecting.emit(&event, closed),
+        }
+        Some(0)
     }
 
-    fn weight(event: &Event) -> usize {
+    fn size(event: &Event) -> (usize, usize) {
         match &event.kind {
-            Kind::Message(message) => message.data.len(),
-            _ => 0,
+            Kind::Messages(messages) => messages.size(),
+            _ => (1, 0),
         }
     }
 

@@ -120,8 +120,8 @@ struct Session {
 }
 
 impl Owner for Session {
-    fn received(&self, messages: &mut Vec<Received>) {
-        self.client.post(self.number, messages.drain(..).map(Kind::Message));
+    fn received(&self, messages: Vec<Received>) {
+        self.client.post(self.number, [Kind::Messages(messages.into())]);
     }
 
     fn has_room(&self) -> bool {

@@ -57,8 +57,8 @@ const BURST: Duration = Duration::from_micros(50);
 
 /// What the connection tells the object that it belongs to.
 pub(crate) trait Owner: Send + Sync {
-    /// Messages have arrived; takes them all.
-    fn received(&self, messages: &mut Vec<Received>);
+    /// Messages have arrived, at least one.
+    fn received(&self, messages: Vec<Received>);
     /// Whether more messages may be read now. If not, the owner wakes the connection later.
     fn has_room(&self) -> bool;
     /// The send queue was full and has room again.
@@ -74,6 +74,29 @@ pub struct Received {
     pub data: Bytes,
     /// Whether it is text, and then valid UTF-8.
     pub is_text: bool,
+}
+
+/// Messages that arrived together and wait to be delivered one by one.
+pub(crate) struct Messages(std::vec::IntoIter<Received>);
+
+impl From<Vec<Received>> for Messages {
+    fn from(messages: Vec<Received>) -> Self {
+        Messages(messages.into_iter())
+    }
+}
+
+impl Messages {
+    /// The next message, and whether it is the last.
+    pub fn next(&mut self) -> Option<(Received, bool)> {
+        let message = self.0.next()?;
+        Some((message, self.0.as_slice().is_empty()))
+    }
+
+    /// How many they are, and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        let messages = self.0.as_slice();
+        (messages.len(), messages.iter().map(|message| message.data.len()).sum())
+    }
 }
 
 /// Figures of a connection.
@@ -121,8 +144,10 @@ struct Link {
     blocked: bool,
     pulse: Pulse,
     received: Vec<Received>,
-    /// tungstenite has told of all that was read.
-    all_parsed: bool,
+    /// How many the last read brought.
+    last_received: usize,
+    /// Messages and control frames that tungstenite has told of.
+    told: u64,
     messages_received: u64,
     bytes_received: u64,
     /// Received since the last send, so that the next send is worth a write of its own.
@@ -199,7 +224,8 @@ impl Connection {
             blocked: false,
             pulse: Pulse::new(limits.heartbeat, Instant::now()),
             received: Vec::new(),
-            all_parsed: false,
+            last_received: 0,
+            told: 0,
             messages_received: 0,
             bytes_received: 0,
             answering: true,
@@ -414,8 +440,16 @@ impl Connection {
         }
         let (mut bytes, mut more) = (0, true);
         for _ in 0..READ_BATCH {
-            link.all_parsed = false;
-            let (data, is_text) = match link.socket.read() {
+            if link.has_told_all() {
+                self.fit_buffers(link, now);
+                if !link.socket.get_mut().is_readable() {
+                    more = false;
+                    break;
+                }
+            }
+            let read = link.socket.read();
+            link.told += u64::from(read.is_ok());
+            let (data, is_text) = match read {
                 Ok(Message::Text(text)) => (Bytes::from(text), true),
                 Ok(Message::Binary(data)) => (data, false),
                 Ok(Message::Pong(payload)) => {
@@ -439,11 +473,6 @@ impl Connection {
                     continue;
                 }
                 Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                    link.all_parsed = true;
-                    if link.socket.get_mut().end_pause() {
-                        self.fit_buffers(link, now);
-                        continue;
-                    }
                     more = false;
                     break;
                 }
@@ -453,10 +482,13 @@ impl Connection {
                     break;
                 }
             };
-            self.fit_buffers(link, now);
             bytes += data.len();
             link.messages_received += 1;
             link.bytes_received += data.len() as u64;
+            if link.received.is_empty() {
+                // As many as the last time are likely.
+                link.received.reserve(link.last_received);
+            }
             link.received.push(Received { data, is_text });
             if bytes > READ_BATCH_BYTES {
                 break;
@@ -466,8 +498,10 @@ impl Connection {
             link.pulse.heard(now);
             link.answering = true;
         }
-        if !link.received.is_empty() {
-            self.owner.received(&mut link.received);
+        let received = std::mem::take(&mut link.received);
+        link.last_received = received.len();
+        if !received.is_empty() {
+            self.owner.received(received);
         }
         more
     }
@@ -484,11 +518,12 @@ impl Connection {
         if large == link.has_large_buffers {
             return;
         }
-        let between_messages = link.all_parsed && link.socket.get_ref().scan.is_between_messages();
+        let between_messages = link.has_told_all() && link.socket.get_ref().scan.is_between_messages();
         if !between_messages {
-            link.socket.get_mut().pause_between_messages = true;
+            link.socket.get_mut().stops_between_frames = true;
         } else if link.is_free() && !link.dirty {
-            let door = std::mem::replace(link.socket.get_mut(), Door::closed());
+            let mut door = std::mem::replace(link.socket.get_mut(), Door::closed());
+            door.stops_between_frames = false;
             let reads = if large { LARGE_READS } else { SMALL_READS };
             link.socket = new_socket(door, link.role, &self.limits, reads);
             if !large {
@@ -678,6 +713,11 @@ enum Clock {
 }
 
 impl Link {
+    /// tungstenite has told of all that was read, and holds nothing.
+    fn has_told_all(&self) -> bool {
+        self.socket.get_ref().scan.is_all(self.told)
+    }
+
     /// Nothing waits in it, and it takes messages.
     fn is_free(&self) -> bool {
         self.frames.is_empty() && !self.blocked && !self.close_sent && self.ending.is_none()

@@ -16,6 +16,10 @@ pub struct Scan {
     payload: u64,
     /// Between the fragments of a message.
     fragmented: bool,
+    /// The frame that has begun is the last of something to tell: a message, or a control frame.
+    tells: bool,
+    /// Whole messages and control frames so far.
+    told: u64,
     large: bool,
 }
 
@@ -23,6 +27,11 @@ impl Scan {
     /// Whether the bytes so far end with a whole message.
     pub fn is_between_messages(&self) -> bool {
         self.have == 0 && self.payload == 0 && !self.fragmented
+    }
+
+    /// Whether the bytes so far end with a whole frame, and hold as many messages and control frames as that.
+    pub fn is_all(&self, told: u64) -> bool {
+        self.told == told && self.have == 0 && self.payload == 0
     }
 
     /// Whether a large frame has begun since this was asked last.
@@ -41,6 +50,7 @@ impl Scan {
                 let rest = bytes.len().min(self.rest_of_frame());
                 bytes = bytes.get(rest..).unwrap_or_default();
                 self.payload -= rest as u64;
+                self.count();
                 continue;
             }
             let had = self.have;
@@ -62,9 +72,18 @@ impl Scan {
             self.have = 0;
             self.payload = frame.payload;
             self.large |= frame.payload > LARGE as u64;
+            self.tells = frame.is_control || frame.is_final;
             if !frame.is_control {
                 self.fragmented = !frame.is_final;
             }
+            self.count();
+        }
+    }
+
+    /// The frame may be complete.
+    fn count(&mut self) {
+        if self.payload == 0 && self.tells {
+            self.told += 1;
         }
     }
 
@@ -141,12 +160,14 @@ mod tests {
         let stream = messages.concat();
         for step in [1, 2, 3, 7, 1000] {
             let (mut scan, mut at) = (Scan::default(), 0);
+            let frames = messages.len() as u64 + 1; // one ping is between fragments
             for piece in stream.chunks(step) {
                 scan.feed(piece);
                 at += piece.len();
                 assert_eq!(scan.is_between_messages(), ends.contains(&at), "{step} {at}");
             }
             assert!(scan.take_large() && !scan.take_large());
+            assert!(scan.is_all(frames) && !scan.is_all(frames - 1), "{step}");
         }
     }
 

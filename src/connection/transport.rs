@@ -144,9 +144,8 @@ pub struct Door {
     pub scan: Scan,
     /// Reads in a row that filled the buffer.
     full_reads: u32,
-    /// Reads end with the frame, and between messages there is a pause.
-    pub pause_between_messages: bool,
-    paused: bool,
+    /// Reads end with the frame, so that there comes a moment between messages.
+    pub stops_between_frames: bool,
 }
 
 impl Door {
@@ -163,8 +162,7 @@ impl Door {
             heard: false,
             scan: Scan::default(),
             full_reads: 0,
-            pause_between_messages: false,
-            paused: false,
+            stops_between_frames: false,
         }
     }
 
@@ -183,10 +181,15 @@ impl Door {
         self.scan.take_large() || full
     }
 
-    /// Whether the last read was refused only to pause between messages; the next will not be.
-    pub fn end_pause(&mut self) -> bool {
-        self.pause_between_messages &= !self.paused;
-        std::mem::take(&mut self.paused)
+    /// Whether a read may bring something. If not, the task is woken when it may.
+    pub fn is_readable(&mut self) -> bool {
+        match &self.transport {
+            Some(Transport::Plain(tcp)) if self.early.is_empty() => {
+                tcp.0.poll_read_ready(&mut Context::from_waker(&self.waker)).is_ready()
+            }
+            // TLS may hold what it has decrypted.
+            _ => true,
+        }
     }
 
     pub fn transport(&mut self) -> io::Result<&mut Transport> {
@@ -207,12 +210,7 @@ impl Door {
 
 impl Read for Door {
     fn read(&mut self, mut buf: &mut [u8]) -> io::Result<usize> {
-        if self.pause_between_messages {
-            // tungstenite asks for more when it has told of all that it has.
-            if self.scan.is_between_messages() {
-                self.paused = true;
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
+        if self.stops_between_frames {
             let rest = self.scan.rest_of_frame();
             if (1..buf.len()).contains(&rest) {
                 buf = buf.split_at_mut(rest).0;

@@ -1,9 +1,7 @@
 //! One accepted connection, as the server's listeners know it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-
-use parking_lot::Mutex;
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::event::Peer;
 use super::live::{Event, Kind, Server, CONNECTIONS};
@@ -17,8 +15,7 @@ pub struct Accepted {
     peer: Peer,
     handle: OnceLock<u64>,
     pub(super) room: Room,
-    /// `None` once `close` was delivered or the server is destroyed.
-    connection: Mutex<Option<Arc<Connection>>>,
+    connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
 }
@@ -30,7 +27,7 @@ impl Accepted {
             peer,
             handle: OnceLock::new(),
             room: Room::default(),
-            connection: Mutex::new(None),
+            connection: OnceLock::new(),
             known: AtomicBool::new(false),
         })
     }
@@ -61,7 +58,7 @@ impl Accepted {
 
     /// [`Connection::send_behind`].
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
-        self.connection.lock().as_ref()?.send_behind(payload)
+        self.connection.get()?.send_behind(payload)
     }
 
     /// Closes the connection.
@@ -77,14 +74,13 @@ impl Accepted {
     }
 
     fn open_connection(&self) -> Result<Arc<Connection>> {
-        self.connection.lock().clone().ok_or_else(|| Error::code(Code::NotConnected))
+        self.connection.get().cloned().ok_or_else(|| Error::code(Code::NotConnected))
     }
 
     /// From now on the connection can be used.
     pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
         let handle = CONNECTIONS.insert(self.clone())?;
-        let _ = self.handle.set(handle);
-        *self.connection.lock() = Some(connection);
+        let _ = (self.handle.set(handle), self.connection.set(connection));
         Ok(())
     }
 
@@ -117,34 +113,43 @@ impl Accepted {
         }
     }
 
-    /// The handle is stale, and nothing can be sent any more.
+    /// The handle is stale from now on.
     pub(super) fn retire(&self) {
         // It may be gone already.
         let _ = CONNECTIONS.remove(self.handle());
-        *self.connection.lock() = None;
     }
 }
 
-/// An accepted connection as its [`Connection`] sees it. The circle of references ends when it retires.
-pub(super) struct Seat(pub Arc<Accepted>);
+/// An accepted connection as its [`Connection`] sees it, which is owned by it.
+pub(super) struct Seat(Weak<Accepted>);
+
+impl Seat {
+    pub fn of(accepted: &Arc<Accepted>) -> Arc<Seat> {
+        Arc::new(Seat(Arc::downgrade(accepted)))
+    }
+
+    fn post(&self, kind: Kind) {
+        if let Some(accepted) = self.0.upgrade() {
+            let server = accepted.server.clone();
+            server.post([Event { connection: Some(accepted), kind }]);
+        }
+    }
+}
 
 impl Owner for Seat {
-    fn received(&self, messages: &mut Vec<Received>) {
-        let events = messages
-            .drain(..)
-            .map(|message| Event { connection: Some(self.0.clone()), kind: Kind::Message(message) });
-        self.0.server.post(events);
+    fn received(&self, messages: Vec<Received>) {
+        self.post(Kind::Messages(messages.into()));
     }
 
     fn has_room(&self) -> bool {
-        self.0.room.is_left()
+        self.0.upgrade().is_none_or(|accepted| accepted.room.is_left())
     }
 
     fn drained(&self, queued_bytes: usize) {
-        self.0.server.post([Event { connection: Some(self.0.clone()), kind: Kind::Drain(queued_bytes) }]);
+        self.post(Kind::Drain(queued_bytes));
     }
 
     fn hold_back(&self, connection: &Arc<Connection>) -> bool {
-        self.0.server.mailbox.hold_back(connection)
+        self.0.upgrade().is_some_and(|accepted| accepted.server.mailbox.hold_back(connection))
     }
 }

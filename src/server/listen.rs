@@ -302,7 +302,7 @@ async fn admit(
 async fn converse(server: &Arc<Server>, listening: &Arc<Listening>, opened: Opened) {
     let Opened { accepted, transport, early, connect, permit } = opened;
     let peer = accepted.peer();
-    let owner = Arc::new(Seat(accepted.clone()));
+    let owner = Seat::of(&accepted);
     let connection = Connection::new(
         transport,
         Role::Server,

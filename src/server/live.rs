@@ -1,6 +1,6 @@
 //! A server: its state, its listeners, and the connections that it has accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::accepted::Accepted;
 use super::event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners};
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
-use crate::connection::{Broadcast, CloseEvent, Connection, DrainEvent, Payload, Received};
+use crate::connection::{Broadcast, CloseEvent, Connection, DrainEvent, Messages, Payload, Received};
 use crate::dispatch::{in_callback, Actor, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
@@ -45,7 +45,7 @@ pub(crate) struct Event {
 pub(crate) enum Kind {
     Accept(Box<(ConnectEvent, oneshot::Sender<(ConnectEvent, u16)>)>),
     Connect(Box<ConnectEvent>),
-    Message(Received),
+    Messages(Messages),
     Drain(usize),
     Error(Box<Error>),
     Close(Box<CloseEvent>),
@@ -296,19 +296,30 @@ impl Actor for Server {
         &self.mailbox
     }
 
-    fn deliver(&self, event: Event, messages: &mut Self::Views) {
+    fn deliver(&self, waiting: &mut VecDeque<Event>, views: &mut Self::Views) -> Option<usize> {
         let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
-        let (connection, kind) = match (event.connection, event.kind) {
-            (Some(connection), Kind::Message(event)) => {
-                let message = Of { connection, event };
-                let _delivering = Delivering(&message.connection);
-                return listeners.message.emit_in(&message, closed, messages);
+        let first = waiting.front_mut()?;
+        if let (lent @ Some(_), Kind::Messages(messages)) = (&mut first.connection, &mut first.kind) {
+            let (event, is_last) = messages.next()?;
+            // The message borrows the reference to the connection from those behind it.
+            let message = Of { connection: lent.take()?, event };
+            if is_last {
+                waiting.pop_front();
             }
-            (Some(connection), kind) => (connection, kind),
-            (None, Kind::Error(error)) => {
-                return listeners.error.emit(&ServerError { connection: None, error: *error }, closed)
+            let delivering = Delivering(&message.connection);
+            listeners.message.emit_in(&message, closed, views);
+            drop(delivering);
+            if let Some(next) = waiting.front_mut().filter(|_| !is_last) {
+                next.connection = Some(message.connection);
             }
-            (None, _) => return,
+            return Some(message.event.data.len());
+        }
+        let Event { connection, kind } = waiting.pop_front()?;
+        let Some(connection) = connection else {
+            if let Kind::Error(error) = kind {
+                listeners.error.emit(&ServerError { connection: None, error: *error }, closed);
+            }
+            return Some(0);
         };
         let _delivering = Delivering(&connection);
         let of = connection.clone();
@@ -318,7 +329,7 @@ impl Actor for Server {
                 connection.tell();
                 listeners.connect.emit(&Of { connection: of, event: *event }, closed);
             }
-            Kind::Message(_) => {}
+            Kind::Messages(_) => {}
             Kind::Drain(queued_bytes) => {
                 listeners.drain.emit(&Of { connection: of, event: DrainEvent { queued_bytes } }, closed);
             }
@@ -330,12 +341,13 @@ impl Actor for Server {
                 self.forget(&connection);
             }
         }
+        Some(0)
     }
 
-    fn weight(event: &Event) -> usize {
+    fn size(event: &Event) -> (usize, usize) {
         match &event.kind {
-            Kind::Message(message) => message.data.len(),
-            _ => 0,
+            Kind::Messages(messages) => messages.size(),
+            _ => (1, 0),
         }
     }
 
