@@ -58,46 +58,6 @@
 #include <stdint.h>
 
 /**
- * Normal closure.
- */
-#define NORMAL 1000
-
-/**
- * This side is going away.
- */
-#define GOING_AWAY 1001
-
-/**
- * The peer broke the protocol.
- */
-#define PROTOCOL_ERROR 1002
-
-/**
- * The close frame held no code; never sent.
- */
-#define NO_STATUS 1005
-
-/**
- * There was no close frame; never sent.
- */
-#define ABNORMAL 1006
-
-/**
- * Text that is not UTF-8.
- */
-#define INVALID_DATA 1007
-
-/**
- * A message above the limit.
- */
-#define TOO_BIG 1009
-
-/**
- * This side failed.
- */
-#define INTERNAL_ERROR 1011
-
-/**
  * Success.
  */
 #define NSWS_OK 0

@@ -19,6 +19,12 @@ for standard in c++11 c++17; do
   done
 done
 
+# Macros have no scope: each carries the prefix.
+if grep -E '^#define ' "$include/netstack_websocket.h" | grep -vE '^#define (NSWS_|NETSTACK_WEBSOCKET_H$)'; then
+  echo 'The header defines macros without the prefix NSWS_.'
+  exit 1
+fi
+
 # Freestanding, so that no system headers of the other machine are needed.
 other() { "$@" -ffreestanding -fsyntax-only -std=c11 -I "$include" "$layout"; }
 if "$cc" -m32 -ffreestanding -fsyntax-only -x c /dev/null 2>/dev/null; then

@@ -2,25 +2,23 @@
 
 use crate::error::{Code, Error, Result};
 
-/// Normal closure.
-pub const NORMAL: u16 = 1000;
 /// This side is going away.
-pub const GOING_AWAY: u16 = 1001;
+pub(crate) const GOING_AWAY: u16 = 1001;
 /// The peer broke the protocol.
-pub const PROTOCOL_ERROR: u16 = 1002;
+pub(crate) const PROTOCOL_ERROR: u16 = 1002;
 /// The close frame held no code; never sent.
-pub const NO_STATUS: u16 = 1005;
+pub(crate) const NO_STATUS: u16 = 1005;
 /// There was no close frame; never sent.
-pub const ABNORMAL: u16 = 1006;
+pub(crate) const ABNORMAL: u16 = 1006;
 /// Text that is not UTF-8.
-pub const INVALID_DATA: u16 = 1007;
+pub(crate) const INVALID_DATA: u16 = 1007;
 /// A message above the limit.
-pub const TOO_BIG: u16 = 1009;
+pub(crate) const TOO_BIG: u16 = 1009;
 /// This side failed.
-pub const INTERNAL_ERROR: u16 = 1011;
+pub(crate) const INTERNAL_ERROR: u16 = 1011;
 
 /// The reason of a `close` event when the link broke.
-pub const LINK_DOWN: &str = "The link is down";
+pub(crate) const LINK_DOWN: &str = "The link is down";
 
 const LONGEST_REASON: usize = 123;
 

@@ -29,7 +29,8 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::options::Limits;
 use crate::platform;
 
-pub use close::{CloseEvent, CloseFrame, Ending, ABNORMAL, GOING_AWAY, NORMAL};
+pub use close::{CloseEvent, CloseFrame, Ending};
+pub(crate) use close::{ABNORMAL, GOING_AWAY};
 #[cfg(feature = "server")]
 pub(crate) use queue::Broadcast;
 pub use queue::DrainEvent;
