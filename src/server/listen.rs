@@ -112,26 +112,36 @@ impl Listening {
         if self.tls.is_some() && self.admission.is_banned(peer.ip, Instant::now()) {
             return;
         }
-        let mut handshakes = self.handshakes.lock();
-        let under_way = &mut handshakes.under_way;
-        if under_way.iter().filter(|handshake| handshake.ip == peer.ip).count() >= MOST_HANDSHAKES_OF_ONE {
-            let oldest = under_way.iter().position(|handshake| handshake.ip == peer.ip);
-            cut(oldest.and_then(|oldest| under_way.remove(oldest)));
-        } else if under_way.len() >= MOST_HANDSHAKES {
-            cut(under_way.pop_front());
+        let oldest = {
+            let mut handshakes = self.handshakes.lock();
+            let oldest = handshakes.make_room(peer.ip);
+            handshakes.count += 1;
+            let number = handshakes.count;
+            let underway = Underway { listening: self.clone(), number };
+            let task = server.runtime.spawn(serve(server.clone(), underway, stream, peer));
+            handshakes.under_way.push_back(Handshake { number, ip: peer.ip, task });
+            oldest
+        };
+        // Outside the lock: the log may call back.
+        if let Some(handshake) = oldest {
+            handshake.task.abort();
+            log(Level::Info, || format!("{}: cut, too many handshakes are under way", handshake.ip));
         }
-        handshakes.count += 1;
-        let number = handshakes.count;
-        let underway = Underway { listening: self.clone(), number };
-        let task = server.runtime.spawn(serve(server.clone(), underway, stream, peer));
-        handshakes.under_way.push_back(Handshake { number, ip: peer.ip, task });
     }
 }
 
-fn cut(oldest: Option<Handshake>) {
-    if let Some(handshake) = oldest {
-        log(Level::Info, || format!("{}: cut, too many handshakes are under way", handshake.ip));
-        handshake.task.abort();
+impl Handshakes {
+    /// The handshake that another one of this address has to make room for, if there are too many.
+    fn make_room(&mut self, ip: IpAddr) -> Option<Handshake> {
+        let mut of_one = self.under_way.iter().enumerate().filter(|(_, handshake)| handshake.ip == ip);
+        let oldest = of_one.next().map(|(place, _)| place);
+        if of_one.count() + 1 >= MOST_HANDSHAKES_OF_ONE {
+            self.under_way.remove(oldest?)
+        } else if self.under_way.len() >= MOST_HANDSHAKES {
+            self.under_way.pop_front()
+        } else {
+            None
+        }
     }
 }
 

@@ -262,6 +262,10 @@ impl Server {
     }
 
     fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
+        // The handshake was cut while the question waited: the program need not hear of it.
+        if decide.is_closed() {
+            return;
+        }
         let hook = self.accept_hook.lock().clone();
         let status = hook.map_or(0, |hook| hook(&connect));
         // The client may have left.
