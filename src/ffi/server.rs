@@ -63,6 +63,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
     call(|| {
         check_out(out)?;
         fork::remember_process();
+        server::check_device()?;
         let id = runtime::create(|runtime| SERVERS.insert(Server::new(runtime)?))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_server { id }) }

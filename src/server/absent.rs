@@ -13,6 +13,10 @@ pub fn connection(_: u64) -> Result<Arc<Accepted>> {
     Err(Error::code(Code::BadHandle))
 }
 
+pub(crate) fn check_device() -> Result<()> {
+    Err(Error::code(Code::NotSupported))
+}
+
 pub(crate) fn send(_: u64, _: Payload<'_>) -> Result<()> {
     Err(Error::code(Code::BadHandle))
 }

@@ -28,6 +28,14 @@ pub fn connection(handle: u64) -> Result<Arc<Accepted>> {
     CONNECTIONS.get(handle)
 }
 
+/// Whether there may be servers here: not on a device that is no TV. Asks the platform, so no lock may be held.
+pub(crate) fn check_device() -> Result<()> {
+    match platform::is_tv_device() {
+        true => Ok(()),
+        false => Err(Error::call(Code::NotSupported, "This device does not run servers.")),
+    }
+}
+
 /// Sends on the connection that a handle names.
 pub(crate) fn send(handle: u64, payload: Payload<'_>) -> Result<()> {
     match CONNECTIONS.with(handle, |accepted| accepted.send_behind(payload))? {
@@ -76,11 +84,8 @@ enum Stage {
 }
 
 impl Server {
-    /// A server that does not listen yet. There is none on a device that is no TV.
+    /// A server that does not listen yet.
     pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Server>> {
-        if !platform::is_tv_device() {
-            return Err(Error::call(Code::NotSupported, "This device does not run servers."));
-        }
         Ok(Arc::new(Server {
             runtime,
             mailbox: Mailbox::new(),

@@ -23,11 +23,11 @@ pub use options::{CertificateFiles, ServerOptions};
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
 #[cfg(feature = "server")]
-pub(crate) use live::send;
+pub(crate) use live::{check_device, send};
 #[cfg(feature = "server")]
 pub use live::{connection, Server};
 
 #[cfg(not(feature = "server"))]
-pub(crate) use absent::send;
+pub(crate) use absent::{check_device, send};
 #[cfg(not(feature = "server"))]
 pub use absent::{connection, Accepted, Server};
