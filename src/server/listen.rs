@@ -12,7 +12,6 @@ use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use tungstenite::protocol::Role;
@@ -89,6 +88,10 @@ impl Listening {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Closes the socket; when this returns, the port is free. Handshakes under way are cut.
@@ -288,23 +291,21 @@ async fn admit(
     request: Request,
 ) -> Result<(String, ConnectEvent, Permit), Refusal> {
     let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
+    if accepted.server.is_behind() {
+        return Err(Refusal::unavailable("The server is busy."));
+    }
     let protocol = request.choose(&listening.protocols);
     let answer = request.answer(&protocol);
     let connect =
         ConnectEvent { peer: accepted.peer(), path: request.path, headers: request.headers, protocol };
     match accepted.server.has_accept_hook() {
         false => Ok((answer, connect, permit)),
-        true => {
-            let (decide, decision) = oneshot::channel();
-            let kind = Kind::Accept(Box::new((connect, decide)));
-            accepted.server.post([Event { connection: Some(accepted.clone()), kind }]);
-            match decision.await {
-                Ok((connect, 0)) => Ok((answer, connect, permit)),
-                Ok((_, status)) => Err(Refusal::by_the_program(status)),
-                // The server was destroyed meanwhile.
-                Err(_) => Err(Refusal::unavailable("The server is going away.")),
-            }
-        }
+        true => match accepted.server.ask(accepted, connect).await {
+            Ok((connect, 0)) => Ok((answer, connect, permit)),
+            Ok((_, status)) => Err(Refusal::by_the_program(status)),
+            // The server was destroyed meanwhile.
+            Err(_) => Err(Refusal::unavailable("The server is going away.")),
+        },
     }
 }
 
@@ -340,8 +341,7 @@ async fn converse(server: &Arc<Server>, listening: &Arc<Listening>, opened: Open
         }
     };
     log(Level::Info, || format!("{peer}: closed with {}", close.code));
-    let kinds = error.map(|error| Kind::Error(error.into())).into_iter().chain([Kind::Close(close.into())]);
-    server.post(kinds.map(|kind| Event { connection: Some(accepted.clone()), kind }));
+    server.part(&accepted, error, close);
     drop(accepted);
     match lost {
         true => connection.hang_up(),

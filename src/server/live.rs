@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -68,7 +69,13 @@ pub struct Server {
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
     state: Mutex<State>,
+    /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
+    /// are about may be over.
+    waiting: AtomicUsize,
 }
+
+/// With so many questions and goodbyes waiting, no more clients are let in.
+const MOST_WAITING: usize = 1024;
 
 struct State {
     stage: Stage,
@@ -93,6 +100,7 @@ impl Server {
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+            waiting: AtomicUsize::new(0),
         }))
     }
 
@@ -116,6 +124,11 @@ impl Server {
 
     pub(super) fn has_accept_hook(&self) -> bool {
         self.accept_hook.lock().is_some()
+    }
+
+    /// Whether the program is so far behind that more clients would fill the memory with what it has not heard yet.
+    pub(super) fn is_behind(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) >= MOST_WAITING
     }
 
     /// Listens, and accepts clients from now on.
@@ -198,18 +211,17 @@ impl Server {
 
     /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
     pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
-        let message = Broadcast::from(payload);
+        // The limit is that of the connections that are open, whether there are any or not.
+        let largest = match &self.state.lock().stage {
+            Stage::Listening(listening, _) => listening.limits().max_send_size,
+            Stage::Stopped | Stage::Destroyed => usize::MAX,
+        };
+        payload.check(largest)?;
         platform::check_permission()?;
-        let mut accepted = 0;
-        for connection in self.known_connections() {
-            match connection.send(Payload::Shared(&message)) {
-                Ok(()) => accepted += 1,
-                Err(error) if error.code == Code::Parameter => return Err(error),
-                // It is closing, or does not read.
-                Err(_) => {}
-            }
-        }
-        Ok(accepted)
+        let message = Broadcast::from(payload);
+        let connections = self.known_connections();
+        // One that refuses is closing, or does not read.
+        Ok(connections.iter().filter(|connection| connection.send(Payload::Shared(&message)).is_ok()).count())
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -260,6 +272,27 @@ impl Server {
         Mailbox::post(self, &self.runtime, events);
     }
 
+    /// Puts a question to the accept hook; it comes back with the answer.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        accepted: &Arc<Accepted>,
+        connect: ConnectEvent,
+    ) -> oneshot::Receiver<(ConnectEvent, u16)> {
+        let (decide, decision) = oneshot::channel();
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let kind = Kind::Accept(Box::new((connect, decide)));
+        self.post([Event { connection: Some(accepted.clone()), kind }]);
+        decision
+    }
+
+    /// Tells the listeners how a connection ended.
+    pub(super) fn part(self: &Arc<Self>, accepted: &Arc<Accepted>, error: Option<Error>, close: CloseEvent) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let kinds =
+            error.map(|error| Kind::Error(error.into())).into_iter().chain([Kind::Close(close.into())]);
+        self.post(kinds.map(|kind| Event { connection: Some(accepted.clone()), kind }));
+    }
+
     /// The listeners have been told that a connection is over.
     fn forget(&self, accepted: &Arc<Accepted>) {
         accepted.retire();
@@ -267,6 +300,7 @@ impl Server {
     }
 
     fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         // The handshake was cut while the question waited: the program need not hear of it.
         if decide.is_closed() {
             return;
@@ -346,6 +380,7 @@ impl Actor for Server {
                 listeners.error.emit(&ServerError { connection: Some(of), error: *error }, closed);
             }
             Kind::Close(event) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
                 listeners.close.emit(&Of { connection: of, event: *event }, closed);
                 self.forget(&connection);
             }

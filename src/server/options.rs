@@ -79,6 +79,13 @@ impl ServerOptions {
                 Error::call(Code::ListenAddress, format!("server_ip {ip:?} is no IPv4 or IPv6 address."))
             })?,
         };
+        // The system would listen there, and no client could ever connect.
+        if ip.is_multicast() || ip == IpAddr::from(std::net::Ipv4Addr::BROADCAST) {
+            return Err(Error::call(
+                Code::ListenAddress,
+                format!("server_ip {ip} is no address of one device."),
+            ));
+        }
         let port = u16::try_from(self.port).map_err(|_| {
             Error::call(Code::ListenPort, format!("server_port {} is above 65535.", self.port))
         })?;

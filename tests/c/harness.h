@@ -469,6 +469,9 @@ HARNESS void end_recorders(void) {
     }
 }
 
+/* What else a test has made and its end destroys; servers.h sets it. */
+static void (*end_servers)(void);
+
 /* Something that callbacks wait for. Static, so that a callback that just leaves it still finds it there. */
 
 struct gate {
@@ -770,6 +773,7 @@ HARNESS void run_test(const char *name, void (*test)(void)) {
     harness_failed_checks = 0;
     test();
     end_recorders();
+    if (end_servers) end_servers();
     int failed = __atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) != 0;
     *(failed ? &harness_failed : &harness_passed) += 1;
     printf("%s %s (%lld ms)\n", failed ? "FAILED" : "ok", name, (now_us() - start) / 1000);

@@ -5,6 +5,9 @@ A server certificate NAME is NAME.pem (the chain the server sends) and NAME.key.
     ca.pem          the CA that issued most of them
     other-ca.pem    a CA that issued none but `unknown-ca`
     empty.pem       a file with no certificate in it
+
+For servers: good.key is PKCS#8, sec1.key the same as SEC1, encrypted.key the same with a password; rsa.key and
+pkcs1.key belong to rsa.pem; both.pem holds a certificate and its key.
 """
 
 import datetime
@@ -96,7 +99,18 @@ def make(folder):
     (folder / "incomplete-chain.pem").write_bytes(chain.read_bytes())
     (folder / "incomplete-chain.key").write_bytes((folder / "chain.key").read_bytes())
     chain.write_bytes(chain.read_bytes() + intermediate.read_bytes())
+    key_forms(folder)
     (folder / "empty.pem").write_text("There is no certificate in here.\n")
+
+
+def key_forms(folder):
+    openssl(folder, "ec", "-in", "good.key", "-out", "sec1.key")
+    openssl(folder, "pkcs8", "-topk8", "-in", "good.key", "-out", "encrypted.key", "-passout", "pass:secret")
+    openssl(folder, "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "rsa.key")
+    openssl(folder, "rsa", "-in", "rsa.key", "-traditional", "-out", "pkcs1.key")
+    sign(folder, "rsa", "ca", "good", -2, 30, "rsa")
+    both = (folder / "good.pem").read_bytes() + (folder / "good.key").read_bytes()
+    (folder / "both.pem").write_bytes(both)
 
 
 def key(folder, name):

@@ -8,6 +8,7 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_ECHO_URL, NSWS_ECHO_WSS_URL, NSWS_WSS_*_PORT      echo_peer.py (Python websockets)
     NSWS_NODE_URL, NSWS_NODE_WSS_URL                       node_peer.js (Node ws)
     NSWS_WSS_TLS_1_2_PORT                                  node_peer.js, nothing newer than TLS 1.2
+    NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js
     NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
     NSWS_CERT_DIR                                          certs.py
 
@@ -43,15 +44,29 @@ def python():
     sys.exit("run.py: Python websockets is missing; scripts/test installs it (tests/interop/requirements.txt).")
 
 
+def node_path():
+    return os.environ.get("NODE_PATH") or str(BUILD / "node" / "node_modules")
+
+
 def commands(wanted, certificates):
-    node_path = os.environ.get("NODE_PATH") or str(BUILD / "node" / "node_modules")
     known = {
         "raw": lambda: ([sys.executable, str(HERE / "raw_peer.py")], {}),
         "python": lambda: ([python(), str(HERE / "echo_peer.py"), certificates], {}),
-        "node": lambda: (["node", str(HERE / "node_peer.js"), certificates], {"NODE_PATH": node_path}),
+        "node": lambda: (["node", str(HERE / "node_peer.js"), certificates], {"NODE_PATH": node_path()}),
         "proxies": lambda: ([sys.executable, str(HERE / "proxies.py")], {}),
     }
     return {name: known[name]() for name in wanted}
+
+
+def clients(wanted, certificates):
+    """The commands that start the peers that are clients; NODE_PATH is set for all."""
+    found = {}
+    if "python" in wanted:
+        found["NSWS_PYTHON_CLIENT"] = shlex.join([python(), str(HERE / "python_client.py"), certificates])
+    if "node" in wanted:
+        found["NSWS_NODE_CLIENT"] = shlex.join(["node", str(HERE / "node_client.js"), certificates])
+        found["NODE_PATH"] = node_path()
+    return found
 
 
 def start(command, more):
@@ -111,7 +126,7 @@ def main():
                 subprocess.run([sys.executable, str(HERE / "certs.py"), certificates], check=True)
             for name, (command, more) in commands(wanted, certificates).items():
                 peers[name] = start(command, more)
-            environment = {"NSWS_CERT_DIR": certificates}
+            environment = {"NSWS_CERT_DIR": certificates, "PYTHONDONTWRITEBYTECODE": "1", **clients(wanted, certificates)}
             for name, peer in peers.items():
                 environment.update(first_line(name, peer))
             program = subprocess.Popen(
