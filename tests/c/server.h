@@ -426,7 +426,18 @@ HARNESS const char *take_answer(struct other *other) {
     return other->answer;
 }
 
-#define ASK(other, ...) (tell(other, __VA_ARGS__), take_answer(other))
+/* Tells it something, and its answer. */
+HARNESS const char *ask_other(struct other *other, const char *format, ...) HARNESS_PRINTF(2, 3);
+
+HARNESS const char *ask_other(struct other *other, const char *format, ...) {
+    char line[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    tell(other, "%s", line);
+    return take_answer(other);
+}
 
 HARNESS void end_others(void) {
     while (harness_others != NULL) {

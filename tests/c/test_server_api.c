@@ -693,19 +693,19 @@ static void other_libraries_speak_tls_1_2_and_1_3(void) {
             options.min_tls_version = (uint8_t)oldest;
             s->echo = 1;
             if (!START(s, &options)) return;
-            CHECK_STR(ASK(other, "tls 1.3"), "ok");
-            CHECK_STR(ASK(other, "open a wss://localhost:%d/", s->port), "open -");
-            CHECK_STR(ASK(other, "echo a binary 100000"), "same");
-            CHECK_STR(ASK(other, "close a 1000 bye"), "closed 1000 bye");
-            CHECK_STR(ASK(other, "tls 1.2"), "ok");
-            const char *answer = ASK(other, "open b wss://localhost:%d/", s->port);
+            CHECK_STR(ask_other(other, "tls 1.3"), "ok");
+            CHECK_STR(ask_other(other, "open a wss://localhost:%d/", s->port), "open -");
+            CHECK_STR(ask_other(other, "echo a binary 100000"), "same");
+            CHECK_STR(ask_other(other, "close a 1000 bye"), "closed 1000 bye");
+            CHECK_STR(ask_other(other, "tls 1.2"), "ok");
+            const char *answer = ask_other(other, "open b wss://localhost:%d/", s->port);
             if (oldest == NSWS_TLS_1_3) {
                 CHECK_CONTAINS(answer, "failed");
                 continue;
             }
             CHECK_STR(answer, "open -");
-            CHECK_STR(ASK(other, "echo b text 100000"), "same");
-            CHECK_STR(ASK(other, "close b 1000"), "closed 1000");
+            CHECK_STR(ask_other(other, "echo b text 100000"), "same");
+            CHECK_STR(ask_other(other, "close b 1000"), "closed 1000");
             SERVER_WAIT(s, ON_CLOSE, 2);
         }
     }

@@ -13,7 +13,7 @@ static void a_client_is_heard_and_answered(void) {
         struct other *other = new_other(other_clients[i]);
         s->echo = 1;
         if (!START(s, NULL)) return;
-        CHECK_STR(ASK(other, "open a ws://127.0.0.1:%d/chat/room?x=%%20y - X-Token: abc", s->port), "open -");
+        CHECK_STR(ask_other(other, "open a ws://127.0.0.1:%d/chat/room?x=%%20y - X-Token: abc", s->port), "open -");
         const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, 1);
         if (!connect) return;
         CHECK_STR(connect->path, "/chat/room?x=%20y");
@@ -23,18 +23,18 @@ static void a_client_is_heard_and_answered(void) {
         CHECK_STR(header_of(connect, "Sec-WebSocket-Version"), "13");
         char address[64];
         snprintf(address, sizeof address, "127.0.0.1 %d", connect->port);
-        CHECK_STR(ASK(other, "address a"), address);
-        CHECK_STR(ASK(other, "ping a"), "pong");
-        CHECK_STR(ASK(other, "echo a text 5"), "same");
+        CHECK_STR(ask_other(other, "address a"), address);
+        CHECK_STR(ask_other(other, "ping a"), "pong");
+        CHECK_STR(ask_other(other, "echo a text 5"), "same");
         CHECK_OK(nsws_connection_send_text(connect->connection, "from the server", 15));
-        CHECK_STR(ASK(other, "read a"), "text from the server");
+        CHECK_STR(ask_other(other, "read a"), "text from the server");
         nsws_connection_info info;
         CHECK_OK(nsws_connection_get_info(connect->connection, &info, sizeof info));
         CHECK(info.messages_sent == 2 && info.bytes_sent == 20);
         CHECK(info.messages_received == 1 && info.bytes_received == 5 && info.queued_bytes == 0);
         CHECK_STR(info.client_ip, "127.0.0.1");
         CHECK_INT(info.client_port, connect->port);
-        CHECK_STR(ASK(other, "close a 3000 so long"), "closed 3000 so long");
+        CHECK_STR(ask_other(other, "close a 3000 so long"), "closed 3000 so long");
         const struct server_event *close = SERVER_WAIT(s, ON_CLOSE, 1);
         if (close) CHECK(close->code == 3000 && close->was_clean && strcmp(close->text, "so long") == 0);
         CHECK_STR(server_order(s, connect->connection), "connect message close");
@@ -48,12 +48,12 @@ static void every_size_comes_back(void) {
     if (!START(s, NULL)) return;
     for (int i = 0; i < OTHER_CLIENTS; i++) {
         struct other *other = new_other(other_clients[i]);
-        CHECK_STR(ASK(other, "open a ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(other, "open a ws://127.0.0.1:%d/", s->port), "open -");
         for (size_t size = 0; size < sizeof sizes / sizeof *sizes; size++) {
-            CHECK_STR(ASK(other, "echo a text %ld", (long)sizes[size]), "same");
-            CHECK_STR(ASK(other, "echo a binary %ld", (long)sizes[size]), "same");
+            CHECK_STR(ask_other(other, "echo a text %ld", (long)sizes[size]), "same");
+            CHECK_STR(ask_other(other, "echo a binary %ld", (long)sizes[size]), "same");
         }
-        CHECK_STR(ASK(other, "close a 1000"), "closed 1000");
+        CHECK_STR(ask_other(other, "close a 1000"), "closed 1000");
     }
     struct recorder *r = OPEN_CLIENT(s, "/");
     if (!r) return;
@@ -73,9 +73,9 @@ static void the_sub_protocol_is_the_servers_first_that_the_client_speaks(void) {
     if (!START(s, &options)) return;
     for (int i = 0; i < OTHER_CLIENTS; i++) {
         struct other *other = new_other(other_clients[i]);
-        CHECK_STR(ASK(other, "open a ws://127.0.0.1:%d/ chat.v1,chat.v2", s->port), "open chat.v2");
-        CHECK_STR(ASK(other, "open b ws://127.0.0.1:%d/ other,chat.v1", s->port), "open chat.v1");
-        CHECK_STR(ASK(other, "open c ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(other, "open a ws://127.0.0.1:%d/ chat.v1,chat.v2", s->port), "open chat.v2");
+        CHECK_STR(ask_other(other, "open b ws://127.0.0.1:%d/ other,chat.v1", s->port), "open chat.v1");
+        CHECK_STR(ask_other(other, "open c ws://127.0.0.1:%d/", s->port), "open -");
     }
     nsws_connect_options client = defaults();
     client.protocol = "Chat.v2";
@@ -151,7 +151,7 @@ static void a_broadcast_reaches_everyone(void) {
     struct other *others[OTHER_CLIENTS];
     for (int i = 0; i < OTHER_CLIENTS; i++) {
         others[i] = new_other(other_clients[i]);
-        CHECK_STR(ASK(others[i], "open a ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(others[i], "open a ws://127.0.0.1:%d/", s->port), "open -");
     }
     struct recorder *r = OPEN_CLIENT(s, "/");
     if (!r) return;
@@ -164,9 +164,9 @@ static void a_broadcast_reaches_everyone(void) {
     CHECK_INT(accepted, 3);
     CHECK_OK(nsws_server_broadcast(s->handle, NULL, 0, 0, NULL));
     for (int i = 0; i < OTHER_CLIENTS; i++) {
-        CHECK_STR(ASK(others[i], "read a"), "text to all");
-        CHECK_STR(ASK(others[i], "read a"), "binary 3145728");
-        CHECK_STR(ASK(others[i], "read a"), "binary 0");
+        CHECK_STR(ask_other(others[i], "read a"), "text to all");
+        CHECK_STR(ask_other(others[i], "read a"), "binary 3145728");
+        CHECK_STR(ask_other(others[i], "read a"), "binary 0");
     }
     const struct event *event = WAIT(r, MESSAGE, 3);
     if (!event) return;
@@ -247,11 +247,11 @@ static void a_message_above_the_limit_ends_its_connection_with_1009(void) {
     if (!START(s, &options)) return;
     for (int i = 0; i < OTHER_CLIENTS; i++) {
         struct other *other = new_other(other_clients[i]);
-        CHECK_STR(ASK(other, "open a ws://127.0.0.1:%d/", s->port), "open -");
-        CHECK_STR(ASK(other, "send a binary 1000"), "sent");
+        CHECK_STR(ask_other(other, "open a ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(other, "send a binary 1000"), "sent");
         SERVER_WAIT(s, ON_MESSAGE, (size_t)i + 1);
-        CHECK_STR(ASK(other, "send a binary 1001"), "sent");
-        CHECK_STR(ASK(other, "closed a"), "closed 1009 Message too big");
+        CHECK_STR(ask_other(other, "send a binary 1001"), "sent");
+        CHECK_STR(ask_other(other, "closed a"), "closed 1009 Message too big");
     }
     const struct server_event *error = SERVER_WAIT(s, ON_ERROR, 1), *close = SERVER_WAIT(s, ON_CLOSE, 2);
     if (error) CHECK(error->detail == NSWS_DETAIL_MESSAGE_TOO_BIG && error->phase == NSWS_PHASE_PROTOCOL);
@@ -367,18 +367,18 @@ static void codes_go_both_ways(void) {
         char expected[64];
         snprintf(expected, sizeof expected, "closed %d because", codes[i]);
         /* The client begins. */
-        CHECK_STR(ASK(python, "open a ws://127.0.0.1:%d/", s->port), "open -");
-        CHECK_STR(ASK(python, "close a %d because", codes[i]), expected);
+        CHECK_STR(ask_other(python, "open a ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(python, "close a %d because", codes[i]), expected);
         const struct server_event *close = SERVER_WAIT(s, ON_CLOSE, ++count);
         if (close) CHECK(close->code == codes[i] && close->was_clean && strcmp(close->text, "because") == 0);
         /* The server begins. */
-        CHECK_STR(ASK(python, "open a ws://127.0.0.1:%d/", s->port), "open -");
+        CHECK_STR(ask_other(python, "open a ws://127.0.0.1:%d/", s->port), "open -");
         const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, count + 1);
         if (!connect) return;
         CHECK_OK(nsws_connection_send_text(connect->connection, "last words", 10));
         CHECK_OK(nsws_connection_close(connect->connection, (uint16_t)codes[i], "because"));
-        CHECK_STR(ASK(python, "read a"), "text last words");
-        CHECK_STR(ASK(python, "closed a"), expected);
+        CHECK_STR(ask_other(python, "read a"), "text last words");
+        CHECK_STR(ask_other(python, "closed a"), expected);
         close = SERVER_WAIT(s, ON_CLOSE, ++count);
         if (close) CHECK(close->code == codes[i] && close->was_clean);
     }
@@ -456,7 +456,7 @@ static void stop_tells_100_busy_clients_goodbye(void) {
 
     CHECK_OK(nsws_server_stop(s->handle));
     the_port_is_free(s);
-    for (int i = 0; i < OTHER_CLIENTS; i++) CHECK_STR(ASK(others[i], "over"), "1001=33");
+    for (int i = 0; i < OTHER_CLIENTS; i++) CHECK_STR(ask_other(others[i], "over"), "1001=33");
     for (int i = 0; i < MINE; i++) {
         const struct event *close = WAIT(mine[i], CLOSE, 1);
         if (close) CHECK(close->code == 1001 && close->was_clean && strcmp(close->text, "server is going away") == 0);
