@@ -53,6 +53,11 @@ const LARGE_READS: usize = 64 << 10;
 const LARGE_FOR: Duration = Duration::from_secs(1);
 /// Written at once while more is to come.
 const WRITE_BUFFER: usize = 64 << 10;
+/// What may wait in tungstenite: besides what is written at once, the largest frame and the pongs of one batch. Of pongs
+/// that would come on top only the last is kept (RFC 6455 5.5.3), else who pings and never reads would fill the memory.
+const MOST_WRITTEN: usize = WRITE_BUFFER + queue::FRAGMENT + READ_BATCH * LARGEST_PONG + LARGEST_HEADER;
+const LARGEST_HEADER: usize = 14;
+const LARGEST_PONG: usize = LARGEST_HEADER + 125;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
 
@@ -439,7 +444,7 @@ impl Connection {
         if !room {
             return false;
         }
-        let (mut bytes, mut more) = (0, true);
+        let (mut bytes, mut more, mut pinged) = (0, true, false);
         for _ in 0..READ_BATCH {
             if link.has_told_all() {
                 self.fit_buffers(link, now);
@@ -470,7 +475,7 @@ impl Connection {
                 }
                 // The answer to a ping is written by the next read or flush.
                 Ok(Message::Ping(_) | Message::Frame(_)) => {
-                    link.dirty = true;
+                    pinged = true;
                     continue;
                 }
                 Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
@@ -503,6 +508,13 @@ impl Connection {
         link.last_received = received.len();
         if !received.is_empty() {
             self.owner.received(received);
+        }
+        if pinged && link.ending.is_none() {
+            // Tells whether the transport takes the pongs; tungstenite's reads keep that to themselves.
+            if let Err(error) = link.flush() {
+                self.end(link, error);
+                more = false;
+            }
         }
         more
     }
@@ -691,6 +703,7 @@ fn new_socket(door: Door, role: Role, limits: &Limits, reads: usize) -> WebSocke
     let config = WebSocketConfig::default()
         .read_buffer_size(reads)
         .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(MOST_WRITTEN)
         .max_message_size(Some(limits.max_receive_size))
         .max_frame_size(Some(limits.max_receive_size));
     WebSocket::from_raw_socket(door, role, Some(config))
@@ -754,6 +767,11 @@ impl Link {
     /// `WouldBlock` is no error: tungstenite has kept the frame.
     fn note_blocked(&mut self, result: Result<(), WsError>) -> Result<(), WsError> {
         match result {
+            // Messages are written when there is room. A ping of the heartbeat that finds none is as good as unanswered.
+            Err(WsError::WriteBufferFull(_)) => {
+                self.blocked = true;
+                Ok(())
+            }
             Err(WsError::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
                 self.blocked = true;
                 Ok(())

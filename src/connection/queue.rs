@@ -13,7 +13,7 @@ use super::scan::LARGE;
 use crate::error::{Code, Error, Result};
 
 /// A larger message goes out in fragments: control frames pass between them, and no buffer grows beyond them.
-const FRAGMENT: usize = 1 << 20;
+pub(super) const FRAGMENT: usize = 1 << 20;
 
 const KEPT_CAPACITY: usize = 32;
 
