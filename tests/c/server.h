@@ -658,19 +658,19 @@ HARNESS size_t listed(struct server *s) {
 /* The accepted sockets of this process that belong to a listening port; and whether all that came in on them was read. */
 HARNESS int accepted_sockets(uint16_t port, int *all_read) {
     int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
     *all_read = 1;
-    for (int fd = 0; fd < 20000; fd++) {
-        struct sockaddr_storage here, there;
+    for (struct dirent *entry; directory && (entry = readdir(directory)) != NULL;) {
+        int fd = atoi(entry->d_name), waiting = 0;
+        struct sockaddr_in here, there;
         socklen_t size = sizeof here;
-        if (getsockname(fd, (struct sockaddr *)&here, &size) != 0) continue;
-        if (here.ss_family != AF_INET || ntohs(((struct sockaddr_in *)&here)->sin_port) != port) continue;
+        if (getsockname(fd, (struct sockaddr *)&here, &size) != 0 || here.sin_family != AF_INET) continue;
         size = sizeof there;
-        if (getpeername(fd, (struct sockaddr *)&there, &size) != 0) continue;
-        int waiting = 0;
-        ioctl(fd, FIONREAD, &waiting);
-        if (waiting > 0) *all_read = 0;
+        if (ntohs(here.sin_port) != port || getpeername(fd, (struct sockaddr *)&there, &size) != 0) continue;
+        if (ioctl(fd, FIONREAD, &waiting) == 0 && waiting > 0) *all_read = 0;
         count++;
     }
+    if (directory) closedir(directory);
     return count;
 }
 

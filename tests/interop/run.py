@@ -8,7 +8,8 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_ECHO_URL, NSWS_ECHO_WSS_URL, NSWS_WSS_*_PORT      echo_peer.py (Python websockets)
     NSWS_NODE_URL, NSWS_NODE_WSS_URL                       node_peer.js (Node ws)
     NSWS_WSS_TLS_1_2_PORT                                  node_peer.js, nothing newer than TLS 1.2
-    NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js
+    NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js,
+    NSWS_HALF_TLS_CLIENT                                   and half_tls.py
     NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
     NSWS_CERT_DIR                                          certs.py
 
@@ -63,6 +64,7 @@ def clients(wanted, certificates):
     found = {}
     if "python" in wanted:
         found["NSWS_PYTHON_CLIENT"] = shlex.join([python(), str(HERE / "python_client.py"), certificates])
+        found["NSWS_HALF_TLS_CLIENT"] = shlex.join([sys.executable, str(HERE / "half_tls.py"), certificates])
     if "node" in wanted:
         found["NSWS_NODE_CLIENT"] = shlex.join(["node", str(HERE / "node_client.js"), certificates])
         found["NODE_PATH"] = node_path()
