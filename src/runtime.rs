@@ -27,6 +27,8 @@ const QUIET_TICKS: u32 = 50;
 const CAREFUL: Duration = Duration::from_millis(100);
 /// How long a thread beyond the first spare waits before it ends.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
+/// How long threads that have nothing left to do may take to end, when the time of a shutdown is over.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
 /// Name lookups, and questions to the platform, that may run at once; they can't be cancelled.
@@ -565,7 +567,7 @@ impl Runtime {
             }
         }
         self.stop_threads();
-        self.join(deadline);
+        self.join(deadline.max(Instant::now() + LAST_MOMENT));
         // Dropped outside the lock; they and the runtime would keep each other.
         let _never_run = std::mem::take(&mut *self.ready.lock());
         for session in self.sessions.lock().values().flatten() {
