@@ -363,6 +363,7 @@ int main(void) {
     RUN(tls_at_a_plain_port_gets_an_answer);
     RUN(frames_that_break_the_rules_are_answered_with_their_code);
     RUN(a_flood_of_pings_costs_no_memory_and_delays_nobody);
-    RUN(without_descriptors_clients_wait_and_the_program_hears_of_it);
+    /* valgrind accepts such a client and hangs up. */
+    if (slowness() == 1) RUN(without_descriptors_clients_wait_and_the_program_hears_of_it);
     return end_tests();
 }

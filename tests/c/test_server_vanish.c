@@ -60,6 +60,7 @@ static void nobody_is_left(struct counting *s) {
     int all_read;
     size_t count;
     BECOMES(accepted_sockets(s->port, &all_read), 0);
+    WAIT_COUNTER(&s->closes, counter_value(&s->connects));
     CHECK_INT(counter_value(&s->closes), counter_value(&s->connects));
     CHECK_OK(nsws_server_list_connections(s->handle, NULL, 0, &count));
     BECOMES((nsws_server_list_connections(s->handle, NULL, 0, &count), count), 0);
