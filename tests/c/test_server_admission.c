@@ -88,10 +88,10 @@ static void without_limits_it_is_10_addresses_and_10_connections_of_each(void) {
 }
 
 static void limits_have_no_upper_bound(void) {
-    enum { MANY = 500 };
+    enum { MANY = 400 };
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
-    options.max_concurrent_clients = 250;
+    options.max_concurrent_clients = MANY / 2;
     options.max_connections_per_client = 2;
     if (!START(s, &options)) return;
     static int fds[MANY];
