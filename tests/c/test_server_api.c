@@ -178,7 +178,7 @@ static void handles_of_one_kind_are_refused_as_another(void) {
 static void use_in_close(struct server *s, const struct server_event *event) {
     nsws_connection_info info;
     nsws_connection found;
-    if (event->kind != ON_CLOSE) return;
+    if (event->kind != ON_CLOSE || server_count(s, ON_CLOSE) > 1) return;
     CHECK_OK(nsws_connection_get_info(event->connection, &info, sizeof info));
     CHECK_INT(info.messages_received, 1);
     CHECK_CODE(nsws_connection_send_text(event->connection, "x", 1), NSWS_ERR_NOT_CONNECTED);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the Autobahn test suite against our client:
+# Runs the Autobahn test suite against our client and our server:
 #
 #     autobahn.sh FOLDER_OF_LIBNETSTACK_WEBSOCKET
 #
@@ -40,6 +40,8 @@ if ! "$build/python/bin/python" -c 'import autobahntestsuite' 2>/dev/null; then
     PYTHONWARNINGS=ignore "$build/python/bin/pip" install --quiet autobahntestsuite==25.10.1
 fi
 
-${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -o "$build/client" "$root/tests/c/autobahn_client.c" \
-    -L "$library" -lnetstack_websocket "-Wl,-rpath,$library" -lpthread
-exec python3 "$here/autobahn_run.py" "$build/python/bin/python" "$build/client" "$build/reports"
+for role in client server; do
+    ${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -o "$build/$role" "$root/tests/c/autobahn_$role.c" \
+        -L "$library" -lnetstack_websocket "-Wl,-rpath,$library" -lpthread
+done
+exec python3 "$here/autobahn_run.py" "$build/python/bin/python" "$build/client" "$build/server" "$build/reports"

@@ -1,9 +1,9 @@
-"""Runs the Autobahn test suite against our client, and judges its report.
+"""Runs the Autobahn test suite against our client and our server, and judges its reports.
 
-    autobahn_run.py PYTHON27 CLIENT OUTDIR
+    autobahn_run.py PYTHON27 CLIENT SERVER OUTDIR
 
-PYTHON27 has autobahntestsuite; CLIENT is tests/c/autobahn_client.c, built. A case passes that the suite calls
-OK, NON-STRICT or INFORMATIONAL, both in what was said and in how it was closed.
+PYTHON27 has autobahntestsuite; CLIENT and SERVER are tests/c/autobahn_client.c and autobahn_server.c, built. A case passes
+that the suite calls OK, NON-STRICT or INFORMATIONAL, both in what was said and in how it was closed.
 """
 
 import json
@@ -16,42 +16,64 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 AGENT = "netstack-websocket"
 GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
+SPEC = HERE / "autobahn.json"
 
 
-def run(python, client, outdir):
-    shutil.rmtree(outdir, ignore_errors=True)
-    outdir.mkdir(parents=True)
+def start(command, log):
+    """A program that says {"port": N} when it listens, and ends when its standard input does; and that port."""
+    server = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    for line in server.stdout:
+        if line.startswith("{"):
+            return server, json.loads(line)["port"]
+    sys.exit(f"autobahn: {command[0]} did not start, see {log.name}")
+
+
+def end(server):
+    server.stdin.close()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    return server.returncode
+
+
+def run_client(python, client, outdir):
+    """The suite's server against our client."""
     with open(outdir / "server.log", "w") as log:
-        server = subprocess.Popen(
-            [python, str(HERE / "autobahn_server.py"), str(HERE / "autobahn.json"), str(outdir)],
-            stdin=subprocess.PIPE, stdout=log, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
+        server, port = start([python, str(HERE / "autobahn_server.py"), str(SPEC), str(outdir)], log)
         try:
-            port = listening_port(server)
             done = subprocess.run([client, f"ws://127.0.0.1:{port}", AGENT], env={**os.environ, "no_proxy": "*"})
         finally:
-            server.stdin.close()
-            try:
-                server.wait(20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
+            end(server)
     if done.returncode != 0:
         print(f"autobahn: the client ended with {done.returncode}")
     return done.returncode == 0
 
 
-def listening_port(server):
-    said = []
-    for line in server.stderr:
-        said.append(line)
-        if line.startswith("{"):
-            return json.loads(line)["port"]
-    sys.exit("autobahn: the server did not start:\n" + "".join(said))
+def run_server(python, program, outdir):
+    """The suite's client against our server."""
+    with open(outdir / "client.log", "w") as log:
+        server, port = start([program], log)
+        try:
+            spec = json.loads(SPEC.read_text())
+            servers = [{"agent": AGENT, "url": f"ws://127.0.0.1:{port}"}]
+            (outdir / "spec.json").write_text(json.dumps({**spec, "outdir": str(outdir), "servers": servers}))
+            wstest = pathlib.Path(python).with_name("wstest")
+            done = subprocess.run(
+                [python, str(wstest), "-m", "fuzzingclient", "-s", str(outdir / "spec.json")], stdout=log, stderr=log
+            )
+        finally:
+            status = end(server)
+    if done.returncode != 0 or status != 0:
+        print(f"autobahn: the suite ended with {done.returncode}, the server with {status}; see {outdir}/client.log")
+    return done.returncode == 0 and status == 0
 
 
-def judge(outdir):
+def judge(role, outdir):
     report = json.loads((outdir / "index.json").read_text()).get(AGENT, {})
     failed = 0
     for name in sorted(report, key=lambda name: [int(part) for part in name.split(".")]):
@@ -62,15 +84,19 @@ def judge(outdir):
     counts = {}
     for case in report.values():
         counts[case["behavior"]] = counts.get(case["behavior"], 0) + 1
-    print("autobahn: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
-    print(f"autobahn: {len(report) - failed} passed, {failed} failed")
+    print(f"autobahn: {role}: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    print(f"autobahn: {role}: {len(report) - failed} passed, {failed} failed")
     return failed == 0 and len(report) > 200
 
 
 def main():
-    python, client, outdir = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
-    ran = run(python, client, outdir)
-    sys.exit(0 if judge(outdir) and ran else 1)
+    python, client, server, outdir = sys.argv[1], sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4]).resolve()
+    shutil.rmtree(outdir, ignore_errors=True)
+    good = True
+    for role, run, program in (("client", run_client, client), ("server", run_server, server)):
+        (outdir / role).mkdir(parents=True)
+        good = run(python, program, outdir / role) and judge(role, outdir / role) and good
+    sys.exit(0 if good else 1)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ def listen_on_loopback(port, factory, backlog=50, interface=''):
     port = listening.getHost().port
     # The server compares the Host header with what it believes its port is.
     factory.setSessionParameters(url='ws://127.0.0.1:%d' % port, protocols=[], server=factory.server)
-    sys.stderr.write(json.dumps({'port': port}) + '\n')
-    sys.stderr.flush()
+    sys.stdout.write(json.dumps({'port': port}) + '\n')
+    sys.stdout.flush()
     return listening
 
 

@@ -1,0 +1,39 @@
+/*
+ * The server side of the Autobahn test suite: sends back every message. Prints {"port": N} when it listens, and ends when
+ * its standard input does.
+ */
+#include "harness.h"
+
+#define MIB ((size_t)1 << 20)
+
+static void send_back(nsws_server server, nsws_connection connection, const nsws_message_event *event, void *user) {
+    (void)server, (void)user;
+    int32_t code = event->is_text ? nsws_connection_send_text(connection, (const char *)event->data, event->length)
+                                  : nsws_connection_send_binary(connection, event->data, event->length);
+    /* The client may have closed meanwhile. */
+    CHECK(code == NSWS_OK || code == NSWS_ERR_NOT_CONNECTED);
+}
+
+int main(void) {
+    char byte;
+    uint16_t port;
+    nsws_server server;
+    nsws_server_options options;
+    if (!CHECK_OK(nsws_server_options_init(&options, sizeof options))) return 1;
+    options.server_ip = "127.0.0.1";
+    options.max_connections_per_client = 1000;
+    options.max_upgrades_per_minute = 0;
+    options.max_receive_size = options.max_send_size = 64 * MIB;
+    options.send_queue_size = 512 * MIB;
+    options.ping_interval_ms = 0;
+    if (!CHECK_OK(nsws_server_create(&server)) || !CHECK_OK(nsws_server_on_message(server, send_back, NULL, NULL)) ||
+        !CHECK_OK(nsws_server_start(server, &options)) || !CHECK_OK(nsws_server_port(server, &port)))
+        return 1;
+    printf("{\"port\": %d}\n", port);
+    fflush(stdout);
+    while (read(0, &byte, 1) == 1) {
+    }
+    CHECK_OK(nsws_server_destroy(server));
+    CHECK_OK(nsws_shutdown(20000));
+    return harness_failed_checks != 0;
+}
