@@ -34,7 +34,8 @@ impl Refusal {
     }
 
     fn upgrade_required(why: &'static str) -> Self {
-        let headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+        // RFC 9110 7.8: who sends Upgrade names it in Connection.
+        let headers = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
         Refusal { headers, ..Refusal::new(426, why) }
     }
 
@@ -245,6 +246,7 @@ mod tests {
             let answer = refusal.answer();
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
             assert_eq!(answer.contains("Sec-WebSocket-Version: 13\r\n"), status == 426);
+            assert_eq!(answer.contains("\r\nConnection: Upgrade\r\n"), status == 426);
             assert_eq!(answer.contains("Allow: GET\r\n"), status == 405);
         }
     }

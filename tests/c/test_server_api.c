@@ -540,6 +540,58 @@ static void listeners_and_the_hook_are_freed_once(void) {
     CHECK_INT(frees, 8);
 }
 
+/* Listeners of one event are called in their order, and not after off. */
+
+static char calls[64];
+static struct counter called;
+
+static void note(char letter) {
+    size_t length = strlen(calls);
+    if (length + 1 < sizeof calls) calls[length] = letter;
+}
+
+static void on_message_a(nsws_server s, nsws_connection c, const nsws_message_event *e, void *user) {
+    (void)c, (void)e;
+    note('a');
+    /* The next one is not called for this message any more, nor is this one again. */
+    if (strcmp(calls, "ababca") == 0) CHECK_OK(nsws_server_off_message(s, NULL, NULL));
+    counter_add(user, 1);
+}
+static void on_message_b(nsws_server s, nsws_connection c, const nsws_message_event *e, void *user) {
+    (void)s, (void)c, (void)e;
+    note('b');
+    counter_add(user, 1);
+}
+static void on_message_c(nsws_server s, nsws_connection c, const nsws_message_event *e, void *user) {
+    (void)s, (void)c, (void)e;
+    note('c');
+    counter_add(user, 1);
+}
+
+static void listeners_are_called_in_the_order_of_their_registration(void) {
+    struct server *s = new_server();
+    counter_init(&called);
+    memset(calls, 0, sizeof calls);
+    CHECK_OK(nsws_server_off_message(s->handle, NULL, NULL));
+    CHECK_OK(nsws_server_on_message(s->handle, on_message_a, &called, NULL));
+    CHECK_OK(nsws_server_on_message(s->handle, on_message_b, &called, NULL));
+    CHECK_OK(nsws_server_on_message(s->handle, on_message_a, &called, NULL)); /* the same */
+    if (!START(s, NULL)) return;
+    struct recorder *r = OPEN_CLIENT(s, "/");
+    if (!r) return;
+    CHECK_OK(nsws_client_send_text(r->client, "1", 1));
+    WAIT_COUNTER(&called, 2);
+    CHECK_OK(nsws_server_on_message(s->handle, on_message_c, &called, NULL));
+    CHECK_OK(nsws_client_send_text(r->client, "2", 1));
+    WAIT_COUNTER(&called, 5);
+    CHECK_OK(nsws_client_send_text(r->client, "3", 1));
+    WAIT_COUNTER(&called, 6);
+    CHECK_OK(nsws_client_send_text(r->client, "4", 1));
+    CHECK_OK(nsws_client_close(r->client, 1000, ""));
+    SERVER_WAIT(s, ON_CLOSE, 1);
+    CHECK_STR(calls, "ababca");
+}
+
 /* The platform. */
 
 static uint8_t answers_permission = 1, answers_tv = 1;
@@ -778,6 +830,7 @@ int main(void) {
     RUN(the_system_picks_port_0);
     RUN(a_server_that_does_not_listen_says_so);
     RUN(listeners_and_the_hook_are_freed_once);
+    RUN(listeners_are_called_in_the_order_of_their_registration);
     RUN(without_permission_every_call_is_refused_after_its_parameters);
     RUN(where_the_device_is_no_tv_there_is_no_server);
     RUN(certificates_that_can_not_be_used_say_why);

@@ -203,6 +203,34 @@ static void many_who_dawdle_lose_to_those_who_do_not(void) {
     close(fd);
 }
 
+/* Called wherever the library logs: it may call back, also what closes the door at which so many knock. */
+static struct server *logged;
+static struct counter cut_lines;
+
+static void stop_when_one_is_cut(int32_t level, const char *line, void *user) {
+    (void)level, (void)user;
+    if (strstr(line, "too many handshakes") == NULL || counter_value(&cut_lines) > 0) return;
+    CHECK_OK(nsws_server_stop(logged->handle));
+    counter_add(&cut_lines, 1);
+}
+
+static void a_log_callback_may_stop_the_server(void) {
+    enum { MANY = 150 };
+    static int fds[MANY];
+    logged = started_server(NULL);
+    counter_init(&cut_lines);
+    CHECK_OK(nsws_set_log_callback(NSWS_LOG_INFO, stop_when_one_is_cut, NULL, NULL));
+    for (int i = 0; i < MANY; i++) fds[i] = raw_connect(logged);
+    WAIT_COUNTER(&cut_lines, 1);
+    for (int i = 0; i < MANY; i++) {
+        if (fds[i] < 0) continue;
+        CHECK(raw_ends(fds[i]));
+        close(fds[i]);
+    }
+    CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
+    CHECK_INT(raw_connect(logged), -1);
+}
+
 /* TLS. */
 
 static void tls_that_is_none_ends(void) {
@@ -359,6 +387,7 @@ int main(void) {
     RUN(a_head_that_is_too_large_gets_431_and_no_memory);
     RUN(the_slow_are_cut_after_the_handshake_timeout);
     RUN(many_who_dawdle_lose_to_those_who_do_not);
+    RUN(a_log_callback_may_stop_the_server);
     RUN(tls_that_is_none_ends);
     RUN(tls_at_a_plain_port_gets_an_answer);
     RUN(frames_that_break_the_rules_are_answered_with_their_code);
