@@ -1,5 +1,6 @@
 //! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
+mod decrypt;
 mod describe;
 mod files;
 mod identity;
