@@ -328,6 +328,21 @@
 #define NSWS_DETAIL_KEY_MISMATCH 2302985
 
 /**
+ * Detail: the server's public key is not one of those that are pinned.
+ */
+#define NSWS_DETAIL_PIN_MISMATCH 2302986
+
+/**
+ * Detail: the server demands a client certificate.
+ */
+#define NSWS_DETAIL_CLIENT_CERT_REQUIRED 2302987
+
+/**
+ * Detail: the server does not accept the client's certificate.
+ */
+#define NSWS_DETAIL_CLIENT_CERT_REFUSED 2302988
+
+/**
  * Not tied to a connection: the call itself failed.
  */
 #define NSWS_PHASE_CALL 0
@@ -507,6 +522,34 @@ typedef struct {
      */
     const char *ca_path;
     /**
+     * A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
+     * its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its content is an
+     * `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`, `NSWS_DETAIL_KEY_MISMATCH`.
+     */
+    const char *client_cert_path;
+    /**
+     * A PEM file with the certificate's private key. NULL: it is in the same file. Without `client_cert_path`: 401.
+     * RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1, which may be encrypted:
+     * PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or scrypt within 64 MiB),
+     * or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). Read again when a file changes. A file that can't be
+     * opened is `NSWS_ERR_CERT_FILE`; else the `detail` of an `error` event, phase tls, is
+     * `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the
+     * sentence has the openssl command that converts it).
+     */
+    const char *client_key_path;
+    /**
+     * What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is wiped, and
+     * never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
+     * `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
+     */
+    const char *client_key_password;
+    /**
+     * The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the base64 of
+     * the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Malformed: 401.
+     * Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence has the server's pin. A
+     * pin is asked for besides the certificate's verification, and also when that is skipped.
+     */
+    const char *pinned_public_keys;
      * The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
      * brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
      */
@@ -588,7 +631,8 @@ typedef struct {
      */
     uint8_t min_tls_version;
     /**
-     * 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
+     * 1: accept any server certificate and any host name. For tests; it makes TLS worthless, unless
+     * `pinned_public_keys` says whose key it must be. Default 0.
      */
     uint8_t skip_server_cert_verification;
     /**
@@ -656,6 +700,10 @@ typedef struct {
      * The last ping's time to its pong, in microseconds; 0 before the first.
      */
     uint64_t rtt_us;
+    /**
+     * 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
+     */
+    uint8_t tls_resumed;
 } nsws_client_stats;
 
 /**

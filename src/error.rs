@@ -140,6 +140,12 @@ codes! {
     KeyForm = 2302984, c"NSWS_DETAIL_KEY_FORM", c"The private key is in a form that can't be read.";
     /// Detail: the private key does not belong to the certificate.
     KeyMismatch = 2302985, c"NSWS_DETAIL_KEY_MISMATCH", c"The private key does not belong to the certificate.";
+    /// Detail: the server's public key is not one of those that are pinned.
+    PinMismatch = 2302986, c"NSWS_DETAIL_PIN_MISMATCH", c"The server's public key is not pinned.";
+    /// Detail: the server demands a client certificate.
+    ClientCertRequired = 2302987, c"NSWS_DETAIL_CLIENT_CERT_REQUIRED", c"The server demands a client certificate.";
+    /// Detail: the server does not accept the client's certificate.
+    ClientCertRefused = 2302988, c"NSWS_DETAIL_CLIENT_CERT_REFUSED", c"The server refused the client's certificate.";
 }
 
 impl Code {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
 use crate::proxy;
+use crate::secret::Secret;
+use crate::tls::PublicKeyPin;
 
 /// The oldest TLS version that is acceptable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -14,6 +16,17 @@ pub enum TlsVersion {
     Tls12,
     /// TLS 1.3.
     Tls13,
+}
+
+/// A certificate of this side, and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCert {
+    /// A PEM file with the certificate and those that lead to its CA.
+    pub cert_path: PathBuf,
+    /// A PEM file with the private key; it may be the same.
+    pub key_path: PathBuf,
+    /// What opens the key, if it is encrypted.
+    pub key_password: Option<Secret>,
 }
 
 /// Through which proxy to connect.
@@ -37,6 +50,10 @@ pub struct ConnectOptions {
     pub protocol: String,
     /// A PEM file whose certificates are trusted instead of the system's.
     pub ca_path: Option<PathBuf>,
+    /// Who this side is, if the server asks.
+    pub client_cert: Option<ClientCert>,
+    /// The server's public key must be one of these; empty: any.
+    pub pinned_public_keys: Vec<PublicKeyPin>,
     /// Through which proxy to connect.
     pub proxy: Proxy,
     /// How long an attempt may take.
@@ -59,6 +76,8 @@ impl Default for ConnectOptions {
             headers: Vec::new(),
             protocol: String::new(),
             ca_path: None,
+            client_cert: None,
+            pinned_public_keys: Vec::new(),
             proxy: Proxy::System,
             connect_timeout: Duration::from_secs(15),
             limits: Limits::default(),

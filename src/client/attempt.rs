@@ -101,7 +101,9 @@ async fn steps(
                 ..error
             })?;
             let handshake = tls::connect(config, &target.host, &peer, stream);
-            Transport::Tls(Box::new(timed(&mut timings.tls, handshake).await?.into()))
+            let secured = timed(&mut timings.tls, handshake).await?;
+            timings.tls_resumed = secured.resumed;
+            Transport::Tls(Box::new(secured.stream.into()))
         }
     };
 

@@ -10,6 +10,7 @@ use crate::connection::Transport;
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;
+use crate::tls::late_alert;
 use crate::url::Target;
 
 /// The largest answer that is read: a server can't make a client remember more.
@@ -75,11 +76,8 @@ impl Request {
     /// Sends the request and reads the answer.
     pub async fn exchange(&self, transport: &mut Transport) -> Result<Answer> {
         let broke = |error| {
-            Error::io(
-                Phase::Handshake,
-                format!("The connection to {} broke in the opening handshake", self.peer),
-                &error,
-            )
+            let what = || format!("The connection to {} broke in the opening handshake", self.peer);
+            late_alert(&self.peer, &error).unwrap_or_else(|| Error::io(Phase::Handshake, what(), &error))
         };
         transport.write_all(self.head.as_bytes()).await.map_err(broke)?;
         transport.flush().await.map_err(broke)?;

@@ -95,6 +95,8 @@ pub struct Timings {
     pub tcp: Duration,
     /// The TLS handshake.
     pub tls: Duration,
+    /// The TLS handshake went on from an earlier session, which makes it short.
+    pub tls_resumed: bool,
     /// The opening handshake.
     pub handshake: Duration,
 }
@@ -187,9 +189,8 @@ impl Client {
         let target = Target::parse(url)?;
         platform::check_permission()?;
         platform::check_host(&target.host, url)?;
-        if let Some(path) = &options.ca_path {
-            crate::tls::check_file(path)?;
-        }
+        let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
+        options.ca_path.iter().chain(own).try_for_each(|path| crate::tls::check_file(path))?;
         let proxy = Choice::new(&options.proxy, &target);
         let mut state = self.state.lock();
         match state.stage {

@@ -61,6 +61,15 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
         | Code::CertName
         | Code::CertIssuer
         | Code::CertInvalid
+        | Code::CertContent
+        | Code::KeyContent
+        | Code::NoPassword
+        | Code::WrongPassword
+        | Code::KeyForm
+        | Code::KeyMismatch
+        | Code::PinMismatch
+        | Code::ClientCertRequired
+        | Code::ClientCertRefused
         | Code::SubProtocol
         | Code::Handshake
         | Code::ProxySetting

@@ -226,6 +226,8 @@ pub struct nsws_client_stats {
     pub handshake_us: u64,
     /// The last ping's time to its pong, in microseconds; 0 before the first.
     pub rtt_us: u64,
+    /// 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
+    pub tls_resumed: u8,
 }
 
 /// Reads figures of the current connection, or of the last one.
@@ -257,6 +259,7 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             tls_us: us(now.timings.tls),
             handshake_us: us(now.timings.handshake),
             rtt_us: us(now.traffic.rtt),
+            tls_resumed: now.timings.tls_resumed.into(),
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { super::options::write_defaults(stats, struct_size, values) }

@@ -111,6 +111,12 @@ pub const NSWS_DETAIL_WRONG_PASSWORD: i32 = 2302983;
 pub const NSWS_DETAIL_KEY_FORM: i32 = 2302984;
 /// Detail: the private key does not belong to the certificate.
 pub const NSWS_DETAIL_KEY_MISMATCH: i32 = 2302985;
+/// Detail: the server's public key is not one of those that are pinned.
+pub const NSWS_DETAIL_PIN_MISMATCH: i32 = 2302986;
+/// Detail: the server demands a client certificate.
+pub const NSWS_DETAIL_CLIENT_CERT_REQUIRED: i32 = 2302987;
+/// Detail: the server does not accept the client's certificate.
+pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
 
 /// Not tied to a connection: the call itself failed.
 pub const NSWS_PHASE_CALL: i32 = 0;

@@ -8,8 +8,12 @@ use super::call;
 use super::event::nsws_header;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
-use crate::options::{ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL};
+use crate::options::{
+    ClientCert, ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL,
+};
 use crate::proxy::{Exclusions, Kind, Names, Server};
+use crate::secret::Secret;
+use crate::tls::PublicKeyPin;
 
 /// `min_tls_version`: TLS 1.2 or newer, the default.
 pub const NSWS_TLS_1_2: u8 = 12;
@@ -49,6 +53,27 @@ pub struct nsws_connect_options {
     /// certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
     /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
     pub ca_path: *const c_char,
+    /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
+    /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its content is an
+    /// `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`, `NSWS_DETAIL_KEY_MISMATCH`.
+    pub client_cert_path: *const c_char,
+    /// A PEM file with the certificate's private key. NULL: it is in the same file. Without `client_cert_path`: 401.
+    /// RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1, which may be encrypted:
+    /// PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or scrypt within 64 MiB),
+    /// or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). Read again when a file changes. A file that can't be
+    /// opened is `NSWS_ERR_CERT_FILE`; else the `detail` of an `error` event, phase tls, is
+    /// `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the
+    /// sentence has the openssl command that converts it).
+    pub client_key_path: *const c_char,
+    /// What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is wiped, and
+    /// never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
+    /// `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
+    pub client_key_password: *const c_char,
+    /// The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the base64 of
+    /// the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Malformed: 401.
+    /// Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence has the server's pin. A
+    /// pin is asked for besides the certificate's verification, and also when that is skipped.
+    pub pinned_public_keys: *const c_char,
     /// The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
     /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
     pub proxy_host: *const c_char,
@@ -98,7 +123,8 @@ pub struct nsws_connect_options {
     pub proxy_port: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
-    /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless. Default 0.
+    /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless, unless
+    /// `pinned_public_keys` says whose key it must be. Default 0.
     pub skip_server_cert_verification: u8,
     /// 1: the `Origin` header carries a port that isn't the default one. Default 0.
     pub support_origin_port: u8,
@@ -256,6 +282,10 @@ fn connect_defaults() -> nsws_connect_options {
         header_count: 0,
         protocol: std::ptr::null(),
         ca_path: std::ptr::null(),
+        client_cert_path: std::ptr::null(),
+        client_key_path: std::ptr::null(),
+        client_key_password: std::ptr::null(),
+        pinned_public_keys: std::ptr::null(),
         proxy_host: std::ptr::null(),
         proxy_username: std::ptr::null(),
         proxy_password: std::ptr::null(),
@@ -319,6 +349,30 @@ unsafe fn read_proxy(given: &nsws_connect_options) -> Result<Proxy> {
     }
 }
 
+/// # Safety
+/// The members that concern the client's certificate are NULL or NUL-terminated.
+unsafe fn read_client_cert(given: &nsws_connect_options) -> Result<Option<ClientCert>> {
+    // SAFETY: as promised to this function.
+    let (cert_path, key_path, key_password) = unsafe {
+        (
+            text(given.client_cert_path, "client_cert_path")?,
+            text(given.client_key_path, "client_key_path")?,
+            text(given.client_key_password, "client_key_password")?,
+        )
+    };
+    match cert_path {
+        Some(cert_path) => Ok(Some(ClientCert {
+            cert_path: cert_path.into(),
+            key_path: key_path.unwrap_or(cert_path).into(),
+            key_password: key_password.map(Secret::from),
+        })),
+        None if key_path.is_some() || key_password.is_some() => {
+            Err(Error::call(Code::Parameter, "There is a key or a password, but client_cert_path is NULL."))
+        }
+        None => Ok(None),
+    }
+}
+
 /// The caller's options, or the defaults for NULL.
 ///
 /// # Safety
@@ -346,12 +400,18 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     }
     // SAFETY: each is NULL or NUL-terminated.
     let (protocol, ca_path) = unsafe { (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?) };
+    // SAFETY: as promised to this function.
+    let client_cert = unsafe { read_client_cert(&given) }?;
+    // SAFETY: NULL or NUL-terminated.
+    let pins = unsafe { text(given.pinned_public_keys, "pinned_public_keys") }?;
     // SAFETY: as above.
     let proxy = unsafe { read_proxy(&given) }?;
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
         ca_path: ca_path.map(Into::into),
+        client_cert,
+        pinned_public_keys: pins.map(PublicKeyPin::parse_list).transpose()?.unwrap_or_default(),
         proxy,
         connect_timeout: ms(given.connect_timeout_ms),
         limits: Limits {

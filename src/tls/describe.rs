@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -26,6 +27,18 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
+
+impl Rejection {
+    pub fn new(detail: Code, sentence: String) -> Self {
+        Rejection { detail, sentence }
+    }
+}
+
+impl From<Rejection> for TlsError {
+    fn from(rejection: Rejection) -> Self {
+        TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejection))))
+    }
+}
 
 /// What is wrong with `leaf`, in words.
 pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Rejection {
@@ -130,7 +143,7 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
             format!("{peer} closed the connection in the TLS handshake; does it speak TLS on this port?");
         return Error::event(Phase::Tls, Code::LinkLost, message);
     }
-    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) else {
+    let Some(tls) = tls_error(error) else {
         return Error::io(Phase::Tls, format!("The TLS handshake with {peer} failed"), error);
     };
     let (detail, cause) = match tls {
@@ -143,14 +156,50 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
             (Code::Tls, "it does not speak TLS on this port".to_owned())
         }
-        TlsError::AlertReceived(AlertDescription::ProtocolVersion) => {
-            (Code::Tls, "it accepts none of the TLS versions that are allowed".to_owned())
-        }
         TlsError::PeerIncompatible(why) => {
             (Code::Tls, format!("it can't agree on how to speak TLS: {why:?}"))
         }
-        TlsError::AlertReceived(alert) => (Code::Tls, format!("it refused with the alert {alert:?}")),
+        TlsError::AlertReceived(alert) => refusal(*alert),
         other => (Code::Tls, other.to_string()),
     };
     Error::event(Phase::Tls, detail, format!("The TLS handshake with {peer} failed: {cause}."))
+}
+
+/// An alert that ends the TLS handshake after all: in TLS 1.3 this side has finished when the server looks at its
+/// certificate (RFC 8446 4.4.2.4).
+pub fn late_alert(peer: &str, error: &io::Error) -> Option<Error> {
+    match tls_error(error) {
+        Some(TlsError::AlertReceived(_)) => Some(handshake_error(peer, error)),
+        _ => None,
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>())
+}
+
+/// Why a server refused, as its alert tells.
+fn refusal(alert: AlertDescription) -> (Code, String) {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::ProtocolVersion => (Code::Tls, "it accepts none of the TLS versions that are allowed".into()),
+        Alert::CertificateRequired => {
+            (Code::ClientCertRequired, "it demands a client certificate (client_cert_path)".into())
+        }
+        // Of a server of TLS 1.2, which has no alert for a certificate that is missing.
+        Alert::HandshakeFailure => {
+            let why = "it has no cipher in common with this side, or demands a client certificate (client_cert_path)";
+            (Code::Tls, why.into())
+        }
+        // No other certificate than this side's own can be meant.
+        Alert::BadCertificate
+        | Alert::UnsupportedCertificate
+        | Alert::CertificateRevoked
+        | Alert::CertificateExpired
+        | Alert::CertificateUnknown
+        | Alert::UnknownCA => {
+            (Code::ClientCertRefused, format!("it refused the client's certificate with the alert {alert:?}"))
+        }
+        alert => (Code::Tls, format!("it refused with the alert {alert:?}")),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustls_pki_types::CertificateDer;
@@ -30,19 +30,39 @@ pub fn check_file(path: &Path) -> Result<()> {
     }
 }
 
-/// What changes when a file does.
+/// Files and directories as they were at one time.
+#[derive(Debug)]
+pub struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
+
+/// What changes when a file does. A directory changes when one of its entries comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+struct Stamp {
     inode: u64,
     size: u64,
     modified: SystemTime,
 }
 
 impl Stamp {
-    pub fn of(path: &Path) -> io::Result<Stamp> {
+    /// `None` for what doesn't exist.
+    fn of(path: &Path) -> Option<Stamp> {
         use std::os::unix::fs::MetadataExt;
-        let metadata = fs::metadata(path)?;
-        Ok(Stamp { inode: metadata.ino(), size: metadata.len(), modified: metadata.modified()? })
+        let metadata = fs::metadata(path).ok()?;
+        Some(Stamp { inode: metadata.ino(), size: metadata.len(), modified: metadata.modified().ok()? })
+    }
+}
+
+impl Stamps {
+    /// To be taken before the files are read, so that a change meanwhile is noticed the next time.
+    pub fn of(paths: impl IntoIterator<Item = PathBuf>) -> Stamps {
+        let stamped = paths.into_iter().map(|path| {
+            let stamp = Stamp::of(&path);
+            (path, stamp)
+        });
+        Stamps(stamped.collect())
+    }
+
+    pub fn are_current(&self) -> bool {
+        self.0.iter().all(|(path, stamp)| Stamp::of(path) == *stamp)
     }
 }
 

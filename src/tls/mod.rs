@@ -1,10 +1,12 @@
-//! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
+//! TLS for clients: one configuration for each distinct set of options, made off the caller's thread and kept.
 
 mod decrypt;
 mod describe;
 mod files;
 mod identity;
 mod pem;
+mod pins;
+mod roots;
 #[cfg(feature = "server")]
 mod server;
 mod verify;
@@ -12,9 +14,12 @@ mod verify;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::sign::SingleCertAndKey;
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
@@ -22,30 +27,45 @@ use tokio_rustls::TlsConnector;
 use crate::connection::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
-use crate::options::{ConnectOptions, TlsVersion};
+use crate::options::{ClientCert, ConnectOptions, TlsVersion};
 
+pub(crate) use describe::late_alert;
 pub use files::check_file;
-use files::Stamp;
+use files::Stamps;
+pub use pins::PublicKeyPin;
 #[cfg(feature = "server")]
 pub(crate) use server::server_config;
 
-/// Configurations that are kept; the one that was made first goes first.
+/// Configurations that are kept; the one that was asked for first goes first.
 const KEPT_CONFIGS: usize = 16;
 
 /// What of the options decides a TLS configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsOptions {
-    ca_path: Option<PathBuf>,
-    skip_verification: bool,
+    trust: Trust,
+    pins: Vec<PublicKeyPin>,
+    client_cert: Option<ClientCert>,
     min_version: TlsVersion,
+}
+
+/// Who vouches for the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Trust {
+    System,
+    CaFile(PathBuf),
+    Anybody,
 }
 
 impl From<&ConnectOptions> for TlsOptions {
     fn from(options: &ConnectOptions) -> Self {
         TlsOptions {
-            // Without verification no CA matters.
-            ca_path: options.ca_path.clone().filter(|_| !options.skip_server_cert_verification),
-            skip_verification: options.skip_server_cert_verification,
+            trust: match &options.ca_path {
+                _ if options.skip_server_cert_verification => Trust::Anybody,
+                Some(path) => Trust::CaFile(path.clone()),
+                None => Trust::System,
+            },
+            pins: options.pinned_public_keys.clone(),
+            client_cert: options.client_cert.clone(),
             min_version: options.min_tls_version,
         }
     }
@@ -54,62 +74,97 @@ impl From<&ConnectOptions> for TlsOptions {
 /// The configurations made so far. Each also remembers TLS sessions, so that a second connection is quicker.
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// An async lock: who needs a configuration that is being made waits for it.
-    configs: tokio::sync::Mutex<Vec<Kept>>,
+    kept: Mutex<Vec<Arc<Kept>>>,
 }
 
 struct Kept {
     options: TlsOptions,
-    /// The files as they were read.
-    stamp: Option<Stamp>,
+    /// An async lock: who needs a configuration that is being made waits for it, and for no other.
+    made: tokio::sync::Mutex<Option<Made>>,
+}
+
+struct Made {
     config: Arc<ClientConfig>,
+    /// The files as they were read.
+    stamps: Stamps,
 }
 
 impl Cache {
     /// The configuration for these options; made anew if a file has changed since.
     pub async fn client_config(&self, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
-        let stamp = options.ca_path.as_deref().and_then(|path| Stamp::of(path).ok());
-        let mut configs = self.configs.lock().await;
-        if let Some(kept) = configs.iter().find(|kept| kept.options == *options && kept.stamp == stamp) {
-            return Ok(kept.config.clone());
+        let kept = self.kept(options);
+        let mut made = kept.made.lock().await;
+        if let Some(made) = made.as_ref().filter(|made| made.stamps.are_current()) {
+            return Ok(made.config.clone());
         }
         let wanted = options.clone();
-        let config = tokio::task::spawn_blocking(move || make_config(&wanted))
+        let fresh = tokio::task::spawn_blocking(move || make(&wanted))
             .await
-            .map_err(|error| Error::event(Phase::Tls, Code::Tls, format!("{error}.")))??;
-        configs.retain(|kept| kept.options != *options);
-        if configs.len() >= KEPT_CONFIGS {
-            configs.remove(0);
+            .unwrap_or_else(|error| Err(Error::event(Phase::Tls, Code::Tls, format!("{error}."))));
+        match fresh {
+            Ok(fresh) => Ok(made.insert(fresh).config.clone()),
+            Err(error) => {
+                // It would only hold a password and the place of one that works.
+                self.kept.lock().retain(|other| !Arc::ptr_eq(other, &kept));
+                Err(error)
+            }
         }
-        let config = Arc::new(config);
-        configs.push(Kept { options: options.clone(), stamp, config: config.clone() });
-        Ok(config)
+    }
+
+    fn kept(&self, options: &TlsOptions) -> Arc<Kept> {
+        let mut all = self.kept.lock();
+        if let Some(kept) = all.iter().find(|kept| kept.options == *options) {
+            return kept.clone();
+        }
+        if all.len() >= KEPT_CONFIGS {
+            all.remove(0);
+        }
+        let kept = Arc::new(Kept { options: options.clone(), made: Default::default() });
+        all.push(kept.clone());
+        kept
     }
 }
 
-fn make_config(options: &TlsOptions) -> Result<ClientConfig> {
+/// Reads the files, which takes milliseconds, and seconds for an encrypted key.
+fn make(options: &TlsOptions) -> Result<Made> {
+    let cas = match &options.trust {
+        Trust::System => roots::system_sources(),
+        Trust::CaFile(path) => vec![path.clone()],
+        Trust::Anybody => Vec::new(),
+    };
+    let own = options.client_cert.iter().flat_map(|cert| [cert.cert_path.clone(), cert.key_path.clone()]);
+    let stamps = Stamps::of(cas.iter().cloned().chain(own));
+
     let provider = Arc::new(ring::default_provider());
     let unusable = |what: String| Error::event(Phase::Tls, Code::Tls, what);
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(versions(options.min_version))
         .map_err(|error| unusable(format!("{error}.")))?;
-    let verifier: Arc<dyn rustls::client::danger::ServerCertVerifier> = match options.skip_verification {
-        true => Arc::new(verify::AcceptAny::new(&provider)),
-        false => {
-            let own = match &options.ca_path {
-                Some(path) => files::ca_certificates(path)?,
-                None => Vec::new(),
-            };
-            let roots = match &options.ca_path {
-                Some(_) => store_of(own.iter().cloned()),
-                None => system_store()?,
-            };
-            Arc::new(verify::Verifier::new(roots, own, provider)?)
+    let mut verifier: Arc<dyn ServerCertVerifier> = match &options.trust {
+        Trust::Anybody => Arc::new(verify::AcceptAny::new(&provider)),
+        Trust::CaFile(path) => {
+            let own = files::ca_certificates(path)?;
+            Arc::new(verify::Verifier::new(store_of(own.iter().cloned()), own, provider.clone())?)
+        }
+        Trust::System => {
+            let roots = store_of(roots::read(&cas)?);
+            Arc::new(verify::Verifier::new(roots, Vec::new(), provider.clone())?)
         }
     };
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    if !options.pins.is_empty() {
+        verifier = Arc::new(pins::Pinned { inner: verifier, pins: options.pins.clone(), provider });
+    }
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = match &options.client_cert {
+        None => builder.with_no_client_auth(),
+        Some(ClientCert { cert_path, key_path, key_password }) => {
+            let identity = identity::load(cert_path, key_path, key_password.as_ref())?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+        }
+    };
     config.resumption = Resumption::in_memory_sessions(64);
-    Ok(config)
+    log(Level::Debug, || "A TLS configuration was made anew.".into());
+    Ok(Made { config: Arc::new(config), stamps })
 }
 
 fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] {
@@ -120,25 +175,18 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
     }
 }
 
-fn system_store() -> Result<RootCertStore> {
-    let found = rustls_native_certs::load_native_certs();
-    let store = store_of(found.certs);
-    if store.is_empty() {
-        let causes: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let message = match causes.is_empty() {
-            true => "the system has no CA certificates; name a file of them in ca_path.".to_owned(),
-            false => format!("the system's CA certificates can't be read: {}.", causes.join("; ")),
-        };
-        return Err(Error::event(Phase::Tls, Code::CaFile, message));
-    }
-    Ok(store)
-}
-
 fn store_of(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> RootCertStore {
     let mut store = RootCertStore::empty();
     let (added, ignored) = store.add_parsable_certificates(certificates);
     log(Level::Debug, || format!("CA certificates: {added} usable, {ignored} not."));
     store
+}
+
+/// What a TLS handshake leaves.
+pub(crate) struct Secured {
+    pub stream: TlsStream<Tcp>,
+    /// The handshake went on from an earlier session.
+    pub resumed: bool,
 }
 
 /// The TLS handshake.
@@ -147,13 +195,15 @@ pub(crate) async fn connect(
     host: &str,
     peer: &str,
     stream: Tcp,
-) -> Result<TlsStream<Tcp>> {
+) -> Result<Secured> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         let message = format!("{host} can't be the name of a TLS server.");
         Error::event(Phase::Tls, Code::CertName, message)
     })?;
-    TlsConnector::from(config)
+    let stream = TlsConnector::from(config)
         .connect(name, stream)
         .await
-        .map_err(|error| describe::handshake_error(peer, &error))
+        .map_err(|error| describe::handshake_error(peer, &error))?;
+    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    Ok(Secured { stream, resumed })
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
-use rustls::{
-    CertificateError, DigitallySignedStruct, Error as TlsError, OtherError, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::describe::{self, Rejection};
+use super::describe;
 use crate::error::{Code, Error, Phase, Result};
 
 /// Verifies chain and host name, and trusts a server whose own certificate is among those configured.
@@ -73,10 +71,7 @@ impl ServerCertVerifier for Verifier {
         };
         // The sentence needs the certificate, which nobody has any more when the handshake's error is told.
         result.map_err(|error| match error {
-            TlsError::InvalidCertificate(cause) => {
-                let rejection: Rejection = describe::rejection(cause, leaf, name);
-                TlsError::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(rejection))))
-            }
+            TlsError::InvalidCertificate(cause) => describe::rejection(cause, leaf, name).into(),
             error => error,
         })
     }
