@@ -278,8 +278,12 @@ impl Error {
     }
 }
 
-/// The cause alone: std adds "(os error N)", which has a field of its own.
+/// The cause alone: std adds "(os error N)", which has a field of its own, and rustls, to an end of TCP that is none of
+/// TLS, the address of its manual.
 pub(crate) fn cause(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "the peer hung up".into();
+    }
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     text.trim_end_matches('.').to_owned()

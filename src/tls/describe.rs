@@ -9,6 +9,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
+use x509_parser::public_key::PublicKey;
 
 use crate::error::{Code, Error, Phase};
 
@@ -80,6 +81,20 @@ pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &Serv
         other => (Code::CertInvalid, format!("its certificate is not acceptable: {other}")),
     };
     Rejection { detail, sentence }
+}
+
+/// Why a server could not show that it has its certificate's key.
+pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
+    const FEWEST_BITS: usize = 2048;
+    let parsed = parse_x509_certificate(leaf);
+    match parsed.as_ref().map(|(_, certificate)| certificate.public_key().parsed()) {
+        Ok(Ok(PublicKey::RSA(key))) if key.key_size() < FEWEST_BITS => {
+            let bits = key.key_size();
+            let sentence = format!("its certificate has an RSA key of {bits} bits, at least {FEWEST_BITS} are needed");
+            Rejection::new(Code::CertInvalid, sentence).into()
+        }
+        _ => error,
+    }
 }
 
 /// Whether a certificate is valid now.

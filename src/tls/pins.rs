@@ -11,7 +11,7 @@ use rustls::{DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::parse_x509_certificate;
 
-use super::describe::Rejection;
+use super::describe::{self, Rejection};
 use crate::error::{Code, Error, Result};
 
 /// The SHA-256 of a SubjectPublicKeyInfo.
@@ -85,6 +85,7 @@ impl ServerCertVerifier for Pinned {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+            .map_err(|error| describe::bad_signature(error, leaf))
     }
 
     fn verify_tls13_signature(
@@ -94,6 +95,7 @@ impl ServerCertVerifier for Pinned {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+            .map_err(|error| describe::bad_signature(error, leaf))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

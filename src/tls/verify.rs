@@ -83,6 +83,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+            .map_err(|error| describe::bad_signature(error, leaf))
     }
 
     fn verify_tls13_signature(
@@ -92,6 +93,7 @@ impl ServerCertVerifier for Verifier {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
         verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+            .map_err(|error| describe::bad_signature(error, leaf))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

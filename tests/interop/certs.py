@@ -55,7 +55,7 @@ subjectKeyIdentifier = hash
 HERE = "DNS:localhost, IP:127.0.0.1, IP:::1"
 ELSEWHERE = "DNS:elsewhere.example, IP:192.0.2.1"
 
-# name: (issuer, or None for itself; names; first day; last day; is it a CA; what it may be used for)
+# name: (issuer, or None for itself; names, or None for just the common name localhost; first day; last day; is it a CA; what it may be used for)
 LEAVES = {
     "good": ("ca", HERE, -2, 30, False, "serverAuth"),
     "unknown-ca": ("other-ca", HERE, -2, 30, False, "serverAuth"),
@@ -63,6 +63,9 @@ LEAVES = {
     "expired": ("ca", HERE, -30, -2, False, "serverAuth"),
     "not-yet-valid": ("ca", HERE, 2, 30, False, "serverAuth"),
     "client-only": ("ca", HERE, -2, 30, False, "clientAuth"),
+    "ip-only": ("ca", "IP:127.0.0.1", -2, 30, False, "serverAuth"),
+    "cn-only": ("ca", None, -2, 30, False, "serverAuth"),
+    "rsa-1024": ("ca", HERE, -2, 30, False, "serverAuth"),
     "chain": ("intermediate", HERE, -2, 30, False, "serverAuth"),
     "self-signed": (None, HERE, -2, 30, True, None),
     "self-signed-leaf": (None, HERE, -2, 30, False, "serverAuth"),
@@ -79,9 +82,7 @@ def make(folder):
     for name, (_, names, _, _, authority, usage) in LEAVES.items():
         constraints = "critical, CA:TRUE" if authority else "CA:FALSE"
         section = LEAF.format(name=name, constraints=constraints, names=names, usage=usage)
-        if usage is None:
-            section = "\n".join(line for line in section.splitlines() if "extendedKeyUsage" not in line) + "\n"
-        text += section
+        text += "".join(line for line in section.splitlines(True) if "= None" not in line)
     config.write_text(text)
     (folder / "index.txt").write_text("")
 
@@ -91,9 +92,9 @@ def make(folder):
     key(folder, "intermediate")
     sign(folder, "intermediate", "ca", "authority", -2, 30, "The tests' intermediate")
 
-    for name, (issuer, _, first, last, _, _) in LEAVES.items():
-        key(folder, name)
-        sign(folder, name, issuer, name, first, last, name)
+    for name, (issuer, names, first, last, _, _) in LEAVES.items():
+        key(folder, name, **({"algorithm": "RSA", "option": "rsa_keygen_bits:1024"} if name == "rsa-1024" else {}))
+        sign(folder, name, issuer, name, first, last, "localhost" if names is None else name)
     # The server sends the intermediate certificate along, or forgets to.
     chain, intermediate = folder / "chain.pem", folder / "intermediate.pem"
     (folder / "incomplete-chain.pem").write_bytes(chain.read_bytes())
@@ -113,8 +114,9 @@ def key_forms(folder):
     (folder / "both.pem").write_bytes(both)
 
 
-def key(folder, name):
-    openssl(folder, "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
+def key(folder, name, algorithm="EC", option="ec_paramgen_curve:P-256"):
+    options = ["-pkeyopt", option] if option else []
+    openssl(folder, "genpkey", "-algorithm", algorithm, *options, "-out", f"{name}.key")
 
 
 def sign(folder, name, issuer, extensions, first, last, subject):

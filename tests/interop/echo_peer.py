@@ -59,6 +59,8 @@ async def start(context=None, host="127.0.0.1", port=0):
 
 def tls(folder, name):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if name == "rsa-1024":
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
     return context
 
@@ -73,18 +75,22 @@ def parent_is_gone():
         os._exit(0)
 
 
-async def main(folder):
+async def serve_until_parent_is_gone(found):
     # Many clients break off the handshake on purpose.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    asyncio.get_running_loop().add_reader(0, parent_is_gone)
+    print(json.dumps(found), flush=True)
+    await asyncio.Event().wait()
+
+
+async def main(folder):
     folder = pathlib.Path(folder)
     found = {"NSWS_ECHO_URL": f"ws://127.0.0.1:{await start()}/"}
     for name in [*certs.LEAVES, "incomplete-chain"]:
         found[variable(name)] = await start(tls(folder, name))
     found["NSWS_ECHO_WSS_URL"] = f"wss://127.0.0.1:{found[variable('good')]}/"
-    asyncio.get_running_loop().add_reader(0, parent_is_gone)
-    print(json.dumps(found), flush=True)
-    await asyncio.Event().wait()
+    await serve_until_parent_is_gone(found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Runs a test program with the peers it talks to, and ends with its status.
 
-    run.py [--wrap COMMAND] [--peers raw,python,node,proxies] PROGRAM [ARGUMENTS]
+    run.py [--wrap COMMAND] [--peers raw,python,node,identity,proxies] PROGRAM [ARGUMENTS]
 
 The peers listen on loopback, on ports that the system picks; the program finds them in its environment:
 
@@ -11,6 +11,7 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js,
     NSWS_HALF_TLS_CLIENT                                   and half_tls.py
     NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
+    NSWS_IDENTITY_*, NSWS_WSS_*_PORT                       identity_peer.py, only if asked for
     NSWS_CERT_DIR                                          certs.py
 
 --wrap puts a command before the program's, such as "valgrind --error-exitcode=99". The Python library is
@@ -53,6 +54,7 @@ def commands(wanted, certificates):
     known = {
         "raw": lambda: ([sys.executable, str(HERE / "raw_peer.py")], {}),
         "python": lambda: ([python(), str(HERE / "echo_peer.py"), certificates], {}),
+        "identity": lambda: ([python(), str(HERE / "identity_peer.py"), certificates], {}),
         "node": lambda: (["node", str(HERE / "node_peer.js"), certificates], {"NODE_PATH": node_path()}),
         "proxies": lambda: ([sys.executable, str(HERE / "proxies.py")], {}),
     }
