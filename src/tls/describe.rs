@@ -90,7 +90,8 @@ pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
     match parsed.as_ref().map(|(_, certificate)| certificate.public_key().parsed()) {
         Ok(Ok(PublicKey::RSA(key))) if key.key_size() < FEWEST_BITS => {
             let bits = key.key_size();
-            let sentence = format!("its certificate has an RSA key of {bits} bits, at least {FEWEST_BITS} are needed");
+            let sentence =
+                format!("its certificate has an RSA key of {bits} bits, at least {FEWEST_BITS} are needed");
             Rejection::new(Code::CertInvalid, sentence).into()
         }
         _ => error,

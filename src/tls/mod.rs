@@ -1,4 +1,4 @@
-//! TLS for clients: one configuration for each distinct set of options, made off the caller's thread and kept.
+//! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
 mod decrypt;
 mod describe;
