@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, Stream};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use futures_util::{Sink, Stream as _};
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::unconstrained;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::WebSocketStream;
@@ -22,28 +24,54 @@ use crate::meter::{micros, report_burst, report_connects, report_slope, Meter};
 use crate::os::{cpu_time, holdings};
 use crate::Task;
 
-type Link = WebSocketStream<TcpStream>;
+/// TCP, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// `ws://address/path`.
-async fn connect(url: &str, config: WebSocketConfig) -> Link {
-    let (address, path) = url.strip_prefix("ws://").and_then(|rest| rest.split_once('/')).expect("a ws URL");
-    let mut stream = TcpStream::connect(address).await.expect("connect");
-    stream.set_nodelay(true).expect("TCP_NODELAY");
-    let request = format!(
-        "GET /{path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).await.expect("request");
-    let mut answer = Vec::with_capacity(1024);
-    let end = loop {
-        assert_ne!(stream.read_buf(&mut answer).await.expect("answer"), 0, "the peer hung up");
-        if let Some(at) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-    };
-    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-    let rest = answer.split_off(end);
-    WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await
+type Link = WebSocketStream<Box<dyn Stream>>;
+
+/// Where to connect to, and how to speak TLS there.
+struct Peer {
+    address: String,
+    path: String,
+    tls: Option<TlsConnector>,
+}
+
+impl Peer {
+    fn new(task: &Task) -> Peer {
+        let (_, rest) = task.url.split_once("://").expect("a URL");
+        let (address, path) = rest.split_once('/').expect("a path");
+        let tls = task.certificate.as_deref().map(|path| TlsConnector::from(crate::tls::client_config(path)));
+        Peer { address: address.to_owned(), path: path.to_owned(), tls }
+    }
+
+    async fn connect(&self, config: WebSocketConfig) -> Link {
+        let Peer { address, path, tls } = self;
+        let stream = TcpStream::connect(address).await.expect("connect");
+        stream.set_nodelay(true).expect("TCP_NODELAY");
+        let mut stream: Box<dyn Stream> = match tls {
+            None => Box::new(stream),
+            Some(tls) => {
+                let name = ServerName::try_from("127.0.0.1").expect("a name");
+                Box::new(tls.connect(name, stream).await.expect("TLS"))
+            }
+        };
+        let request = format!(
+            "GET /{path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("request");
+        let mut answer = Vec::with_capacity(1024);
+        let end = loop {
+            assert_ne!(stream.read_buf(&mut answer).await.expect("answer"), 0, "the peer hung up");
+            if let Some(at) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+        let rest = answer.split_off(end);
+        WebSocketStream::from_partially_read(stream, rest, Role::Client, Some(config)).await
+    }
 }
 
 /// Sends what `outgoing` has, and hands on what comes in, until `incoming` says that it was the last.
@@ -97,7 +125,7 @@ pub fn run(task: &Task) {
 
 /// Keeps `window` messages under way; each that comes back sends the next.
 async fn echo(task: &Task, mut meter: Meter, window: u64) {
-    let mut link = connect(&task.url, WebSocketConfig::default()).await;
+    let mut link = Peer::new(task).connect(WebSocketConfig::default()).await;
     let payload = Bytes::from(vec![b'x'; task.size]);
     let to_send = Cell::new(window);
     let mut unsent = meter.total() - window;
@@ -122,7 +150,7 @@ async fn echo(task: &Task, mut meter: Meter, window: u64) {
 
 /// Round trips that a thread outside the runtime sends.
 async fn app(task: &Task) {
-    let mut link = connect(&task.url, WebSocketConfig::default()).await;
+    let mut link = Peer::new(task).connect(WebSocketConfig::default()).await;
     let mut meter = Meter::of_round_trips(task.count);
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let arrived = Arc::new(AtomicBool::new(true));
@@ -156,7 +184,7 @@ async fn app(task: &Task) {
 
 /// Messages that a thread outside the runtime sends as fast as it can; the peer answers only the last.
 async fn burst(task: &Task) {
-    let mut link = connect(&task.url, WebSocketConfig::default()).await;
+    let mut link = Peer::new(task).connect(WebSocketConfig::default()).await;
     // As many as fit in the library's queue.
     let (sender, mut receiver) = mpsc::channel((16 << 20) / task.size);
     let (count, size) = (task.count, task.size);
@@ -187,10 +215,11 @@ async fn burst(task: &Task) {
 }
 
 async fn connects(task: &Task) {
+    let peer = Peer::new(task);
     let mut opens = Vec::new();
     for _ in 0..task.count {
         let start = Instant::now();
-        let link = connect(&task.url, WebSocketConfig::default()).await;
+        let link = peer.connect(WebSocketConfig::default()).await;
         opens.push(micros(start.elapsed()));
         drop(link);
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -201,10 +230,11 @@ async fn connects(task: &Task) {
 /// The read buffer is 16 KiB here: the default one, 128 KiB, would stay with each client.
 async fn idle(task: &Task) {
     let config = WebSocketConfig::default().read_buffer_size(16 << 10);
+    let peer = Peer::new(task);
     let payload = Bytes::from(vec![b'x'; task.size]);
     let mut few = None;
     for number in 1..=task.count {
-        let mut link = connect(&task.url, config).await;
+        let mut link = peer.connect(config).await;
         let (to_send, mut left) = (Cell::new(1), 10);
         let outgoing = |_: &mut Context<'_>| match to_send.replace(0) {
             0 => Poll::Pending,

@@ -14,9 +14,11 @@ mod meter;
 mod os;
 mod ours;
 mod peer;
+mod tls;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,8 @@ pub struct Task {
     size: usize,
     /// Messages under way at once, or clients that block.
     window: u64,
+    /// The peer's certificate; `None`: no TLS.
+    certificate: Option<PathBuf>,
 }
 
 /// Which cores client and peer get.
@@ -81,6 +85,7 @@ struct Measure {
     window: u64,
     rounds: u32,
     has_bare: bool,
+    tls: bool,
     rows: &'static [Row],
 }
 
@@ -98,6 +103,7 @@ const ROUND_TRIP: Measure = Measure {
     window: 1,
     rounds: ROUNDS,
     has_bare: true,
+    tls: false,
     rows: &[
         row("32 B round trip, in callback, same core: p50, us", "p50_us", Target::RatioAtMost(1.15)),
         row("  p99, us", "p99_us", Target::None),
@@ -244,6 +250,54 @@ const MEASURES: &[Measure] = &[
         ],
         ..ROUND_TRIP
     },
+    Measure {
+        name: "tls-rtt",
+        tls: true,
+        rows: &[
+            row(
+                "32 B round trip over TLS, in callback, same core: p50, us",
+                "p50_us",
+                Target::RatioAtMost(1.15),
+            ),
+            ROUND_TRIP.rows[1],
+            ROUND_TRIP.rows[2],
+        ],
+        ..ROUND_TRIP
+    },
+    Measure {
+        name: "tls-connect",
+        task: "connect",
+        tls: true,
+        cores: Cores::Any,
+        count: 200,
+        quick_count: 100,
+        rows: &[
+            row(
+                "connect to open over TLS, sessions resumed, any core: p50, us",
+                "open_p50_us",
+                Target::RatioAtMost(1.2),
+            ),
+            row("  p99, us", "open_p99_us", Target::None),
+            row("  connect() call: p50, us", "call_p50_us", Target::AtMost(100.0)),
+        ],
+        ..ROUND_TRIP
+    },
+    Measure {
+        name: "tls-idle",
+        task: "idle",
+        tls: true,
+        cores: Cores::Any,
+        count: 1_000,
+        quick_count: 1_000,
+        size: 128,
+        rounds: SLOW_ROUNDS,
+        rows: &[row(
+            "idle client over TLS, 100 to 1,000: private memory, KiB",
+            "private_kib",
+            Target::AtMost(40.0),
+        )],
+        ..ROUND_TRIP
+    },
     ISOLATION,
     Measure {
         name: "isolation-200",
@@ -275,7 +329,7 @@ const MEASURES: &[Measure] = &[
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("--peer") => peer::serve().expect("the peer"),
+        Some("--peer") => peer::serve(arguments.get(1).map(Path::new)).expect("the peer"),
         Some(side @ ("--ours" | "--bare")) => {
             let cores: Vec<usize> =
                 arguments[6].split(',').map(|core| core.parse().expect("a core")).collect();
@@ -288,6 +342,7 @@ fn main() {
                 count: arguments[3].parse().expect("a number"),
                 size: arguments[4].parse().expect("a number"),
                 window: arguments[5].parse().expect("a number"),
+                certificate: arguments.get(7).map(PathBuf::from),
             };
             match side {
                 "--ours" => ours::run(&task),
@@ -313,6 +368,7 @@ fn compare(names: &[String], quick: bool) -> bool {
         return false;
     }
     let mut all_well = true;
+    let certificate = tls::Certificate::new();
     println!("{:<76} {:>10} {:>10} {:>6}  target", "", "ours", "bare", "ratio");
     for measure in MEASURES {
         if !names.is_empty() && !names.iter().any(|name| name == measure.name) {
@@ -329,7 +385,7 @@ fn compare(names: &[String], quick: bool) -> bool {
                 sides.reverse();
             }
             for (side, figures) in sides {
-                if let Err(why) = run_round(measure, side, quick, figures) {
+                if let Err(why) = run_round(measure, side, quick, &certificate, figures) {
                     println!("{} {side}: {why}", measure.name);
                     all_well = false;
                 }
@@ -352,7 +408,13 @@ impl Figures {
     }
 }
 
-fn run_round(measure: &Measure, side: &str, quick: bool, figures: &mut Figures) -> Result<(), String> {
+fn run_round(
+    measure: &Measure,
+    side: &str,
+    quick: bool,
+    certificate: &tls::Certificate,
+    figures: &mut Figures,
+) -> Result<(), String> {
     let all = os::cores();
     let last = all[all.len() - 1];
     let (client_cores, peer_cores) = match measure.cores {
@@ -360,22 +422,18 @@ fn run_round(measure: &Measure, side: &str, quick: bool, figures: &mut Figures) 
         Cores::Split => (vec![last], vec![all[0]]),
         Cores::Any => (all.clone(), all),
     };
-    let mut peer = start(&["--peer"]);
+    let certificate = measure.tls.then(|| certificate.path().display().to_string());
+    let mut peer = start(["--peer"].into_iter().chain(certificate.as_deref()));
     os::pin(peer.id(), &peer_cores);
     let mut port = String::new();
     BufReader::new(peer.stdout.take().expect("piped")).read_line(&mut port).expect("the peer's port");
-    let url = format!("ws://127.0.0.1:{}/{}", port.trim(), measure.path);
+    let scheme = if measure.tls { "wss" } else { "ws" };
+    let url = format!("{scheme}://127.0.0.1:{}/{}", port.trim(), measure.path);
     let count = if quick { measure.quick_count } else { measure.count };
     let cores: Vec<String> = client_cores.iter().map(usize::to_string).collect();
-    let client = start(&[
-        side,
-        measure.task,
-        &url,
-        &count.to_string(),
-        &measure.size.to_string(),
-        &measure.window.to_string(),
-        &cores.join(","),
-    ]);
+    let numbers = [count.to_string(), measure.size.to_string(), measure.window.to_string(), cores.join(",")];
+    let task = [side, measure.task, &url].into_iter().chain(numbers.iter().map(String::as_str));
+    let client = start(task.chain(certificate.as_deref()));
     let result = wait(client);
     // The peer ends when its stdin does.
     drop(peer.stdin.take());
@@ -390,7 +448,7 @@ fn run_round(measure: &Measure, side: &str, quick: bool, figures: &mut Figures) 
 }
 
 /// Starts this program in another role.
-fn start(arguments: &[&str]) -> Child {
+fn start<'a>(arguments: impl Iterator<Item = &'a str>) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
         .args(arguments)
         .stdin(Stdio::piped())

@@ -104,9 +104,14 @@ impl Client {
         check(unsafe { nsws_client_on_error(self.0, Some(call), std::ptr::null_mut(), None) });
     }
 
-    fn connect(self, url: &CStr) {
-        // SAFETY: NUL-terminated; NULL stands for the defaults.
-        check(unsafe { nsws_client_connect(self.0, url.as_ptr(), std::ptr::null()) });
+    fn connect(self, to: &Destination) {
+        // SAFETY: the paths and the URL are NUL-terminated; the struct has its own size.
+        check(unsafe {
+            let mut options = std::mem::zeroed();
+            check(nsws_connect_options_init(&mut options, size_of::<nsws_connect_options>()));
+            options.ca_path = to.certificate.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
+            nsws_client_connect(self.0, to.url.as_ptr(), &options)
+        });
     }
 
     fn try_send(self, data: &[u8]) -> i32 {
@@ -128,8 +133,18 @@ impl Client {
     }
 }
 
-fn c_url(task: &Task) -> CString {
-    CString::new(task.url.as_str()).expect("a URL")
+/// Where to connect to, and the certificate to trust there.
+struct Destination {
+    url: CString,
+    certificate: Option<CString>,
+}
+
+impl Destination {
+    fn new(task: &Task) -> Destination {
+        let c_text = |text: &str| CString::new(text).expect("no NUL");
+        let path = task.certificate.as_ref().map(|path| path.to_str().expect("UTF-8"));
+        Destination { url: c_text(&task.url), certificate: path.map(c_text) }
+    }
 }
 
 pub fn run(task: &Task) {
@@ -166,7 +181,7 @@ fn echo(task: &Task, meter: Meter, window: u64) {
             done.send(meter.take()).expect("the measure waits");
         }
     });
-    client.connect(&c_url(task));
+    client.connect(&Destination::new(task));
     let meter = ended.recv().expect("the listener lives").expect("once");
     meter.report(task.size);
     client.destroy();
@@ -194,7 +209,7 @@ fn app(task: &Task) {
             wake(&thread, &arrived);
         }
     });
-    client.connect(&c_url(task));
+    client.connect(&Destination::new(task));
     let payload = vec![b'x'; task.size];
     for number in 0..=total {
         while !arrived.swap(false, Ordering::Acquire) {
@@ -221,7 +236,7 @@ fn burst(task: &Task) {
     client.on_open(move |_| opened.send(()).expect("the measure waits"));
     client.on_message(move |_, _| done.send(Instant::now()).expect("the measure waits"));
     client.on_drain(move || drained.send(()).expect("the measure waits"));
-    client.connect(&c_url(task));
+    client.connect(&Destination::new(task));
     open.recv_timeout(PATIENCE).expect("open");
     let payload = vec![b'x'; task.size];
     let mut waited = Duration::ZERO;
@@ -253,14 +268,14 @@ fn burst(task: &Task) {
 }
 
 fn connects(task: &Task) {
-    let url = c_url(task);
+    let to = Destination::new(task);
     let (mut calls, mut opens) = (Vec::new(), Vec::new());
     for _ in 0..task.count {
         let (opened, open) = mpsc::channel();
         let client = Client::new();
         client.on_open(move |_| opened.send(Instant::now()).expect("the measure waits"));
         let start = Instant::now();
-        client.connect(&url);
+        client.connect(&to);
         calls.push(micros(start.elapsed()));
         opens.push(micros(open.recv_timeout(PATIENCE).expect("open") - start));
         client.destroy();
@@ -270,7 +285,7 @@ fn connects(task: &Task) {
 }
 
 fn idle(task: &Task) {
-    let url = c_url(task);
+    let to = Destination::new(task);
     let mut clients = Vec::with_capacity(task.count as usize);
     let mut few = None;
     for number in 1..=task.count {
@@ -289,7 +304,7 @@ fn idle(task: &Task) {
                 _ => client.send(&payload),
             }
         });
-        client.connect(&url);
+        client.connect(&to);
         ended.recv_timeout(PATIENCE).expect("10 messages");
         clients.push(client);
         if number == task.count / 10 {
@@ -329,7 +344,7 @@ impl Gate {
 /// then block in their callbacks at the same moment.
 fn isolation(task: &Task) {
     const PHASE: Duration = Duration::from_secs(1);
-    let url = c_url(task);
+    let to = Destination::new(task);
     let arrivals = Arc::new(Mutex::new(Vec::<Instant>::with_capacity(4 << 20)));
     let probe = Client::new();
     let payload = vec![b'x'; task.size];
@@ -345,7 +360,7 @@ fn isolation(task: &Task) {
             client.try_send(&payload);
         }
     });
-    probe.connect(&url);
+    probe.connect(&to);
     std::thread::sleep(PHASE / 2);
     let undisturbed = Instant::now();
     std::thread::sleep(PHASE);
@@ -372,7 +387,7 @@ fn isolation(task: &Task) {
                     _ => client.send(&payload),
                 }
             });
-            client.connect(&url);
+            client.connect(&to);
             client
         })
         .collect();
@@ -394,7 +409,7 @@ fn isolation(task: &Task) {
     let late = Client::new();
     late.on_open(move |_| opened.send(Instant::now()).expect("the measure waits"));
     let start = Instant::now();
-    late.connect(&url);
+    late.connect(&to);
     report("late_open_us", open.recv_timeout(PATIENCE).map_or(f64::INFINITY, |open| micros(open - start)));
 
     {

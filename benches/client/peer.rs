@@ -3,18 +3,24 @@
 //! One thread, one epoll. A frame from a client is longer than the answer to it by its mask, so everything that
 //! one read brings is unmasked where it lies and goes back in one write, frame by frame. Under `/sink` binary
 //! messages are dropped and text is echoed. Under `/whole/1000` each message has 1000 bytes, and comes back as one
-//! frame even when it came in fragments: what the clients receive is the same then, however they send.
+//! frame even when it came in fragments: what the clients receive is the same then, however they send. With a
+//! certificate it speaks TLS, on the same port and nothing else.
 
-use std::io::{ErrorKind, Read, Result, Write};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::{ServerConfig, ServerConnection};
 
 const READ: usize = 256 << 10;
 /// Room for answers that are longer than what they answer: the one head of a message that came in fragments.
 const SLACK: usize = 16;
 
 /// Serves until stdin ends. The port is the first line on stdout.
-pub fn serve() -> Result<()> {
+pub fn serve(certificate: Option<&Path>) -> Result<()> {
+    let tls = certificate.map(crate::tls::server_config);
     crate::os::raise_descriptor_limit();
     let listener = TcpListener::bind("127.0.0.1:0")?;
     // SAFETY: a listening socket; more than the standard library's 128 may wait.
@@ -43,7 +49,7 @@ pub fn serve() -> Result<()> {
                     if links.len() <= fd as usize {
                         links.resize_with(fd as usize + 1, || None);
                     }
-                    links[fd as usize] = Some(Link::new(stream));
+                    links[fd as usize] = Some(Link::new(Stream::new(stream, tls.clone())));
                 }
                 continue;
             }
@@ -90,9 +96,75 @@ impl Epoll {
     }
 }
 
+/// TCP, with or without TLS; both know `WouldBlock`.
+enum Stream {
+    Plain(TcpStream),
+    Tls(TcpStream, Box<ServerConnection>),
+}
+
+impl Stream {
+    fn new(stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> Stream {
+        match tls {
+            None => Stream::Plain(stream),
+            Some(config) => {
+                Stream::Tls(stream, Box::new(ServerConnection::new(config).expect("a TLS connection")))
+            }
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let (stream, tls) = match self {
+            Stream::Plain(stream) => return stream.read(buffer),
+            Stream::Tls(stream, tls) => (stream, tls),
+        };
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            if tls.read_tls(stream)? == 0 {
+                return Ok(0);
+            }
+            tls.process_new_packets().map_err(Error::other)?;
+            // What the handshake has to say.
+            flush(stream, tls)?;
+        }
+    }
+
+    /// How much was taken; with TLS, everything, and what the socket doesn't take waits in there.
+    fn write(&mut self, data: &[u8]) -> Result<usize> {
+        match self {
+            Stream::Plain(stream) => match stream.write(data) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+                result => result,
+            },
+            Stream::Tls(stream, tls) => {
+                tls.writer().write_all(data)?;
+                flush(stream, tls)?;
+                Ok(data.len())
+            }
+        }
+    }
+
+    fn is_blocked(&self) -> bool {
+        matches!(self, Stream::Tls(_, tls) if tls.wants_write())
+    }
+}
+
+fn flush(stream: &mut TcpStream, tls: &mut ServerConnection) -> Result<()> {
+    while tls.wants_write() {
+        match tls.write_tls(stream) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// One accepted connection.
 struct Link {
-    stream: TcpStream,
+    stream: Stream,
     /// The request, or the head of a frame, as far as it has come.
     head: Vec<u8>,
     open: bool,
@@ -113,7 +185,7 @@ struct Frame {
 }
 
 impl Link {
-    fn new(stream: TcpStream) -> Link {
+    fn new(stream: Stream) -> Link {
         Link {
             stream,
             head: Vec::new(),
@@ -127,13 +199,13 @@ impl Link {
     }
 
     fn is_blocked(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.stream.is_blocked()
     }
 
     /// Does what the socket is ready for; an error ends the link.
     fn turn(&mut self, buffer: &mut [u8]) -> Result<()> {
         if self.is_blocked() {
-            let sent = write(&self.stream, &self.unsent)?;
+            let sent = self.stream.write(&self.unsent)?;
             self.unsent.drain(..sent);
             if self.unsent.is_empty() {
                 self.unsent = Vec::new();
@@ -142,7 +214,7 @@ impl Link {
             // Room for what the last read left of a head.
             let kept = SLACK + self.head.len();
             buffer[SLACK..kept].copy_from_slice(&self.head);
-            let count = match (&self.stream).read(&mut buffer[kept..]) {
+            let count = match self.stream.read(&mut buffer[kept..]) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
@@ -156,7 +228,7 @@ impl Link {
             } else {
                 &self.upgrade(&input[SLACK..])?
             };
-            let sent = if answer.is_empty() { 0 } else { write(&self.stream, answer)? };
+            let sent = if answer.is_empty() { 0 } else { self.stream.write(answer)? };
             self.unsent.extend_from_slice(&answer[sent..]);
         }
         match self.closing && !self.is_blocked() {
@@ -263,13 +335,6 @@ fn put_head(data: &mut [u8], first: u8, length: u64) -> usize {
             data[2..10].copy_from_slice(&length.to_be_bytes());
             10
         }
-    }
-}
-
-fn write(mut stream: &TcpStream, data: &[u8]) -> Result<usize> {
-    match stream.write(data) {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
-        result => result,
     }
 }
 
