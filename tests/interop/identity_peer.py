@@ -79,7 +79,7 @@ def make(folder):
             passwords = ["-passout", f"pass:{PASSWORD}"] if container in ENCRYPTED else []
             certs.openssl(folder, *command.split(), *passwords, "-in", f"{name}.key", "-out", f"{name}-{container}.key")
     certs.openssl(
-        folder, "pkcs8", "-topk8", "-iter", "1000000", "-passout", f"pass:{PASSWORD}",
+        folder, "pkcs8", "-topk8", "-iter", "2000000", "-passout", f"pass:{PASSWORD}",
         "-in", "identity/p256.key", "-out", "identity/p256-slow.key",
     )
     certs.key(folder, "identity/expired")
