@@ -88,7 +88,6 @@ pub(crate) fn proxy(url: &str) -> Option<Result<Option<proxy::Server>, String>> 
 }
 
 /// Whether the CAs that the user has installed are trusted.
-#[allow(dead_code)]
 pub(crate) fn trusts_user_ca() -> bool {
     ask(|hooks| hooks.trusts_user_ca.as_ref().map(|hook| hook())).unwrap_or(false)
 }
