@@ -550,6 +550,7 @@ typedef struct {
      * pin is asked for besides the certificate's verification, and also when that is skipped.
      */
     const char *pinned_public_keys;
+    /**
      * The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
      * brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
      */

@@ -112,21 +112,21 @@ struct Pool {
     session_count: u64,
 }
 
-/// The lookups, and questions to the platform, that run.
+/// The lookups, questions to the platform and readings of files that run.
 #[derive(Default)]
 struct Lookups {
     running: Mutex<usize>,
     ended: Condvar,
 }
 
-/// One of them, with its place.
+/// One of them, with its place if it needs one.
 struct Lookup {
     lookups: Arc<Lookups>,
-    _place: tokio::sync::OwnedSemaphorePermit,
+    _place: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl Lookups {
-    fn begin(lookups: &Arc<Lookups>, place: tokio::sync::OwnedSemaphorePermit) -> Lookup {
+    fn begin(lookups: &Arc<Lookups>, place: Option<tokio::sync::OwnedSemaphorePermit>) -> Lookup {
         *lookups.running.lock() += 1;
         Lookup { lookups: lookups.clone(), _place: place }
     }
@@ -353,6 +353,22 @@ impl Runtime {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> std::io::Result<T> {
         let place = self.lookup_places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+        self.on_a_thread(Some(place), work).await
+    }
+
+    /// Reads files on a thread that may block, beside the lookups.
+    pub(crate) async fn reading<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<T> {
+        self.on_a_thread(None, work).await
+    }
+
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        place: Option<tokio::sync::OwnedSemaphorePermit>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::io::Result<T> {
         // Kept by the thread: who waits for it may give up.
         let running = Lookups::begin(&self.lookups, place);
         let working = tokio::task::spawn_blocking(move || {
@@ -610,11 +626,12 @@ impl Runtime {
         let lookups = *self.lookups.running.lock();
         match (callbacks, lookups) {
             (0, lookups) => {
-                format!("{lookups} name lookup(s) or platform hook(s) still run, which can't be cancelled.")
+                format!("{lookups} name lookup(s), platform hook(s) or key(s) being opened can't be cancelled.")
             }
             (callbacks, 0) => format!("{callbacks} callback(s) have not returned."),
             (callbacks, lookups) => format!(
-                "{callbacks} callback(s) have not returned, and {lookups} name lookup(s) or platform hook(s) still run."
+                "{callbacks} callback(s) have not returned, and {lookups} name lookup(s), platform hook(s) or key(s) \
+                 being opened still run."
             ),
         }
     }

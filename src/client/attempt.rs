@@ -96,10 +96,9 @@ async fn steps(
         false => Transport::Plain(stream),
         true => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
-            let config = client.runtime.tls.client_config(&options.into()).await.map_err(|error| Error {
-                message: format!("TLS with {peer} can't be set up: {error}"),
-                ..error
-            })?;
+            let config = client.runtime.tls.client_config(&client.runtime, &options.into()).await.map_err(
+                |error| Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error },
+            )?;
             let handshake = tls::connect(config, &target.host, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;

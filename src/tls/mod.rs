@@ -28,6 +28,7 @@ use crate::connection::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::{ClientCert, ConnectOptions, TlsVersion};
+use crate::runtime::Runtime;
 
 pub(crate) use describe::late_alert;
 pub use files::check_file;
@@ -91,14 +92,15 @@ struct Made {
 
 impl Cache {
     /// The configuration for these options; made anew if a file has changed since.
-    pub async fn client_config(&self, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+    pub async fn client_config(&self, runtime: &Runtime, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
         let kept = self.kept(options);
         let mut made = kept.made.lock().await;
         if let Some(made) = made.as_ref().filter(|made| made.stamps.are_current()) {
             return Ok(made.config.clone());
         }
         let wanted = options.clone();
-        let fresh = tokio::task::spawn_blocking(move || make(&wanted))
+        let fresh = runtime
+            .reading(move || make(&wanted))
             .await
             .unwrap_or_else(|error| Err(Error::event(Phase::Tls, Code::Tls, format!("{error}."))));
         match fresh {
@@ -127,6 +129,7 @@ impl Cache {
 
 /// Reads the files, which takes milliseconds, and seconds for an encrypted key.
 fn make(options: &TlsOptions) -> Result<Made> {
+    log(Level::Debug, || "A TLS configuration is made anew.".into());
     let cas = match &options.trust {
         Trust::System => roots::system_sources(),
         Trust::CaFile(path) => vec![path.clone()],
@@ -163,7 +166,6 @@ fn make(options: &TlsOptions) -> Result<Made> {
         }
     };
     config.resumption = Resumption::in_memory_sessions(64);
-    log(Level::Debug, || "A TLS configuration was made anew.".into());
     Ok(Made { config: Arc::new(config), stamps })
 }
 

@@ -65,7 +65,7 @@ static int secrets_logged;
 
 static void on_log(int32_t level, const char *line, void *user) {
     (void)level, (void)user;
-    if (strstr(line, "A TLS configuration was made anew")) counter_add(&configurations, 1);
+    if (strstr(line, "A TLS configuration is made anew")) counter_add(&configurations, 1);
     if (strstr(line, password()) || strstr(line, "-----BEGIN")) __atomic_store_n(&secrets_logged, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -488,6 +488,21 @@ static void the_system_s_cas_are_read_once(void) {
     CHECK_INT(counter_value(&configurations), before);
 }
 
+static void the_environment_may_name_the_system_s_cas(void) {
+    /* A list of pins makes options that nobody has had, for which the CAs are read anew. */
+    char pins[256];
+    nsws_connect_options options = defaults();
+    options.pinned_public_keys = pins;
+    snprintf(pins, sizeof pins, "%s;%s", pin("good"), pin("wrong-name"));
+    setenv("SSL_CERT_FILE", file("ca.pem"), 1);
+    comes_to(__LINE__, "SSL_CERT_FILE", "127.0.0.1", port_of("WSS", "good"), options, (struct outcome)OPENS_IT, NULL);
+    unsetenv("SSL_CERT_FILE");
+    snprintf(pins, sizeof pins, "%s;%s", pin("wrong-name"), pin("good"));
+    setenv("SSL_CERT_DIR", setting("NSWS_CERT_DIR"), 1);
+    comes_to(__LINE__, "SSL_CERT_DIR", "127.0.0.1", port_of("WSS", "good"), options, (struct outcome)OPENS_IT, NULL);
+    unsetenv("SSL_CERT_DIR");
+}
+
 static int resumes(const char *port, const nsws_connect_options *options) {
     nsws_client_stats stats;
     struct recorder *r = new_client();
@@ -540,6 +555,22 @@ static void an_expensive_key_delays_nobody_else(void) {
     if (message) CHECK_STR(message->text, "p256");
 }
 
+static void shutdown_tells_of_a_key_that_is_being_opened(void) {
+    if (slowness() > 1) return;
+    struct recorder *r = new_client();
+    nsws_connect_options options = trusting("ca");
+    options.client_cert_path = file("identity/p256.pem");
+    options.client_key_path = file("identity/p256-slow.key");
+    options.client_key_password = "wrong";
+    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%s/", port_of("IDENTITY", "demands"));
+    long before = counter_value(&configurations);
+    CHECK_OK(nsws_client_connect(r->client, r->url, &options));
+    if (!WAIT_COUNTER(&configurations, before + 1)) return;
+    if (CHECK_CODE(nsws_shutdown(1), NSWS_ERR_BUSY)) CHECK_CONTAINS(nsws_last_error(), "1 name lookup(s), platform hook(s) or key(s)");
+    __atomic_store_n(&r->destroyed, 1, __ATOMIC_SEQ_CST);
+    CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
+}
+
 static void nothing_secret_was_logged(void) {
     CHECK_LEAST(counter_value(&configurations), 10);
     CHECK(!secrets_logged);
@@ -561,8 +592,10 @@ int main(void) {
     RUN(everything_is_copied);
     RUN(files_are_read_once_until_one_changes);
     RUN(the_system_s_cas_are_read_once);
+    RUN(the_environment_may_name_the_system_s_cas);
     RUN(tls_sessions_are_resumed);
     RUN(an_expensive_key_delays_nobody_else);
+    RUN(shutdown_tells_of_a_key_that_is_being_opened);
     RUN(nothing_secret_was_logged);
     return end_tests();
 }
