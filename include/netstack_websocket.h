@@ -517,8 +517,9 @@ typedef struct {
     const char *protocol;
     /**
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
-     * certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
-     * `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
+     * certificate is in it is trusted as well. NULL: the system's CAs, or those that the environment's
+     * `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+     * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
      */
     const char *ca_path;
     /**

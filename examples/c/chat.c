@@ -21,6 +21,9 @@ static const char usage[] =
     "  -H 'Name: value'       add a request header (up to 64)\n"
     "  --protocol LIST        offer sub-protocols, separated by commas\n"
     "  --ca FILE              trust the CAs of this PEM file instead of the system's\n"
+    "  --cert FILE            show this PEM certificate to a server that asks for one\n"
+    "  --key FILE             its PEM key, if it is not in the same file; CHAT_KEY_PASSWORD opens it\n"
+    "  --pin sha256//BASE64   the public key that the server must have; several are separated by ;\n"
     "  --insecure             accept any server certificate\n"
     "  --tls13                refuse TLS 1.2\n"
     "  --ping-interval MS     send a ping after this much silence; 0: never\n"
@@ -214,8 +217,9 @@ static void print_stats(nsws_client client) {
     }
     printf("stats: sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64 " messages, %" PRIu64 " bytes\n",
            stats.messages_sent, stats.bytes_sent, stats.messages_received, stats.bytes_received);
-    printf("  dns %" PRIu64 " us, tcp %" PRIu64 " us, tls %" PRIu64 " us, handshake %" PRIu64 " us, rtt %" PRIu64 " us\n",
-           stats.dns_us, stats.tcp_us, stats.tls_us, stats.handshake_us, stats.rtt_us);
+    printf("  dns %" PRIu64 " us, tcp %" PRIu64 " us, tls %" PRIu64 " us%s, handshake %" PRIu64 " us, rtt %" PRIu64 " us\n",
+           stats.dns_us, stats.tcp_us, stats.tls_us, stats.tls_resumed ? " (resumed)" : "", stats.handshake_us,
+           stats.rtt_us);
 }
 
 /* The number of milliseconds in `text`, or an exit with usage. */
@@ -261,6 +265,13 @@ int main(int argc, char **argv) {
                 options.protocol = value;
             } else if (value != NULL && strcmp(name, "--ca") == 0) {
                 options.ca_path = value;
+            } else if (value != NULL && strcmp(name, "--cert") == 0) {
+                options.client_cert_path = value;
+                options.client_key_password = getenv("CHAT_KEY_PASSWORD");
+            } else if (value != NULL && strcmp(name, "--key") == 0) {
+                options.client_key_path = value;
+            } else if (value != NULL && strcmp(name, "--pin") == 0) {
+                options.pinned_public_keys = value;
             } else if (value != NULL && strcmp(name, "--ping-interval") == 0) {
                 options.ping_interval_ms = milliseconds(value);
             } else if (value != NULL && strcmp(name, "--connect-timeout") == 0) {

@@ -1,8 +1,9 @@
 """The demo's server: the Python `websockets` library as an echo server over ws and wss, on loopback.
 
-    demo_server.py CERTIFICATE KEY
+    demo_server.py CERTIFICATE KEY [CA]
 
-Prints its two URLs, then serves until it is stopped. Any path but / is answered with 404.
+Prints its two URLs, then serves until it is stopped. Any path but / is answered with 404. With a CA, wss demands a
+certificate from it of every client.
 """
 
 import asyncio
@@ -30,9 +31,12 @@ async def listen(tls=None):
     return server.sockets[0].getsockname()[1]
 
 
-async def main(certificate, key):
+async def main(certificate, key, ca=None):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
+    if ca:
+        tls.verify_mode = ssl.CERT_REQUIRED
+        tls.load_verify_locations(ca)
     print(f"ws://127.0.0.1:{await listen()} wss://localhost:{await listen(tls)}", flush=True)
     await asyncio.Event().wait()
 

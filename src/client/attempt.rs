@@ -12,8 +12,26 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
 use crate::proxy::{self, Choice, Server};
-use crate::tls;
+use crate::tls::TlsOptions;
 use crate::url::Target;
+
+/// Where a session connects to, and how; decided in `connect`, on the caller's thread.
+pub(super) struct Plan {
+    pub target: Target,
+    pub options: ConnectOptions,
+    pub proxy: Choice,
+    /// For wss.
+    pub tls: Option<TlsOptions>,
+}
+
+impl Plan {
+    /// Reads the environment, so it is for the caller's thread: on another it would race with setenv().
+    pub fn new(target: Target, options: ConnectOptions) -> Plan {
+        let proxy = Choice::new(&options.proxy, &target);
+        let tls = target.secure.then(|| TlsOptions::new(&options));
+        Plan { target, options, proxy, tls }
+    }
+}
 
 /// What a successful attempt leaves.
 pub(super) struct Opened {
@@ -48,28 +66,19 @@ impl Progress {
 }
 
 /// Tries to connect within the time that the options allow.
-pub(super) async fn attempt(
-    client: &Client,
-    target: &Target,
-    options: &ConnectOptions,
-    proxy: &Choice,
-) -> Result<Opened> {
-    let first = (Phase::Proxy, format!("The platform's answer about the proxy for {}", target.address()));
+pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
+    let address = plan.target.address();
+    let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
     let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
-    let steps = steps(client, target, options, proxy, &progress);
-    match tokio::time::timeout(options.connect_timeout, steps).await {
+    let after = plan.options.connect_timeout;
+    match tokio::time::timeout(after, steps(client, plan, &progress)).await {
         Ok(result) => result,
-        Err(_) => Err(progress.timeout(options.connect_timeout)),
+        Err(_) => Err(progress.timeout(after)),
     }
 }
 
-async fn steps(
-    client: &Client,
-    target: &Target,
-    options: &ConnectOptions,
-    proxy: &Choice,
-    progress: &Progress,
-) -> Result<Opened> {
+async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened> {
+    let Plan { target, options, proxy, tls } = plan;
     let mut timings = Timings::default();
     let address = target.address();
 
@@ -92,14 +101,14 @@ async fn steps(
         Some(proxy) => format!("{address} through {proxy}"),
         None => address,
     };
-    let mut transport = match target.secure {
-        false => Transport::Plain(stream),
-        true => {
+    let mut transport = match tls {
+        None => Transport::Plain(stream),
+        Some(tls) => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
-            let config = client.runtime.tls.client_config(&client.runtime, &options.into()).await.map_err(
-                |error| Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error },
-            )?;
-            let handshake = tls::connect(config, &target.host, &peer, stream);
+            let config = client.runtime.tls.client_config(&client.runtime, tls).await.map_err(|error| {
+                Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error }
+            })?;
+            let handshake = crate::tls::connect(config, &target.host, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
             Transport::Tls(Box::new(secured.stream.into()))

@@ -1,6 +1,7 @@
 //! The client's opening handshake (RFC 6455 4.1).
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 
 use tokio::io::AsyncWriteExt;
 use tungstenite::handshake::client::generate_key;
@@ -79,16 +80,27 @@ impl Request {
             let what = || format!("The connection to {} broke in the opening handshake", self.peer);
             late_alert(&self.peer, &error).unwrap_or_else(|| Error::io(Phase::Handshake, what(), &error))
         };
+        // In TLS 1.3 this is where a server that wants another certificate ends it (RFC 8446 4.4.2.4); not all say why.
+        let hint = match transport {
+            Transport::Plain(_) => "",
+            Transport::Tls(_) => "; it may demand a client certificate, or refuse the one it got",
+        };
+        let closed = |os_error| {
+            let message = format!("{} closed the connection in the opening handshake{hint}.", self.peer);
+            Error { os_error, ..Error::event(Phase::Handshake, Code::LinkLost, message) }
+        };
         transport.write_all(self.head.as_bytes()).await.map_err(broke)?;
         transport.flush().await.map_err(broke)?;
         let mut heads = HeadReader::of_answers(LARGEST_HEAD);
         loop {
             let head = heads.next(transport).await.map_err(|why| match why {
-                NoHead::Io(error) => broke(error),
-                NoHead::Closed => {
-                    let message = format!("{} closed the connection in the opening handshake.", self.peer);
-                    Error::event(Phase::Handshake, Code::LinkLost, message)
-                }
+                NoHead::Closed => closed(0),
+                NoHead::Io(error) => match error.kind() {
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+                        closed(error.raw_os_error().unwrap_or(0))
+                    }
+                    _ => broke(error),
+                },
                 NoHead::TooLarge => self.invalid(format!("its head is larger than {LARGEST_HEAD} bytes")),
                 NoHead::NotHttp => {
                     let message = format!("{} does not answer in HTTP.", self.peer);

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use self::attempt::Plan;
 use crate::connection::{
     self, CloseFrame, Connection, Messages, Payload, Received, Traffic, ABNORMAL, GOING_AWAY,
 };
@@ -25,7 +26,6 @@ use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
 use crate::platform;
-use crate::proxy::Choice;
 use crate::runtime::Runtime;
 use crate::url::Target;
 
@@ -191,7 +191,7 @@ impl Client {
         platform::check_host(&target.host, url)?;
         let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
         options.ca_path.iter().chain(own).try_for_each(|path| crate::tls::check_file(path))?;
-        let proxy = Choice::new(&options.proxy, &target);
+        let plan = Plan::new(target, options);
         let mut state = self.state.lock();
         match state.stage {
             Stage::Idle => {}
@@ -201,7 +201,7 @@ impl Client {
         let number = self.next_session();
         state.stats = Stats::default();
         state.stage = Stage::Connecting(None);
-        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, target, options, proxy)));
+        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, plan)));
         Ok(())
     }
 

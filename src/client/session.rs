@@ -3,27 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{attempt, Opened};
+use super::attempt::{attempt, Opened, Plan};
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
 use super::{Client, CloseEvent, Kind, Place, ReconnectingEvent, Stage};
 use crate::connection::{Connection, Owner, Received, ABNORMAL};
 use crate::error::{Code, Error, Phase};
 use crate::log::{log, Level};
-use crate::options::ConnectOptions;
-use crate::proxy::Choice;
 use crate::runtime::caught;
-use crate::url::Target;
 
 /// A session, to be spawned.
-pub(super) async fn run(
-    client: Arc<Client>,
-    number: u32,
-    target: Target,
-    options: ConnectOptions,
-    proxy: Choice,
-) {
+pub(super) async fn run(client: Arc<Client>, number: u32, plan: Plan) {
     let session = Arc::new(Session { client, number });
-    if caught(session.live(target, options, proxy)).await.is_none() {
+    if caught(session.live(plan)).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
         let (client, error) = (&session.client, Kind::Error(error.into()));
@@ -41,17 +32,17 @@ pub(super) async fn run(
 
 impl Session {
     /// One connection after another, if the options ask for more than one.
-    async fn live(self: &Arc<Self>, target: Target, options: ConnectOptions, proxy: Choice) {
-        let mut backoff = Backoff::new(options.reconnect);
+    async fn live(self: &Arc<Self>, plan: Plan) {
+        let mut backoff = Backoff::new(plan.options.reconnect);
         loop {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-            let again = match Box::pin(attempt(&self.client, &target, &options, &proxy)).await {
+            let again = match Box::pin(attempt(&self.client, &plan)).await {
                 Ok(opened) => {
                     backoff.succeeded();
-                    self.converse(opened, &target, &options, &mut backoff).await
+                    self.converse(opened, &plan, &mut backoff).await
                 }
                 Err(error) => {
-                    log(Level::Info, || format!("{}: {error}", target.address()));
+                    log(Level::Info, || format!("{}: {error}", plan.target.address()));
                     let again =
                         Some(()).filter(|()| may_help_after_failure(&error)).and_then(|()| backoff.next());
                     let place = if again.is_some() { Place::Within } else { Place::Last };
@@ -76,14 +67,14 @@ impl Session {
     async fn converse(
         self: &Arc<Self>,
         opened: Opened,
-        target: &Target,
-        options: &ConnectOptions,
+        plan: &Plan,
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
-        let (client, number, peer) = (&self.client, self.number, target.address());
+        let (client, number, peer) = (&self.client, self.number, plan.target.address());
         let Opened { transport, early, header_receive, open, timings } = opened;
         let role = tungstenite::protocol::Role::Client;
-        let connection = Connection::new(transport, role, early, options.limits, self.clone(), peer.clone());
+        let connection =
+            Connection::new(transport, role, early, plan.options.limits, self.clone(), peer.clone());
         {
             let mut state = client.state.lock();
             match &mut state.stage {

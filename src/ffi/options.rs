@@ -50,8 +50,9 @@ pub struct nsws_connect_options {
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
-    /// certificate is in it is trusted as well. NULL: the system's CAs. A file that can't be opened is
-    /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls.
+    /// certificate is in it is trusted as well. NULL: the system's CAs, or those that the environment's
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+    /// certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
     pub ca_path: *const c_char,
     /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
     /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its content is an

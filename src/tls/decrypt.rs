@@ -1,7 +1,7 @@
 //! Encrypted private keys: PKCS#8 with PBES2 (RFC 8018 6.2), and the older PEM with `DEK-Info` (RFC 1421, as OpenSSL
 //! fills it). The ciphers are RustCrypto's and ring's; what a file demands of them is bounded here.
 //!
-//! Not `pkcs5`: its parser can be made to panic, it derives without bounds, and it doesn't wipe the derived key.
+//! Not `pkcs5`: two inputs make it panic, it derives without bounds, and it doesn't wipe the derived key.
 
 use std::num::NonZeroU32;
 

@@ -101,58 +101,19 @@ fn belong_together(chain: &[CertificateDer<'_>], key: &dyn SigningKey) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
-    use std::process::Command;
 
+    use super::super::made::{Made, KINDS};
     use super::*;
 
-    /// A directory of keys and certificates that OpenSSL makes.
-    struct Made(PathBuf);
-
-    impl Made {
-        fn new(name: &str) -> Made {
-            let path = std::env::temp_dir().join(format!("nsws-{name}-{}", std::process::id()));
-            fs::create_dir_all(&path).unwrap();
-            Made(path)
-        }
-
-        fn openssl(&self, arguments: &str) {
-            let output =
-                Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
-            assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-
-        fn load(&self, cert: &str, key: &str, password: Option<&str>) -> Result<Arc<CertifiedKey>> {
-            load(&self.0.join(cert), &self.0.join(key), password.map(Secret::from).as_ref())
-        }
-
-        fn refused(&self, cert: &str, key: &str, password: Option<&str>, detail: Code, words: &str) {
-            let error = self.load(cert, key, password).unwrap_err();
-            assert_eq!(error.detail, detail, "{key}: {error}");
-            assert!(error.message.contains(words), "{key}: {error}");
-        }
-
-        /// A key of each kind and its certificate.
-        fn keys(&self) {
-            for (kind, arguments) in KINDS {
-                self.openssl(&format!("genpkey {arguments} -out {kind}.key"));
-                self.openssl(&format!("req -x509 -key {kind}.key -subj /CN={kind} -out {kind}.pem"));
-            }
-        }
+    fn load_made(made: &Made, cert: &str, key: &str, password: Option<&str>) -> Result<Arc<CertifiedKey>> {
+        load(&made.path(cert), &made.path(key), password.map(Secret::from).as_ref())
     }
 
-    impl Drop for Made {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn refused(made: &Made, cert: &str, key: &str, password: Option<&str>, detail: Code, words: &str) {
+        let error = load_made(made, cert, key, password).unwrap_err();
+        assert_eq!(error.detail, detail, "{key}: {error}");
+        assert!(error.message.contains(words), "{key}: {error}");
     }
-
-    const KINDS: [(&str, &str); 4] = [
-        ("rsa", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
-        ("p256", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),
-        ("p384", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384"),
-        ("ed25519", "-algorithm ED25519"),
-    ];
 
     /// Containers: how OpenSSL writes them, and whether they are encrypted.
     const CONTAINERS: [(&str, &str, bool); 15] = [
@@ -185,13 +146,13 @@ mod tests {
                 }
                 let (cert, key) = (format!("{kind}.pem"), format!("{kind}-{container}.key"));
                 made.openssl(&format!("{arguments} -in {kind}.key -out {key}"));
-                made.load(&cert, &key, Some("secret")).unwrap();
+                load_made(&made, &cert, &key, Some("secret")).unwrap();
                 if encrypted {
-                    made.refused(&cert, &key, None, Code::NoPassword, "no password was given");
-                    made.refused(&cert, &key, Some("Secret"), Code::WrongPassword, "the password is wrong");
-                    made.refused(&cert, &key, Some(""), Code::WrongPassword, "the password is wrong");
+                    refused(&made, &cert, &key, None, Code::NoPassword, "no password was given");
+                    refused(&made, &cert, &key, Some("Secret"), Code::WrongPassword, "the password is wrong");
+                    refused(&made, &cert, &key, Some(""), Code::WrongPassword, "the password is wrong");
                 } else {
-                    made.load(&cert, &key, None).unwrap();
+                    load_made(&made, &cert, &key, None).unwrap();
                 }
             }
         }
@@ -201,7 +162,7 @@ mod tests {
     fn what_is_wrong_with_the_files_is_told() {
         let made = Made::new("wrong-files");
         made.keys();
-        let refused = |cert, key, detail, words| made.refused(cert, key, Some("secret"), detail, words);
+        let refused = |cert, key, detail, words| refused(&made, cert, key, Some("secret"), detail, words);
         refused("rsa.pem", "p256.key", Code::KeyMismatch, "does not belong to the first certificate in");
         refused("rsa.key", "rsa.key", Code::CertContent, "holds no PEM certificate");
         refused("rsa.pem", "rsa.pem", Code::KeyContent, "holds no PEM private key");
@@ -234,21 +195,21 @@ mod tests {
             ("odd", b"\x02\x02\x40\x01\x02\x01\x08\x02\x01\x01", Code::KeyContent, "damaged"),
             ("flat", b"\x02\x02\x40\x00\x02\x01\x00\x02\x01\x01", Code::KeyContent, "damaged"),
         ] {
-            let mut der = fs::read(made.0.join("scrypt.der")).unwrap();
+            let mut der = fs::read(made.path("scrypt.der")).unwrap();
             let usual = b"\x02\x02\x40\x00\x02\x01\x08\x02\x01\x01";
             let at = der.windows(usual.len()).position(|window| window == usual).unwrap();
             der[at..at + usual.len()].copy_from_slice(n_r_p);
             let base64 = data_encoding::BASE64.encode(&der);
             let (begin, end) =
                 ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----END ENCRYPTED PRIVATE KEY-----");
-            fs::write(made.0.join(name), format!("{begin}\n{base64}\n{end}\n")).unwrap();
+            fs::write(made.path(name), format!("{begin}\n{base64}\n{end}\n")).unwrap();
             refused("p256.pem", name, detail, words);
         }
         made.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -out p521.key");
         made.openssl("req -x509 -key p521.key -subj /CN=p521 -out p521.pem");
         refused("p521.pem", "p521.key", Code::KeyContent, "damaged or of no known kind");
 
-        let write = |name: &str, text: &str| fs::write(made.0.join(name), text).unwrap();
+        let write = |name: &str, text: &str| fs::write(made.path(name), text).unwrap();
         write(
             "openssh.key",
             "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
@@ -268,12 +229,12 @@ mod tests {
         made.openssl("req -new -key p256.key -subj /CN=v1 -out v1.csr");
         made.openssl("x509 -req -in v1.csr -CA rsa.pem -CAkey rsa.key -set_serial 1 -out v1.pem");
         made.openssl("ecparam -name prime256v1 -genkey -out parameters-first.key");
-        let text = |name: &str| fs::read_to_string(made.0.join(name)).unwrap();
+        let text = |name: &str| fs::read_to_string(made.path(name)).unwrap();
         let both =
             ["# leaf\r\n", &text("v1.pem"), "\r\n# CA\n", &text("rsa.pem"), &text("p256.key")].concat();
-        fs::write(made.0.join("both.pem"), both).unwrap();
-        assert_eq!(made.load("both.pem", "both.pem", None).unwrap().cert.len(), 2);
-        made.refused("v1.pem", "parameters-first.key", None, Code::KeyMismatch, "does not belong");
+        fs::write(made.path("both.pem"), both).unwrap();
+        assert_eq!(load_made(&made, "both.pem", "both.pem", None).unwrap().cert.len(), 2);
+        refused(&made, "v1.pem", "parameters-first.key", None, Code::KeyMismatch, "does not belong");
     }
 
     /// Numbers that look random and are the same in every run (xorshift).
@@ -300,7 +261,7 @@ mod tests {
             };
             for kind in ["p256", "rsa"] {
                 made.openssl(&format!("{arguments} -in {kind}.key -out {kind}-{container}.key"));
-                seeds.push(fs::read(made.0.join(format!("{kind}-{container}.key"))).unwrap());
+                seeds.push(fs::read(made.path(&format!("{kind}-{container}.key"))).unwrap());
             }
         }
         let (mut random, secret) = (Random(0x5eed), Secret::from("secret"));

@@ -4,6 +4,8 @@ mod decrypt;
 mod describe;
 mod files;
 mod identity;
+#[cfg(test)]
+mod made;
 mod pem;
 mod pins;
 mod roots;
@@ -52,18 +54,20 @@ pub(crate) struct TlsOptions {
 /// Who vouches for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trust {
-    System,
+    /// With the files and directories that the environment names, if it does.
+    System(Vec<PathBuf>),
     CaFile(PathBuf),
     Anybody,
 }
 
-impl From<&ConnectOptions> for TlsOptions {
-    fn from(options: &ConnectOptions) -> Self {
+impl TlsOptions {
+    /// Reads the environment if the system's CAs are wanted.
+    pub fn new(options: &ConnectOptions) -> Self {
         TlsOptions {
             trust: match &options.ca_path {
                 _ if options.skip_server_cert_verification => Trust::Anybody,
                 Some(path) => Trust::CaFile(path.clone()),
-                None => Trust::System,
+                None => Trust::System(roots::named_by_the_environment()),
             },
             pins: options.pinned_public_keys.clone(),
             client_cert: options.client_cert.clone(),
@@ -131,7 +135,8 @@ impl Cache {
 fn make(options: &TlsOptions) -> Result<Made> {
     log(Level::Debug, || "A TLS configuration is made anew.".into());
     let cas = match &options.trust {
-        Trust::System => roots::system_sources(),
+        Trust::System(named) if named.is_empty() => roots::system_sources(),
+        Trust::System(named) => named.clone(),
         Trust::CaFile(path) => vec![path.clone()],
         Trust::Anybody => Vec::new(),
     };
@@ -149,7 +154,7 @@ fn make(options: &TlsOptions) -> Result<Made> {
             let own = files::ca_certificates(path)?;
             Arc::new(verify::Verifier::new(store_of(own.iter().cloned()), own, provider.clone())?)
         }
-        Trust::System => {
+        Trust::System(_) => {
             let roots = store_of(roots::read(&cas)?);
             Arc::new(verify::Verifier::new(roots, Vec::new(), provider.clone())?)
         }

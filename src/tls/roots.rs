@@ -10,25 +10,42 @@ use rustls_pki_types::CertificateDer;
 use crate::error::{Code, Error, Phase, Result};
 use crate::platform;
 
+/// Where the systems keep one file with all CAs; the first that exists counts.
+const FILES: [&str; 7] = [
+    "/etc/ssl/certs/ca-certificates.crt", // Debian, Arch, Gentoo
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL
+    "/etc/pki/tls/certs/ca-bundle.crt",   // older ones
+    "/etc/ssl/ca-bundle.pem",             // SUSE
+    "/var/lib/ca-certificates/ca-bundle.pem", // SUSE
+    "/etc/ssl/cert.pem",                  // Alpine
+    "/etc/ssl/certs/cacert.pem",          // OpenHarmony
+];
+/// Where they keep a file for each.
+const DIRECTORIES: [&str; 3] = [
+    "/etc/ssl/certs",             // most
+    "/etc/pki/tls/certs",         // Fedora, RHEL
+    "/etc/security/certificates", // OpenHarmony
+];
 /// Where OpenHarmony keeps the CAs that users have installed: a directory for each user.
 const USER_CAS: &str = "/data/certificates/user_cacerts";
 
-/// The files and directories that hold the system's CAs, whether they exist or not. Asks the platform about the
-/// user's, so it is called where it blocks nobody.
+/// The files and directories that the environment names in place of the system's, as it does for OpenSSL.
+pub fn named_by_the_environment() -> Vec<PathBuf> {
+    let file = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let directories = env::var_os("SSL_CERT_DIR");
+    let named = file.into_iter().chain(directories.iter().flat_map(env::split_paths));
+    named.filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// The files and directories that hold the system's CAs. Asks the platform about the user's, so it is called where
+/// it blocks nobody.
 pub fn system_sources() -> Vec<PathBuf> {
-    // As OpenSSL does, which programs rely on.
-    let named: Vec<PathBuf> = [env::var_os("SSL_CERT_FILE").map(PathBuf::from)]
-        .into_iter()
-        .flatten()
-        .chain(env::var_os("SSL_CERT_DIR").iter().flat_map(env::split_paths))
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    if !named.is_empty() {
-        return named;
-    }
-    let found = openssl_probe::probe();
-    let mut sources: Vec<PathBuf> = found.cert_file.into_iter().chain(found.cert_dir).collect();
+    let existing = |path: &PathBuf| path.exists();
+    let file = FILES.iter().map(PathBuf::from).find(existing);
+    let mut sources: Vec<PathBuf> =
+        file.into_iter().chain(DIRECTORIES.iter().map(PathBuf::from).filter(existing)).collect();
     if cfg!(target_env = "ohos") && platform::trusts_user_ca() {
+        // Also when it doesn't exist yet: when it does, the CAs are read again.
         sources.extend(fs::read_to_string("/proc/self/status").ok().and_then(|status| user_cas(&status)));
     }
     sources
@@ -68,7 +85,26 @@ pub fn read(sources: &[PathBuf]) -> Result<Vec<CertificateDer<'static>>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::made::Made;
     use super::*;
+
+    #[test]
+    fn files_and_directories_are_read_and_each_certificate_counts_once() {
+        let made = Made::new("roots");
+        made.keys();
+        let text = |name: &str| fs::read_to_string(made.path(name)).unwrap();
+        fs::write(
+            made.path("bundle.pem"),
+            ["# one\n", &text("rsa.pem"), "# two\n", &text("p256.pem")].concat(),
+        )
+        .unwrap();
+        fs::create_dir_all(made.path("cas")).unwrap();
+        for name in ["rsa.pem", "p384.pem", "rsa.key"] {
+            fs::copy(made.path(name), made.path("cas").join(name)).unwrap();
+        }
+        assert_eq!(read(&[made.path("bundle.pem")]).unwrap().len(), 2);
+        assert_eq!(read(&[made.path("bundle.pem"), made.path("cas"), made.path("none")]).unwrap().len(), 3);
+    }
 
     #[test]
     fn each_user_of_openharmony_has_a_directory_of_cas() {
