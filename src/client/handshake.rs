@@ -81,10 +81,8 @@ impl Request {
             late_alert(&self.peer, &error).unwrap_or_else(|| Error::io(Phase::Handshake, what(), &error))
         };
         // In TLS 1.3 this is where a server that wants another certificate ends it (RFC 8446 4.4.2.4); not all say why.
-        let hint = match transport {
-            Transport::Plain(_) => "",
-            Transport::Tls(_) => "; it may demand a client certificate, or refuse the one it got",
-        };
+        let is_tls = matches!(transport, Transport::Tls(_));
+        let hint = if is_tls { "; it may demand a client certificate, or refuse the one it got" } else { "" };
         let closed = |os_error| {
             let message = format!("{} closed the connection in the opening handshake{hint}.", self.peer);
             Error { os_error, ..Error::event(Phase::Handshake, Code::LinkLost, message) }
@@ -96,7 +94,7 @@ impl Request {
             let head = heads.next(transport).await.map_err(|why| match why {
                 NoHead::Closed => closed(0),
                 NoHead::Io(error) => match error.kind() {
-                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
+                    ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset if is_tls => {
                         closed(error.raw_os_error().unwrap_or(0))
                     }
                     _ => broke(error),
