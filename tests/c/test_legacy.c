@@ -1,10 +1,11 @@
 /*
  * The defects of the implementation that this library replaces: one test for each, named after it.
  *
- *     test_legacy [ROUND_TRIPS [CLIENTS]]
+ *     test_legacy [ROUND_TRIPS [CLIENTS [DESTROYED]]]
  *
  * ROUND_TRIPS: how many messages C1 sends from an application thread (20000; the full measure is 1000000, and
- * then none may take more than a second). CLIENTS: how many connects C5 lets fail (1000).
+ * then none may take more than a second). CLIENTS: how many connects C5 lets fail (1000). DESTROYED: how many
+ * open clients C4 destroys (100; the full measure is 10000).
  */
 #include "harness.h"
 
@@ -17,6 +18,7 @@ enum { FREED_MEMORY_IS_KEPT = 0 };
 
 static int round_trips = 20000;
 static int failed_connects = 1000;
+static int destroyed_clients = 100;
 
 /* C1: a message sent from an application thread stayed in the queue for seconds. */
 
@@ -114,11 +116,10 @@ static void c3_close_sends_what_was_queued_first(void) {
 /* C4: destroying an open client, at once or right after close, crashed. test_threads does it in every state. */
 
 static void c4_an_open_client_may_be_destroyed_at_once_or_right_after_close(void) {
-    enum { COUNT = 100 };
     static const char *const paths[] = { "/echo", "/flow/1000" };
     const char *const token = "c4";
     free(ask_peer("forget %s", token));
-    for (int i = 0; i < COUNT; i++) {
+    for (int i = 0; i < destroyed_clients; i++) {
         struct recorder *r = new_client();
         if (!OPENS(r, raw_url_as(r, paths[i % 2], token), NULL)) return;
         CHECK_OK(nsws_client_send_text(r->client, "on its way", 10));
@@ -128,10 +129,10 @@ static void c4_an_open_client_may_be_destroyed_at_once_or_right_after_close(void
         CHECK_CODE(nsws_client_send_text(r->client, "x", 1), NSWS_ERR_BAD_HANDLE);
         CHECK_INT(r->count, events);
     }
-    WAIT_PEER(token, "ended", COUNT);
-    CHECK_INT(peer_number(token, "upgrades"), COUNT);
-    CHECK_INT(peer_number(token, "messages"), COUNT);
-    CHECK_INT(peer_number(token, "close_frames"), COUNT);
+    WAIT_PEER(token, "ended", destroyed_clients);
+    CHECK_INT(peer_number(token, "upgrades"), destroyed_clients);
+    CHECK_INT(peer_number(token, "messages"), destroyed_clients);
+    CHECK_INT(peer_number(token, "close_frames"), destroyed_clients);
 }
 
 /* C5: a failed connect left a thread, three descriptors and 0.9 MB behind. */
@@ -406,6 +407,7 @@ static void c13_close_waits_for_the_peer_and_long_reasons_are_refused(void) {
 int main(int argc, char **argv) {
     if (argc > 1) round_trips = atoi(argv[1]);
     if (argc > 2) failed_connects = atoi(argv[2]);
+    if (argc > 3) destroyed_clients = atoi(argv[3]);
     RUN(c1_a_message_from_an_application_thread_is_never_left_waiting);
     RUN(c2_nothing_is_queued_before_open_and_what_open_sends_goes_out);
     RUN(c3_close_sends_what_was_queued_first);

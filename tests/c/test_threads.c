@@ -461,9 +461,9 @@ static void use_everything(struct recorder *r, const struct event *event) {
 }
 
 static void every_function_may_be_called_in_a_callback_and_shutdown_refuses(void) {
-    struct recorder *r = OPEN_RAW("/echo", NULL);
-    if (!r) return;
+    struct recorder *r = new_client();
     r->hook = use_everything;
+    if (!OPENS(r, raw_url(r, "/echo"), NULL)) return;
     CHECK_OK(nsws_client_send_text(r->client, "go", 2));
     WAIT(r, CLOSE, 1);
 }
