@@ -181,6 +181,8 @@ pub(crate) struct Room {
     bytes: AtomicUsize,
     /// The reading has stopped for want of room.
     starved: AtomicBool,
+    /// What comes in is not kept.
+    unbounded: AtomicBool,
 }
 
 impl Room {
@@ -195,7 +197,16 @@ impl Room {
     }
 
     fn has_space(&self) -> bool {
-        self.events.load(Ordering::SeqCst) < MOST_EVENTS && self.bytes.load(Ordering::SeqCst) < MOST_BYTES
+        self.unbounded.load(Ordering::SeqCst)
+            || self.events.load(Ordering::SeqCst) < MOST_EVENTS
+                && self.bytes.load(Ordering::SeqCst) < MOST_BYTES
+    }
+
+    /// There is always room from now on, since the handle is about to drop its events. Whether the reading had
+    /// stopped.
+    pub fn lift_bound(&self) -> bool {
+        self.unbounded.store(true, Ordering::SeqCst);
+        self.starved.swap(false, Ordering::SeqCst)
     }
 
     fn fill(&self, events: usize, bytes: usize) {

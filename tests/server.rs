@@ -4,13 +4,16 @@
 
 mod common;
 
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::FAR;
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
+use netstack_websocket::options::Limits;
 use netstack_websocket::runtime;
 use netstack_websocket::server::{Accepted, Server, ServerOptions};
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -126,4 +129,41 @@ fn stop_says_goodbye_frees_the_port_at_once_and_start_works_again() {
     while client.read().is_ok() {}
     assert_eq!(echo.next().1, Seen::Close(1001));
     echo.connect();
+}
+
+#[test]
+fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
+    let server = runtime::create(Server::new).unwrap();
+    let (called, calls) = channel();
+    let (end, ends) = channel::<()>();
+    let ends = std::sync::Mutex::new(ends);
+    let block = move |_: &_| {
+        let _ = called.send(());
+        let _ = ends.lock().unwrap().recv();
+    };
+    server.listeners().message.add(ListenerKey(0, 0), || Box::new(block)).unwrap();
+    let limits = Limits { close_timeout: FAR, ..Limits::default() };
+    server.start(&ServerOptions { ip: "127.0.0.1".into(), limits, ..ServerOptions::default() }).unwrap();
+
+    let stream = TcpStream::connect(("127.0.0.1", server.port().unwrap())).unwrap();
+    // The only clock: how long the server must not read to count as one that doesn't.
+    stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let (mut client, _) = tungstenite::client("ws://server/", stream).unwrap();
+    let message = Message::binary(vec![0; 64 << 10]);
+    let stuck = loop {
+        if let Err(error) = client.send(message.clone()) {
+            break error;
+        }
+    };
+    assert!(matches!(&stuck, tungstenite::Error::Io(error) if error.kind() == ErrorKind::WouldBlock), "{stuck}");
+    calls.recv_timeout(FAR).unwrap();
+
+    server.release();
+    client.get_ref().set_write_timeout(Some(FAR)).unwrap();
+    for _ in 0..64 {
+        client.send(message.clone()).expect("the server reads on");
+    }
+    let Message::Close(Some(frame)) = client.read().unwrap() else { panic!("no close frame") };
+    assert_eq!(frame.code, CloseCode::Away);
+    drop(end);
 }

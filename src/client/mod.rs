@@ -288,6 +288,10 @@ impl Client {
             (Stage::Open(connection), _) => {
                 // If it is closing already, it goes on doing so.
                 let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: String::new() });
+                // The peer may have to get rid of what it sends before it comes to the close frame.
+                if self.room.lift_bound() {
+                    connection.wake();
+                }
                 self.settled.notify_one();
             }
             (Stage::Connecting(_), Some(task)) => task.abort(),

@@ -244,6 +244,10 @@ impl Server {
         };
         for accepted in connections.values() {
             accepted.go_away();
+            // The client may have to get rid of what it sends before it comes to the close frame.
+            if accepted.room.lift_bound() {
+                accepted.wake();
+            }
             accepted.retire();
         }
         Mailbox::close(self, wait);

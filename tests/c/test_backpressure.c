@@ -227,6 +227,29 @@ static void a_slow_listener_is_not_a_dead_peer(void) {
     CHECK_INT(count_events(r, ERROR), 0);
 }
 
+static void a_client_destroyed_with_a_slow_listener_says_goodbye_all_the_same(void) {
+    /* The peer's answer to the message is stuck, and the close frame behind the message, until this side reads. */
+    static struct gate gate;
+    gate_init(&gate);
+    struct recorder *r = new_client();
+    nsws_connect_options options = defaults();
+    options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
+    r->hook_data = &gate;
+    r->hook = wait_at_the_gate;
+    if (OPENS(r, raw_url(r, "/flood/16384/16384"), &options)) {
+        WAIT_WAITING(&gate, 1);
+        WAIT_PEER(r->token, "blocked", 1);
+        CHECK_OK(nsws_client_send_text(r->client, "x", 1));
+        WAIT_PEER(r->token, "messages", 1);
+        r->destroyed = 1;
+        CHECK_OK(nsws_client_release(r->client));
+        WAIT_PEER(r->token, "ended", 1);
+        CHECK_INT(peer_number(r->token, "close_code"), 1001);
+        CHECK_INT(peer_number(r->token, "reset"), 0);
+    }
+    gate_open(&gate);
+}
+
 static void a_blocked_listener_can_still_be_sent_for(void) {
     /* A client whose callback blocks still sends what others give it. */
     static struct gate gate;
@@ -253,6 +276,7 @@ int main(void) {
     RUN(a_slow_listener_stops_the_reading_of_its_own_socket_alone);
     RUN(a_slow_listener_loses_nothing);
     RUN(a_slow_listener_is_not_a_dead_peer);
+    RUN(a_client_destroyed_with_a_slow_listener_says_goodbye_all_the_same);
     RUN(a_blocked_listener_can_still_be_sent_for);
     return end_tests();
 }
