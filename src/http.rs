@@ -118,6 +118,69 @@ fn begins_like_a_request(received: &[u8]) -> bool {
     received.first().is_none_or(u8::is_ascii_alphabetic)
 }
 
+/// However a stream is cut into pieces, its heads are the ones that a plain search finds, and no byte is lost.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    use std::future::Future;
+    use std::pin::{pin, Pin};
+    use std::task::{Context, Poll, Waker};
+
+    /// Each read brings one piece.
+    struct Pieces<'a> {
+        rest: &'a [u8],
+        lengths: std::iter::Cycle<std::slice::Iter<'a, u8>>,
+    }
+    impl AsyncRead for Pieces<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let length = self.lengths.next().map_or(1, |length| usize::from(*length) + 1);
+            let (piece, rest) = self.rest.split_at(length.min(buf.remaining()).min(self.rest.len()));
+            buf.put_slice(piece);
+            self.rest = rest;
+            Poll::Ready(Ok(()))
+        }
+    }
+    let Some(([kind, largest, lengths @ ..], mut rest)) = data.split_first_chunk::<5>() else { return };
+    let largest = usize::from(*largest);
+    let mut heads = match kind & 1 {
+        0 => HeadReader::of_answers(largest),
+        _ => HeadReader::of_requests(largest),
+    };
+    let mut stream = Pieces { rest, lengths: lengths.iter().cycle() };
+    loop {
+        let end = (1..=rest.len()).find(|end| {
+            let head = rest.get(..*end).unwrap_or_default();
+            head.ends_with(b"\n\n") || head.ends_with(b"\n\r\n")
+        });
+        let next = {
+            let mut next = pin!(heads.next(&mut stream));
+            match next.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(next) => next,
+                Poll::Pending => unreachable!(),
+            }
+        };
+        match next {
+            Ok(head) => {
+                let (expected, others) = rest.split_at(end.unwrap_or_default());
+                assert_eq!(head, expected);
+                rest = others;
+                continue;
+            }
+            Err(NoHead::Closed) => assert_eq!(end, None),
+            Err(NoHead::TooLarge) => assert!(end.is_none_or(|end| end > largest)),
+            Err(NoHead::NotHttp) => assert!(!(heads.is_head)(rest)),
+            Err(NoHead::Io(_)) => unreachable!(),
+        }
+        let received = rest.len() - stream.rest.len();
+        assert_eq!(Some(heads.into_rest().as_slice()), rest.get(..received));
+        // The bound may be passed by one read.
+        return assert!(received <= largest + 1 + 256, "{received} {largest}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

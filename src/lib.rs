@@ -22,3 +22,15 @@ pub mod secret;
 pub mod server;
 pub mod tls;
 pub mod url;
+
+/// The targets of `fuzz/`: each is at the end of the parser that it is for.
+#[cfg(fuzzing)]
+pub mod fuzz {
+    pub use crate::client::handshake::fuzz as answer;
+    pub use crate::connection::scan::fuzz as frames;
+    pub use crate::http::fuzz as head;
+    pub use crate::proxy::tunnel::fuzz as proxy_answer;
+    #[cfg(feature = "server")]
+    pub use crate::server::handshake::fuzz as request;
+    pub use crate::url::fuzz as url;
+}

@@ -118,6 +118,30 @@ fn url_error(message: impl Into<String>) -> Error {
     Error::call(Code::Url, message)
 }
 
+/// Any text is a URL or an error. What becomes of a URL is fit for a request's head, and is a URL that means the same;
+/// an error doesn't show the password.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(target) = Target::parse(text) {
+        let scheme = if target.secure { "wss" } else { "ws" };
+        assert!(!target.host.is_empty() && target.port != 0 && target.resource.starts_with('/'));
+        let texts = [&target.authority(), &target.resource, &target.origin(true), &target.address()];
+        let authorization = target.authorization.clone().unwrap_or_default().replacen(' ', "", 1);
+        for text in texts.into_iter().chain([&authorization]) {
+            assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
+        }
+        let again = format!("{scheme}://{}{}", target.authority(), target.resource);
+        let same = Target { authorization: None, ..target };
+        if again.len() <= LONGEST_URL {
+            assert_eq!(Target::parse(&again).ok(), Some(same), "{again}");
+        }
+    }
+    if let Err(error) = Target::parse(&format!("ws://user:Pa55word@{text}")) {
+        assert!(!error.message.contains("Pa55word"), "{error}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

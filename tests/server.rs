@@ -155,7 +155,10 @@ fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
             break error;
         }
     };
-    assert!(matches!(&stuck, tungstenite::Error::Io(error) if error.kind() == ErrorKind::WouldBlock), "{stuck}");
+    assert!(
+        matches!(&stuck, tungstenite::Error::Io(error) if error.kind() == ErrorKind::WouldBlock),
+        "{stuck}"
+    );
     calls.recv_timeout(FAR).unwrap();
 
     server.release();

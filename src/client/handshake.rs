@@ -195,6 +195,34 @@ impl Request {
     }
 }
 
+/// Any answer is checked without a panic, and what is told of it is fit for a log. `$` stands for the right
+/// `Sec-WebSocket-Accept`.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let Some((options, data)) = data.split_first() else { return };
+    let protocol = if options & 1 == 0 { "" } else { "chat, b" };
+    let options = ConnectOptions { protocol: protocol.into(), ..ConnectOptions::default() };
+    let Ok(request) =
+        Target::parse("ws://host/").and_then(|target| Request::new(&target, &options, "host:80"))
+    else {
+        unreachable!()
+    };
+    let head = data.split(|byte| *byte == b'$').collect::<Vec<_>>().join(request.accept.as_bytes());
+    match request.check(&head) {
+        Ok(None) => {}
+        Ok(Some(answer)) => {
+            assert_eq!(answer.status, 101);
+            assert!(
+                answer.protocol.is_empty() || protocol.split(", ").any(|offered| offered == answer.protocol)
+            );
+        }
+        Err(error) => {
+            assert_eq!(error.phase, Phase::Handshake);
+            assert!(error.message.len() < 2000 && !error.message.contains(char::is_control), "{error}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 mod attempt;
 mod dial;
-mod handshake;
+pub(crate) mod handshake;
 mod reconnect;
 mod session;
 

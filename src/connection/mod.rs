@@ -6,7 +6,7 @@
 mod close;
 mod heartbeat;
 mod queue;
-mod scan;
+pub(crate) mod scan;
 mod transport;
 
 use std::future::{poll_fn, Future};

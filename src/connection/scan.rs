@@ -126,6 +126,63 @@ impl Head {
     }
 }
 
+/// It is between messages when tungstenite, given the same stream, has told of a whole one and of nothing else; and
+/// it makes no difference how the stream is cut.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    use std::io::{self, Read, Write};
+    use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
+    use tungstenite::Message;
+
+    /// Brings one byte at a time.
+    struct Drops(Option<u8>);
+    impl Read for Drops {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            match (self.0.take(), buf.first_mut()) {
+                (Some(byte), Some(place)) => {
+                    *place = byte;
+                    Ok(1)
+                }
+                _ => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        }
+    }
+    impl Write for Drops {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let Some(([role, piece], stream)) = data.split_first_chunk::<2>() else { return };
+    let role = if role & 1 == 0 { Role::Client } else { Role::Server };
+    let config = WebSocketConfig::default().read_buffer_size(16).max_message_size(Some(1 << 16));
+    let mut socket = WebSocket::from_raw_socket(Drops(None), role, Some(config));
+    let (mut by_bytes, mut by_pieces) = (Scan::default(), Scan::default());
+    for piece in stream.chunks(usize::from(*piece) + 1) {
+        by_pieces.feed(piece);
+        for byte in piece {
+            by_bytes.feed(&[*byte]);
+            socket.get_mut().0 = Some(*byte);
+            let told = match socket.read() {
+                Ok(Message::Close(_)) => return,
+                Ok(message) => Some(message),
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+                // The connection ends.
+                Err(_) => return,
+            };
+            let is_data = matches!(told, Some(Message::Text(_) | Message::Binary(_)));
+            assert!(told.is_some() || !by_bytes.is_between_messages());
+            assert!(!is_data || by_bytes.is_between_messages());
+        }
+        assert_eq!(by_pieces.is_between_messages(), by_bytes.is_between_messages());
+        assert_eq!(by_pieces.rest_of_frame(), by_bytes.rest_of_frame());
+    }
+    assert_eq!(by_pieces.take_large(), by_bytes.take_large());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

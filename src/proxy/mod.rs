@@ -2,7 +2,7 @@
 
 mod environment;
 mod exclusion;
-mod tunnel;
+pub(crate) mod tunnel;
 
 pub use environment::from_variables;
 pub use exclusion::{Exclusions, Names};

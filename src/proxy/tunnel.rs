@@ -166,6 +166,26 @@ fn failed(detail: Code, sentence: String) -> Error {
     Error::event(Phase::Proxy, detail, first.into_iter().chain(rest).collect::<String>())
 }
 
+/// Any answer of a proxy is checked without a panic, and what is told of it is fit for a log.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let Some((options, head)) = data.split_first() else { return };
+    let password = (options & 1 == 1).then_some("secret");
+    let exclusions = super::Exclusions::default();
+    let Ok(proxy) = Server::new(Kind::Http, "proxy", 1, password, password, exclusions) else {
+        unreachable!()
+    };
+    let Ok(target) = Target::parse("ws://host/") else { unreachable!() };
+    if let Err(error) = check(head, &proxy, &target) {
+        assert_eq!(error.phase, Phase::Proxy);
+        assert!(error.message.len() < 2000 && !error.message.contains(char::is_control), "{error}");
+        assert!(
+            !error.message.contains("secret") || head.windows(6).any(|word| word == b"secret"),
+            "{error}"
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

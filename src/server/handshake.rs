@@ -181,6 +181,29 @@ impl Request {
     }
 }
 
+/// Any request gets one whole answer, in which nothing of the request is repeated.
+#[cfg(fuzzing)]
+pub fn fuzz(head: &[u8]) {
+    let spoken = ["chat".to_owned(), "b".to_owned()];
+    let (answer, expected) = match Request::parse(head) {
+        Ok(request) => {
+            assert_eq!(request.key.len(), 24);
+            assert!(!request.path.contains(char::is_control) && !request.path.contains(' '));
+            (request.answer(&request.choose(&spoken)), 101)
+        }
+        Err(refusal) => (refusal.answer(), refusal.status),
+    };
+    let mut headers = [httparse::EMPTY_HEADER; 16];
+    let mut response = httparse::Response::new(&mut headers);
+    let Ok(httparse::Status::Complete(length)) = response.parse(answer.as_bytes()) else {
+        panic!("{answer}")
+    };
+    assert_eq!(response.code, Some(expected));
+    assert!(response.headers.len() <= 6);
+    let body = values(response.headers, "Content-Length").next().unwrap_or(b"0");
+    assert_eq!(body, (answer.len() - length).to_string().as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

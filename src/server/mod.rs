@@ -8,7 +8,7 @@ mod accepted;
 #[cfg(feature = "server")]
 mod admission;
 #[cfg(feature = "server")]
-mod handshake;
+pub(crate) mod handshake;
 #[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]

@@ -1,0 +1,31 @@
+#!/bin/bash
+# Fuzzes the parsers of what comes from outside, each for some seconds, beginning with the examples in fuzz/seeds.
+#
+#     fuzz.sh BUILD_DIR SECONDS [TARGET...]
+#
+# What is found stays in BUILD_DIR/TARGET and is tried again first; what fails is in BUILD_DIR/failed. Any Rust will
+# do, since libFuzzer wants nothing of the compiler but coverage: the parsers are safe code, so no sanitizer is
+# needed to see them fail.
+set -euo pipefail
+build=$(realpath -m "$1") seconds=$2
+shift 2
+cd "$(dirname "$0")/../fuzz"
+targets=("$@")
+[ $# != 0 ] || for source in targets/*.rs; do targets+=("$(basename "$source" .rs)"); done
+
+cp ../Cargo.lock . # the versions that the library is built with
+host=$(rustc -vV | sed -n 's/^host: //p')
+coverage="-Cpasses=sancov-module -Ccodegen-units=1"
+for option in level=4 inline-8bit-counters pc-table trace-compares; do
+  coverage+=" -Cllvm-args=-sanitizer-coverage-$option"
+done
+RUSTFLAGS="--cfg fuzzing $coverage" cargo build --release --target "$host" --target-dir "$build/cargo"
+
+mkdir -p "$build/failed"
+for target in "${targets[@]}"; do
+  echo "== $target"
+  mkdir -p "$build/$target"
+  "$build/cargo/$host/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+    -print_final_stats=1 -print_funcs=0 -verbosity=0 -artifact_prefix="$build/failed/$target-" "$build/$target" "seeds/$target"
+done
+echo "fuzz: ${#targets[@]} passed, 0 failed"

@@ -1,0 +1,42 @@
+#!/bin/bash
+# Runs the C and C++ tests with a sanitizer that sees all code, C and Rust, down to the standard library: what
+# frees and what synchronises is hidden from it nowhere, so that nothing needs to be suppressed.
+#
+#     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]
+#     sanitize.sh check                                           only whether it could
+#
+# It takes a Rust that has its library's source (rustup's component rust-src; Debian's rust-src or rust-web-src)
+# and the clang of the same LLVM with its runtime, such as clang-22 and libclang-rt-22-dev. Without them: status 77.
+set -euo pipefail
+sanitizer=$1 build=$(realpath -m "${2:-.}")
+cd "$(dirname "$0")/.."
+
+toolchain() { # sets rustc and llvm
+  for rustc in "$(rustup which --toolchain nightly rustc 2>/dev/null || true)" $(type -aP rustc); do
+    [ -n "$rustc" ] && [ -f "$("$rustc" --print sysroot)/lib/rustlib/src/rust/library/Cargo.toml" ] || continue
+    llvm=$("$rustc" -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+    [ ! -d "$("clang-$llvm" --print-resource-dir 2>/dev/null)/lib/linux" ] || return 0
+  done
+  return 1
+}
+if ! toolchain; then
+  echo "There is no Rust with its library's source and clang of the same LLVM."
+  exit 77
+fi
+host=$("$rustc" -vV | sed -n 's/^host: //p')
+echo "$("$rustc" --version), clang-$llvm"
+[ "$sanitizer" != check ] || exit 0
+
+# Not only nightly may instrument its library, once it is told so.
+export RUSTC_BOOTSTRAP=1 RUSTC=$rustc RUSTFLAGS="-Zsanitizer=$sanitizer -Zexternal-clangrt"
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only
+cargo_flags="--locked;-Zbuild-std=std,panic_unwind;--target=$host;--target-dir=$build/cargo"
+rm -f "$build/CMakeCache.txt" # CMake mishandles a compiler that changes
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCARGO="$(dirname "$rustc")/cargo" \
+  -DNSWS_CARGO_FLAGS="$cargo_flags" -DCARGO_TARGET_DIR="$build/cargo/$host" \
+  -DCMAKE_C_COMPILER="clang-$llvm" -DCMAKE_CXX_COMPILER="clang++-$llvm" \
+  -DCMAKE_C_FLAGS="-fsanitize=$sanitizer -O1" -DCMAKE_CXX_FLAGS="-fsanitize=$sanitizer -O1" \
+  -DNSWS_VALGRIND= -DNSWS_BUILD_EXAMPLES=OFF "${@:3}"
+cmake --build "$build"
+export NSWS_TEST_SLOW=10 ASAN_OPTIONS=allow_addr2line=1 TSAN_OPTIONS=allow_addr2line=1
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 -R '^c/|^cpp/'
