@@ -1761,7 +1761,7 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * the library's threads. Afterwards the library can be used again, or unloaded.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
- *        What is still connected then is cut.
+ *        What is still connected then is cut, and threads that only have to end may take half a second more.
  * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
  *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
  *         when what holds them does; calling again waits for them again.
@@ -2066,7 +2066,8 @@ int32_t nsws_connection_get_info(nsws_connection connection,
  * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
  * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
  * Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two at once; a
- * callback that blocks delays only its own server.
+ * callback that blocks delays only its own server. While it is so far behind that 1024 `close` events and questions to the
+ * accept hook wait, more clients are refused with 503.
  * @since 0.1
  */
 int32_t nsws_server_on_connect(nsws_server server,

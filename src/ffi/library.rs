@@ -122,7 +122,7 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// the library's threads. Afterwards the library can be used again, or unloaded.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
-///        What is still connected then is cut.
+///        What is still connected then is cut, and threads that only have to end may take half a second more.
 /// @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
 ///         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
 ///         when what holds them does; calling again waits for them again.

@@ -418,7 +418,8 @@ pub unsafe extern "C" fn nsws_connection_get_info(
 /// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
 /// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
 /// Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two at once; a
-/// callback that blocks delays only its own server.
+/// callback that blocks delays only its own server. While it is so far behind that 1024 `close` events and questions to the
+/// accept hook wait, more clients are refused with 503.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_connect(
