@@ -191,7 +191,7 @@ impl Client {
         platform::check_host(&target.host, url)?;
         let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
         options.ca_path.iter().chain(own).try_for_each(|path| crate::tls::check_file(path))?;
-        let plan = Plan::new(target, options);
+        let plan = Box::new(Plan::new(target, options));
         let mut state = self.state.lock();
         match state.stage {
             Stage::Idle => {}

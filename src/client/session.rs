@@ -12,9 +12,10 @@ use crate::log::{log, Level};
 use crate::runtime::caught;
 
 /// A session, to be spawned.
-pub(super) async fn run(client: Arc<Client>, number: u32, plan: Plan) {
+pub(super) async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
     let session = Arc::new(Session { client, number });
-    if caught(session.live(plan)).await.is_none() {
+    // Boxed, since a future that is handed on keeps the room that it had before.
+    if caught(Box::pin(session.live(plan))).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
         let (client, error) = (&session.client, Kind::Error(error.into()));
@@ -32,7 +33,7 @@ pub(super) async fn run(client: Arc<Client>, number: u32, plan: Plan) {
 
 impl Session {
     /// One connection after another, if the options ask for more than one.
-    async fn live(self: &Arc<Self>, plan: Plan) {
+    async fn live(self: &Arc<Self>, plan: Box<Plan>) {
         let mut backoff = Backoff::new(plan.options.reconnect);
         loop {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
