@@ -183,6 +183,8 @@ pub(crate) struct Room {
     starved: AtomicBool,
     /// What comes in is not kept.
     unbounded: AtomicBool,
+    /// The program wants nothing read.
+    paused: AtomicBool,
 }
 
 impl Room {
@@ -196,9 +198,21 @@ impl Room {
         self.has_space() && self.starved.swap(false, Ordering::SeqCst)
     }
 
+    /// Stops the reading.
+    pub fn pause(&self) {
+        self.paused.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets the reading go on. Whether it had stopped.
+    pub fn unpause(&self) -> bool {
+        self.paused.store(false, Ordering::SeqCst);
+        self.starved.swap(false, Ordering::SeqCst)
+    }
+
     fn has_space(&self) -> bool {
         self.unbounded.load(Ordering::SeqCst)
-            || self.events.load(Ordering::SeqCst) < MOST_EVENTS
+            || !self.paused.load(Ordering::SeqCst)
+                && self.events.load(Ordering::SeqCst) < MOST_EVENTS
                 && self.bytes.load(Ordering::SeqCst) < MOST_BYTES
     }
 

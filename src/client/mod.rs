@@ -86,6 +86,19 @@ pub struct ClientListeners {
     pub reconnecting: Listeners<ReconnectingEvent>,
 }
 
+/// How far a client has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It can connect.
+    Idle,
+    /// An attempt is under way, or will be after a wait.
+    Connecting,
+    /// It can send.
+    Open,
+    /// Its program has closed it; `close` follows.
+    Closing,
+}
+
 /// How long each step of an attempt took.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timings {
@@ -253,6 +266,29 @@ impl Client {
         }
     }
 
+    /// Stops the reading, also of connections to come.
+    pub fn pause(&self) {
+        self.room.pause();
+    }
+
+    /// Lets the reading go on.
+    pub fn unpause(&self) {
+        if self.room.unpause() {
+            self.wake_connection();
+        }
+    }
+
+    /// Where the client stands, as its listeners have been told.
+    pub fn progress(&self) -> Progress {
+        match &self.state.lock().stage {
+            Stage::Idle | Stage::Destroyed => Progress::Idle,
+            Stage::Connecting(_) => Progress::Connecting,
+            Stage::Abandoned => Progress::Closing,
+            Stage::Open(connection) if connection.is_closing() => Progress::Closing,
+            Stage::Open(_) => Progress::Open,
+        }
+    }
+
     /// Figures of the current connection, or of the last one.
     pub fn stats(&self) -> Stats {
         let (mut stats, connection) = {
@@ -305,6 +341,14 @@ impl Client {
             Stage::Open(connection) => Ok(connection.clone()),
             Stage::Destroyed => Err(Error::code(Code::BadHandle)),
             _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    fn wake_connection(&self) {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => connection.wake(),
+            Stage::Connecting(Some(connection)) => connection.wake(),
+            _ => {}
         }
     }
 
@@ -411,11 +455,7 @@ impl Actor for Client {
     }
 
     fn resume(&self, _: &Event) {
-        match &self.state.lock().stage {
-            Stage::Open(connection) => connection.wake(),
-            Stage::Connecting(Some(connection)) => connection.wake(),
-            _ => {}
-        }
+        self.wake_connection();
     }
 
     fn panicked(self: &Arc<Self>) {

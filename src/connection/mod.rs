@@ -307,6 +307,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether this side has begun to close, or the connection is over.
+    pub(crate) fn is_closing(&self) -> bool {
+        !matches!(self.outbox.lock().stage, Stage::Open)
+    }
+
     /// Ends the connection because this side failed.
     pub(crate) fn fail(&self, error: Error) {
         self.outbox.lock().stage = Stage::Failed(error);

@@ -10,7 +10,7 @@ use super::listener::{add, remove};
 use super::options::{bytes, nsws_connect_options, read_connect_options, text, utf8};
 use super::{call, check_out, fork, write_out};
 use crate::client::{
-    Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent,
+    Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent, Progress,
     ReconnectingEvent,
 };
 use crate::connection::Payload;
@@ -162,6 +162,67 @@ pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reaso
         // SAFETY: NULL or NUL-terminated.
         let reason = unsafe { text(reason, "reason") }?;
         client.close(code, reason.unwrap_or_default())
+    })
+}
+
+/// Stops the reading of the connection: what was read already is still delivered, and then the peer has to wait. For programs
+/// that hand messages on to a queue of their own, which must not grow without bound. While paused, neither the peer's close
+/// frame nor its pongs are read, and the heartbeat waits.
+///
+/// @param client the client; it stays paused, over connections, until nsws_client_resume()
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_pause(client: nsws_client) -> i32 {
+    call(|| {
+        self::client(client)?.pause();
+        Ok(())
+    })
+}
+
+/// Ends what nsws_client_pause() began.
+///
+/// @param client the client
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_resume(client: nsws_client) -> i32 {
+    call(|| {
+        self::client(client)?.unpause();
+        Ok(())
+    })
+}
+
+/// nsws_client_get_state(): it can connect.
+pub const NSWS_STATE_IDLE: i32 = 0;
+/// nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
+pub const NSWS_STATE_CONNECTING: i32 = 1;
+/// nsws_client_get_state(): it can send.
+pub const NSWS_STATE_OPEN: i32 = 2;
+/// nsws_client_get_state(): nsws_client_close() was called; `close` follows.
+pub const NSWS_STATE_CLOSING: i32 = 3;
+
+/// Tells where a client stands, as its events have told so far: inside a listener of `open` it is open, inside one of `close`
+/// or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+///
+/// @param client the client
+/// @param out receives one of `NSWS_STATE_*`
+/// @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_get_state(client: nsws_client, out: *mut i32) -> i32 {
+    call(|| {
+        let state = match self::client(client)?.progress() {
+            Progress::Idle => NSWS_STATE_IDLE,
+            Progress::Connecting => NSWS_STATE_CONNECTING,
+            Progress::Open => NSWS_STATE_OPEN,
+            Progress::Closing => NSWS_STATE_CLOSING,
+        };
+        // SAFETY: the parameter's description asks for it.
+        unsafe { write_out(out, state) }
     })
 }
 

@@ -346,6 +346,34 @@ pub unsafe extern "C" fn nsws_connection_close(
     })
 }
 
+/// Stops the reading of a connection; as nsws_client_pause().
+///
+/// @param connection the connection
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_connection_pause(connection: nsws_connection) -> i32 {
+    call(|| {
+        server::connection(connection.id)?.pause();
+        Ok(())
+    })
+}
+
+/// Ends what nsws_connection_pause() began.
+///
+/// @param connection the connection
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_connection_resume(connection: nsws_connection) -> i32 {
+    call(|| {
+        server::connection(connection.id)?.unpause();
+        Ok(())
+    })
+}
+
 /// Who is at the other end of a connection, and figures of it.
 /// @since 0.1
 #[repr(C)]

@@ -38,6 +38,14 @@ impl Accepted {
         match *self {}
     }
 
+    pub fn pause(&self) {
+        match *self {}
+    }
+
+    pub fn unpause(&self) {
+        match *self {}
+    }
+
     pub fn traffic(&self) -> Traffic {
         match *self {}
     }

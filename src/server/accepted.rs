@@ -68,6 +68,18 @@ impl Accepted {
         self.open_connection()?.close(frame)
     }
 
+    /// Stops the reading.
+    pub fn pause(&self) {
+        self.room.pause();
+    }
+
+    /// Lets the reading go on.
+    pub fn unpause(&self) {
+        if self.room.unpause() {
+            self.wake();
+        }
+    }
+
     /// Figures up to now.
     pub fn traffic(&self) -> Traffic {
         self.open_connection().map(|connection| connection.traffic()).unwrap_or_default()

@@ -267,6 +267,40 @@ static void a_blocked_listener_can_still_be_sent_for(void) {
     gate_open(&gate);
 }
 
+static void pause_at_the_first_message(struct recorder *r, const struct event *event) {
+    if (event->kind == MESSAGE && count_events(r, MESSAGE) == 1) CHECK_OK(nsws_client_pause(r->client));
+}
+
+static void a_paused_client_reads_nothing_until_it_is_resumed(void) {
+    enum { SIZE = 16 * KIB, COUNT = 16384 };
+    struct recorder *r = new_client();
+    r->hook = pause_at_the_first_message;
+    if (!OPENS(r, raw_url(r, "/flood/16384/16384"), NULL)) return;
+    WAIT_PEER(r->token, "blocked", 1);
+    CHECK_MOST(peer_number(r->token, "sent") * SIZE, 32 * MIB);
+    CHECK_MOST(count_events(r, MESSAGE) * SIZE, 32 * MIB);
+    r->hook = NULL;
+    CHECK_OK(nsws_client_resume(r->client));
+    WAIT(r, MESSAGE, COUNT + 1);
+    CHECK_INT(count_events(r, ERROR), 0);
+    /* Resuming twice is no error, nor is a pause without a connection. */
+    CHECK_OK(nsws_client_resume(r->client));
+    CHECK_OK(nsws_client_close(r->client, 1000, ""));
+    WAIT(r, CLOSE, 1);
+    CHECK_OK(nsws_client_pause(r->client));
+    destroy_client(r);
+}
+
+static void a_paused_client_that_is_destroyed_still_says_goodbye(void) {
+    struct recorder *r = new_client();
+    r->hook = pause_at_the_first_message;
+    if (!OPENS(r, raw_url(r, "/flood/16384/4000"), NULL)) return;
+    WAIT_PEER(r->token, "blocked", 1);
+    destroy_client(r);
+    WAIT_PEER(r->token, "ended", 1);
+    CHECK_INT(peer_number(r->token, "close_code"), 1001);
+}
+
 int main(void) {
     RUN(a_full_queue_is_refused_and_drain_follows);
     RUN(each_refusal_has_its_drain);
@@ -278,5 +312,7 @@ int main(void) {
     RUN(a_slow_listener_is_not_a_dead_peer);
     RUN(a_client_destroyed_with_a_slow_listener_says_goodbye_all_the_same);
     RUN(a_blocked_listener_can_still_be_sent_for);
+    RUN(a_paused_client_reads_nothing_until_it_is_resumed);
+    RUN(a_paused_client_that_is_destroyed_still_says_goodbye);
     return end_tests();
 }
