@@ -1,0 +1,185 @@
+#include "environment.h"
+
+#include "object.h"
+
+namespace {
+
+constexpr size_t SCRATCH = 16 << 10;
+
+napi_ref strong(napi_env env, napi_value value) {
+    napi_ref reference = nullptr;
+    napi_create_reference(env, value, 1, &reference);
+    return reference;
+}
+
+// The value of a reference, which is deleted.
+napi_value taken(napi_env env, napi_ref reference) {
+    napi_value value = nullptr;
+    if (reference == nullptr) return nullptr;
+    napi_get_reference_value(env, reference, &value);
+    napi_delete_reference(env, reference);
+    return value;
+}
+
+} // namespace
+
+Environment *Environment::create(napi_env env) {
+    auto *environment = new Environment(env);
+    environment->scratch_.resize(SCRATCH);
+    napi_value name = js::text(env, "net.webSocket");
+    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, environment, turn,
+                                        &environment->wake_) != napi_ok) {
+        delete environment;
+        return nullptr;
+    }
+    // An environment without open connections may end.
+    napi_unref_threadsafe_function(env, environment->wake_);
+    environment->queue_ = std::make_shared<Queue>(environment->wake_);
+    auto gone = [](napi_env, void *data, void *) {
+        auto *environment = static_cast<Environment *>(data);
+        environment->instance_data_gone_ = true;
+        environment->release();
+    };
+    napi_set_instance_data(env, environment, gone, nullptr);
+    // Hooks run in reverse order: this one before the one that ends the threadsafe function, where there is one.
+    napi_add_env_cleanup_hook(env, end, environment);
+    return environment;
+}
+
+Environment *Environment::of(napi_env env) {
+    void *environment = nullptr;
+    napi_get_instance_data(env, &environment);
+    return static_cast<Environment *>(environment);
+}
+
+void Environment::end(void *data) {
+    auto *environment = static_cast<Environment *>(data);
+    environment->ended_ = true;
+    environment->queue_->close();
+    for (Object *object : environment->objects_) object->let_go_of_handle();
+    for (; environment->next_ < environment->batch_.size(); environment->next_++) {
+        environment->batch_[environment->next_].source->release();
+    }
+    if (environment->bystander_.id != 0) nsws_client_release(environment->bystander_);
+    napi_release_threadsafe_function(environment->wake_, napi_tsfn_abort);
+}
+
+void Environment::release() {
+    if (instance_data_gone_ && objects_.empty()) delete this;
+}
+
+Object *Environment::unwrap(napi_value value) {
+    void *object = nullptr;
+    if (value == nullptr || napi_unwrap(env_, value, &object) != napi_ok) return nullptr;
+    // It may be wrapped by somebody else.
+    return objects_.count(static_cast<Object *>(object)) != 0 ? static_cast<Object *>(object) : nullptr;
+}
+
+void Environment::add(Object *object) { objects_.insert(object); }
+
+void Environment::remove(Object *object) {
+    objects_.erase(object);
+    release();
+}
+
+napi_value Environment::settle(napi_value callback, const Outcome &outcome) {
+    if (callback != nullptr) {
+        complete({strong(env_, callback), outcome, nullptr});
+        return js::undefined(env_);
+    }
+    napi_deferred deferred = nullptr;
+    napi_value promise = nullptr;
+    if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return nullptr;
+    if (outcome.is_ok()) {
+        napi_resolve_deferred(env_, deferred, js::boolean(env_, true));
+    } else {
+        napi_reject_deferred(env_, deferred, error_of(env_, outcome));
+    }
+    return promise;
+}
+
+napi_value Environment::settle_with(napi_value callback, napi_value exception) {
+    if (callback != nullptr) {
+        // A reference to a primitive can't be had everywhere.
+        napi_value holder = js::object(env_);
+        js::set(env_, holder, "thrown", exception);
+        complete({strong(env_, callback), {}, strong(env_, holder)});
+        return js::undefined(env_);
+    }
+    napi_deferred deferred = nullptr;
+    napi_value promise = nullptr;
+    if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return nullptr;
+    napi_reject_deferred(env_, deferred, exception);
+    return promise;
+}
+
+void Environment::complete(Completion completion) {
+    hold();
+    completions_.push_back(std::move(completion));
+    queue_->schedule();
+}
+
+void Environment::call(napi_value function, size_t count, const napi_value *arguments) {
+    napi_value result = nullptr;
+    if (napi_call_function(env_, js::undefined(env_), function, count, arguments, &result) == napi_ok) return;
+    if (napi_value exception = js::take_exception(env_)) napi_fatal_exception(env_, exception);
+}
+
+void Environment::hold() {
+    if (holders_++ == 0 && !ended_) napi_ref_threadsafe_function(env_, wake_);
+}
+
+void Environment::let_go() {
+    if (--holders_ == 0 && !ended_) napi_unref_threadsafe_function(env_, wake_);
+}
+
+nsws_client Environment::bystander() {
+    if (bystander_.id == 0) nsws_client_create(&bystander_);
+    return bystander_;
+}
+
+void Environment::turn(napi_env env, napi_value, void *context, void *) {
+    // Without `env`, the environment is ending.
+    if (env != nullptr) static_cast<Environment *>(context)->take_turn();
+}
+
+// One event or callback in a turn, so that what its promises lead to comes before the next.
+void Environment::take_turn() {
+    if (ended_) return;
+    if (!completions_.empty()) {
+        Completion completion = std::move(completions_.front());
+        completions_.pop_front();
+        run(std::move(completion));
+    } else if (next_ < batch_.size()) {
+        run(std::move(batch_[next_++]));
+    }
+    if (ended_) return;
+    if (next_ == batch_.size()) {
+        batch_.clear();
+        next_ = 0;
+        queue_->take(batch_, !completions_.empty());
+    }
+    if (!completions_.empty() || next_ < batch_.size()) queue_->again();
+}
+
+void Environment::run(Completion completion) {
+    napi_value callback = taken(env_, completion.callback);
+    napi_value arguments[] = {js::undefined(env_), js::boolean(env_, true)};
+    size_t count = 2;
+    if (napi_value holder = taken(env_, completion.exception)) {
+        arguments[0] = js::get(env_, holder, "thrown");
+        count = 1;
+    } else if (!completion.outcome.is_ok()) {
+        arguments[0] = error_of(env_, completion.outcome);
+        count = 1;
+    }
+    let_go();
+    if (callback != nullptr) call(callback, count, arguments);
+}
+
+void Environment::run(Event event) {
+    Source *source = event.source;
+    if (event.flow != nullptr) event.flow->drain(event.length);
+    if (source->object != nullptr) source->object->deliver(event);
+    source->release();
+}

@@ -1,0 +1,82 @@
+// One JavaScript environment (the main thread, a Worker): its queue, its objects, and what keeps it running.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "js.h"
+#include "outcome.h"
+#include "queue.h"
+
+class Object;
+
+class Environment {
+  public:
+    // Makes the environment's part of the module; `exports` gets nothing yet. Null when it can't.
+    static Environment *create(napi_env env);
+    static Environment *of(napi_env env);
+
+    // The object that a method was called on, or null when it is none of this module's.
+    Object *unwrap(napi_value value);
+    // Objects are known here from their construction to their finaliser, which may run when the environment is gone.
+    void add(Object *object);
+    void remove(Object *object);
+
+    // Ends a call: through the callback, in a turn of its own, or else by the promise that is returned.
+    napi_value settle(napi_value callback, const Outcome &outcome);
+    napi_value settle_with(napi_value callback, napi_value exception);
+    // Calls JavaScript; an exception is reported as uncaught, as an event's has nowhere else to go.
+    void call(napi_value function, size_t count, const napi_value *arguments);
+
+    // While somebody holds it, the event loop goes on.
+    void hold();
+    void let_go();
+
+    // A client that never connects: it is asked in place of one whose connection JavaScript doesn't know of yet, or no longer,
+    // since it answers with what comes before the state: wrong parameters, no permission.
+    nsws_client bystander();
+
+    napi_env env() const { return env_; }
+    const std::shared_ptr<Queue> &queue() const { return queue_; }
+    // Where a string is put to be sent.
+    std::vector<char> &scratch() { return scratch_; }
+
+    napi_ref client_class = nullptr;
+    napi_ref server_class = nullptr;
+    // The property that holds an object's listeners.
+    napi_ref listeners_key = nullptr;
+
+  private:
+    explicit Environment(napi_env env) : env_(env) {}
+    ~Environment() = default;
+
+    // A callback of a call, to be called in a turn of its own.
+    struct Completion {
+        napi_ref callback;
+        Outcome outcome;
+        napi_ref exception;
+    };
+
+    static void turn(napi_env env, napi_value, void *context, void *);
+    static void end(void *environment);
+    void take_turn();
+    void run(Completion completion);
+    void run(Event event);
+    void complete(Completion completion);
+    void release();
+
+    const napi_env env_;
+    std::shared_ptr<Queue> queue_;
+    napi_threadsafe_function wake_ = nullptr;
+    size_t holders_ = 0;
+    std::deque<Completion> completions_;
+    std::vector<Event> batch_;
+    size_t next_ = 0;
+    std::unordered_set<Object *> objects_;
+    std::vector<char> scratch_;
+    nsws_client bystander_{};
+    bool ended_ = false;
+    bool instance_data_gone_ = false;
+};

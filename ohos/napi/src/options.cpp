@@ -1,0 +1,185 @@
+#include "options.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+namespace {
+
+constexpr size_t CLIENT_RECEIVES = 1u << 30;
+constexpr size_t SERVER_RECEIVES = 64u << 20;
+constexpr double DEFAULT_SECONDS = 30;
+constexpr double MOST_SECONDS = 30000;
+constexpr uint32_t MOST_CLIENTS = 10;
+constexpr uint32_t NO_PORT = 65536;
+
+// C strings end at their first NUL.
+bool has_nul(const std::string &text) { return text.find('\0') != std::string::npos; }
+
+std::string member_string(napi_env env, napi_value object, const char *name) {
+    return js::as_string(env, js::get(env, object, name)).value_or("");
+}
+
+bool is_object(napi_env env, napi_value value) { return js::type_of(env, value) == napi_object; }
+
+uint32_t milliseconds(double seconds) {
+    // What is above nothing stays above nothing, which means something else.
+    return seconds > 0 ? static_cast<uint32_t>(std::max(1.0, std::round(seconds * 1000))) : 0;
+}
+
+// Seconds that are a number but out of range count as 30.
+std::optional<double> member_seconds(napi_env env, napi_value object, const char *name) {
+    auto seconds = js::as_number(env, js::get(env, object, name));
+    if (!seconds) return std::nullopt;
+    return *seconds >= 0 && *seconds <= MOST_SECONDS ? *seconds : DEFAULT_SECONDS;
+}
+
+// A whole number, cut to 32 bits as if by ToUint32 but for what doesn't fit, which is above every limit; 0 for what is no number.
+uint32_t member_count(napi_env env, napi_value object, const char *name) {
+    double value = js::as_number(env, js::get(env, object, name)).value_or(0);
+    if (std::isnan(value)) return 0;
+    return value < 0 || value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value);
+}
+
+} // namespace
+
+ConnectOptions::ConnectOptions() {
+    nsws_connect_options_init(&options_, sizeof options_);
+    options_.max_receive_size = CLIENT_RECEIVES;
+}
+
+const nsws_connect_options *ConnectOptions::get() {
+    options_.headers = headers_.data();
+    options_.header_count = headers_.size();
+    return &options_;
+}
+
+Outcome ConnectOptions::read(napi_env env, napi_value value) {
+    if (js::has(env, value, "protocol")) {
+        auto protocol = js::as_string(env, js::get(env, value, "protocol"));
+        if (!protocol || has_nul(*protocol)) return wrong_parameter("options.protocol is no string that can be sent.");
+        options_.protocol = keep(std::move(*protocol));
+    }
+    for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers, &ConnectOptions::read_heartbeat}) {
+        Outcome outcome = (this->*read)(env, value);
+        if (!outcome.is_ok()) return outcome;
+    }
+    read_reconnect(env, value);
+    std::string ca_path = member_string(env, value, "caPath");
+    if (has_nul(ca_path)) return {NSWS_ERR_CERT_FILE, "options.caPath holds a NUL."};
+    if (!ca_path.empty()) options_.ca_path = keep(std::move(ca_path));
+
+    options_.skip_server_cert_verification = js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
+    options_.support_origin_port = js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
+    // TlsProtocol: 0 to 3 are TLS 1.0 to 1.3, and nothing older than 1.2 is spoken.
+    if (js::as_number(env, js::get(env, value, "minSupportTlsProtocol")) == 3) options_.min_tls_version = NSWS_TLS_1_3;
+    return {};
+}
+
+// Values are strings or arrays of strings; names are sent in lower case. An empty value is as if absent.
+Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
+    napi_value headers = js::get(env, value, "header"), names = nullptr;
+    uint32_t count = 0;
+    if (!is_object(env, headers) || napi_get_property_names(env, headers, &names) != napi_ok) return {};
+    napi_get_array_length(env, names, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        napi_value key = nullptr, content = nullptr;
+        if (napi_get_element(env, names, i, &key) != napi_ok || napi_get_property(env, headers, key, &content) != napi_ok) break;
+        std::string name = js::as_string(env, key).value_or("");
+        std::vector<std::string> values = js::as_strings(env, content);
+        if (auto single = js::as_string(env, content)) values = {*single};
+        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+        for (std::string &text : values) {
+            if (text.empty()) continue;
+            if (has_nul(name) || has_nul(text)) return wrong_parameter("A header holds a NUL.");
+            headers_.push_back({keep(name), keep(std::move(text))});
+        }
+    }
+    return {};
+}
+
+Outcome ConnectOptions::read_heartbeat(napi_env env, napi_value value) {
+    auto interval = member_seconds(env, value, "pingInterval"), timeout = member_seconds(env, value, "pongTimeout");
+    double every = interval.value_or(DEFAULT_SECONDS);
+    options_.ping_interval_ms = milliseconds(every);
+    if (timeout) options_.pong_timeout_ms = milliseconds(std::min(*timeout, every));
+    return {};
+}
+
+Outcome ConnectOptions::read_proxy(napi_env env, napi_value value) {
+    napi_value proxy = js::get(env, value, "proxy");
+    if (js::is_absent(env, proxy)) return {};
+    if (auto word = js::as_string(env, proxy)) {
+        if (*word == "system" || *word == "no-proxy") return {};
+        return wrong_parameter("options.proxy is neither 'system' nor 'no-proxy' nor an object.");
+    }
+    if (!is_object(env, proxy)) return wrong_parameter("options.proxy is neither 'system' nor 'no-proxy' nor an object.");
+    napi_value port = js::get(env, proxy, "port");
+    double number = js::as_number(env, port).value_or(js::is_absent(env, port) ? 0 : -1);
+    if (!(number >= 0 && number <= 65535)) return wrong_parameter("options.proxy.port is not between 0 and 65535.");
+    return {};
+}
+
+// Beyond the reference: {maxAttempts, minDelay, maxDelay}, delays in milliseconds.
+void ConnectOptions::read_reconnect(napi_env env, napi_value value) {
+    napi_value reconnect = js::get(env, value, "reconnect");
+    if (!is_object(env, reconnect)) return;
+    options_.reconnect_max_attempts = member_count(env, reconnect, "maxAttempts");
+    if (uint32_t delay = member_count(env, reconnect, "minDelay")) options_.reconnect_min_delay_ms = delay;
+    if (uint32_t delay = member_count(env, reconnect, "maxDelay")) options_.reconnect_max_delay_ms = delay;
+    options_.reconnect_max_delay_ms = std::max(options_.reconnect_max_delay_ms, options_.reconnect_min_delay_ms);
+}
+
+Outcome CloseOptions::read(napi_env env, napi_value value) {
+    double number = js::as_number(env, js::get(env, value, "code")).value_or(code);
+    // What may not be sent is sent as 1000: the library knows which codes may.
+    if (number >= 1000 && number <= 4999 && number == std::floor(number)) code = static_cast<uint16_t>(number);
+    bool may_be_sent = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) || code >= 3000;
+    if (!may_be_sent) code = 1000;
+    reason = member_string(env, value, "reason");
+    if (has_nul(reason)) return wrong_parameter("The reason holds a NUL.");
+    return {};
+}
+
+ServerOptions::ServerOptions() {
+    nsws_server_options_init(&options_, sizeof options_);
+    options_.max_receive_size = SERVER_RECEIVES;
+}
+
+Outcome ServerOptions::read(napi_env env, napi_value value) {
+    std::string address = member_string(env, value, "serverIP"), protocol = member_string(env, value, "protocol");
+    if (has_nul(protocol)) return wrong_parameter("config.protocol holds a NUL.");
+    // No address has a NUL in it, nor is this one.
+    options_.server_ip = keep(has_nul(address) ? "NUL" : std::move(address));
+    options_.protocol = keep(std::move(protocol));
+    double port = js::as_number(env, js::get(env, value, "serverPort")).value_or(0);
+    // Left to the library, which finds it when it is its turn; that 0 is wrong is said here alone.
+    bool is_port = port >= 1 && port < NO_PORT && port == std::floor(port);
+    options_.server_port = is_port ? static_cast<uint32_t>(port) : NO_PORT;
+    options_.max_concurrent_clients = member_count(env, value, "maxConcurrentClientsNumber");
+    options_.max_connections_per_client = member_count(env, value, "maxConnectionsForOneClient");
+    limits_are_wrong_ = options_.max_concurrent_clients > MOST_CLIENTS || options_.max_connections_per_client > MOST_CLIENTS;
+
+    napi_value certificate = js::get(env, value, "serverCert");
+    std::string cert_path, key_path;
+    if (is_object(env, certificate)) {
+        cert_path = member_string(env, certificate, "certPath");
+        key_path = member_string(env, certificate, "keyPath");
+    }
+    if (has_nul(cert_path) || has_nul(key_path)) cert_path = "/dev/null/no-such-file";
+    // The library has no upper limits, but asks for these files right where this surface asks for its limits: a file that can't
+    // exist stops it there.
+    if (limits_are_wrong_) cert_path = "/dev/null/no-such-file";
+    if (!cert_path.empty()) {
+        options_.cert_path = keep(std::move(cert_path));
+        options_.key_path = keep(std::move(key_path));
+    }
+    return {};
+}
+
+Outcome ServerOptions::outcome(int32_t code) const {
+    if (code == NSWS_ERR_CERT_FILE && limits_are_wrong_) {
+        return {NSWS_ERR_INTERNAL, "maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10."};
+    }
+    return outcome_of(code);
+}

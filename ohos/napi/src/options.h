@@ -1,0 +1,58 @@
+// The options of calls: objects as the reference describes them, in the form that the library takes.
+#pragma once
+
+#include <netstack_websocket.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "js.h"
+#include "outcome.h"
+
+// What connect() is told. Ill-typed members count as absent, but for `protocol` and `proxy`.
+class ConnectOptions {
+  public:
+    ConnectOptions();
+    // `value` is an object.
+    Outcome read(napi_env env, napi_value value);
+    const nsws_connect_options *get();
+
+  private:
+    // A string that lives as long as this, for the library.
+    const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
+    Outcome read_headers(napi_env env, napi_value value);
+    Outcome read_heartbeat(napi_env env, napi_value value);
+    Outcome read_proxy(napi_env env, napi_value value);
+    void read_reconnect(napi_env env, napi_value value);
+
+    nsws_connect_options options_;
+    std::vector<nsws_header> headers_;
+    std::deque<std::string> texts_;
+};
+
+// What close() is told: 1000 and "", but for what may be sent.
+struct CloseOptions {
+    uint16_t code = 1000;
+    std::string reason;
+
+    Outcome read(napi_env env, napi_value value);
+};
+
+// What start() is told.
+class ServerOptions {
+  public:
+    ServerOptions();
+    // `value` is an object.
+    Outcome read(napi_env env, napi_value value);
+    const nsws_server_options *get() const { return &options_; }
+    // What the library found, as this surface calls it.
+    Outcome outcome(int32_t code) const;
+
+  private:
+    const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
+
+    nsws_server_options options_;
+    std::deque<std::string> texts_;
+    bool limits_are_wrong_ = false;
+};

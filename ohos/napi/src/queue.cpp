@@ -1,0 +1,82 @@
+#include "queue.h"
+
+#include <cstring>
+
+void Queue::push(Event event) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (closed_) {
+        lock.unlock();
+        event.source->release();
+        return;
+    }
+    waiting_.push_back(std::move(event));
+    wake();
+}
+
+void Queue::schedule() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!closed_) wake();
+}
+
+bool Queue::take(std::vector<Event> &batch, bool has_other_work) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    batch.swap(waiting_);
+    if (batch.empty() && !has_other_work) awake_ = false;
+    return !batch.empty();
+}
+
+void Queue::again() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!closed_) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Queue::wake() {
+    if (awake_) return;
+    awake_ = true;
+    napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
+void Queue::close() {
+    std::vector<Event> dropped;
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        closed_ = true;
+        dropped.swap(waiting_);
+    }
+    for (Event &event : dropped) event.source->release();
+}
+
+bool Source::push_message(Flow *flow, uint64_t connection, const nsws_message_event &message) {
+    Event event{};
+    event.kind = Event::Kind::message;
+    // malloc(0) may be null.
+    event.data.reset(static_cast<char *>(std::malloc(message.length + 1)));
+    if (!event.data) return false;
+    std::memcpy(event.data.get(), message.data, message.length);
+    event.length = message.length;
+    event.is_text = message.is_text != 0;
+    event.connection = connection;
+    event.flow = flow;
+    flow->fill(message.length);
+    push(std::move(event));
+    flow->filled();
+    return true;
+}
+
+Flow *Source::add_flow(uint64_t id, int32_t (*pause)(uint64_t), int32_t (*resume)(uint64_t)) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto &flow = flows_[id];
+    flow = std::make_unique<Flow>(pause, resume, id);
+    return flow.get();
+}
+
+Flow *Source::flow(uint64_t id) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = flows_.find(id);
+    return found == flows_.end() ? nullptr : found->second.get();
+}
+
+void Source::remove_flow(uint64_t id) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    flows_.erase(id);
+}
