@@ -1,0 +1,617 @@
+// What is expected of a client, call by call, in callback and in Promise form.
+
+'use strict';
+
+const { after, afterEach, describe, it } = require('node:test');
+const {
+  CLIENT_EVENTS, assert, callbackErrorOf, callbackIsTrue, certificates, closeClient, echoUrl, errorOf, isTrue, newClient, nodeUrl,
+  openClient, platform, until, webSocket,
+} = require('./support');
+
+const PARAMETER = 401;
+const open = new Set();
+
+// A client that is closed when its test is over.
+function fresh() {
+  const made = newClient();
+  open.add(made);
+  return made;
+}
+
+async function opened(url, options) {
+  const made = await openClient(url, options);
+  open.add(made);
+  return made;
+}
+
+afterEach(async () => {
+  platform.reset();
+  for (const { client } of open) await client.close().catch(() => {});
+  open.clear();
+});
+
+// A call that takes a callback as its last argument, in both forms.
+function bothForms(name, arrange, call, check, checkCallback) {
+  it(`${name}, as a Promise`, async () => {
+    const made = await arrange();
+    await check(call(made.client), made);
+  });
+  it(`${name}, with a callback`, async () => {
+    const made = await arrange();
+    await checkCallback((callback) => call(made.client, callback), made);
+  });
+}
+
+function fails(name, code, arrange, call) {
+  const check = async (error) => assert.equal((await error).code, code);
+  bothForms(name, arrange, call, (promise) => check(errorOf(promise)), (start) => check(callbackErrorOf(start)));
+}
+
+function succeeds(name, arrange, call) {
+  bothForms(name, arrange, call, isTrue, callbackIsTrue);
+}
+
+const last = (callback) => (callback ? [callback] : []);
+
+describe('createWebSocket', () => {
+  it('createWebSocket() twice: two different objects', () => {
+    const [one, other] = [webSocket.createWebSocket(), webSocket.createWebSocket()];
+    assert.notEqual(one, other);
+    for (const name of ['connect', 'send', 'close', 'on', 'off']) assert.equal(typeof one[name], 'function');
+  });
+
+  it('TlsProtocol is 0 to 3', () => {
+    assert.deepEqual({ ...webSocket.TlsProtocol }, { TLS_V_1_0: 0, TLS_V_1_1: 1, TLS_V_1_2: 2, TLS_V_1_3: 3 });
+  });
+
+  it('a method that is called on something else throws', () => {
+    const { connect } = webSocket.createWebSocket();
+    for (const self of [undefined, {}, webSocket.createWebSocketServer(), Buffer.alloc(1)]) {
+      assert.throws(() => connect.call(self, echoUrl));
+    }
+  });
+});
+
+describe('connect: the URL', () => {
+  for (const url of [null, undefined, 5, {}, true, Symbol('url'), []]) {
+    fails(`connect(${String(url)}): 401`, PARAMETER, fresh, (client, callback) => client.connect(url, ...last(callback)));
+  }
+  it('connect(): 401', async () => assert.equal((await errorOf(fresh().client.connect())).code, PARAMETER));
+  for (const url of ['', 'hello', '123', 'http://127.0.0.1/', 'ws:///path', 'ws://host/#fragment', 'ws://host\0/', `ws://h/${'x'.repeat(2048)}`]) {
+    const name = JSON.stringify(url.slice(0, 20));
+    fails(`connect(${name}): 2302001`, 2302001, fresh, (client, callback) => client.connect(url, ...last(callback)));
+  }
+  for (const url of ['ws://', 'wss://', 'WS://']) {
+    bothForms(`connect("${url}"): -1, and an error event 200`, fresh, (client, callback) => client.connect(url, ...last(callback)),
+      async (promise, { events }) => {
+        const error = await errorOf(promise);
+        assert.deepEqual([error.code, error.message], [-1, 'Websocket connect failed']);
+        const [event] = await events.wait('error');
+        assert.deepEqual([event.code, event.data, event.phase], [200, '0', 'parse']);
+      },
+      async (start, { events }) => {
+        const error = await callbackErrorOf(start);
+        assert.deepEqual([error.code, error.message], [-1, 'Websocket connect failed']);
+        assert.equal((await events.wait('error'))[0].code, 200);
+      });
+  }
+  for (const [name, url] of [['Python websockets', echoUrl], ['Node ws', nodeUrl]]) {
+    bothForms(`connect(url) to ${name}: true, and open with status 101`, fresh, (client, callback) => client.connect(url, ...last(callback)),
+      async (promise, { events }) => {
+        await isTrue(promise);
+        assert.equal((await events.wait('open'))[1].status, 101);
+      },
+      async (start, { events }) => {
+        await callbackIsTrue(start);
+        assert.equal((await events.wait('open'))[1].status, 101);
+      });
+  }
+});
+
+describe('connect: the options', () => {
+  // What connects and opens.
+  function connects(name, options) {
+    bothForms(`connect(url, ${name}): true`, fresh, (client, callback) => client.connect(echoUrl, options, ...last(callback)),
+      async (promise, { events }) => {
+        await isTrue(promise);
+        await events.wait('open');
+      },
+      async (start, { events }) => {
+        await callbackIsTrue(start);
+        await events.wait('open');
+      });
+  }
+  function refuses(name, options, code = PARAMETER) {
+    fails(`connect(url, ${name}): ${code}`, code, fresh, (client, callback) => client.connect(echoUrl, options, ...last(callback)));
+  }
+
+  for (const options of [null, undefined]) {
+    it(`connect(url, ${options}, callback): 401`, async () => {
+      const error = await callbackErrorOf((callback) => fresh().client.connect(echoUrl, options, callback));
+      assert.equal(error.code, PARAMETER);
+    });
+    it(`connect(url, ${options}): true`, async () => {
+      const { client, events } = fresh();
+      await isTrue(client.connect(echoUrl, options));
+      await events.wait('open');
+    });
+  }
+  for (const options of [5, 'options', true]) refuses(JSON.stringify(options), options);
+  it('connect(url, options, no function): 401', async () => {
+    assert.equal((await errorOf(fresh().client.connect(echoUrl, {}, 5))).code, PARAMETER);
+  });
+
+  connects('{}', {});
+  connects('unknown members', { unknown: 1, another: {} });
+  for (const value of [null, undefined, 5, 'text', true, [], () => {}]) {
+    connects(`{header: ${String(value)}}`, { header: value });
+  }
+  for (const value of [null, undefined, 5, {}, true]) {
+    connects(`{caPath: ${String(value)}}`, { caPath: value });
+    connects(`{clientCert: ${String(value)}}`, { clientCert: value });
+  }
+  connects('{caPath: ""}', { caPath: '' });
+  connects('{clientCert: ill-typed members}', { clientCert: { certPath: 5, keyPath: null, keyPassword: {} } });
+  for (const value of [null, undefined, 5, 'text', {}]) {
+    connects(`ill-typed booleans and intervals: ${String(value)}`, {
+      skipServerCertVerification: value,
+      supportOriginPort: value,
+      minSupportTlsProtocol: value,
+      ...(typeof value === 'number' ? {} : { pingInterval: value, pongTimeout: value }),
+    });
+  }
+  connects('intervals out of range', { pingInterval: -1, pongTimeout: 1e9 });
+  connects('a pongTimeout above the pingInterval', { pingInterval: 10, pongTimeout: 20 });
+  connects('no heartbeat', { pingInterval: 0, pongTimeout: 5 });
+  connects('ill-typed header values', { header: { a: 5, b: null, c: undefined, d: {}, e: [1, 'two'], f: '' } });
+
+  connects('{protocol: ""}', { protocol: '' });
+  connects('{protocol: "123"}', { protocol: '123' });
+  for (const value of [null, undefined, 5, {}, true]) refuses(`{protocol: ${String(value)}}`, { protocol: value });
+
+  connects("{proxy: 'system'}", { proxy: 'system' });
+  connects("{proxy: 'no-proxy'}", { proxy: 'no-proxy' });
+  connects('{proxy: null}', { proxy: null });
+  connects('{proxy: undefined}', { proxy: undefined });
+  for (const value of ['another', '', 5, true]) refuses(`{proxy: ${JSON.stringify(value)}}`, { proxy: value });
+  for (const port of [-1, 65536, NaN, '80', {}]) {
+    refuses(`{proxy: {port: ${String(port)}}}`, { proxy: { host: '127.0.0.1', port, exclusionList: [] } });
+  }
+
+  refuses('{caPath: a missing file}', { caPath: '/no/such/file' }, 2302002);
+  refuses('{header: {upgrade}}', { header: { Upgrade: 'x' } });
+  refuses('{header: a line break}', { header: { a: 'b\r\nc: d' } });
+  refuses('{header: a NUL}', { header: { a: 'b\0' } });
+  it('an exception of an option\'s getter ends the call', async () => {
+    const options = { get header() { throw new RangeError('no header'); } };
+    await assert.rejects(fresh().client.connect(echoUrl, options), RangeError);
+    const values = await new Promise((resolve) => fresh().client.connect(echoUrl, options, (...all) => resolve(all)));
+    assert.equal(values.length, 1);
+    assert(values[0] instanceof RangeError);
+  });
+});
+
+describe('connect: the state', () => {
+  fails('connect twice: 2302003 while connecting', 2302003, async () => {
+    const made = fresh();
+    await made.client.connect(echoUrl);
+    return made;
+  }, (client, callback) => client.connect(echoUrl, ...last(callback)));
+  fails('connect twice: 2302003 when open', 2302003, opened, (client, callback) => client.connect(echoUrl, ...last(callback)));
+
+  it('the first connection is unharmed', async () => {
+    const { client, events } = await opened();
+    assert.equal((await errorOf(client.connect(echoUrl))).code, 2302003);
+    await client.send('still there');
+    assert.equal((await events.wait('message'))[1], 'still there');
+    assert.equal(events.of('error').length, 0);
+  });
+
+  it('a client connects again after close and after error', async () => {
+    const made = await opened();
+    await closeClient(made);
+    await isTrue(made.client.connect('ws://127.0.0.1:1/'));
+    await made.events.wait('error');
+    await isTrue(made.client.connect(echoUrl));
+    await made.events.wait('open', 2);
+    await made.client.send('again');
+    assert.equal((await made.events.wait('message'))[1], 'again');
+  });
+
+  it('a client connects again inside its close listener', async () => {
+    const { client, events } = await opened();
+    client.on('close', () => client.connect(echoUrl));
+    await client.close();
+    await events.wait('open', 2);
+    client.off('close');
+  });
+});
+
+describe('send', () => {
+  const bad = [null, undefined, 5, true, {}, [], new Int8Array(4), Buffer.from('x'), new DataView(new ArrayBuffer(2)), new SharedArrayBuffer(4)];
+  for (const data of bad) {
+    const name = data && data.constructor ? data.constructor.name : String(data);
+    fails(`send(${name}): 401`, PARAMETER, opened, (client, callback) => client.send(data, ...last(callback)));
+  }
+  it('send(): 401', async () => assert.equal((await errorOf((await opened()).client.send())).code, PARAMETER));
+  it('send(data, no function): 401', async () => {
+    assert.equal((await errorOf((await opened()).client.send('x', 5))).code, PARAMETER);
+  });
+  for (const [name, data] of [['""', ''], ['a string', 'hello'], ['an ArrayBuffer', new Uint8Array([1, 0, 2]).buffer],
+    ['an empty ArrayBuffer', new ArrayBuffer(0)], ['a long message', 'long'.repeat(1 << 20)], ['text beyond ASCII', '号外 🎉 é']]) {
+    const echoed = async ({ events }) => assert.deepEqual((await events.wait('message'))[1], data);
+    bothForms(`send(${name}): true, and it arrives`, opened, (client, callback) => client.send(data, ...last(callback)),
+      async (promise, made) => { await isTrue(promise); await echoed(made); },
+      async (start, made) => { await callbackIsTrue(start); await echoed(made); });
+  }
+  it('send twice in a row: true, in order', async () => {
+    const { client, events } = await opened();
+    assert.deepEqual(await Promise.all([client.send('one'), client.send('two')]), [true, true]);
+    await events.wait('message', 2);
+    assert.deepEqual(events.of('message').map((event) => event.values[1]), ['one', 'two']);
+  });
+  it('a lone surrogate is sent as U+FFFD', async () => {
+    const { client, events } = await opened();
+    await client.send('a\ud800b');
+    assert.equal((await events.wait('message'))[1], 'a\ufffdb');
+  });
+  it('a string of any length arrives whole', async () => {
+    const { client, events } = await opened();
+    // Around the size of the buffer that strings are put into, with characters of every length.
+    const texts = [];
+    for (const character of ['x', 'é', '号', '🎉']) {
+      const most = Math.floor((16 << 10) / Buffer.byteLength(character));
+      for (let length = most - 3; length <= most + 2; length++) texts.push(character.repeat(length), `x${character.repeat(length)}`);
+    }
+    for (const text of texts) await client.send(text);
+    await events.wait('message', texts.length);
+    assert.deepEqual(events.of('message').map((event) => event.values[1]), texts);
+  });
+  it('the data is copied by the call', async () => {
+    const { client, events } = await opened();
+    const data = new Uint8Array([1, 2, 3]);
+    await client.send(data.buffer);
+    data.fill(9);
+    assert.deepEqual(new Uint8Array((await events.wait('message'))[1]), new Uint8Array([1, 2, 3]));
+  });
+  fails('send more than 5 MiB: 401', PARAMETER, opened, (client, callback) => client.send(new ArrayBuffer((5 << 20) + 1), ...last(callback)));
+  fails('send without a connection: -1', -1, fresh, (client, callback) => client.send('x', ...last(callback)));
+  fails('send before open: -1', -1, async () => {
+    const made = fresh();
+    await made.client.connect(echoUrl);
+    return made;
+  }, (client, callback) => client.send('x', ...last(callback)));
+  fails('send after close: -1', -1, async () => {
+    const made = await opened();
+    await closeClient(made);
+    return made;
+  }, (client, callback) => client.send('x', ...last(callback)));
+});
+
+describe('close', () => {
+  function closes(name, call, code = 1000) {
+    const closed = async ({ events }) => {
+      const [error, result] = await events.wait('close');
+      assert.equal(error, undefined);
+      assert.equal(result.code, code);
+      assert.equal(typeof result.reason, 'string');
+    };
+    bothForms(`${name}: true, and close ${code}`, opened, call,
+      async (promise, made) => { await isTrue(promise); await closed(made); },
+      async (start, made) => { await callbackIsTrue(start); await closed(made); });
+  }
+  closes('close()', (client, callback) => client.close(...last(callback)));
+  closes('close({})', (client, callback) => client.close({}, ...last(callback)));
+  closes('close({code: 1000, reason})', (client, callback) => client.close({ code: 1000, reason: 'done' }, ...last(callback)));
+  closes('close({code: 4321})', (client, callback) => client.close({ code: 4321 }, ...last(callback)), 4321);
+  for (const code of [-100, 0, 100, 999, 1004, 1005, 1006, 1014, 1015, 2999, 5000, 1000.5, NaN, '1001', null, {}]) {
+    closes(`close({code: ${String(code)}})`, (client, callback) => client.close({ code, reason: 'text' }, ...last(callback)));
+  }
+  for (const reason of [null, undefined, 5, {}]) {
+    closes(`close({reason: ${String(reason)}})`, (client, callback) => client.close({ code: -100, reason }, ...last(callback)));
+  }
+  it('close(null): true', async () => isTrue((await opened()).client.close(null)));
+  for (const options of [null, undefined, 5, 'text']) {
+    it(`close(${String(options)}, callback): 401`, async () => {
+      const { client } = await opened();
+      assert.equal((await callbackErrorOf((callback) => client.close(options, callback))).code, PARAMETER);
+    });
+  }
+  for (const options of [5, 'text', true]) {
+    it(`close(${JSON.stringify(options)}): 401`, async () => assert.equal((await errorOf((await opened()).client.close(options))).code, PARAMETER));
+  }
+  for (const [name, reason] of [['above 123 bytes', 'x'.repeat(124)], ['with a NUL', 'a\0b']]) {
+    fails(`a reason ${name}: 401`, PARAMETER, opened, (client, callback) => client.close({ reason }, ...last(callback)));
+  }
+  bothForms('close after connect resolved but before open: true, and only close 1006 follows', async () => {
+    const made = fresh();
+    await made.client.connect(echoUrl);
+    return made;
+  }, (client, callback) => client.close(...last(callback)),
+  async (promise, { events }) => {
+    await isTrue(promise);
+    const [, result] = await events.wait('close');
+    assert.deepEqual({ ...result }, { code: 1006, reason: '', wasClean: false });
+    assert.deepEqual(events.names, ['close']);
+  },
+  async (start, { events }) => {
+    await callbackIsTrue(start);
+    await events.wait('close');
+    assert.deepEqual(events.names, ['close']);
+  });
+  it('close when the attempt has failed and its error is on the way: only close 1006', async () => {
+    const { client, events } = fresh();
+    await client.connect('ws://127.0.0.1:1/');
+    // The attempt fails while this thread does something else.
+    const end = Date.now() + 200;
+    while (Date.now() < end);
+    await isTrue(client.close());
+    await events.wait('close');
+    await client.connect(echoUrl);
+    await events.wait('open');
+    assert.deepEqual(events.names.slice(0, 2), ['close', 'headerReceive']);
+  });
+  fails('close twice: 2302999', 2302999, async () => {
+    const made = await opened();
+    await made.client.close();
+    return made;
+  }, (client, callback) => client.close(...last(callback)));
+  fails('close without a connection: 2302999', 2302999, fresh, (client, callback) => client.close(...last(callback)));
+  fails('close after close: 2302999', 2302999, async () => {
+    const made = await opened();
+    await closeClient(made);
+    return made;
+  }, (client, callback) => client.close(...last(callback)));
+  it('close flushes what was accepted', async () => {
+    const { client, events } = await opened(`${nodeUrl}`);
+    for (let i = 0; i < 1000; i++) client.send(`message ${i}`);
+    await client.close();
+    const [, result] = await events.wait('close');
+    assert.equal(result.code, 1000);
+  });
+});
+
+describe('on and off', () => {
+  for (const name of CLIENT_EVENTS) {
+    it(`on('${name}', null) and off('${name}', null) throw 401`, () => {
+      const client = webSocket.createWebSocket();
+      for (const value of [null, 5, 'text', {}]) {
+        assert.throws(() => client.on(name, value), { code: PARAMETER });
+        assert.throws(() => client.off(name, value), { code: PARAMETER });
+      }
+      assert.throws(() => client.on(name), { code: PARAMETER });
+      assert.throws(() => client.on(name, undefined), { code: PARAMETER });
+    });
+    it(`off('${name}') before on, twice, and of a function that is not registered: no error`, () => {
+      const client = webSocket.createWebSocket();
+      for (let i = 0; i < 2; i++) assert.equal(client.off(name), undefined);
+      assert.equal(client.off(name, undefined), undefined);
+      assert.equal(client.off(name, () => {}), undefined);
+      assert.equal(client.on(name, () => {}), undefined);
+      assert.equal(client.off(name, () => {}), undefined);
+      for (let i = 0; i < 2; i++) client.off(name);
+    });
+  }
+  for (const name of ['nothing', '', null, undefined, 5, {}]) {
+    it(`on(${String(name)}, f) throws 401`, () => {
+      const client = webSocket.createWebSocket();
+      assert.throws(() => client.on(name, () => {}), { code: PARAMETER });
+      assert.throws(() => client.off(name), { code: PARAMETER });
+    });
+  }
+  it('on after connect: delivered', async () => {
+    const client = webSocket.createWebSocket();
+    await client.connect(echoUrl);
+    await new Promise((resolve) => client.on('open', resolve));
+    await client.close();
+  });
+  it('a message that comes right behind open is not lost to who listens in its continuation', async () => {
+    const client = webSocket.createWebSocket();
+    const opens = new Promise((resolve) => client.on('open', resolve));
+    await client.connect(`${nodeUrl}fragments`);
+    await opens;
+    const message = await new Promise((resolve) => client.on('message', (_, value) => resolve(value)));
+    assert.equal(message, 'hello');
+    await client.close();
+  });
+  it('several listeners are called in order, the same function once', async () => {
+    const { client, events } = await opened();
+    const calls = [];
+    const first = () => calls.push('first');
+    for (const listener of [first, () => calls.push('second'), first]) client.on('message', listener);
+    await client.send('x');
+    await events.wait('message');
+    await client.send('y');
+    await events.wait('message', 2);
+    await until(() => calls.length >= 4, 'two calls each');
+    assert.deepEqual(calls, ['first', 'second', 'first', 'second']);
+  });
+  it('off with a function removes that one, off without removes all', async () => {
+    const { client, events } = await opened();
+    const calls = [];
+    const [one, two, three] = ['one', 'two', 'three'].map((name) => () => calls.push(name));
+    for (const listener of [one, two, three]) client.on('dataEnd', listener);
+    client.off('dataEnd', two);
+    await client.send('x');
+    await events.wait('message');
+    await client.send('y');
+    await events.wait('message', 2);
+    assert.deepEqual(calls.slice(0, 2), ['one', 'three']);
+    client.off('dataEnd');
+    const before = calls.length;
+    await client.send('z');
+    await events.wait('message', 3);
+    await closeClient({ client, events });
+    assert.equal(calls.length, before);
+  });
+  it('a listener may remove itself and others while it is called', async () => {
+    const { client, events } = await opened();
+    const calls = [];
+    const second = () => calls.push('second');
+    const first = () => {
+      calls.push('first');
+      client.off('message', first);
+      client.off('message', second);
+      client.on('message', () => calls.push('third'));
+    };
+    client.on('message', first);
+    client.on('message', second);
+    await client.send('x');
+    await client.send('y');
+    await events.wait('message', 2);
+    await closeClient({ client, events });
+    assert.deepEqual(calls, ['first', 'third']);
+  });
+});
+
+describe('payloads and order', () => {
+  it('a session: headerReceive, open, openInfo, message and dataEnd, close', async () => {
+    const made = await opened(echoUrl, { protocol: 'chat.v1, chat.v2' });
+    const { client, events } = made;
+    await client.send('text');
+    await client.send(new ArrayBuffer(8));
+    await events.wait('message', 2);
+    await closeClient(made);
+    assert.deepEqual(events.names, ['headerReceive', 'open', 'openInfo', 'message', 'dataEnd', 'message', 'dataEnd', 'close']);
+
+    const [headers, open, openInfo, text, end, binary] = events.events.map((event) => event.values);
+    assert.equal(headers.length, 1);
+    assert.equal(headers[0].upgrade, 'websocket');
+    assert.deepEqual(headers[0]['set-cookie'], ['first=1', 'second=2']);
+    assert.deepEqual(Object.keys(headers[0]), Object.keys(headers[0]).map((name) => name.toLowerCase()));
+    assert.deepEqual(open, [undefined, { status: 101, message: 'Switching Protocols' }]);
+    assert.deepEqual(openInfo, [undefined, { status: 101, message: 'Switching Protocols', protocol: 'chat.v2' }]);
+    assert.deepEqual(text, [undefined, 'text']);
+    assert.deepEqual(end, []);
+    assert(binary[1] instanceof ArrayBuffer);
+    assert.equal(binary[1].byteLength, 8);
+    assert.deepEqual(events.events[7].values, [undefined, { code: 1000, reason: '', wasClean: true }]);
+  });
+  it('ArrayBuffers of all sizes have the bytes that were sent, and can be changed', async () => {
+    const { client, events } = await opened();
+    const sizes = [0, 1, 4095, 4096, 4097, 100000];
+    const data = sizes.map((size) => Uint8Array.from({ length: size }, (_, i) => i * 7 % 256));
+    for (const bytes of data) await client.send(bytes.buffer);
+    await events.wait('message', sizes.length);
+    events.of('message').forEach((event, i) => {
+      const bytes = new Uint8Array(event.values[1]);
+      assert.deepEqual(bytes, data[i]);
+      if (bytes.length) bytes[0] = 255;
+    });
+  });
+  it('an error after a failed connect: {code: 200}, with what is known', async () => {
+    const { client, events } = fresh();
+    await isTrue(client.connect('ws://127.0.0.1:1/'));
+    const values = await events.wait('error');
+    assert.equal(values.length, 1);
+    const [error] = values;
+    assert(error instanceof Error);
+    assert.deepEqual([error.code, error.data, error.phase, error.detail], [200, '0', 'tcp', 'NSWS_DETAIL_REFUSED']);
+    assert.match(error.message, /127\.0\.0\.1.*1/);
+    assert.equal(typeof error.osError, 'number');
+    assert.equal(JSON.parse(JSON.stringify(error)).message, error.message);
+    assert.deepEqual(events.names, ['error']);
+  });
+  it('an error has the HTTP status of the refusal', async () => {
+    const http = require('node:http').createServer((request, response) => response.writeHead(404).end());
+    await new Promise((resolve) => http.listen(0, '127.0.0.1', resolve));
+    const { client, events } = fresh();
+    await client.connect(`ws://127.0.0.1:${http.address().port}/`);
+    const [error] = await events.wait('error');
+    assert.deepEqual([error.code, error.data, error.phase], [200, '404', 'handshake']);
+    http.close();
+  });
+  it('the peer closes: its code and reason; without a code 1000', async () => {
+    const made = await opened(`${nodeUrl}close/4001/enough`);
+    await made.client.send('x');
+    assert.deepEqual(await made.events.wait('close'), [undefined, { code: 4001, reason: 'enough', wasClean: true }]);
+    const { WsServer } = require('./support');
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    server.on('connection', (socket) => socket.close());
+    await new Promise((resolve) => server.on('listening', resolve));
+    const other = await opened(`ws://127.0.0.1:${server.address().port}/`);
+    assert.deepEqual(await other.events.wait('close'), [undefined, { code: 1000, reason: '', wasClean: true }]);
+    server.close();
+  });
+  it('the link is lost: an error, then close 1006', async () => {
+    const { WsServer } = require('./support');
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    server.on('connection', (socket) => socket.on('message', () => socket.terminate()));
+    await new Promise((resolve) => server.on('listening', resolve));
+    const { client, events } = await opened(`ws://127.0.0.1:${server.address().port}/`);
+    await client.send('x');
+    const [, result] = await events.wait('close');
+    assert.deepEqual({ ...result }, { code: 1006, reason: 'The link is down', wasClean: false });
+    assert.deepEqual(events.names.slice(-2), ['error', 'close']);
+    assert.equal(events.of('error')[0].values[0].code, 200);
+    server.close();
+  });
+  it('request headers arrive: names in lower case, arrays as several, Sec-WebSocket-Protocol as protocol', async () => {
+    const { WsServer } = require('./support');
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    const connected = new Promise((resolve) => server.on('connection', (socket, request) => resolve(request)));
+    await new Promise((resolve) => server.on('listening', resolve));
+    const header = { 'X-One': '1', 'X-Many': ['a', 'b'], 'Sec-WebSocket-Protocol': 'chat' };
+    const { events } = await opened(`ws://127.0.0.1:${server.address().port}/path?query=1`, { header, supportOriginPort: true });
+    const request = await connected;
+    assert.equal(request.url, '/path?query=1');
+    assert.equal(request.headers['x-one'], '1');
+    assert.equal(request.headers['x-many'], 'a, b');
+    assert(request.rawHeaders.includes('x-many') && !request.rawHeaders.includes('X-Many'));
+    assert.equal(request.headers.origin, `http://127.0.0.1:${server.address().port}`);
+    assert.equal((await events.wait('openInfo'))[1].protocol, 'chat');
+    server.close();
+  });
+});
+
+describe('TLS', () => {
+  const secure = process.env.NSWS_ECHO_WSS_URL;
+  it('a server that nobody vouches for is an error, phase tls', async () => {
+    const { client, events } = fresh();
+    await isTrue(client.connect(secure));
+    const [error] = await events.wait('error');
+    assert.deepEqual([error.code, error.phase, error.detail], [200, 'tls', 'NSWS_DETAIL_CERT_ISSUER']);
+  });
+  it('caPath names the CA', async () => {
+    const { client, events } = await opened(secure, { caPath: `${certificates}/ca.pem`, minSupportTlsProtocol: webSocket.TlsProtocol.TLS_V_1_3 });
+    await client.send('secret');
+    assert.equal((await events.wait('message'))[1], 'secret');
+  });
+  it('skipServerCertVerification accepts any', async () => {
+    await opened(secure, { skipServerCertVerification: true });
+  });
+  it('minSupportTlsProtocol refuses an older server; 0 and 1 mean 1.2', async () => {
+    const old = `wss://127.0.0.1:${process.env.NSWS_WSS_TLS_1_2_PORT}/`;
+    for (const minSupportTlsProtocol of [0, 1, 2]) await opened(old, { skipServerCertVerification: true, minSupportTlsProtocol });
+    const { client, events } = fresh();
+    await client.connect(old, { skipServerCertVerification: true, minSupportTlsProtocol: 3 });
+    assert.equal((await events.wait('error'))[0].phase, 'tls');
+  });
+});
+
+describe('without the permission to use the network', () => {
+  const states = {
+    new: async () => fresh(),
+    connecting: async () => { const made = fresh(); await made.client.connect(echoUrl); return made; },
+    open: () => opened(),
+    closing: async () => { const made = await opened(); await made.client.close(); return made; },
+    closed: async () => { const made = await opened(); await closeClient(made); return made; },
+  };
+  for (const [state, arrange] of Object.entries(states)) {
+    const denied = async () => {
+      const made = await arrange();
+      platform.allowNetwork(false);
+      return made;
+    };
+    fails(`connect when ${state}: 201`, 201, denied, (client, callback) => client.connect(echoUrl, ...last(callback)));
+    fails(`send when ${state}: 201`, 201, denied, (client, callback) => client.send('x', ...last(callback)));
+    fails(`close when ${state}: 201`, 201, denied, (client, callback) => client.close(...last(callback)));
+    fails(`wrong parameters come first when ${state}: 401`, PARAMETER, denied, (client, callback) => client.send(5, ...last(callback)));
+  }
+  fails('a host that is not allowed: 2302998', 2302998, async () => {
+    platform.allowHosts(false);
+    return fresh();
+  }, (client, callback) => client.connect(echoUrl, ...last(callback)));
+});
+
+after(() => platform.reset());
