@@ -4,6 +4,8 @@
 #include <cctype>
 #include <cmath>
 
+#include <string.h>
+
 namespace {
 
 constexpr size_t CLIENT_RECEIVES = 1u << 30;
@@ -12,6 +14,7 @@ constexpr double DEFAULT_SECONDS = 30;
 constexpr double MOST_SECONDS = 30000;
 constexpr uint32_t MOST_CLIENTS = 10;
 constexpr uint32_t NO_PORT = 65536;
+constexpr uint32_t DEFAULT_PROXY_PORT = 80;
 
 // C strings end at their first NUL.
 bool has_nul(const std::string &text) { return text.find('\0') != std::string::npos; }
@@ -43,6 +46,10 @@ uint32_t member_count(napi_env env, napi_value object, const char *name) {
 
 } // namespace
 
+Texts::~Texts() {
+    for (std::string &text : texts_) explicit_bzero(text.data(), text.size());
+}
+
 ConnectOptions::ConnectOptions() {
     nsws_connect_options_init(&options_, sizeof options_);
     options_.max_receive_size = CLIENT_RECEIVES;
@@ -58,7 +65,7 @@ Outcome ConnectOptions::read(napi_env env, napi_value value) {
     if (js::has(env, value, "protocol")) {
         auto protocol = js::as_string(env, js::get(env, value, "protocol"));
         if (!protocol || has_nul(*protocol)) return wrong_parameter("options.protocol is no string that can be sent.");
-        options_.protocol = keep(std::move(*protocol));
+        options_.protocol = texts_.keep(std::move(*protocol));
     }
     for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers, &ConnectOptions::read_heartbeat}) {
         Outcome outcome = (this->*read)(env, value);
@@ -67,7 +74,7 @@ Outcome ConnectOptions::read(napi_env env, napi_value value) {
     read_reconnect(env, value);
     std::string ca_path = member_string(env, value, "caPath");
     if (has_nul(ca_path)) return {NSWS_ERR_CERT_FILE, "options.caPath holds a NUL."};
-    if (!ca_path.empty()) options_.ca_path = keep(std::move(ca_path));
+    if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
 
     options_.skip_server_cert_verification = js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
     options_.support_origin_port = js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
@@ -92,7 +99,7 @@ Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
         for (std::string &text : values) {
             if (text.empty()) continue;
             if (has_nul(name) || has_nul(text)) return wrong_parameter("A header holds a NUL.");
-            headers_.push_back({keep(name), keep(std::move(text))});
+            headers_.push_back({texts_.keep(name), texts_.keep(std::move(text))});
         }
     }
     return {};
@@ -109,14 +116,29 @@ Outcome ConnectOptions::read_heartbeat(napi_env env, napi_value value) {
 Outcome ConnectOptions::read_proxy(napi_env env, napi_value value) {
     napi_value proxy = js::get(env, value, "proxy");
     if (js::is_absent(env, proxy)) return {};
+    const char *expected = "options.proxy is neither 'system' nor 'no-proxy' nor an object.";
     if (auto word = js::as_string(env, proxy)) {
-        if (*word == "system" || *word == "no-proxy") return {};
-        return wrong_parameter("options.proxy is neither 'system' nor 'no-proxy' nor an object.");
+        if (*word == "no-proxy") options_.proxy_mode = NSWS_PROXY_NONE;
+        return *word == "no-proxy" || *word == "system" ? Outcome{} : wrong_parameter(expected);
     }
-    if (!is_object(env, proxy)) return wrong_parameter("options.proxy is neither 'system' nor 'no-proxy' nor an object.");
+    if (!is_object(env, proxy)) return wrong_parameter(expected);
     napi_value port = js::get(env, proxy, "port");
     double number = js::as_number(env, port).value_or(js::is_absent(env, port) ? 0 : -1);
     if (!(number >= 0 && number <= 65535)) return wrong_parameter("options.proxy.port is not between 0 and 65535.");
+    std::string host = member_string(env, proxy, "host"), exclusions;
+    std::string username = member_string(env, proxy, "username"), password = member_string(env, proxy, "password");
+    for (const std::string &exclusion : js::as_strings(env, js::get(env, proxy, "exclusionList"))) {
+        exclusions += exclusions.empty() ? exclusion : "," + exclusion;
+    }
+    if (has_nul(host + username + password + exclusions)) return wrong_parameter("options.proxy holds a NUL.");
+    // No proxy's name: no proxy, as it was before.
+    options_.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
+    if (host.empty()) return {};
+    options_.proxy_host = texts_.keep(std::move(host));
+    options_.proxy_port = number >= 1 ? static_cast<uint32_t>(number) : DEFAULT_PROXY_PORT;
+    options_.proxy_username = texts_.keep(std::move(username));
+    options_.proxy_password = texts_.keep(std::move(password));
+    options_.proxy_exclusion_list = texts_.keep(std::move(exclusions));
     return {};
 }
 
@@ -150,8 +172,8 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
     std::string address = member_string(env, value, "serverIP"), protocol = member_string(env, value, "protocol");
     if (has_nul(protocol)) return wrong_parameter("config.protocol holds a NUL.");
     // No address has a NUL in it, nor is this one.
-    options_.server_ip = keep(has_nul(address) ? "NUL" : std::move(address));
-    options_.protocol = keep(std::move(protocol));
+    options_.server_ip = texts_.keep(has_nul(address) ? "NUL" : std::move(address));
+    options_.protocol = texts_.keep(std::move(protocol));
     double port = js::as_number(env, js::get(env, value, "serverPort")).value_or(0);
     // Left to the library, which finds it when it is its turn; that 0 is wrong is said here alone.
     bool is_port = port >= 1 && port < NO_PORT && port == std::floor(port);
@@ -171,8 +193,8 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
     // exist stops it there.
     if (limits_are_wrong_) cert_path = "/dev/null/no-such-file";
     if (!cert_path.empty()) {
-        options_.cert_path = keep(std::move(cert_path));
-        options_.key_path = keep(std::move(key_path));
+        options_.cert_path = texts_.keep(std::move(cert_path));
+        options_.key_path = texts_.keep(std::move(key_path));
     }
     return {};
 }

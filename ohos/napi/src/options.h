@@ -10,6 +10,19 @@
 #include "js.h"
 #include "outcome.h"
 
+// Strings that live as long as this, for the library, and are wiped: some are passwords.
+class Texts {
+  public:
+    Texts() = default;
+    Texts(const Texts &) = delete;
+    ~Texts();
+
+    const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
+
+  private:
+    std::deque<std::string> texts_;
+};
+
 // What connect() is told. Ill-typed members count as absent, but for `protocol` and `proxy`.
 class ConnectOptions {
   public:
@@ -19,8 +32,6 @@ class ConnectOptions {
     const nsws_connect_options *get();
 
   private:
-    // A string that lives as long as this, for the library.
-    const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
     Outcome read_headers(napi_env env, napi_value value);
     Outcome read_heartbeat(napi_env env, napi_value value);
     Outcome read_proxy(napi_env env, napi_value value);
@@ -28,7 +39,7 @@ class ConnectOptions {
 
     nsws_connect_options options_;
     std::vector<nsws_header> headers_;
-    std::deque<std::string> texts_;
+    Texts texts_;
 };
 
 // What close() is told: 1000 and "", but for what may be sent.
@@ -50,9 +61,7 @@ class ServerOptions {
     Outcome outcome(int32_t code) const;
 
   private:
-    const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
-
     nsws_server_options options_;
-    std::deque<std::string> texts_;
+    Texts texts_;
     bool limits_are_wrong_ = false;
 };
