@@ -1,0 +1,3 @@
+import webSocket from './@ohos.net.webSocket';
+export { webSocket };
+export default webSocket;
