@@ -6,14 +6,14 @@
 
 #include <string.h>
 
+#include "../../limits.h"
+
 namespace {
 
 constexpr size_t CLIENT_RECEIVES = 1u << 30;
 constexpr size_t SERVER_RECEIVES = 64u << 20;
 constexpr double DEFAULT_SECONDS = 30;
 constexpr double MOST_SECONDS = 30000;
-constexpr uint32_t MOST_CLIENTS = 10;
-constexpr uint32_t NO_PORT = 65536;
 constexpr uint32_t DEFAULT_PROXY_PORT = 80;
 
 // C strings end at their first NUL.
@@ -153,11 +153,7 @@ void ConnectOptions::read_reconnect(napi_env env, napi_value value) {
 }
 
 Outcome CloseOptions::read(napi_env env, napi_value value) {
-    double number = js::as_number(env, js::get(env, value, "code")).value_or(code);
-    // What may not be sent is sent as 1000: the library knows which codes may.
-    if (number >= 1000 && number <= 4999 && number == std::floor(number)) code = static_cast<uint16_t>(number);
-    bool may_be_sent = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) || code >= 3000;
-    if (!may_be_sent) code = 1000;
+    code = close_code_to_send(js::as_number(env, js::get(env, value, "code")).value_or(code));
     reason = member_string(env, value, "reason");
     if (has_nul(reason)) return wrong_parameter("The reason holds a NUL.");
     return {};
@@ -175,12 +171,10 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
     options_.server_ip = texts_.keep(has_nul(address) ? "NUL" : std::move(address));
     options_.protocol = texts_.keep(std::move(protocol));
     double port = js::as_number(env, js::get(env, value, "serverPort")).value_or(0);
-    // Left to the library, which finds it when it is its turn; that 0 is wrong is said here alone.
-    bool is_port = port >= 1 && port < NO_PORT && port == std::floor(port);
-    options_.server_port = is_port ? static_cast<uint32_t>(port) : NO_PORT;
+    bool is_port = port >= 1 && port <= 65535 && port == std::floor(port);
+    options_.server_port = is_port ? static_cast<uint32_t>(port) : 0;
     options_.max_concurrent_clients = member_count(env, value, "maxConcurrentClientsNumber");
     options_.max_connections_per_client = member_count(env, value, "maxConnectionsForOneClient");
-    limits_are_wrong_ = options_.max_concurrent_clients > MOST_CLIENTS || options_.max_connections_per_client > MOST_CLIENTS;
 
     napi_value certificate = js::get(env, value, "serverCert");
     std::string cert_path, key_path;
@@ -189,9 +183,6 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
         key_path = member_string(env, certificate, "keyPath");
     }
     if (has_nul(cert_path) || has_nul(key_path)) cert_path = "/dev/null/no-such-file";
-    // The library has no upper limits, but asks for these files right where this surface asks for its limits: a file that can't
-    // exist stops it there.
-    if (limits_are_wrong_) cert_path = "/dev/null/no-such-file";
     if (!cert_path.empty()) {
         options_.cert_path = texts_.keep(std::move(cert_path));
         options_.key_path = texts_.keep(std::move(key_path));
@@ -199,9 +190,7 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
     return {};
 }
 
-Outcome ServerOptions::outcome(int32_t code) const {
-    if (code == NSWS_ERR_CERT_FILE && limits_are_wrong_) {
-        return {NSWS_ERR_INTERNAL, "maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10."};
-    }
-    return outcome_of(code);
+Outcome ServerOptions::start(nsws_server server) {
+    ServerLimits limits(options_);
+    return outcome_of(limits.answer(nsws_server_start(server, &options_)));
 }

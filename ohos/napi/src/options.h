@@ -56,12 +56,9 @@ class ServerOptions {
     ServerOptions();
     // `value` is an object.
     Outcome read(napi_env env, napi_value value);
-    const nsws_server_options *get() const { return &options_; }
-    // What the library found, as this surface calls it.
-    Outcome outcome(int32_t code) const;
+    Outcome start(nsws_server server);
 
   private:
     nsws_server_options options_;
     Texts texts_;
-    bool limits_are_wrong_ = false;
 };

@@ -163,12 +163,9 @@ napi_value Server::start(napi_env env, napi_callback_info info) {
     Outcome outcome = options.read(env, arguments.values[0]);
     if (napi_value exception = js::take_exception(env)) return environment.settle_with(nullptr, exception);
     if (outcome.is_ok()) {
-        int32_t code = nsws_server_start(server->handle_, options.get());
-        if (code == NSWS_OK) {
-            server->is_listening_ = true;
-            server->update();
-        }
-        outcome = options.outcome(code);
+        outcome = options.start(server->handle_);
+        server->is_listening_ |= outcome.is_ok();
+        server->update();
     }
     return environment.settle(nullptr, outcome);
 }

@@ -1,0 +1,274 @@
+#include "websocket_exec.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "../limits.h"
+#include "constant.h"
+#include "napi_utils.h"
+#include "netstack_common_utils.h"
+#include "websocket_exec_common.h"
+
+namespace OHOS::NetStack::Websocket {
+namespace {
+constexpr size_t LARGEST_RECEIVED = 1u << 30;
+constexpr uint32_t MILLISECONDS = 1000;
+constexpr uint32_t DEFAULT_PROXY_PORT = 80;
+
+void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    std::map<std::string, std::vector<std::string>> headers;
+    for (size_t i = 0; i < event->header_count; i++) {
+        std::string name = event->headers[i].name;
+        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+        headers[name].emplace_back(event->headers[i].value);
+    }
+    self->Post([headers](napi_env env, EventManager &manager) {
+        napi_value object = NapiUtils::CreateObject(env);
+        for (const auto &[name, values] : headers) {
+            if (values.size() == 1 && name != "set-cookie") {
+                NapiUtils::SetStringPropertyUtf8(env, object, name, values[0]);
+                continue;
+            }
+            napi_value list = NapiUtils::CreateArray(env, values.size());
+            for (uint32_t i = 0; i < values.size(); i++) {
+                NapiUtils::SetArrayElement(env, list, i, NapiUtils::CreateStringUtf8(env, values[i]));
+            }
+            NapiUtils::SetNamedProperty(env, object, name, list);
+        }
+        manager.Emit(EventName::EVENT_HEADER_RECEIVE, {NapiUtils::GetUndefined(env), object});
+    });
+}
+
+void OnOpen(nsws_client, const nsws_open_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    uint32_t status = static_cast<uint32_t>(event->status);
+    std::string message = event->message, protocol = event->protocol;
+    self->Post([status, message, protocol](napi_env env, EventManager &manager) {
+        for (const char *name : {EventName::EVENT_OPEN, EventName::EVENT_OPEN_INFO}) {
+            napi_value object = NapiUtils::CreateObject(env);
+            NapiUtils::SetUint32Property(env, object, "status", status);
+            NapiUtils::SetStringPropertyUtf8(env, object, "message", message);
+            if (name == EventName::EVENT_OPEN_INFO) {
+                NapiUtils::SetStringPropertyUtf8(env, object, "protocol", protocol);
+            }
+            manager.Emit(name, {NapiUtils::GetUndefined(env), object});
+        }
+    });
+}
+
+void OnMessage(nsws_client client, const nsws_message_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    bool isText = event->is_text != 0;
+    std::string data(reinterpret_cast<const char *>(event->data), event->length);
+    size_t length = data.size();
+    auto deliver = [isText, data = std::move(data)](napi_env env, EventManager &manager) {
+        napi_value undefined = NapiUtils::GetUndefined(env);
+        if (manager.HasEventListener(EventName::EVENT_MESSAGE)) {
+            manager.Emit(EventName::EVENT_MESSAGE, {undefined, MessageValue(env, data, isText)});
+        }
+        manager.Emit(EventName::EVENT_DATA_END, {undefined, undefined});
+    };
+    self->Post(std::move(deliver), client.id, length);
+}
+
+void OnClose(nsws_client, const nsws_close_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    uint32_t code = CloseCode(event->code);
+    std::string reason(event->reason, event->reason_length);
+    self->Post([code, reason](napi_env env, EventManager &manager) {
+        napi_value object = NapiUtils::CreateObject(env);
+        NapiUtils::SetUint32Property(env, object, "code", code);
+        NapiUtils::SetStringPropertyUtf8(env, object, "reason", reason);
+        manager.Emit(EventName::EVENT_CLOSE, {NapiUtils::GetUndefined(env), object});
+    });
+}
+
+void OnError(nsws_client, const nsws_error_event *event, void *userData)
+{
+    if (auto self = UserData::Of(userData)) {
+        self->Post(ErrorEvent(event->code, event->message, event->http_status));
+    }
+}
+
+// The client of a JavaScript object, made at its first connect.
+std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
+{
+    // Two calls of connect() may run at once.
+    static std::mutex mutex;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto self = manager->GetWebSocketUserData();
+    nsws_client client{};
+    if (self != nullptr || nsws_client_create(&client) != NSWS_OK) {
+        return self;
+    }
+    self = std::make_shared<UserData>(
+        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); },
+        [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
+    nsws_client_on_header_receive(client, OnHeaderReceive, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_open(client, OnOpen, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_message(client, OnMessage, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_close(client, OnClose, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_error(client, OnError, self->UserDataOfListener(), UserData::Free);
+    manager->SetWebSocketUserData(self);
+    return self;
+}
+
+void FillHeartbeat(const ConnectContext &context, nsws_connect_options &options)
+{
+    bool fits = context.pingInterval_ <= ConnectContext::maxPingInterval;
+    uint32_t interval = fits ? context.pingInterval_ : ConnectContext::defaultPingInterval;
+    options.ping_interval_ms = interval * MILLISECONDS;
+    options.pong_timeout_ms = std::min(context.pongTimeout_, interval) * MILLISECONDS;
+}
+
+// `host` and `exclusions` must live until connect.
+void FillProxy(const ConnectContext &context, std::string &host, std::string &exclusions, nsws_connect_options &options)
+{
+    // The system's proxy is asked for by the library.
+    if (context.GetUsingWebsocketProxyType() == WebsocketProxyType::USE_SYSTEM) {
+        return;
+    }
+    uint32_t port = 0;
+    if (context.GetUsingWebsocketProxyType() == WebsocketProxyType::USE_SPECIFIED) {
+        context.GetSpecifiedWebsocketProxy(host, port, exclusions);
+    }
+    options.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
+    if (!host.empty()) {
+        options.proxy_host = host.c_str();
+        options.proxy_port = port == 0 ? DEFAULT_PROXY_PORT : port;
+        options.proxy_exclusion_list = exclusions.c_str();
+    }
+}
+
+bool IsBareScheme(std::string url)
+{
+    std::transform(url.begin(), url.end(), url.begin(), [](unsigned char c) { return std::tolower(c); });
+    return url == "ws://" || url == "wss://";
+}
+} // namespace
+
+bool WebSocketExec::ExecConnect(ConnectContext *context)
+{
+    if (context == nullptr) {
+        return false;
+    }
+    if (!CommonUtils::HasInternetPermission()) {
+        context->SetPermissionDenied(true);
+        return false;
+    }
+    if (context->IsAtomicService() && !CommonUtils::IsAllowedHostname(
+        context->GetBundleName(), CommonUtils::DOMAIN_TYPE_WEBSOCKET_REQUEST, context->url)) {
+        context->SetNoAllowedHost(true);
+        return false;
+    }
+    auto manager = context->GetSharedManager();
+    auto self = manager == nullptr ? nullptr : ClientOf(manager);
+    if (self == nullptr) {
+        return false;
+    }
+    if (IsBareScheme(context->url)) {
+        self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, "The URL has no host.", 0));
+        context->SetErrorCode(WEBSOCKET_CONNECT_FAILED);
+        return false;
+    }
+    nsws_connect_options options;
+    nsws_connect_options_init(&options, sizeof options);
+    std::vector<nsws_header> headers;
+    for (const auto &[name, value] : context->header) {
+        headers.push_back({name.c_str(), value.c_str()});
+    }
+    options.headers = headers.data();
+    options.header_count = headers.size();
+    std::string protocol = context->GetProtocol(), proxyHost, proxyExclusions;
+    options.protocol = protocol.c_str();
+    if (!context->caPath_.empty()) {
+        options.ca_path = context->caPath_.c_str();
+    }
+    options.max_receive_size = LARGEST_RECEIVED;
+    options.skip_server_cert_verification = context->skipServerCertVerification_;
+    options.support_origin_port = context->supportOriginPort_;
+    if (context->GetMinSupportTlsProtocol() == TlsProtocol::TLS_V_1_3) {
+        options.min_tls_version = NSWS_TLS_1_3;
+    }
+    FillHeartbeat(*context, options);
+    FillProxy(*context, proxyHost, proxyExclusions, options);
+    return Report(*context, nsws_client_connect({self->Handle()}, context->url.c_str(), &options));
+}
+
+bool WebSocketExec::ExecSend(SendContext *context)
+{
+    if (context == nullptr) {
+        return false;
+    }
+    // The context doesn't free what it made.
+    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr), std::free);
+    if (!CommonUtils::HasInternetPermission()) {
+        context->SetPermissionDenied(true);
+        return false;
+    }
+    auto manager = context->GetSharedManager();
+    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+    if (self == nullptr || allocated == nullptr) {
+        return false;
+    }
+    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    nsws_client client{self->Handle()};
+    return Report(*context, context->protocol == LWS_WRITE_TEXT ? nsws_client_send_text(client, data, context->length)
+                                                                : nsws_client_send_binary(client, data, context->length));
+}
+
+bool WebSocketExec::ExecClose(CloseContext *context)
+{
+    if (context == nullptr) {
+        return false;
+    }
+    if (!CommonUtils::HasInternetPermission()) {
+        context->SetPermissionDenied(true);
+        return false;
+    }
+    auto manager = context->GetSharedManager();
+    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+    if (self == nullptr) {
+        return false;
+    }
+    return Report(*context, nsws_client_close({self->Handle()}, close_code_to_send(context->code), context->reason.c_str()));
+}
+
+napi_value WebSocketExec::ConnectCallback(ConnectContext *context)
+{
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value WebSocketExec::SendCallback(SendContext *context)
+{
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value WebSocketExec::CloseCallback(CloseContext *context)
+{
+    if (auto manager = context->GetSharedManager()) {
+        manager->DeleteEventReference(context->GetEnv());
+    }
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+} // namespace OHOS::NetStack::Websocket

@@ -1,0 +1,255 @@
+#include "websocket_server_exec.h"
+
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+#include "../limits.h"
+#include "constant.h"
+#include "napi_utils.h"
+#include "netstack_common_utils.h"
+#include "websocket_exec_common.h"
+
+namespace OHOS::NetStack::Websocket {
+namespace {
+constexpr size_t LARGEST_RECEIVED = 64u << 20;
+// What the layer says when the program names no protocol.
+constexpr const char *NO_PROTOCOL = "lws_server";
+
+napi_value ConnectionValue(napi_env env, const WebSocketConnection &connection)
+{
+    napi_value object = NapiUtils::CreateObject(env);
+    NapiUtils::SetUint32Property(env, object, "clientPort", connection.clientPort);
+    NapiUtils::SetStringPropertyUtf8(env, object, "clientIP", connection.clientIP);
+    return object;
+}
+
+WebSocketConnection NameOf(nsws_connection connection)
+{
+    nsws_connection_info info{};
+    nsws_connection_get_info(connection, &info, sizeof info);
+    return {info.client_ip, info.client_port};
+}
+
+void OnConnect(nsws_server, nsws_connection, const nsws_connect_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    WebSocketConnection name{event->client_ip, event->client_port};
+    self->Post([name](napi_env env, EventManager &manager) {
+        manager.Emit(EventName::EVENT_SERVER_CONNECT, {NapiUtils::GetUndefined(env), ConnectionValue(env, name)});
+    });
+}
+
+void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    bool isText = event->is_text != 0;
+    std::string data(reinterpret_cast<const char *>(event->data), event->length);
+    size_t length = data.size();
+    auto deliver = [isText, name = NameOf(connection), data = std::move(data)](napi_env env, EventManager &manager) {
+        napi_value message = NapiUtils::CreateObject(env);
+        NapiUtils::SetNamedProperty(env, message, "data", MessageValue(env, data, isText));
+        NapiUtils::SetNamedProperty(env, message, "clientConnection", ConnectionValue(env, name));
+        manager.Emit(EventName::EVENT_SERVER_MESSAGE_RECEIVE, {NapiUtils::GetUndefined(env), message});
+    };
+    self->Post(std::move(deliver), connection.id, length);
+}
+
+void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *event, void *userData)
+{
+    auto self = UserData::Of(userData);
+    if (self == nullptr) {
+        return;
+    }
+    uint32_t code = CloseCode(event->code);
+    std::string reason(event->reason, event->reason_length);
+    self->Post([name = NameOf(connection), code, reason](napi_env env, EventManager &manager) {
+        napi_value result = NapiUtils::CreateObject(env);
+        NapiUtils::SetUint32Property(env, result, "code", code);
+        // The reference has the first name, NetStack the second.
+        NapiUtils::SetStringPropertyUtf8(env, result, "reason", reason);
+        NapiUtils::SetStringPropertyUtf8(env, result, "closeReason", reason);
+        manager.EmitWithTwoPara(EventName::EVENT_SERVER_CLOSE,
+            {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
+    });
+}
+
+void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *userData)
+{
+    if (auto self = UserData::Of(userData)) {
+        self->Post(ErrorEvent(event->code, event->message, event->http_status));
+    }
+}
+
+// The server of a JavaScript object, made when it is first started.
+std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
+{
+    static std::mutex mutex;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto self = manager->GetWebSocketUserData();
+    nsws_server server{};
+    if (self != nullptr || nsws_server_create(&server) != NSWS_OK) {
+        return self;
+    }
+    self = std::make_shared<UserData>(
+        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); },
+        [](uint64_t id) { return nsws_connection_pause({id}); }, [](uint64_t id) { return nsws_connection_resume({id}); });
+    nsws_server_on_connect(server, OnConnect, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_message(server, OnMessage, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_close(server, OnClose, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_error(server, OnError, self->UserDataOfListener(), UserData::Free);
+    manager->SetWebSocketUserData(self);
+    return self;
+}
+
+// The server that a call is about, if there is one and the program may use it.
+std::shared_ptr<UserData> Known(BaseContext &context)
+{
+    if (!CommonUtils::HasInternetPermission()) {
+        context.SetPermissionDenied(true);
+        return nullptr;
+    }
+    auto manager = context.GetSharedManager();
+    return manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+}
+
+// The connection that a call is about. Whether there is one; else the context has the code.
+bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection &connection)
+{
+    auto self = Known(context);
+    if (self != nullptr && name.clientPort <= UINT16_MAX && nsws_server_find_connection({self->Handle()},
+        name.clientIP.c_str(), static_cast<uint16_t>(name.clientPort), &connection) == NSWS_OK) {
+        return true;
+    }
+    if (!context.IsPermissionDenied()) {
+        context.SetErrorCode(WEBSOCKET_ERROR_CODE_CONNECTION_NOT_EXIST);
+    }
+    return false;
+}
+} // namespace
+
+bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
+{
+    if (context == nullptr) {
+        return false;
+    }
+    if (!CommonUtils::HasInternetPermission()) {
+        context->SetPermissionDenied(true);
+        return false;
+    }
+    auto manager = context->GetSharedManager();
+    auto self = manager == nullptr ? nullptr : ServerOf(manager);
+    if (self == nullptr) {
+        return false;
+    }
+    nsws_server_options options;
+    nsws_server_options_init(&options, sizeof options);
+    options.server_ip = context->serverIp_.c_str();
+    options.server_port = context->serverPort_;
+    options.max_concurrent_clients = context->maxClientsNumber_;
+    options.max_connections_per_client = context->maxCountForOneClient_;
+    options.max_receive_size = LARGEST_RECEIVED;
+    if (context->websocketServerProtocol_ != NO_PROTOCOL) {
+        options.protocol = context->websocketServerProtocol_.c_str();
+    }
+    options.cert_path = context->certPath_.c_str();
+    options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
+    ServerLimits limits(options);
+    return Report(*context, limits.answer(nsws_server_start({self->Handle()}, &options)));
+}
+
+bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context)
+{
+    auto self = context == nullptr ? nullptr : Known(*context);
+    if (self == nullptr) {
+        return false;
+    }
+    std::vector<nsws_connection> handles;
+    size_t count = 0;
+    int32_t code = NSWS_OK;
+    do {
+        handles.resize(count);
+        code = nsws_server_list_connections({self->Handle()}, handles.data(), handles.size(), &count);
+    } while (code == NSWS_OK && count > handles.size());
+    handles.resize(count);
+    std::vector<WebSocketConnection> connections;
+    for (nsws_connection handle : handles) {
+        connections.push_back(NameOf(handle));
+    }
+    context->SetAllConnections(connections);
+    return Report(*context, code);
+}
+
+bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context)
+{
+    nsws_connection connection{};
+    if (context == nullptr || !Find(*context, context->GetConnection(), connection)) {
+        return false;
+    }
+    return Report(*context,
+        nsws_connection_close(connection, close_code_to_send(context->code), context->reason.c_str()));
+}
+
+bool WebSocketServerExec::ExecServerSend(ServerSendContext *context)
+{
+    if (context == nullptr) {
+        return false;
+    }
+    // The context doesn't free what it made.
+    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr), std::free);
+    nsws_connection connection{};
+    if (!Find(*context, context->GetConnection(), connection) || allocated == nullptr) {
+        return false;
+    }
+    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    return Report(*context, context->protocol == LWS_WRITE_TEXT
+        ? nsws_connection_send_text(connection, data, context->length)
+        : nsws_connection_send_binary(connection, data, context->length));
+}
+
+bool WebSocketServerExec::ExecServerStop(ServerStopContext *context)
+{
+    auto self = context == nullptr ? nullptr : Known(*context);
+    return self != nullptr && Report(*context, nsws_server_stop({self->Handle()}));
+}
+
+napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context)
+{
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context)
+{
+    napi_env env = context->GetEnv();
+    auto connections = context->GetAllConnections();
+    napi_value list = NapiUtils::CreateArray(env, connections.size());
+    for (uint32_t i = 0; i < connections.size(); i++) {
+        NapiUtils::SetArrayElement(env, list, i, ConnectionValue(env, connections[i]));
+    }
+    return list;
+}
+
+napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context)
+{
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context)
+{
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context)
+{
+    if (auto manager = context->GetSharedManager()) {
+        manager->DeleteEventReference(context->GetEnv());
+    }
+    return NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+} // namespace OHOS::NetStack::Websocket

@@ -1,0 +1,2 @@
+#include "layer.h"
+#include "websocket_exec_common.h"
