@@ -5,6 +5,8 @@
 namespace {
 
 constexpr size_t SCRATCH = 16 << 10;
+// Events delivered before the loop has its turn.
+constexpr int MOST_AT_ONCE = 1000;
 
 napi_ref strong(napi_env env, napi_value value) {
     napi_ref reference = nullptr;
@@ -24,25 +26,25 @@ napi_value taken(napi_env env, napi_ref reference) {
 } // namespace
 
 Environment *Environment::create(napi_env env) {
+    uv_loop_t *loop = nullptr;
+    if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
     auto *environment = new Environment(env);
     environment->scratch_.resize(SCRATCH);
-    napi_value name = js::text(env, "net.webSocket");
-    if (napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, environment, turn,
-                                        &environment->wake_) != napi_ok) {
-        delete environment;
-        return nullptr;
-    }
+    uv_async_init(loop, environment->wake_, [](uv_async_t *wake) { static_cast<Environment *>(wake->data)->deliver(); });
+    environment->wake_->data = environment;
     // An environment without open connections may end.
-    napi_unref_threadsafe_function(env, environment->wake_);
+    uv_unref(reinterpret_cast<uv_handle_t *>(environment->wake_));
     environment->queue_ = std::make_shared<Queue>(environment->wake_);
+    napi_value resource = js::object(env);
+    environment->resource_ = strong(env, resource);
+    napi_async_init(env, resource, js::text(env, "net.webSocket"), &environment->context_);
     auto gone = [](napi_env, void *data, void *) {
         auto *environment = static_cast<Environment *>(data);
         environment->instance_data_gone_ = true;
         environment->release();
     };
     napi_set_instance_data(env, environment, gone, nullptr);
-    // Hooks run in reverse order: this one before the one that ends the threadsafe function, where there is one.
-    napi_add_env_cleanup_hook(env, end, environment);
+    napi_add_async_cleanup_hook(env, end, environment, nullptr);
     return environment;
 }
 
@@ -52,7 +54,7 @@ Environment *Environment::of(napi_env env) {
     return static_cast<Environment *>(environment);
 }
 
-void Environment::end(void *data) {
+void Environment::end(napi_async_cleanup_hook_handle hook, void *data) {
     auto *environment = static_cast<Environment *>(data);
     environment->ended_ = true;
     environment->queue_->close();
@@ -61,11 +63,22 @@ void Environment::end(void *data) {
         environment->batch_[environment->next_].source->release();
     }
     if (environment->bystander_.id != 0) nsws_client_release(environment->bystander_);
-    napi_release_threadsafe_function(environment->wake_, napi_tsfn_abort);
+    struct Closing {
+        Environment *environment;
+        napi_async_cleanup_hook_handle hook;
+    };
+    environment->wake_->data = new Closing{environment, hook};
+    uv_close(reinterpret_cast<uv_handle_t *>(environment->wake_), [](uv_handle_t *wake) {
+        std::unique_ptr<Closing> closing(static_cast<Closing *>(wake->data));
+        delete reinterpret_cast<uv_async_t *>(wake);
+        napi_remove_async_cleanup_hook(closing->hook);
+        closing->environment->is_closed_ = true;
+        closing->environment->release();
+    });
 }
 
 void Environment::release() {
-    if (instance_data_gone_ && objects_.empty()) delete this;
+    if (is_closed_ && instance_data_gone_ && objects_.empty()) delete this;
 }
 
 Object *Environment::unwrap(napi_value value) {
@@ -126,11 +139,11 @@ void Environment::call(napi_value function, size_t count, const napi_value *argu
 }
 
 void Environment::hold() {
-    if (holders_++ == 0 && !ended_) napi_ref_threadsafe_function(env_, wake_);
+    if (holders_++ == 0 && !ended_) uv_ref(reinterpret_cast<uv_handle_t *>(wake_));
 }
 
 void Environment::let_go() {
-    if (--holders_ == 0 && !ended_) napi_unref_threadsafe_function(env_, wake_);
+    if (--holders_ == 0 && !ended_) uv_unref(reinterpret_cast<uv_handle_t *>(wake_));
 }
 
 nsws_client Environment::bystander() {
@@ -138,28 +151,38 @@ nsws_client Environment::bystander() {
     return bystander_;
 }
 
-void Environment::turn(napi_env env, napi_value, void *context, void *) {
-    // Without `env`, the environment is ending.
-    if (env != nullptr) static_cast<Environment *>(context)->take_turn();
+void Environment::deliver() {
+    for (int i = 0; i < MOST_AT_ONCE; i++) {
+        if (!deliver_one()) return;
+    }
+    uv_async_send(wake_);
 }
 
-// One event or callback in a turn, so that what its promises lead to comes before the next.
-void Environment::take_turn() {
-    if (ended_) return;
+// One event or callback, in a scope of its own: what its promises lead to comes before the next. Whether there was one.
+bool Environment::deliver_one() {
+    if (ended_) return false;
+    if (next_ == batch_.size()) {
+        batch_.clear();
+        next_ = 0;
+        if (!queue_->take(batch_, !completions_.empty()) && completions_.empty()) return false;
+    }
+    napi_handle_scope handles = nullptr;
+    napi_callback_scope scope = nullptr;
+    napi_value resource = nullptr;
+    napi_open_handle_scope(env_, &handles);
+    napi_get_reference_value(env_, resource_, &resource);
+    napi_open_callback_scope(env_, resource, context_, &scope);
     if (!completions_.empty()) {
         Completion completion = std::move(completions_.front());
         completions_.pop_front();
         run(std::move(completion));
-    } else if (next_ < batch_.size()) {
+    } else {
         run(std::move(batch_[next_++]));
     }
-    if (ended_) return;
-    if (next_ == batch_.size()) {
-        batch_.clear();
-        next_ = 0;
-        queue_->take(batch_, !completions_.empty());
-    }
-    if (!completions_.empty() || next_ < batch_.size()) queue_->again();
+    if (scope != nullptr) napi_close_callback_scope(env_, scope);
+    if (napi_value exception = js::take_exception(env_)) napi_fatal_exception(env_, exception);
+    napi_close_handle_scope(env_, handles);
+    return true;
 }
 
 void Environment::run(Completion completion) {

@@ -59,9 +59,9 @@ class Environment {
         napi_ref exception;
     };
 
-    static void turn(napi_env env, napi_value, void *context, void *);
-    static void end(void *environment);
-    void take_turn();
+    static void end(napi_async_cleanup_hook_handle hook, void *environment);
+    void deliver();
+    bool deliver_one();
     void run(Completion completion);
     void run(Event event);
     void complete(Completion completion);
@@ -69,7 +69,10 @@ class Environment {
 
     const napi_env env_;
     std::shared_ptr<Queue> queue_;
-    napi_threadsafe_function wake_ = nullptr;
+    // The event loop's: freed when the loop has closed it.
+    uv_async_t *const wake_ = new uv_async_t;
+    napi_async_context context_ = nullptr;
+    napi_ref resource_ = nullptr;
     size_t holders_ = 0;
     std::deque<Completion> completions_;
     std::vector<Event> batch_;
@@ -77,6 +80,8 @@ class Environment {
     std::unordered_set<Object *> objects_;
     std::vector<char> scratch_;
     nsws_client bystander_{};
+    // Its end has begun; the loop has closed the handle; Node has forgotten it.
     bool ended_ = false;
+    bool is_closed_ = false;
     bool instance_data_gone_ = false;
 };

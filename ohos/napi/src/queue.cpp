@@ -1,21 +1,33 @@
 #include "queue.h"
 
 #include <cstring>
+#include <thread>
+#include <utility>
 
 void Queue::push(Event event) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (closed_) {
-        lock.unlock();
-        event.source->release();
-        return;
+    bool wake = false;
+    {
+        std::unique_lock<std::mutex> lock(mutex_);
+        if (closed_) {
+            lock.unlock();
+            event.source->release();
+            return;
+        }
+        waiting_.push_back(std::move(event));
+        wake = !std::exchange(awake_, true);
+        if (wake) waking_++;
     }
-    waiting_.push_back(std::move(event));
-    wake();
+    if (!wake) return;
+    uv_async_send(wake_);
+    waking_--;
 }
 
 void Queue::schedule() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!closed_) wake();
+    {
+        std::lock_guard<std::mutex> lock(mutex_);
+        if (closed_ || std::exchange(awake_, true)) return;
+    }
+    uv_async_send(wake_);
 }
 
 bool Queue::take(std::vector<Event> &batch, bool has_other_work) {
@@ -25,17 +37,6 @@ bool Queue::take(std::vector<Event> &batch, bool has_other_work) {
     return !batch.empty();
 }
 
-void Queue::again() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!closed_) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
-}
-
-void Queue::wake() {
-    if (awake_) return;
-    awake_ = true;
-    napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
-}
-
 void Queue::close() {
     std::vector<Event> dropped;
     {
@@ -43,6 +44,7 @@ void Queue::close() {
         closed_ = true;
         dropped.swap(waiting_);
     }
+    while (waking_.load() > 0) std::this_thread::yield();
     for (Event &event : dropped) event.source->release();
 }
 

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include <uv.h>
+
 #include "js.h"
 
 // How much of one connection waits for JavaScript.
@@ -110,8 +112,8 @@ struct Event {
 
 class Queue {
   public:
-    // The JavaScript thread's side: `wake` is called with the mutex held, and until `close`.
-    explicit Queue(napi_threadsafe_function wake) : wake_(wake) {}
+    // `wake` lives until after close().
+    explicit Queue(uv_async_t *wake) : wake_(wake) {}
     Queue(const Queue &) = delete;
 
     // From any thread. Takes over one use of the event's source.
@@ -121,20 +123,18 @@ class Queue {
     // On the JavaScript thread, when what it took last is done: all that waits. If that is nothing and the thread has nothing
     // else to do, the next event will wake it.
     bool take(std::vector<Event> &batch, bool has_other_work);
-    // On the JavaScript thread: there is more to do, in a turn of its own.
-    void again();
-    // The environment ends: what is pushed from now on is dropped.
+    // On the JavaScript thread: the environment ends, and what is pushed from now on is dropped.
     void close();
 
   private:
-    void wake();
-
+    uv_async_t *const wake_;
     std::mutex mutex_;
-    napi_threadsafe_function wake_;
     std::vector<Event> waiting_;
     // The JavaScript thread was woken and has not yet found the queue empty.
     bool awake_ = false;
     bool closed_ = false;
+    // Threads that are about to wake it. Not under the mutex, which the woken thread wants at once.
+    std::atomic<int> waking_{0};
 };
 
 // What the library's threads know of a JavaScript object: the user_data of its listeners. It lives until the last of them,
