@@ -266,6 +266,18 @@ impl Client {
         }
     }
 
+    /// [`Connection::cork`] of the open connection.
+    pub fn cork(&self) -> Result<()> {
+        self.open_connection()?.cork();
+        Ok(())
+    }
+
+    /// [`Connection::uncork`] of the open connection.
+    pub fn uncork(&self) -> Result<()> {
+        self.open_connection()?.uncork();
+        Ok(())
+    }
+
     /// Stops the reading, also of connections to come.
     pub fn pause(&self) {
         self.room.pause();

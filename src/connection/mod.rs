@@ -51,6 +51,8 @@ const SMALL_READS: usize = 10 << 10;
 const LARGE_READS: usize = 64 << 10;
 /// How long after the last large message the large buffers stay.
 const LARGE_FOR: Duration = Duration::from_secs(1);
+/// So much of what is corked is worth a write of its own.
+const CORKED: usize = 16 << 10;
 /// Written at once while more is to come.
 const WRITE_BUFFER: usize = 64 << 10;
 /// What may wait in tungstenite: besides what is written at once, the largest frame and the pongs of one batch. Of pongs
@@ -257,8 +259,8 @@ impl Connection {
         }
         let mut outbox = self.outbox.lock();
         outbox.admit(payload.len(), self.limits.send_queue_size)?;
-        if !outbox.is_idle() {
-            outbox.push(payload);
+        if !outbox.is_idle() || (outbox.corked && payload.len() <= SMALL) {
+            self.push_behind(outbox, payload);
             return Ok(());
         }
         if self.owner.hold_back(self) {
@@ -295,9 +297,34 @@ impl Connection {
             return None;
         }
         let admitted = outbox.admit(payload.len(), self.limits.send_queue_size);
-        Some(admitted.map(|()| {
-            outbox.push(payload);
-        }))
+        Some(admitted.map(|()| self.push_behind(outbox, payload)))
+    }
+
+    /// Lets a message join others that wait, or wait for others.
+    fn push_behind(&self, mut outbox: MutexGuard<'_, Outbox>, payload: Payload<'_>) {
+        let before = outbox.bytes;
+        outbox.push(payload);
+        let worth_a_write = outbox.corked && before < CORKED && outbox.bytes >= CORKED;
+        drop(outbox);
+        if worth_a_write {
+            self.wake();
+        }
+    }
+
+    /// From now on small messages wait for others.
+    pub(crate) fn cork(&self) {
+        self.outbox.lock().corked = true;
+    }
+
+    /// Sends what has waited.
+    pub(crate) fn uncork(self: &Arc<Self>) {
+        let waits = {
+            let mut outbox = self.outbox.lock();
+            std::mem::take(&mut outbox.corked) && !outbox.is_idle()
+        };
+        if waits {
+            self.flush_now();
+        }
     }
 
     /// Starts to close: what was accepted goes first.

@@ -146,6 +146,8 @@ pub struct Outbox {
     scheduled: bool,
     /// A message was refused for want of room.
     refused: bool,
+    /// Small messages wait for others, until the program says that these were all.
+    pub corked: bool,
     pub stage: Stage,
     pub waker: Option<Waker>,
     /// When a send last had the choice to write at once.
@@ -163,6 +165,7 @@ impl Outbox {
             bytes: 0,
             scheduled: false,
             refused: false,
+            corked: false,
             stage: Stage::Open,
             waker: None,
             last_send: None,

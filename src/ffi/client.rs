@@ -165,6 +165,30 @@ pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reaso
     })
 }
 
+/// Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes. For programs that
+/// answer many messages in a row outside the library's callbacks, inside of which this is so by itself. Large messages don't wait,
+/// nor do small ones once they are many.
+///
+/// @param client the client
+/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_cork(client: nsws_client) -> i32 {
+    call(|| self::client(client)?.cork())
+}
+
+/// Sends what has waited since nsws_client_cork(), on this thread if it can.
+///
+/// @param client the client
+/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_client_uncork(client: nsws_client) -> i32 {
+    call(|| self::client(client)?.uncork())
+}
+
 /// Stops the reading of the connection: what was read already is still delivered, and then the peer has to wait. For programs
 /// that hand messages on to a queue of their own, which must not grow without bound. While paused, neither the peer's close
 /// frame nor its pongs are read, and the heartbeat waits.

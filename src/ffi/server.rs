@@ -346,6 +346,28 @@ pub unsafe extern "C" fn nsws_connection_close(
     })
 }
 
+/// Lets small messages wait for each other; as nsws_client_cork().
+///
+/// @param connection the connection
+/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_connection_cork(connection: nsws_connection) -> i32 {
+    call(|| server::connection(connection.id)?.cork())
+}
+
+/// Sends what has waited since nsws_connection_cork(), on this thread if it can.
+///
+/// @param connection the connection
+/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; never blocks on the network.
+/// @since 0.1
+#[no_mangle]
+pub extern "C" fn nsws_connection_uncork(connection: nsws_connection) -> i32 {
+    call(|| server::connection(connection.id)?.uncork())
+}
+
 /// Stops the reading of a connection; as nsws_client_pause().
 ///
 /// @param connection the connection

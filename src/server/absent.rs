@@ -38,6 +38,14 @@ impl Accepted {
         match *self {}
     }
 
+    pub fn cork(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn uncork(&self) -> Result<()> {
+        match *self {}
+    }
+
     pub fn pause(&self) {
         match *self {}
     }

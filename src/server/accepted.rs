@@ -68,6 +68,18 @@ impl Accepted {
         self.open_connection()?.close(frame)
     }
 
+    /// [`Connection::cork`].
+    pub fn cork(&self) -> Result<()> {
+        self.open_connection()?.cork();
+        Ok(())
+    }
+
+    /// [`Connection::uncork`].
+    pub fn uncork(&self) -> Result<()> {
+        self.open_connection()?.uncork();
+        Ok(())
+    }
+
     /// Stops the reading.
     pub fn pause(&self) {
         self.room.pause();

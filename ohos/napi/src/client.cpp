@@ -197,7 +197,9 @@ napi_value Client::send(napi_env env, napi_callback_info info) {
     if (!payload.is_valid || !fits || arguments.count > 2) {
         return environment.settle(callback, wrong_parameter("send() takes a string or an ArrayBuffer, and a callback."));
     }
-    nsws_client handle = client->state_ == State::open ? client->handle_ : environment.bystander();
+    bool is_open = client->state_ == State::open;
+    nsws_client handle = is_open ? client->handle_ : environment.bystander();
+    if (is_open) environment.cork(handle);
     int32_t code = payload.is_text ? nsws_client_send_text(handle, payload.data, payload.length)
                                    : nsws_client_send_binary(handle, payload.data, payload.length);
     return environment.settle(callback, outcome_of(code, CONNECT_FAILED));

@@ -152,10 +152,36 @@ nsws_client Environment::bystander() {
 }
 
 void Environment::deliver() {
-    for (int i = 0; i < MOST_AT_ONCE; i++) {
-        if (!deliver_one()) return;
+    is_delivering_ = true;
+    int count = 0;
+    while (count < MOST_AT_ONCE && deliver_one()) count++;
+    is_delivering_ = false;
+    uncork();
+    if (count == MOST_AT_ONCE && !ended_) uv_async_send(wake_);
+}
+
+void Environment::cork(nsws_client client) {
+    if (!is_delivering_) return;
+    for (nsws_client known : corked_clients_) {
+        if (known.id == client.id) return;
     }
-    uv_async_send(wake_);
+    if (nsws_client_cork(client) == NSWS_OK) corked_clients_.push_back(client);
+}
+
+void Environment::cork(nsws_connection connection) {
+    if (!is_delivering_) return;
+    for (nsws_connection known : corked_connections_) {
+        if (known.id == connection.id) return;
+    }
+    if (nsws_connection_cork(connection) == NSWS_OK) corked_connections_.push_back(connection);
+}
+
+// One that is over by now is none to send on.
+void Environment::uncork() {
+    for (nsws_client client : corked_clients_) nsws_client_uncork(client);
+    for (nsws_connection connection : corked_connections_) nsws_connection_uncork(connection);
+    corked_clients_.clear();
+    corked_connections_.clear();
 }
 
 // One event or callback, in a scope of its own: what its promises lead to comes before the next. Whether there was one.

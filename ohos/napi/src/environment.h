@@ -30,6 +30,10 @@ class Environment {
     // Calls JavaScript; an exception is reported as uncaught, as an event's has nowhere else to go.
     void call(napi_value function, size_t count, const napi_value *arguments);
 
+    // A message is about to be sent on this: those that are sent while events are delivered go out together.
+    void cork(nsws_client client);
+    void cork(nsws_connection connection);
+
     // While somebody holds it, the event loop goes on.
     void hold();
     void let_go();
@@ -61,6 +65,7 @@ class Environment {
 
     static void end(napi_async_cleanup_hook_handle hook, void *environment);
     void deliver();
+    void uncork();
     bool deliver_one();
     void run(Completion completion);
     void run(Event event);
@@ -77,6 +82,10 @@ class Environment {
     std::deque<Completion> completions_;
     std::vector<Event> batch_;
     size_t next_ = 0;
+    // What is corked while events are delivered: few, so that looking through them is quick.
+    bool is_delivering_ = false;
+    std::vector<nsws_client> corked_clients_;
+    std::vector<nsws_connection> corked_connections_;
     std::unordered_set<Object *> objects_;
     std::vector<char> scratch_;
     nsws_client bystander_{};

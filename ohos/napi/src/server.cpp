@@ -182,6 +182,7 @@ napi_value Server::send(napi_env env, napi_callback_info info) {
     if (!payload.is_valid) {
         outcome = wrong_parameter("send() takes a string or an ArrayBuffer, and a connection.");
     } else if (outcome.is_ok()) {
+        environment.cork(connection);
         int32_t code = payload.is_text ? nsws_connection_send_text(connection, payload.data, payload.length)
                                        : nsws_connection_send_binary(connection, payload.data, payload.length);
         // It is gone, and JavaScript will soon be told.
