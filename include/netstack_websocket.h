@@ -58,6 +58,26 @@
 #include <stdint.h>
 
 /**
+ * nsws_client_get_state(): it can connect.
+ */
+#define NSWS_STATE_IDLE 0
+
+/**
+ * nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
+ */
+#define NSWS_STATE_CONNECTING 1
+
+/**
+ * nsws_client_get_state(): it can send.
+ */
+#define NSWS_STATE_OPEN 2
+
+/**
+ * nsws_client_get_state(): nsws_client_close() was called; `close` follows.
+ */
+#define NSWS_STATE_CLOSING 3
+
+/**
  * Success.
  */
 #define NSWS_OK 0
@@ -1424,6 +1444,63 @@ int32_t nsws_client_close(nsws_client client,
                           const char *reason);
 
 /**
+ * Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes. For programs that
+ * answer many messages in a row outside the library's callbacks, inside of which this is so by itself. Large messages don't wait,
+ * nor do small ones once they are many.
+ *
+ * @param client the client
+ * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_cork(nsws_client client);
+
+/**
+ * Sends what has waited since nsws_client_cork(), on this thread if it can.
+ *
+ * @param client the client
+ * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_uncork(nsws_client client);
+
+/**
+ * Stops the reading of the connection: what was read already is still delivered, and then the peer has to wait. For programs
+ * that hand messages on to a queue of their own, which must not grow without bound. While paused, neither the peer's close
+ * frame nor its pongs are read, and the heartbeat waits.
+ *
+ * @param client the client; it stays paused, over connections, until nsws_client_resume()
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_pause(nsws_client client);
+
+/**
+ * Ends what nsws_client_pause() began.
+ *
+ * @param client the client
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_client_resume(nsws_client client);
+
+/**
+ * Tells where a client stands, as its events have told so far: inside a listener of `open` it is open, inside one of `close`
+ * or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+ *
+ * @param client the client
+ * @param out receives one of `NSWS_STATE_*`
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_get_state(nsws_client client,
+                              int32_t *out);
+
+/**
  * Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
  * is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
  *
@@ -2041,6 +2118,46 @@ int32_t nsws_connection_send_binary(nsws_connection connection, const void *data
 int32_t nsws_connection_close(nsws_connection connection,
                               uint16_t code,
                               const char *reason);
+
+/**
+ * Lets small messages wait for each other; as nsws_client_cork().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_cork(nsws_connection connection);
+
+/**
+ * Sends what has waited since nsws_connection_cork(), on this thread if it can.
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_uncork(nsws_connection connection);
+
+/**
+ * Stops the reading of a connection; as nsws_client_pause().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_pause(nsws_connection connection);
+
+/**
+ * Ends what nsws_connection_pause() began.
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_resume(nsws_connection connection);
 
 /**
  * Tells who is at the other end of a connection, and figures of it up to now.
