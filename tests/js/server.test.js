@@ -6,7 +6,7 @@ const { after, afterEach, describe, it } = require('node:test');
 const net = require('node:net');
 const {
   SERVER_EVENTS, Ws, assert, certificates, closeClient, errorOf, freePort, guarded, isTrue, newServer, openClient, platform,
-  startServer, stopServer, webSocket, wsClient,
+  startServer, stopServer, until, webSocket, wsClient,
 } = require('./support');
 
 const PARAMETER = 401;
@@ -259,8 +259,8 @@ describe('send', () => {
     const received = [];
     socket.on('message', (data, isBinary) => received.push(isBinary ? data.byteLength : data.toString()));
     for (const data of ['', 'text', '号外', new ArrayBuffer(0), new ArrayBuffer(100000)]) await isTrue(server.send(data, { ...connection }));
+    await until(() => received.length === 5, 'five messages');
     socket.close();
-    await closeOf(socket);
     assert.deepEqual(received, ['', 'text', '号外', 0, 100000]);
   });
   it('an IPv6 client is found in every spelling', async (t) => {

@@ -8,27 +8,27 @@ const { webSocket } = require('..');
 
 const server = webSocket.createWebSocketServer();
 
-function tellAll(text) {
-  for (const connection of server.listAllConnections()) {
-    server.send(text, connection).catch((error) => console.error(`not told: ${error.message}`));
-  }
+// A client may be gone, or going, by the time it is answered.
+function tell(connection, data) {
+  server.send(data, connection).catch((error) => console.log(`not sent: ${error.code} ${error.message}`));
 }
 
 server.on('connect', (connection) => {
   console.log(`connect: ${connection.clientIP}`);
-  server.send('welcome', connection);
-  tellAll(`${server.listAllConnections().length} here`);
+  tell(connection, 'welcome');
+  const connections = server.listAllConnections();
+  for (const each of connections) tell(each, `${connections.length} here`);
 });
 server.on('messageReceive', ({ data, clientConnection }) => {
   if (typeof data !== 'string') {
     console.log(`message: ${data.byteLength} bytes`);
-    server.send(data, clientConnection);
+    tell(clientConnection, data);
     return;
   }
   console.log(`message: ${data}`);
   if (data === 'stop') server.stop();
   else if (data === 'close me') server.close(clientConnection, { code: 4000, reason: 'as you wish' });
-  else server.send(`you said: ${data}`, clientConnection);
+  else tell(clientConnection, `you said: ${data}`);
 });
 server.on('close', (connection, { code, reason }) => console.log(`close: ${code} ${reason}`));
 server.on('error', (error) => console.error(`error: ${error.message}`));
