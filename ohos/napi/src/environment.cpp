@@ -38,6 +38,11 @@ Environment *Environment::create(napi_env env) {
     napi_value resource = js::object(env);
     environment->resource_ = strong(env, resource);
     napi_async_init(env, resource, js::text(env, "net.webSocket"), &environment->context_);
+    napi_deferred deferred = nullptr;
+    napi_value promise = nullptr;
+    napi_create_promise(env, &deferred, &promise);
+    napi_resolve_deferred(env, deferred, js::boolean(env, true));
+    environment->success_ = strong(env, promise);
     auto gone = [](napi_env, void *data, void *) {
         auto *environment = static_cast<Environment *>(data);
         environment->instance_data_gone_ = true;
@@ -100,14 +105,15 @@ napi_value Environment::settle(napi_value callback, const Outcome &outcome) {
         complete({strong(env_, callback), outcome, nullptr});
         return js::undefined(env_);
     }
-    napi_deferred deferred = nullptr;
     napi_value promise = nullptr;
-    if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return nullptr;
     if (outcome.is_ok()) {
-        napi_resolve_deferred(env_, deferred, js::boolean(env_, true));
-    } else {
-        napi_reject_deferred(env_, deferred, error_of(env_, outcome));
+        // All that it says is true, so one does for all.
+        napi_get_reference_value(env_, success_, &promise);
+        return promise;
     }
+    napi_deferred deferred = nullptr;
+    if (napi_create_promise(env_, &deferred, &promise) != napi_ok) return nullptr;
+    napi_reject_deferred(env_, deferred, error_of(env_, outcome));
     return promise;
 }
 
@@ -152,16 +158,17 @@ nsws_client Environment::bystander() {
 }
 
 void Environment::deliver() {
-    is_delivering_ = true;
     int count = 0;
     while (count < MOST_AT_ONCE && deliver_one()) count++;
-    is_delivering_ = false;
     uncork();
-    if (count == MOST_AT_ONCE && !ended_) uv_async_send(wake_);
+    if (ended_) return;
+    bool has_more = count == MOST_AT_ONCE || !completions_.empty() || !queue_->fall_asleep();
+    // The loop has its turn first.
+    if (has_more) uv_async_send(wake_);
 }
 
 void Environment::cork(nsws_client client) {
-    if (!is_delivering_) return;
+    if (!is_in_batch()) return;
     for (nsws_client known : corked_clients_) {
         if (known.id == client.id) return;
     }
@@ -169,7 +176,7 @@ void Environment::cork(nsws_client client) {
 }
 
 void Environment::cork(nsws_connection connection) {
-    if (!is_delivering_) return;
+    if (!is_in_batch()) return;
     for (nsws_connection known : corked_connections_) {
         if (known.id == connection.id) return;
     }
@@ -190,7 +197,7 @@ bool Environment::deliver_one() {
     if (next_ == batch_.size()) {
         batch_.clear();
         next_ = 0;
-        if (!queue_->take(batch_, !completions_.empty()) && completions_.empty()) return false;
+        if (!queue_->take(batch_) && completions_.empty()) return false;
     }
     napi_handle_scope handles = nullptr;
     napi_callback_scope scope = nullptr;

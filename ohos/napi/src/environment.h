@@ -64,6 +64,8 @@ class Environment {
     };
 
     static void end(napi_async_cleanup_hook_handle hook, void *environment);
+    // More events follow in this turn of the loop.
+    bool is_in_batch() const { return next_ < batch_.size(); }
     void deliver();
     void uncork();
     bool deliver_one();
@@ -78,12 +80,13 @@ class Environment {
     uv_async_t *const wake_ = new uv_async_t;
     napi_async_context context_ = nullptr;
     napi_ref resource_ = nullptr;
+    // A promise that is resolved to true.
+    napi_ref success_ = nullptr;
     size_t holders_ = 0;
     std::deque<Completion> completions_;
     std::vector<Event> batch_;
     size_t next_ = 0;
     // What is corked while events are delivered: few, so that looking through them is quick.
-    bool is_delivering_ = false;
     std::vector<nsws_client> corked_clients_;
     std::vector<nsws_connection> corked_connections_;
     std::unordered_set<Object *> objects_;

@@ -30,11 +30,16 @@ void Queue::schedule() {
     uv_async_send(wake_);
 }
 
-bool Queue::take(std::vector<Event> &batch, bool has_other_work) {
+bool Queue::take(std::vector<Event> &batch) {
     std::lock_guard<std::mutex> lock(mutex_);
     batch.swap(waiting_);
-    if (batch.empty() && !has_other_work) awake_ = false;
     return !batch.empty();
+}
+
+bool Queue::fall_asleep() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (waiting_.empty()) awake_ = false;
+    return !awake_;
 }
 
 void Queue::close() {

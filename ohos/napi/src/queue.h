@@ -120,9 +120,10 @@ class Queue {
     void push(Event event);
     // On the JavaScript thread: it has something to do of its own.
     void schedule();
-    // On the JavaScript thread, when what it took last is done: all that waits. If that is nothing and the thread has nothing
-    // else to do, the next event will wake it.
-    bool take(std::vector<Event> &batch, bool has_other_work);
+    // On the JavaScript thread, when what it took last is done: all that waits. Whether that is something.
+    bool take(std::vector<Event> &batch);
+    // On the JavaScript thread: whether nothing waits, and then the next event will wake it.
+    bool fall_asleep();
     // On the JavaScript thread: the environment ends, and what is pushed from now on is dropped.
     void close();
 
