@@ -25,7 +25,7 @@ function freePort() {
 
 // Starts a side; its first line of output.
 function start(...values) {
-  const child = spawn(process.execPath, [side, ...values.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [side, ...values.map(String)], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.line = new Promise((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`${values.join(' ')} ended with ${code}`)));
@@ -37,10 +37,21 @@ function start(...values) {
   return child;
 }
 
+async function startServer(kind) {
+  for (;;) {
+    const port = await freePort();
+    const server = start(kind, 'server', port);
+    try {
+      await server.line;
+      return [server, port];
+    } catch {
+      // Somebody else was quicker to take the port.
+    }
+  }
+}
+
 async function measure(server, client, name) {
-  const port = await freePort();
-  const echo = start(server, 'server', port);
-  await echo.line;
+  const [echo, port] = await startServer(server);
   const figure = Number(await start(client, 'client', port, name).line);
   echo.removeAllListeners('exit');
   echo.kill();

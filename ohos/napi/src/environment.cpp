@@ -68,6 +68,7 @@ void Environment::end(napi_async_cleanup_hook_handle hook, void *data) {
         environment->batch_[environment->next_].source->release();
     }
     if (environment->bystander_.id != 0) nsws_client_release(environment->bystander_);
+    environment->forget_references();
     struct Closing {
         Environment *environment;
         napi_async_cleanup_hook_handle hook;
@@ -80,6 +81,19 @@ void Environment::end(napi_async_cleanup_hook_handle hook, void *data) {
         closing->environment->is_closed_ = true;
         closing->environment->release();
     });
+}
+
+void Environment::forget_references() {
+    for (const Completion &completion : completions_) {
+        napi_delete_reference(env_, completion.callback);
+        if (completion.exception != nullptr) napi_delete_reference(env_, completion.exception);
+    }
+    completions_.clear();
+    if (context_ != nullptr) napi_async_destroy(env_, context_);
+    for (napi_ref *reference : {&client_class, &server_class, &listeners_key, &resource_, &success_}) {
+        if (*reference != nullptr) napi_delete_reference(env_, *reference);
+        *reference = nullptr;
+    }
 }
 
 void Environment::release() {

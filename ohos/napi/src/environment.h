@@ -72,6 +72,7 @@ class Environment {
     void run(Completion completion);
     void run(Event event);
     void complete(Completion completion);
+    void forget_references();
     void release();
 
     const napi_env env_;
