@@ -2039,7 +2039,8 @@ int32_t nsws_server_find_connection(nsws_server server,
                                     nsws_connection *out);
 
 /**
- * Sends a message to every connection of a server; it is copied once for all of them.
+ * Sends a message to every connection of a server; it is copied once for all of them. Clients get the broadcasts of several
+ * threads in the same order.
  *
  * @param server the server
  * @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.

@@ -211,6 +211,14 @@ pub(crate) fn send(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Resul
     open?.send(payload)
 }
 
+/// [`send`] when the platform has been asked.
+#[cfg(feature = "server")]
+pub(crate) fn send_permitted(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
+    let connection = open?;
+    payload.check(connection.limits.max_send_size)?;
+    connection.send(payload)
+}
+
 impl Connection {
     /// A connection after its opening handshake. `early` is what arrived behind the handshake.
     pub(crate) fn new(

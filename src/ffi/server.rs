@@ -212,7 +212,8 @@ pub unsafe extern "C" fn nsws_server_find_connection(
     })
 }
 
-/// Sends a message to every connection of a server; it is copied once for all of them.
+/// Sends a message to every connection of a server; it is copied once for all of them. Clients get the broadcasts of several
+/// threads in the same order.
 ///
 /// @param server the server
 /// @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.

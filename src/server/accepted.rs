@@ -56,6 +56,11 @@ impl Accepted {
         connection::send(self.open_connection(), payload)
     }
 
+    /// Sends when the platform has been asked; calls nothing of the program.
+    pub(super) fn send_permitted(&self, payload: Payload<'_>) -> Result<()> {
+        connection::send_permitted(self.open_connection(), payload)
+    }
+
     /// [`Connection::send_behind`].
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
         self.connection.get()?.send_behind(payload)

@@ -69,6 +69,8 @@ pub struct Server {
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
     state: Mutex<State>,
+    /// Held while a broadcast is queued.
+    broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
     /// are about may be over.
     waiting: AtomicUsize,
@@ -100,6 +102,7 @@ impl Server {
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+            broadcasting: Mutex::new(()),
             waiting: AtomicUsize::new(0),
         }))
     }
@@ -219,9 +222,12 @@ impl Server {
         payload.check(largest)?;
         platform::check_permission()?;
         let message = Broadcast::from(payload);
+        let payload = Payload::Shared(&message);
+        // One at a time, so that all clients get the broadcasts of several threads in the same order.
+        let _turn = self.broadcasting.lock();
         let connections = self.known_connections();
         // One that refuses is closing, or does not read.
-        Ok(connections.iter().filter(|connection| connection.send(Payload::Shared(&message)).is_ok()).count())
+        Ok(connections.iter().filter(|connection| connection.send_permitted(payload).is_ok()).count())
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.

@@ -192,6 +192,46 @@ static void a_message_may_be_broadcast_in_its_callback(void) {
     for (int i = 0; i < 3; i++) WAIT(clients[i], MESSAGE, 300);
 }
 
+enum { BROADCASTS = 100 };
+static struct gate together;
+
+static void *broadcast_numbers(void *user) {
+    struct server *s = user;
+    static int threads;
+    int thread = __atomic_add_fetch(&threads, 1, __ATOMIC_SEQ_CST);
+    gate_pass(&together);
+    for (int i = 0; i < BROADCASTS; i++) {
+        /* So long that writing it takes a while. */
+        static const size_t length = 16384;
+        char *text = letters(length);
+        snprintf(text, length, "%d of thread %d", i, thread);
+        CHECK_OK(nsws_server_broadcast(s->handle, text, length, 1, NULL));
+        free(text);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static void broadcasts_of_several_threads_reach_all_in_the_same_order(void) {
+    enum { THREADS = 3, CLIENTS = 6, ALL = THREADS * BROADCASTS };
+    struct server *s = started_server(NULL);
+    struct recorder *clients[CLIENTS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < CLIENTS; i++)
+        if (!(clients[i] = OPEN_CLIENT(s, "/"))) return;
+    SERVER_WAIT(s, ON_CONNECT, CLIENTS);
+    gate_init(&together);
+    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, broadcast_numbers, s);
+    WAIT_WAITING(&together, THREADS);
+    gate_open(&together);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < CLIENTS; i++)
+        if (!WAIT(clients[i], MESSAGE, ALL)) return;
+    for (size_t message = 1; message <= ALL; message++)
+        for (int i = 1; i < CLIENTS; i++)
+            if (!CHECK_STR(find_event(clients[i], MESSAGE, message)->text, find_event(clients[0], MESSAGE, message)->text)) return;
+}
+
 /* A reader that never reads: its queue fills and refuses, the others get everything, and it costs only itself. */
 static void who_never_reads_is_passed_over_by_broadcasts(void) {
     struct server *s = new_server();
@@ -647,6 +687,7 @@ int main(void) {
     RUN(fragments_are_joined_and_pings_answered_between_them);
     RUN(a_broadcast_reaches_everyone);
     RUN(a_message_may_be_broadcast_in_its_callback);
+    RUN(broadcasts_of_several_threads_reach_all_in_the_same_order);
     RUN(who_never_reads_is_passed_over_by_broadcasts);
     RUN(a_message_above_the_limit_ends_its_connection_with_1009);
     RUN(more_than_the_limit_is_not_sent);
