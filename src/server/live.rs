@@ -243,6 +243,8 @@ impl Server {
     fn end(&self, wait: bool) {
         let connections = {
             let mut state = self.state.lock();
+            // Before the connections end, or a quick client's answer would still be told.
+            self.mailbox.closed.store(true, Ordering::Release);
             if let Stage::Listening(listening, task) = std::mem::replace(&mut state.stage, Stage::Destroyed) {
                 end_listening(&listening, &task);
             }
