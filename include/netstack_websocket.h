@@ -1865,6 +1865,18 @@ int32_t nsws_set_log_callback(int32_t max_level,
                               nsws_free_fn free_fn);
 
 /**
+ * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
+ *
+ * @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
+ * @param message the line, NUL-terminated UTF-8
+ * @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_log(int32_t level,
+                 const char *message);
+
+/**
  * Writes the defaults of nsws_client_connect() into `options`.
  *
  * @param options the struct to prepare

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::event::nsws_free_fn;
 use super::listener::UserData;
-use super::options::{nsws_runtime_options, read_runtime_options};
+use super::options::{nsws_runtime_options, read_runtime_options, text};
 use super::{call, fork};
 use crate::error::{Code, Error, Phase};
 use crate::log::{self, Level};
@@ -170,6 +170,27 @@ pub unsafe extern "C" fn nsws_set_log_callback(
         fork::remember_process();
         let sink = r#fn.map(|function| log_sink(function, Arc::new(UserData::new(user_data, free_fn))));
         log::set_sink(level, sink);
+        Ok(())
+    })
+}
+
+/// Writes a line of the program's own to the log: for layers that are built on the library and share its log.
+///
+/// @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
+/// @param message the line, NUL-terminated UTF-8
+/// @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_log(level: i32, message: *const c_char) -> i32 {
+    call(|| {
+        let level = Level::from_number(level)
+            .filter(|level| *level != Level::Off)
+            .ok_or_else(|| Error::call(Code::Parameter, format!("There is no log level {level}.")))?;
+        // SAFETY: NULL or NUL-terminated.
+        let message = unsafe { text(message, "message") }?
+            .ok_or_else(|| Error::call(Code::Parameter, "The message is NULL."))?;
+        log::log(level, || message.to_owned());
         Ok(())
     })
 }

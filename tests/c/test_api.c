@@ -944,6 +944,24 @@ static void the_log_keeps_to_its_level(void) {
     free(log_text);
 }
 
+static void a_layer_above_may_write_to_the_log(void) {
+    log_text = copy_text("");
+    log_size = 0;
+    memset(log_levels, 0, sizeof log_levels);
+    CHECK_OK(nsws_log(NSWS_LOG_ERROR, "nobody receives this"));
+    CHECK_OK(nsws_set_log_callback(NSWS_LOG_WARN, keep_log, A, NULL));
+    CHECK_OK(nsws_log(NSWS_LOG_WARN, "a line"));
+    CHECK_OK(nsws_log(NSWS_LOG_INFO, "a line that is not wanted"));
+    CHECK_CODE(nsws_log(NSWS_LOG_WARN, NULL), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_log(NSWS_LOG_WARN, "\xff"), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_log(NSWS_LOG_OFF, "a line"), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_log(NSWS_LOG_DEBUG + 1, "a line"), NSWS_ERR_PARAMETER);
+    CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
+    CHECK_STR(log_text, "a line\n");
+    CHECK_INT(log_levels[NSWS_LOG_WARN], 1);
+    free(log_text);
+}
+
 /* The runtime. */
 
 static void the_runtime_is_configured_before_it_runs(void) {
@@ -1008,6 +1026,7 @@ static void a_forked_child_is_refused_by_every_call(void) {
         child_reports(pipes[1], "shutdown", nsws_shutdown(0));
         child_reports(pipes[1], "configure", nsws_runtime_configure(NULL));
         child_reports(pipes[1], "set_log_callback", nsws_set_log_callback(NSWS_LOG_INFO, some_log, NULL, NULL));
+        child_reports(pipes[1], "log", nsws_log(NSWS_LOG_INFO, "a line"));
         child_reports(pipes[1], "connect_options_init", nsws_connect_options_init(&options, sizeof options));
         child_reports(pipes[1], "runtime_options_init", nsws_runtime_options_init(&runtime, sizeof runtime));
         if (strlen(nsws_last_error()) == 0) child_reports(pipes[1], "last_error", 0);
@@ -1081,6 +1100,7 @@ int main(void) {
     RUN(free_fn_runs_once_for_each_registration);
     RUN(the_log_tells_of_a_session_and_holds_no_secret);
     RUN(the_log_keeps_to_its_level);
+    RUN(a_layer_above_may_write_to_the_log);
     RUN(the_runtime_is_configured_before_it_runs);
     RUN(a_forked_child_is_refused_by_every_call);
     return end_tests();
