@@ -25,6 +25,16 @@ if grep -E '^#define ' "$include/netstack_websocket.h" | grep -vE '^#define (NSW
   exit 1
 fi
 
+# The C++ header, with and without exceptions and run-time types.
+for standard in c++17 c++20; do
+  for features in "" "-fno-exceptions -fno-rtti"; do
+    for text in '#include <netstack_websocket.hpp>' $'#include <netstack_websocket.hpp>\n#include <netstack_websocket.hpp>'; do
+      # shellcheck disable=SC2086
+      "$cxx" "${strict[@]}" $features -std=$standard -x c++ - <<<"$text"
+    done
+  done
+done
+
 # Freestanding, so that no system headers of the other machine are needed.
 other() { "$@" -ffreestanding -fsyntax-only -std=c11 -I "$include" "$layout"; }
 if "$cc" -m32 -ffreestanding -fsyntax-only -x c /dev/null 2>/dev/null; then

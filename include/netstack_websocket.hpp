@@ -1,0 +1,724 @@
+// netstack_websocket for C++17: owners that move, std::function as listeners, std::error_code as results. It is a thin layer
+// over netstack_websocket.h, whose rules for threads, events and options hold here as well.
+//
+//     nsws::Client client;
+//     client.on_open([](nsws::ClientRef self, const nsws::OpenEvent &) { self.send_text("hello"); });
+//     client.on_message([](nsws::ClientRef, const nsws::MessageEvent &message) { std::cout << message.text() << "\n"; });
+//     if (std::error_code error = client.connect("wss://example.com/chat")) {
+//         std::cerr << nsws::last_error() << "\n";
+//     }
+//
+// No call throws, but for want of memory. Programs that like exceptions write nsws::check(client.connect(...)), which throws std::system_error.
+// An exception that leaves a listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
+// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti.
+
+#ifndef NETSTACK_WEBSOCKET_HPP
+#define NETSTACK_WEBSOCKET_HPP
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "netstack_websocket.h"
+
+namespace nsws {
+
+// Errors.
+
+// The category of the library's codes, NSWS_ERR_* and NSWS_DETAIL_*.
+inline const std::error_category &error_category() noexcept {
+    class Category final : public std::error_category {
+    public:
+        const char *name() const noexcept override { return "netstack_websocket"; }
+        std::string message(int code) const override { return nsws_error_message(code); }
+        std::error_condition default_error_condition(int code) const noexcept override {
+            switch (code) {
+                case NSWS_ERR_PERMISSION_DENIED:
+                case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+                    return std::errc::permission_denied;
+                case NSWS_ERR_PARAMETER:
+                case NSWS_ERR_URL:
+                    return std::errc::invalid_argument;
+                case NSWS_ERR_CERT_FILE:
+                    return std::errc::no_such_file_or_directory;
+                case NSWS_ERR_ALREADY_CONNECTED:
+                    return std::errc::already_connected;
+                case NSWS_ERR_LISTEN_ADDRESS:
+                    return std::errc::address_not_available;
+                case NSWS_ERR_PORT_IN_USE:
+                    return std::errc::address_in_use;
+                case NSWS_ERR_NO_CONNECTION:
+                case NSWS_ERR_NOT_CONNECTED:
+                    return std::errc::not_connected;
+                case NSWS_ERR_QUEUE_FULL:
+                    return std::errc::no_buffer_space;
+                case NSWS_ERR_WOULD_DEADLOCK:
+                    return std::errc::resource_deadlock_would_occur;
+                case NSWS_ERR_NOT_SUPPORTED:
+                    return std::errc::not_supported;
+                case NSWS_ERR_BUSY:
+                    return std::errc::device_or_resource_busy;
+                case NSWS_ERR_NO_RESOURCES:
+                    return std::errc::resource_unavailable_try_again;
+                case NSWS_DETAIL_TIMEOUT:
+                case NSWS_DETAIL_HEARTBEAT_LOST:
+                case NSWS_DETAIL_CLOSE_TIMEOUT:
+                    return std::errc::timed_out;
+                case NSWS_DETAIL_REFUSED:
+                    return std::errc::connection_refused;
+                case NSWS_DETAIL_UNREACHABLE:
+                    return std::errc::host_unreachable;
+                case NSWS_DETAIL_LINK_LOST:
+                    return std::errc::connection_reset;
+                case NSWS_DETAIL_PROTOCOL:
+                    return std::errc::protocol_error;
+                case NSWS_DETAIL_MESSAGE_TOO_BIG:
+                    return std::errc::message_size;
+                default:
+                    return std::error_condition(code, *this);
+            }
+        }
+    };
+    static const Category category;
+    return category;
+}
+
+// One of the library's codes; 0 is no error.
+inline std::error_code error_code(int32_t code) noexcept {
+    return code == NSWS_OK ? std::error_code() : std::error_code(code, error_category());
+}
+
+// The sentence of the last call that failed on this thread.
+inline std::string_view last_error() noexcept {
+    return nsws_last_error();
+}
+
+#if defined(__cpp_exceptions)
+// Throws what a call has returned, with its sentence.
+inline void check(std::error_code error) {
+    if (error) {
+        throw std::system_error(error, nsws_last_error());
+    }
+}
+#endif
+
+// Values.
+
+// Bytes of somebody else's, for as long as a call takes: from a pointer and a length, a string, a vector, a span.
+class Bytes {
+public:
+    constexpr Bytes() noexcept = default;
+    constexpr Bytes(const void *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    Bytes(const char *text) noexcept : data_(text), size_(text == nullptr ? 0 : std::strlen(text)) {}
+    template <class Container, class Element = std::remove_pointer_t<decltype(std::declval<const Container &>().data())>,
+              class = std::enable_if_t<std::is_trivially_copyable_v<Element>>>
+    Bytes(const Container &container) noexcept : data_(container.data()), size_(container.size() * sizeof(Element)) {}
+
+    const void *data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+
+private:
+    const void *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+struct Header {
+    std::string_view name, value;
+};
+
+// The headers of an event, in the order of arrival.
+class Headers {
+public:
+    class iterator {
+    public:
+        using iterator_category = std::input_iterator_tag;
+        using value_type = Header;
+        using difference_type = std::ptrdiff_t;
+        using pointer = void;
+        using reference = Header;
+
+        explicit iterator(const nsws_header *at) noexcept : at_(at) {}
+        Header operator*() const { return {at_->name, at_->value}; }
+        iterator &operator++() noexcept { return ++at_, *this; }
+        iterator operator++(int) noexcept { return iterator(at_++); }
+        bool operator==(iterator other) const noexcept { return at_ == other.at_; }
+        bool operator!=(iterator other) const noexcept { return at_ != other.at_; }
+
+    private:
+        const nsws_header *at_;
+    };
+
+    Headers(const nsws_header *headers, std::size_t count) noexcept : headers_(headers), count_(count) {}
+    iterator begin() const noexcept { return iterator(headers_); }
+    iterator end() const noexcept { return iterator(headers_ + count_); }
+    std::size_t size() const noexcept { return count_; }
+
+    // The first value of a name, in any case; "" when there is none.
+    std::string_view find(std::string_view name) const noexcept {
+        for (const Header header : *this) {
+            if (same(header.name, name)) {
+                return header.value;
+            }
+        }
+        return {};
+    }
+
+private:
+    static char lower(char letter) noexcept { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; }
+    static bool same(std::string_view one, std::string_view other) noexcept {
+        if (one.size() != other.size()) {
+            return false;
+        }
+        for (std::size_t i = 0; i < one.size(); i++) {
+            if (lower(one[i]) != lower(other[i])) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    const nsws_header *headers_;
+    std::size_t count_;
+};
+
+// Events. What they hold lives until the listener returns.
+
+struct HeaderReceiveEvent {
+    explicit HeaderReceiveEvent(const nsws_header_receive_event &event)
+        : status(event.status), headers(event.headers, event.header_count) {}
+    int status;
+    Headers headers;
+};
+
+struct OpenEvent {
+    explicit OpenEvent(const nsws_open_event &event)
+        : status(event.status), message(event.message), protocol(event.protocol) {}
+    int status;
+    std::string_view message;
+    // The sub-protocol that the server chose, or "".
+    std::string_view protocol;
+};
+
+struct MessageEvent {
+    explicit MessageEvent(const nsws_message_event &event)
+        : data(event.data), size(event.length), is_text(event.is_text != 0) {}
+    const uint8_t *data;
+    std::size_t size;
+    bool is_text;
+
+    // The payload, of whichever kind, as characters.
+    std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
+    Bytes bytes() const noexcept { return {data, size}; }
+};
+
+struct DataEndEvent {
+    explicit DataEndEvent(const nsws_data_end_event &) {}
+};
+
+struct CloseEvent {
+    explicit CloseEvent(const nsws_close_event &event)
+        : code(event.code), reason(event.reason, event.reason_length), was_clean(event.was_clean != 0) {}
+    uint16_t code;
+    std::string_view reason;
+    bool was_clean;
+};
+
+struct ErrorEvent {
+    explicit ErrorEvent(const nsws_error_event &event)
+        : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase), os_error(event.os_error),
+          http_status(event.http_status), message(event.message) {}
+    std::error_code code;
+    // A finer code; none when it is 0.
+    std::error_code detail;
+    // One of NSWS_PHASE_*.
+    int phase;
+    int os_error;
+    int http_status;
+    // One sentence that names host, port and cause.
+    std::string_view message;
+};
+
+struct DrainEvent {
+    explicit DrainEvent(const nsws_drain_event &event) : queued_bytes(event.queued_bytes) {}
+    std::size_t queued_bytes;
+};
+
+struct ReconnectingEvent {
+    explicit ReconnectingEvent(const nsws_reconnecting_event &event) : attempt(event.attempt), delay(event.delay_ms) {}
+    uint32_t attempt;
+    std::chrono::milliseconds delay;
+};
+
+struct ConnectEvent {
+    explicit ConnectEvent(const nsws_connect_event &event)
+        : client_ip(event.client_ip), client_port(event.client_port), path(event.path), protocol(event.protocol),
+          headers(event.headers, event.header_count) {}
+    std::string_view client_ip;
+    uint16_t client_port;
+    std::string_view path, protocol;
+    Headers headers;
+};
+
+// Options: the C structs with their defaults. What their pointers point to must stay until the call returns.
+
+struct ConnectOptions : nsws_connect_options {
+    ConnectOptions() noexcept { nsws_connect_options_init(this, sizeof(nsws_connect_options)); }
+
+    // Adds a header to those of the struct.
+    ConnectOptions &header(std::string name, std::string value) {
+        more_headers.emplace_back(std::move(name), std::move(value));
+        return *this;
+    }
+
+    std::vector<std::pair<std::string, std::string>> more_headers;
+};
+
+struct ServerOptions : nsws_server_options {
+    ServerOptions() noexcept { nsws_server_options_init(this, sizeof(nsws_server_options)); }
+};
+
+// Exceptions in listeners.
+
+namespace detail {
+
+using ExceptionHandler = void (*)(std::exception_ptr);
+
+inline std::atomic<ExceptionHandler> &exception_handler() noexcept {
+    static std::atomic<ExceptionHandler> handler{nullptr};
+    return handler;
+}
+
+// Runs a listener. None of its exceptions gets further; `thrown` runs instead of the rest.
+template <class Body, class Thrown>
+auto contain(Body body, [[maybe_unused]] Thrown thrown) noexcept -> decltype(body()) {
+#if defined(__cpp_exceptions)
+    try {
+        return body();
+    } catch (...) {
+        if (const ExceptionHandler handler = exception_handler().load()) {
+            handler(std::current_exception());
+        }
+        return thrown();
+    }
+#else
+    return body();
+#endif
+}
+
+constexpr uint16_t failed_here = 1011;
+
+inline void fail(nsws_client client) noexcept {
+    nsws_client_close(client, failed_here, nullptr);
+}
+inline void fail(nsws_connection connection) noexcept {
+    nsws_connection_close(connection, failed_here, nullptr);
+}
+
+// Text for the C API; false when it holds a NUL, which would end it early.
+inline bool has_nul(std::string_view text) noexcept {
+    return text.find('\0') != std::string_view::npos;
+}
+
+}  // namespace detail
+
+// Sets who is told of exceptions that leave a listener; it must not throw. nullptr: nobody.
+inline void set_exception_handler(void (*handler)(std::exception_ptr)) noexcept {
+    detail::exception_handler().store(handler);
+}
+
+// A registration. It doesn't remove itself: the listener stays until remove(), or as long as its object.
+class Listener {
+public:
+    Listener() = default;
+
+    // Why it could not be registered, if so.
+    std::error_code error() const noexcept { return error_; }
+    explicit operator bool() const noexcept { return remove_ != nullptr; }
+
+    // It isn't called again; a call that runs now goes on. May be called inside the listener; twice is once.
+    void remove() noexcept {
+        if (remove_ != nullptr) {
+            std::exchange(remove_, nullptr)(id_, user_data_);
+        }
+    }
+
+private:
+    template <auto on, auto off, class Handle, class Function, class Held>
+    friend Listener listen(Handle, Function, Held);
+
+    uint64_t id_ = 0;
+    void *user_data_ = nullptr;
+    void (*remove_)(uint64_t, void *) = nullptr;
+    std::error_code error_;
+};
+
+// For the classes below: registers a C function that finds what it needs in user_data, a Held.
+template <auto on, auto off, class Handle, class Function, class Held>
+Listener listen(Handle handle, Function function, Held held) {
+    Listener listener;
+    auto owned = std::make_unique<Held>(std::move(held));
+    const int32_t code = on(handle, function, owned.get(), [](void *user_data) { delete static_cast<Held *>(user_data); });
+    if (code != NSWS_OK) {
+        listener.error_ = error_code(code);
+        return listener;
+    }
+    static const Function known = function;
+    listener.id_ = handle.id;
+    listener.user_data_ = owned.release();
+    listener.remove_ = [](uint64_t id, void *user_data) { off(Handle{id}, known, user_data); };
+    return listener;
+}
+
+// Clients.
+
+// Names a client without owning it. A value, free to copy; once the client is destroyed, every call is refused.
+class ClientRef {
+public:
+    ClientRef() = default;
+    explicit ClientRef(nsws_client handle) noexcept : handle_(handle) {}
+
+    nsws_client get() const noexcept { return handle_; }
+    explicit operator bool() const noexcept { return handle_.id != 0; }
+
+    std::error_code connect(std::string_view url, const ConnectOptions &options = {}) const {
+        if (detail::has_nul(url)) {
+            return error_code(NSWS_ERR_URL);
+        }
+        nsws_connect_options given = options;
+        std::vector<nsws_header> headers;
+        if (!options.more_headers.empty()) {
+            if (options.headers != nullptr) {
+                headers.assign(options.headers, options.headers + options.header_count);
+            }
+            for (const auto &[name, value] : options.more_headers) {
+                if (detail::has_nul(name) || detail::has_nul(value)) {
+                    return error_code(NSWS_ERR_PARAMETER);
+                }
+                headers.push_back({name.c_str(), value.c_str()});
+            }
+            given.headers = headers.data();
+            given.header_count = headers.size();
+        }
+        return error_code(nsws_client_connect(handle_, std::string(url).c_str(), &given));
+    }
+    std::error_code send_text(std::string_view text) const noexcept {
+        return error_code(nsws_client_send_text(handle_, text.data(), text.size()));
+    }
+    std::error_code send_binary(Bytes data) const noexcept {
+        return error_code(nsws_client_send_binary(handle_, data.data(), data.size()));
+    }
+    std::error_code ping(Bytes data = {}) const noexcept {
+        return error_code(nsws_client_ping(handle_, data.data(), data.size()));
+    }
+    std::error_code close(uint16_t code = 1000, std::string_view reason = {}) const {
+        if (detail::has_nul(reason)) {
+            return error_code(NSWS_ERR_PARAMETER);
+        }
+        return error_code(nsws_client_close(handle_, code, std::string(reason).c_str()));
+    }
+    std::error_code get_stats(nsws_client_stats &stats) const noexcept {
+        return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
+    }
+
+    template <class Event>
+    using On = std::function<void(ClientRef, const Event &)>;
+
+    Listener on_header_receive(On<HeaderReceiveEvent> f) const {
+        return add<nsws_client_on_header_receive, nsws_client_off_header_receive, nsws_header_receive_event>(std::move(f));
+    }
+    Listener on_open(On<OpenEvent> f) const {
+        return add<nsws_client_on_open, nsws_client_off_open, nsws_open_event>(std::move(f));
+    }
+    Listener on_message(On<MessageEvent> f) const {
+        return add<nsws_client_on_message, nsws_client_off_message, nsws_message_event>(std::move(f));
+    }
+    Listener on_data_end(On<DataEndEvent> f) const {
+        return add<nsws_client_on_data_end, nsws_client_off_data_end, nsws_data_end_event>(std::move(f));
+    }
+    Listener on_close(On<CloseEvent> f) const {
+        return add<nsws_client_on_close, nsws_client_off_close, nsws_close_event>(std::move(f));
+    }
+    Listener on_error(On<ErrorEvent> f) const {
+        return add<nsws_client_on_error, nsws_client_off_error, nsws_error_event>(std::move(f));
+    }
+    Listener on_drain(On<DrainEvent> f) const {
+        return add<nsws_client_on_drain, nsws_client_off_drain, nsws_drain_event>(std::move(f));
+    }
+    Listener on_reconnecting(On<ReconnectingEvent> f) const {
+        return add<nsws_client_on_reconnecting, nsws_client_off_reconnecting, nsws_reconnecting_event>(std::move(f));
+    }
+
+protected:
+    nsws_client handle_{0};
+
+private:
+    template <class Raw, class Event>
+    static void call(nsws_client client, const Raw *event, void *user_data) {
+        detail::contain([&] { (*static_cast<On<Event> *>(user_data))(ClientRef(client), Event(*event)); },
+                        [&] { detail::fail(client); });
+    }
+
+    template <auto on, auto off, class Raw, class Event>
+    Listener add(On<Event> f) const {
+        return listen<on, off>(handle_, &ClientRef::call<Raw, Event>, std::move(f));
+    }
+};
+
+// Owns a client, as std::unique_ptr owns: the object belongs to one thread at a time, what it refers to to all. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE; error() says why.
+class Client : public ClientRef {
+public:
+    Client() noexcept : error_(error_code(nsws_client_create(&handle_))) {}
+    Client(Client &&other) noexcept : ClientRef(std::exchange(other.handle_, nsws_client{0})), error_(other.error_) {}
+    Client &operator=(Client &&other) noexcept {
+        if (this != &other) {
+            destroy();
+            handle_ = std::exchange(other.handle_, nsws_client{0});
+            error_ = other.error_;
+        }
+        return *this;
+    }
+    // As destroy().
+    ~Client() { destroy(); }
+
+    std::error_code error() const noexcept { return error_; }
+
+    // Afterwards no listener runs or will run, and each has been released; inside callbacks it doesn't wait for that. An open
+    // connection is closed in the background.
+    void destroy() noexcept {
+        if (handle_.id != 0) {
+            nsws_client_destroy(std::exchange(handle_, nsws_client{0}));
+        }
+    }
+    // As destroy(), and never waits.
+    void release() noexcept {
+        if (handle_.id != 0) {
+            nsws_client_release(std::exchange(handle_, nsws_client{0}));
+        }
+    }
+
+private:
+    std::error_code error_;
+};
+
+// Servers.
+
+// Names a connection of a server. A value, free to copy; once the connection is over, every call is refused.
+class Connection {
+public:
+    Connection() = default;
+    explicit Connection(nsws_connection handle) noexcept : handle_(handle) {}
+
+    nsws_connection get() const noexcept { return handle_; }
+    explicit operator bool() const noexcept { return handle_.id != 0; }
+    bool operator==(Connection other) const noexcept { return handle_.id == other.handle_.id; }
+    bool operator!=(Connection other) const noexcept { return !(*this == other); }
+
+    std::error_code send_text(std::string_view text) const noexcept {
+        return error_code(nsws_connection_send_text(handle_, text.data(), text.size()));
+    }
+    std::error_code send_binary(Bytes data) const noexcept {
+        return error_code(nsws_connection_send_binary(handle_, data.data(), data.size()));
+    }
+    std::error_code close(uint16_t code = 1000, std::string_view reason = {}) const {
+        if (detail::has_nul(reason)) {
+            return error_code(NSWS_ERR_PARAMETER);
+        }
+        return error_code(nsws_connection_close(handle_, code, std::string(reason).c_str()));
+    }
+    std::error_code get_info(nsws_connection_info &info) const noexcept {
+        return error_code(nsws_connection_get_info(handle_, &info, sizeof info));
+    }
+
+private:
+    nsws_connection handle_{0};
+};
+
+// Names a server without owning it. A value, free to copy; once the server is destroyed, every call is refused.
+class ServerRef {
+public:
+    ServerRef() = default;
+    explicit ServerRef(nsws_server handle) noexcept : handle_(handle) {}
+
+    nsws_server get() const noexcept { return handle_; }
+    explicit operator bool() const noexcept { return handle_.id != 0; }
+
+    std::error_code start(const ServerOptions &options = {}) const noexcept {
+        return error_code(nsws_server_start(handle_, &options));
+    }
+    std::error_code stop() const noexcept { return error_code(nsws_server_stop(handle_)); }
+
+    // The port that it listens on; 0 when it doesn't.
+    uint16_t port() const noexcept {
+        uint16_t port = 0;
+        nsws_server_port(handle_, &port);
+        return port;
+    }
+
+    std::vector<Connection> connections() const {
+        std::vector<nsws_connection> handles;
+        std::size_t count = 0;
+        do {
+            handles.resize(count);
+            if (nsws_server_list_connections(handle_, handles.data(), handles.size(), &count) != NSWS_OK) {
+                return {};
+            }
+        } while (count > handles.size());
+        std::vector<Connection> connections;
+        for (std::size_t i = 0; i < count; i++) {
+            connections.emplace_back(handles[i]);
+        }
+        return connections;
+    }
+
+    // The connection of a client; none when there is none.
+    Connection find(std::string_view client_ip, uint16_t client_port) const {
+        nsws_connection found{0};
+        nsws_server_find_connection(handle_, std::string(client_ip).c_str(), client_port, &found);
+        return Connection(found);
+    }
+
+    // Sends to every connection; `accepted`, if given, receives how many took it.
+    std::error_code broadcast_text(std::string_view text, std::size_t *accepted = nullptr) const noexcept {
+        return error_code(nsws_server_broadcast(handle_, text.data(), text.size(), 1, accepted));
+    }
+    std::error_code broadcast_binary(Bytes data, std::size_t *accepted = nullptr) const noexcept {
+        return error_code(nsws_server_broadcast(handle_, data.data(), data.size(), 0, accepted));
+    }
+
+    // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it. Empty: nobody is asked.
+    std::error_code set_accept_hook(std::function<uint16_t(ServerRef, const ConnectEvent &)> f) const {
+        using Hook = std::function<uint16_t(ServerRef, const ConnectEvent &)>;
+        if (!f) {
+            return error_code(nsws_server_set_accept_hook(handle_, nullptr, nullptr, nullptr));
+        }
+        auto held = std::make_unique<Hook>(std::move(f));
+        const int32_t code = nsws_server_set_accept_hook(
+            handle_,
+            [](nsws_server server, const nsws_connect_event *event, void *user_data) -> uint16_t {
+                constexpr uint16_t internal_server_error = 500;
+                return detail::contain(
+                    [&] { return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event)); },
+                    [] { return internal_server_error; });
+            },
+            held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
+        if (code == NSWS_OK) {
+            (void)held.release();
+        }
+        return error_code(code);
+    }
+
+    template <class Event>
+    using On = std::function<void(ServerRef, Connection, const Event &)>;
+
+    Listener on_connect(On<ConnectEvent> f) const {
+        return add<nsws_server_on_connect, nsws_server_off_connect, nsws_connect_event>(std::move(f));
+    }
+    Listener on_message(On<MessageEvent> f) const {
+        return add<nsws_server_on_message, nsws_server_off_message, nsws_message_event>(std::move(f));
+    }
+    Listener on_close(On<CloseEvent> f) const {
+        return add<nsws_server_on_close, nsws_server_off_close, nsws_close_event>(std::move(f));
+    }
+    // The connection is none when the server itself has failed at something.
+    Listener on_error(On<ErrorEvent> f) const {
+        return add<nsws_server_on_error, nsws_server_off_error, nsws_error_event>(std::move(f));
+    }
+    Listener on_drain(On<DrainEvent> f) const {
+        return add<nsws_server_on_drain, nsws_server_off_drain, nsws_drain_event>(std::move(f));
+    }
+
+protected:
+    nsws_server handle_{0};
+
+private:
+    template <class Raw, class Event>
+    static void call(nsws_server server, nsws_connection connection, const Raw *event, void *user_data) {
+        detail::contain(
+            [&] { (*static_cast<On<Event> *>(user_data))(ServerRef(server), Connection(connection), Event(*event)); },
+            [&] { detail::fail(connection); });
+    }
+
+    template <auto on, auto off, class Raw, class Event>
+    Listener add(On<Event> f) const {
+        return listen<on, off>(handle_, &ServerRef::call<Raw, Event>, std::move(f));
+    }
+};
+
+// Owns a server, as Client owns a client. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE; error() says why.
+class Server : public ServerRef {
+public:
+    Server() noexcept : error_(error_code(nsws_server_create(&handle_))) {}
+    Server(Server &&other) noexcept : ServerRef(std::exchange(other.handle_, nsws_server{0})), error_(other.error_) {}
+    Server &operator=(Server &&other) noexcept {
+        if (this != &other) {
+            destroy();
+            handle_ = std::exchange(other.handle_, nsws_server{0});
+            error_ = other.error_;
+        }
+        return *this;
+    }
+    // As destroy().
+    ~Server() { destroy(); }
+
+    std::error_code error() const noexcept { return error_; }
+
+    // Stops; afterwards no listener runs or will run, and each has been released; inside callbacks it doesn't wait for that.
+    void destroy() noexcept {
+        if (handle_.id != 0) {
+            nsws_server_destroy(std::exchange(handle_, nsws_server{0}));
+        }
+    }
+    // As destroy(), and never waits.
+    void release() noexcept {
+        if (handle_.id != 0) {
+            nsws_server_release(std::exchange(handle_, nsws_server{0}));
+        }
+    }
+
+private:
+    std::error_code error_;
+};
+
+// The library.
+
+// Sets who receives the log, up to a level (NSWS_LOG_*). Empty: nobody.
+inline std::error_code set_log(int level, std::function<void(int, std::string_view)> f) {
+    using Receiver = std::function<void(int, std::string_view)>;
+    if (!f) {
+        return error_code(nsws_set_log_callback(NSWS_LOG_OFF, nullptr, nullptr, nullptr));
+    }
+    auto held = std::make_unique<Receiver>(std::move(f));
+    const int32_t code = nsws_set_log_callback(
+        level,
+        [](int32_t of, const char *line, void *user_data) {
+            detail::contain([&] { (*static_cast<Receiver *>(user_data))(of, line); }, [] {});
+        },
+        held.get(), [](void *user_data) { delete static_cast<Receiver *>(user_data); });
+    if (code == NSWS_OK) {
+        (void)held.release();
+    }
+    return error_code(code);
+}
+
+// Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it can be used again.
+inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
+    const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
+    const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
+    return error_code(nsws_shutdown(static_cast<uint32_t>(count)));
+}
+
+}  // namespace nsws
+
+#endif  // NETSTACK_WEBSOCKET_HPP

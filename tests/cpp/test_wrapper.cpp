@@ -1,0 +1,438 @@
+// The C++ wrapper: owners that move, listeners that are functions, results that are error codes, exceptions that stay inside.
+#include "check.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <type_traits>
+
+#include "netstack_websocket.hpp"
+
+static_assert(std::is_nothrow_move_constructible_v<nsws::Client> && std::is_nothrow_move_assignable_v<nsws::Client>);
+static_assert(!std::is_copy_constructible_v<nsws::Client> && !std::is_copy_assignable_v<nsws::Client>);
+static_assert(std::is_nothrow_move_constructible_v<nsws::Server> && !std::is_copy_constructible_v<nsws::Server>);
+static_assert(std::is_trivially_copyable_v<nsws::ClientRef> && std::is_trivially_copyable_v<nsws::Connection>);
+static_assert(sizeof(nsws::Connection) == sizeof(uint64_t));
+
+namespace {
+
+void record(nsws::ClientRef client, Events &events) {
+    CHECK(client.on_header_receive([&](nsws::ClientRef, const nsws::HeaderReceiveEvent &e) {
+        events.add("headers " + std::to_string(e.status) + " " + std::string(e.headers.find("UPGRADE")));
+    }));
+    CHECK(client.on_open([&](nsws::ClientRef, const nsws::OpenEvent &e) {
+        events.add("open " + std::to_string(e.status) + " " + std::string(e.message) + " " + std::string(e.protocol));
+    }));
+    CHECK(client.on_message([&](nsws::ClientRef, const nsws::MessageEvent &e) {
+        events.add((e.is_text ? "text " : "binary ") + std::string(e.text()));
+    }));
+    CHECK(client.on_data_end([&](nsws::ClientRef, const nsws::DataEndEvent &) { events.add("end"); }));
+    CHECK(client.on_close([&](nsws::ClientRef, const nsws::CloseEvent &e) {
+        events.add("close " + std::to_string(e.code) + " " + std::string(e.reason) + (e.was_clean ? " clean" : ""));
+    }));
+    CHECK(client.on_error([&](nsws::ClientRef, const nsws::ErrorEvent &e) {
+        events.add(std::string("error ") + nsws_phase_name(e.phase) + ": " + std::string(e.message));
+    }));
+}
+
+nsws::ConnectOptions trusting() {
+    static const std::string ca = setting("NSWS_CERT_DIR") + "/ca.pem";
+    nsws::ConnectOptions options;
+    options.ca_path = ca.c_str();
+    return options;
+}
+
+// Clients.
+
+void a_session() {
+    Events events;
+    nsws::Client client;
+    record(client, events);
+    nsws::ConnectOptions options;
+    options.protocol = "chat.v1";
+    SAME(client.connect(setting("NSWS_ECHO_URL"), options), std::error_code());
+    events.wait("open");
+    SAME(client.send_text("hello"), std::error_code());
+    events.wait("text hello");
+    SAME(client.send_binary(std::array<uint8_t, 3>{1, 2, 3}), std::error_code());
+    events.wait("binary \1\2\3");
+    SAME(client.close(4000, "done"), std::error_code());
+    events.wait("close");
+    SAME(events.all(),
+         "headers 101 websocket, open 101 Switching Protocols chat.v1, text hello, end, binary \1\2\3, end, close 4000 done clean");
+    nsws_client_stats stats;
+    SAME(client.get_stats(stats), std::error_code());
+    SAME(stats.messages_received, 2u);
+}
+
+void a_session_over_tls() {
+    Events events;
+    nsws::Client client;
+    record(client, events);
+    SAME(client.connect(setting("NSWS_ECHO_WSS_URL"), trusting()), std::error_code());
+    events.wait("open");
+    SAME(client.send_text("hello"), std::error_code());
+    events.wait("text hello");
+}
+
+void headers_reach_the_server() {
+    Events events;
+    RawPeer peer;
+    nsws::Client client;
+    record(client, events);
+    nsws::ConnectOptions options;
+    const nsws_header own{"X-Own", "1"};
+    options.headers = &own;
+    options.header_count = 1;
+    options.header("X-Added", "2").header("X-Third", "3");
+    SAME(client.connect(peer.url("/echo"), options), std::error_code());
+    events.wait("open");
+    CHECK(peer.get("head").find("X-Own: 1\r\nX-Added: 2\r\nX-Third: 3\r\n") != std::string::npos);
+}
+
+void a_client_moves() {
+    Events events;
+    nsws::Client first;
+    const nsws_client handle = first.get();
+    record(first, events);
+    nsws::Client second(std::move(first));
+    CHECK(!first);
+    SAME(second.get().id, handle.id);
+    SAME(first.send_text("x").value(), NSWS_ERR_BAD_HANDLE);
+    nsws::Client third;
+    const nsws::ClientRef replaced = third;
+    third = std::move(second);
+    SAME(replaced.send_text("x").value(), NSWS_ERR_BAD_HANDLE);
+    nsws::Client &self = third;
+    third = std::move(self);
+    SAME(third.connect(setting("NSWS_ECHO_URL")), std::error_code());
+    events.wait("open");
+}
+
+void a_reference_outlives_its_client() {
+    nsws::ClientRef reference;
+    SAME(reference.close().value(), NSWS_ERR_BAD_HANDLE);
+    {
+        nsws::Client client;
+        reference = client;
+        CHECK(reference.send_text("x") == std::errc::not_connected);
+    }
+    SAME(reference.send_text("x").value(), NSWS_ERR_BAD_HANDLE);
+    SAME(reference.on_open([](nsws::ClientRef, const nsws::OpenEvent &) {}).error().value(), NSWS_ERR_BAD_HANDLE);
+}
+
+void listeners_are_released_with_the_client() {
+    auto held = std::make_shared<int>(1);
+    nsws::Listener stale;
+    {
+        nsws::Client client;
+        stale = client.on_open([held](nsws::ClientRef, const nsws::OpenEvent &) {});
+        client.on_close([held](nsws::ClientRef, const nsws::CloseEvent &) {});
+        SAME(held.use_count(), 3);
+        client.destroy();
+        SAME(held.use_count(), 1);
+        client.destroy();
+    }
+    stale.remove();
+    {
+        nsws::Client client;
+        client.on_open([held](nsws::ClientRef, const nsws::OpenEvent &) {});
+        client.release();
+        CHECK(!client);
+    }
+    // Nothing ran, so nothing had to be waited for.
+    SAME(held.use_count(), 1);
+}
+
+void a_listener_may_be_removed_also_by_itself() {
+    Events events;
+    nsws::Client client;
+    record(client, events);
+    nsws::Listener once, never;
+    never = client.on_message([&](nsws::ClientRef, const nsws::MessageEvent &) { events.add("never"); });
+    once = client.on_message([&](nsws::ClientRef, const nsws::MessageEvent &) {
+        events.add("once");
+        once.remove();
+        once.remove();
+    });
+    CHECK(never);
+    never.remove();
+    CHECK(!never);
+    nsws::Listener nothing;
+    nothing.remove();
+    SAME(client.connect(setting("NSWS_ECHO_URL")), std::error_code());
+    events.wait("open");
+    client.send_text("1");
+    client.send_text("2");
+    events.wait("end", 2);
+    SAME(events.count("once"), 1u);
+    SAME(events.count("never"), 0u);
+}
+
+void a_client_may_be_destroyed_by_its_own_listener() {
+    Events events;
+    auto client = std::make_unique<nsws::Client>();
+    client->on_message([&](nsws::ClientRef, const nsws::MessageEvent &) {
+        client.reset();
+        events.add("gone");
+    });
+    client->on_open([](nsws::ClientRef self, const nsws::OpenEvent &) { self.send_text("x"); });
+    const nsws::ClientRef reference = *client;
+    SAME(client->connect(setting("NSWS_ECHO_URL")), std::error_code());
+    events.wait("gone");
+    SAME(reference.close().value(), NSWS_ERR_BAD_HANDLE);
+}
+
+// Errors.
+
+void errors_are_error_codes() {
+    nsws::Client client;
+    const std::error_code url = client.connect("http://127.0.0.1/");
+    SAME(url.value(), NSWS_ERR_URL);
+    CHECK(url == std::errc::invalid_argument);
+    SAME(std::string(url.category().name()), "netstack_websocket");
+    SAME(url.message(), "Websocket url error.");
+    CHECK(nsws::last_error().find("ws nor wss") != std::string_view::npos);
+    CHECK(client.send_text("x") == std::errc::not_connected);
+    CHECK(client.close() == std::errc::not_connected);
+    CHECK(client.close(1005) == std::errc::invalid_argument);
+    nsws::ConnectOptions options;
+    options.ca_path = "/nowhere/ca.pem";
+    CHECK(client.connect("wss://127.0.0.1/", options) == std::errc::no_such_file_or_directory);
+    SAME(nsws::error_code(0), std::error_code());
+    // A code without a condition of the system's is its own.
+    CHECK(nsws::error_code(NSWS_ERR_INTERNAL) == std::error_condition(NSWS_ERR_INTERNAL, nsws::error_category()));
+}
+
+void text_with_a_nul_is_not_cut() {
+    using namespace std::string_view_literals;
+    nsws::Client client;
+    SAME(client.connect("ws://127.0.0.1/\0hidden"sv).value(), NSWS_ERR_URL);
+    SAME(client.close(1000, "a\0b"sv).value(), NSWS_ERR_PARAMETER);
+    nsws::ConnectOptions options;
+    options.header("X-Test", std::string("a\0b", 3));
+    SAME(client.connect("ws://127.0.0.1/", options).value(), NSWS_ERR_PARAMETER);
+}
+
+void a_failed_attempt_says_what_and_where() {
+    Events events;
+    RawPeer peer;
+    nsws::Client client;
+    std::error_code code, detail;
+    int status = 0;
+    client.on_error([&](nsws::ClientRef, const nsws::ErrorEvent &e) {
+        code = e.code;
+        detail = e.detail;
+        status = e.http_status;
+        events.add("error");
+    });
+    SAME(client.connect(peer.url("/status/404")), std::error_code());
+    events.wait("error");
+    SAME(code.value(), NSWS_ERR_CONNECT_FAILED);
+    SAME(detail.value(), NSWS_DETAIL_HTTP_STATUS);
+    SAME(status, 404);
+    SAME(client.connect("ws://127.0.0.1:" + std::to_string(free_port()) + "/"), std::error_code());
+    events.wait("error", 2);
+    CHECK(detail == std::errc::connection_refused);
+}
+
+#if defined(__cpp_exceptions)
+void check_throws_what_happened() {
+    nsws::Client client;
+    try {
+        nsws::check(client.connect("ftp://x"));
+        CHECK(!"thrown");
+    } catch (const std::system_error &error) {
+        SAME(error.code().value(), NSWS_ERR_URL);
+        CHECK(std::string(error.what()).find("ws nor wss") != std::string::npos);
+    }
+    nsws::check(std::error_code());
+}
+
+std::atomic<int> exceptions{0};
+
+void an_exception_in_a_listener_ends_its_connection_only() {
+    exceptions = 0;
+    nsws::set_exception_handler([](std::exception_ptr caught) {
+        try {
+            std::rethrow_exception(caught);
+        } catch (const std::runtime_error &error) {
+            if (std::string(error.what()) == "mine") exceptions++;
+        }
+    });
+    Events events, others;
+    nsws::Client client, other;
+    record(client, events);
+    record(other, others);
+    client.on_message([](nsws::ClientRef, const nsws::MessageEvent &) { throw std::runtime_error("mine"); });
+    SAME(client.connect(setting("NSWS_ECHO_URL")), std::error_code());
+    SAME(other.connect(setting("NSWS_ECHO_URL")), std::error_code());
+    events.wait("open");
+    others.wait("open");
+    client.send_text("x");
+    events.wait("close 1011");
+    SAME(exceptions, 1);
+    other.send_text("still there");
+    others.wait("text still there");
+    nsws::set_exception_handler(nullptr);
+}
+#endif
+
+// Servers.
+
+void a_server_converses() {
+    Events events, clients;
+    nsws::Server server;
+    CHECK(server.on_connect([&](nsws::ServerRef, nsws::Connection, const nsws::ConnectEvent &e) {
+        events.add("connect " + std::string(e.client_ip) + " " + std::string(e.path) + " " + std::string(e.protocol) + " " +
+                   std::string(e.headers.find("x-test")));
+    }));
+    CHECK(server.on_message([&](nsws::ServerRef, nsws::Connection connection, const nsws::MessageEvent &e) {
+        events.add("message");
+        SAME(e.is_text ? connection.send_text(e.text()) : connection.send_binary(e.bytes()), std::error_code());
+    }));
+    CHECK(server.on_close([&](nsws::ServerRef, nsws::Connection, const nsws::CloseEvent &e) {
+        events.add("close " + std::to_string(e.code) + " " + std::string(e.reason));
+    }));
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    options.protocol = "chat.v1";
+    SAME(server.port(), 0);
+    SAME(server.start(options), std::error_code());
+    CHECK(server.port() != 0);
+    SAME(server.start(options).value(), NSWS_ERR_ALREADY_CONNECTED);
+
+    nsws::Client client;
+    record(client, clients);
+    nsws::ConnectOptions wanted;
+    wanted.protocol = "chat.v1";
+    wanted.header("X-Test", "yes");
+    SAME(client.connect("ws://127.0.0.1:" + std::to_string(server.port()) + "/room?1", wanted), std::error_code());
+    events.wait("connect 127.0.0.1 /room?1 chat.v1 yes");
+    clients.wait("open");
+    client.send_text("hello");
+    clients.wait("text hello");
+    client.send_binary({"\1\2", 2});
+    clients.wait("binary \1\2");
+
+    const std::vector<nsws::Connection> connections = server.connections();
+    SAME(connections.size(), 1u);
+    nsws_connection_info info;
+    SAME(connections[0].get_info(info), std::error_code());
+    CHECK(server.find("127.0.0.1", info.client_port) == connections[0]);
+    CHECK(!server.find("127.0.0.1", static_cast<uint16_t>(info.client_port + 1)));
+    std::size_t accepted = 0;
+    SAME(server.broadcast_text("to all", &accepted), std::error_code());
+    SAME(accepted, 1u);
+    clients.wait("text to all");
+    SAME(server.broadcast_binary("bytes"), std::error_code());
+    clients.wait("binary bytes");
+    SAME(connections[0].close(4001, "enough"), std::error_code());
+    clients.wait("close 4001 enough clean");
+    events.wait("close 4001");
+    CHECK(connections[0].send_text("x"));
+    SAME(server.stop(), std::error_code());
+    SAME(server.stop().value(), NSWS_ERR_NOT_LISTENING);
+}
+
+void an_accept_hook_decides() {
+    Events clients;
+    nsws::Server server;
+    auto held = std::make_shared<int>(1);
+    SAME(server.set_accept_hook([held](nsws::ServerRef, const nsws::ConnectEvent &e) -> uint16_t {
+        if (e.path == "/throw") throw std::runtime_error("mine");
+        return e.path == "/in" ? 0 : 451;
+    }),
+         std::error_code());
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    SAME(server.start(options), std::error_code());
+    const std::string url = "ws://127.0.0.1:" + std::to_string(server.port());
+    nsws::Client in, out, thrown;
+    for (nsws::Client *client : {&in, &out, &thrown}) record(*client, clients);
+    SAME(in.connect(url + "/in"), std::error_code());
+    clients.wait("open");
+    SAME(out.connect(url + "/out"), std::error_code());
+    clients.wait("error handshake");
+    CHECK(clients.all().find("451") != std::string::npos);
+    SAME(thrown.connect(url + "/throw"), std::error_code());
+    clients.wait("error handshake", 2);
+    CHECK(clients.all().find("500") != std::string::npos);
+    SAME(server.set_accept_hook(nullptr), std::error_code());
+    SAME(held.use_count(), 1);
+    SAME(out.connect(url + "/out"), std::error_code());
+    clients.wait("open", 2);
+}
+
+void a_server_moves() {
+    nsws::Server first;
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    SAME(first.start(options), std::error_code());
+    const uint16_t port = first.port();
+    nsws::Server second(std::move(first));
+    SAME(second.port(), port);
+    second = nsws::Server();
+    // The port is free again.
+    options.server_port = port;
+    SAME(second.start(options), std::error_code());
+}
+
+// The library.
+
+void the_log_goes_to_a_function() {
+    Events lines;
+    SAME(nsws::set_log(NSWS_LOG_WARN, [&](int, std::string_view line) { lines.add(std::string(line)); }), std::error_code());
+    nsws_log(NSWS_LOG_WARN, "a line");
+    lines.wait("a line");
+    SAME(nsws::set_log(NSWS_LOG_WARN + 100, [](int, std::string_view) {}).value(), NSWS_ERR_PARAMETER);
+    SAME(nsws::set_log(NSWS_LOG_OFF, nullptr), std::error_code());
+}
+
+void shutdown_inside_a_listener_is_refused() {
+    Events events;
+    nsws::Client client;
+    client.on_open([&](nsws::ClientRef, const nsws::OpenEvent &) {
+        CHECK(nsws::shutdown(std::chrono::seconds(1)) == std::errc::resource_deadlock_would_occur);
+        events.add("refused");
+    });
+    SAME(client.connect(setting("NSWS_ECHO_URL")), std::error_code());
+    events.wait("refused");
+}
+
+void nothing_is_left() {
+    SAME(nsws::shutdown(std::chrono::milliseconds(-1)).value() == NSWS_ERR_SHUTTING_DOWN, false);
+    SAME(nsws::shutdown(guard()), std::error_code());
+    SAME(nsws::shutdown(std::chrono::milliseconds::max()), std::error_code());
+}
+
+}  // namespace
+
+int main() {
+    return run_tests({
+        TEST(a_session),
+        TEST(a_session_over_tls),
+        TEST(headers_reach_the_server),
+        TEST(a_client_moves),
+        TEST(a_reference_outlives_its_client),
+        TEST(listeners_are_released_with_the_client),
+        TEST(a_listener_may_be_removed_also_by_itself),
+        TEST(a_client_may_be_destroyed_by_its_own_listener),
+        TEST(errors_are_error_codes),
+        TEST(text_with_a_nul_is_not_cut),
+        TEST(a_failed_attempt_says_what_and_where),
+#if defined(__cpp_exceptions)
+        TEST(check_throws_what_happened),
+        TEST(an_exception_in_a_listener_ends_its_connection_only),
+#endif
+        TEST(a_server_converses),
+        TEST(an_accept_hook_decides),
+        TEST(a_server_moves),
+        TEST(the_log_goes_to_a_function),
+        TEST(shutdown_inside_a_listener_is_refused),
+        TEST(nothing_is_left),
+    });
+}
