@@ -1,4 +1,4 @@
-# The two imported targets, for the build tree and for the installed package.
+# The imported targets: the library's two for the build tree and for the installed package, the surfaces' for the latter.
 
 set(NSWS_SONAME libnetstack_websocket.so.0)
 
@@ -19,3 +19,18 @@ function(nsws_import shared_library static_library include_dir)
     INTERFACE_INCLUDE_DIRECTORIES "${include_dir}"
     INTERFACE_LINK_LIBRARIES "${NSWS_NATIVE_LIBRARIES}")
 endfunction()
+
+# Defines NetStackWebSocket::NAME, a surface, if its library is there; ARGN are its include directories. A macro: what it finds
+# is the package's component.
+macro(nsws_import_surface name library)
+  if(EXISTS "${library}")
+    add_library(NetStackWebSocket::${name} SHARED IMPORTED GLOBAL)
+    get_filename_component(soname "${library}" NAME)
+    set_target_properties(NetStackWebSocket::${name} PROPERTIES
+      IMPORTED_LOCATION "${library}"
+      IMPORTED_SONAME "${soname}"
+      IMPORTED_LINK_DEPENDENT_LIBRARIES NetStackWebSocket::shared
+      INTERFACE_INCLUDE_DIRECTORIES "${ARGN}")
+    set(NetStackWebSocket_${name}_FOUND TRUE)
+  endif()
+endmacro()

@@ -1,12 +1,12 @@
 #!/bin/bash
-# The shared library exports what tests/symbols.txt lists and nothing else, under its SONAME, hardened.
-# Arguments: the library, its SONAME.
+# A shared library exports what a list has and nothing else, under its SONAME, hardened.
+# Arguments: the library, its SONAME, the list.
 set -euo pipefail
-library=$1 soname=$2
+library=$1 soname=$2 list=$3
 dynamic=$(readelf -dW "$library")
 segments=$(readelf -lW "$library")
 
-diff -u "$(dirname "$0")/symbols.txt" <(nm -D --defined-only "$library" | awk '{print $3}' | LC_ALL=C sort) ||
+diff -u "$list" <(nm -DC --defined-only "$library" | cut -d" " -f3- | LC_ALL=C sort) ||
   { echo "Exports changed (-: missing, +: new)."; exit 1; }
 has() { grep -q "$2" <<<"$1" || { echo "$library: no $3"; exit 1; }; }
 has "$dynamic" "SONAME.*\[$soname\]" "SONAME $soname"

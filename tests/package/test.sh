@@ -1,9 +1,10 @@
 #!/bin/bash
 # Installs the library into a prefix that then moves, and builds and runs other people's programs with it:
 # by CMake, installed and as a subdirectory, and by pkg-config.
-# Arguments: cmake, build directory, generator, C compiler, C++ compiler, cargo's target directory.
+# Arguments: cmake, build directory, generator, C compiler, C++ compiler, cargo's target directory, the surfaces that were
+# built (separated by ;).
 set -euo pipefail
-cmake=$1 build=$2 generator=$3 cc=$4 cxx=$5 cargo_dir=$6
+cmake=$1 build=$2 generator=$3 cc=$4 cxx=$5 cargo_dir=$6 surfaces=$7
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
@@ -20,14 +21,19 @@ loads() { # PROGRAM yes|no: it runs, and needs our shared library or not
 }
 
 cmake_project() { # NAME OPTIONS...
-  "$cmake" -S "$here" -B "$work/$1" -G "$generator" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" "${@:2}"
+  "$cmake" -S "$here" -B "$work/$1" -G "$generator" -DCMAKE_C_COMPILER="$cc" -DCMAKE_CXX_COMPILER="$cxx" \
+    -DSURFACES="$surfaces" "${@:2}"
   "$cmake" --build "$work/$1"
   loads "$work/$1/hello_shared" yes
   loads "$work/$1/hello_static" no
   loads "$work/$1/hello_cpp" yes
+  local surface
+  for surface in ${surfaces//;/ }; do
+    loads "$work/$1/hello_$surface" no
+  done
 }
 cmake_project installed -DCMAKE_PREFIX_PATH="$prefix"
-cmake_project subdirectory -DSOURCE_TREE="$here/../.." -DCARGO_TARGET_DIR="$cargo_dir"
+cmake_project subdirectory -DSOURCE_TREE="$here/../.." -DCARGO_TARGET_DIR="$cargo_dir" -DNSWS_BUILD_NDK=ON -DNSWS_BUILD_INNERKIT=ON
 
 export PKG_CONFIG_PATH=$library_dir/pkgconfig
 read -ra flags < <(pkg-config --cflags --libs netstack_websocket)

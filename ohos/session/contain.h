@@ -1,0 +1,25 @@
+// Keeps C++ exceptions where they may be: none leaves a callback or an exported C function.
+
+#ifndef NSWS_SURFACE_CONTAIN_H
+#define NSWS_SURFACE_CONTAIN_H
+
+namespace nsws_surface {
+
+// Runs the body; when it throws, runs `thrown` instead of its rest. Programs built without exceptions have none.
+template <class Body, class Thrown>
+auto contain(Body body, Thrown thrown) noexcept -> decltype(body()) {
+#if defined(__cpp_exceptions)
+    try {
+        return body();
+    } catch (...) {
+        return thrown();
+    }
+#else
+    (void)thrown;
+    return body();
+#endif
+}
+
+}  // namespace nsws_surface
+
+#endif  // NSWS_SURFACE_CONTAIN_H
