@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the C and C++ tests, those of the surfaces too, with a sanitizer that sees all code, C and Rust, down to the standard library: what
+# Runs the C and C++ tests with a sanitizer that sees all code, C and Rust, down to the standard library: what
 # frees and what synchronises is hidden from it nowhere, so that nothing needs to be suppressed.
 #
 #     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]

@@ -110,7 +110,7 @@ protected:
 private:
     // Notes what the client should know, and calls the callback that it has now.
     template <class Callback, class Note, class... Values>
-    void Call(Callback WebSocketClient::*member, Note note, Values &&...values) {
+    void Call(std::atomic<Callback> WebSocketClient::*member, Note note, Values &&...values) {
         WebSocketClient *client = nullptr;
         Callback callback = nullptr;
         {

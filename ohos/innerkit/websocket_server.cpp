@@ -197,13 +197,13 @@ private:
 
     // Calls the callback that the server has now.
     template <class Callback, class... Values>
-    void Call(Callback WebSocketServer::*member, Values &&...values) {
+    void Call(std::atomic<Callback> WebSocketServer::*member, Values &&...values) {
         WebSocketServer *owner = nullptr;
         Callback callback = nullptr;
         {
             const std::lock_guard<std::mutex> guard(lock_);
             owner = owner_;
-            callback = owner == nullptr ? nullptr : owner->*member;
+            callback = owner == nullptr ? nullptr : (owner->*member).load();
         }
         if (callback != nullptr) {
             callback(owner, std::forward<Values>(values)...);

@@ -10,6 +10,7 @@
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -108,12 +109,13 @@ public:
 
     ClientContext *GetClientContext() const;
 
-    OnMessageCallback onMessageCallback_ = nullptr;
-    OnCloseCallback onCloseCallback_ = nullptr;
-    OnErrorCallback onErrorCallback_ = nullptr;
-    OnOpenCallback onOpenCallback_ = nullptr;
-    OnHeaderReceiveCallback onHeaderReceiveCallback_ = nullptr;
-    OnDataEndCallback onDataEndCallback_ = nullptr;
+    // Set and called like plain pointers; atomic, since programs change them while events come.
+    std::atomic<OnMessageCallback> onMessageCallback_{nullptr};
+    std::atomic<OnCloseCallback> onCloseCallback_{nullptr};
+    std::atomic<OnErrorCallback> onErrorCallback_{nullptr};
+    std::atomic<OnOpenCallback> onOpenCallback_{nullptr};
+    std::atomic<OnHeaderReceiveCallback> onHeaderReceiveCallback_{nullptr};
+    std::atomic<OnDataEndCallback> onDataEndCallback_{nullptr};
 
 private:
     class Link;

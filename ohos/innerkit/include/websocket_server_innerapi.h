@@ -10,6 +10,7 @@
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_SERVER_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_SERVER_H
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -64,10 +65,11 @@ public:
     int Registcallback(OnErrorCallback onError, OnConnectCallback onConnect,
         OnCloseCallback onClose, OnMessageReceiveCallback onMessageReceive);
 
-    OnErrorCallback onErrorCallback_ = nullptr;
-    OnConnectCallback onConnectCallback_ = nullptr;
-    OnCloseCallback onCloseCallback_ = nullptr;
-    OnMessageReceiveCallback onMessageReceiveCallback_ = nullptr;
+    // Set and called like plain pointers; atomic, since programs change them while events come.
+    std::atomic<OnErrorCallback> onErrorCallback_{nullptr};
+    std::atomic<OnConnectCallback> onConnectCallback_{nullptr};
+    std::atomic<OnCloseCallback> onCloseCallback_{nullptr};
+    std::atomic<OnMessageReceiveCallback> onMessageReceiveCallback_{nullptr};
 
 private:
     class Link;
