@@ -88,6 +88,11 @@ declare namespace webSocket {
     minSupportTlsProtocol?: TlsProtocol;
     /** Whether the `Origin` header has a port that is not the default one. Default false. */
     supportOriginPort?: boolean;
+    /**
+     * Beyond the reference: the keys that the server's certificate may have, each as `sha256//` and the base64 of the SHA-256 of
+     * its public key.
+     */
+    pinnedPublicKeys?: Array<string>;
     /** Beyond the reference. */
     reconnect?: ReconnectOptions;
   }

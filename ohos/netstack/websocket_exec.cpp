@@ -160,6 +160,12 @@ void FillProxy(const ConnectContext &context, std::string &host, std::string &ex
     }
 }
 
+// Nothing instead of what is empty.
+const char *TextOf(const Secure::SecureChar &secret)
+{
+    return secret.Data() == nullptr || *secret.Data() == '\0' ? nullptr : secret.Data();
+}
+
 bool IsBareScheme(std::string url)
 {
     std::transform(url.begin(), url.end(), url.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -203,6 +209,14 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
     options.protocol = protocol.c_str();
     if (!context->caPath_.empty()) {
         options.ca_path = context->caPath_.c_str();
+    }
+    std::string clientCert;
+    Secure::SecureChar clientKey, keyPassword;
+    context->GetClientCert(clientCert, clientKey, keyPassword);
+    if (!clientCert.empty()) {
+        options.client_cert_path = clientCert.c_str();
+        options.client_key_path = TextOf(clientKey);
+        options.client_key_password = TextOf(keyPassword);
     }
     options.max_receive_size = LARGEST_RECEIVED;
     options.skip_server_cert_verification = context->skipServerCertVerification_;

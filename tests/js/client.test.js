@@ -2,7 +2,7 @@
 
 'use strict';
 
-const { after, afterEach, describe, it } = require('node:test');
+const { after, afterEach, before, describe, it } = require('node:test');
 const {
   CLIENT_EVENTS, assert, callbackErrorOf, callbackIsTrue, certificates, closeClient, echoUrl, errorOf, isTrue, newClient, nodeUrl,
   openClient, platform, until, webSocket,
@@ -179,6 +179,8 @@ describe('connect: the options', () => {
   }
 
   refuses('{caPath: a missing file}', { caPath: '/no/such/file' }, 2302002);
+  refuses('{clientCert: a missing file}', { clientCert: { certPath: '/no/such/file', keyPath: '/no/such/file' } }, 2302002);
+  refuses('{pinnedPublicKeys: no pin}', { pinnedPublicKeys: ['none'] });
   refuses('{header: {upgrade}}', { header: { Upgrade: 'x' } });
   refuses('{header: a line break}', { header: { a: 'b\r\nc: d' } });
   refuses('{header: a NUL}', { header: { a: 'b\0' } });
@@ -586,6 +588,146 @@ describe('TLS', () => {
     const { client, events } = fresh();
     await client.connect(old, { skipServerCertVerification: true, minSupportTlsProtocol: 3 });
     assert.equal((await events.wait('error'))[0].phase, 'tls');
+  });
+});
+
+describe('client certificates and pins', () => {
+  const https = require('node:https');
+  const fs = require('node:fs');
+  const { X509Certificate, createHash } = require('node:crypto');
+  const { WsServer } = require('./support');
+  const read = (name) => fs.readFileSync(`${certificates}/${name}`);
+  const caPath = `${certificates}/ca.pem`;
+  const clientCert = { certPath: `${certificates}/client-only.pem`, keyPath: `${certificates}/client-only.key` };
+  let server;
+  let url;
+  before(async () => {
+    server = https.createServer({ cert: read('good.pem'), key: read('good.key'), ca: read('ca.pem'), requestCert: true });
+    new WsServer({ server });
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `wss://127.0.0.1:${server.address().port}/`;
+  });
+  after(() => server.close());
+
+  it('a server that asks for a certificate gets it', async () => {
+    await opened(url, { caPath, clientCert });
+  });
+  it('without one, an error says so', async () => {
+    const { client, events } = fresh();
+    await client.connect(url, { caPath });
+    assert.equal((await events.wait('error'))[0].code, 200);
+  });
+  it('a key that is not the certificate\'s: an error, phase tls', async () => {
+    const { client, events } = fresh();
+    await isTrue(client.connect(url, { caPath, clientCert: { ...clientCert, keyPath: `${certificates}/good.key` } }));
+    const [error] = await events.wait('error');
+    assert.deepEqual([error.phase, error.detail], ['tls', 'NSWS_DETAIL_KEY_MISMATCH']);
+  });
+  it('pinnedPublicKeys: the server\'s key, or no connection', async () => {
+    const key = new X509Certificate(read('good.pem')).publicKey.export({ type: 'spki', format: 'der' });
+    const pin = `sha256//${createHash('sha256').update(key).digest('base64')}`;
+    const other = `sha256//${createHash('sha256').update('another').digest('base64')}`;
+    await opened(url, { caPath, clientCert, pinnedPublicKeys: [other, pin] });
+    const { client, events } = fresh();
+    await client.connect(url, { caPath, clientCert, pinnedPublicKeys: [other] });
+    assert.equal((await events.wait('error'))[0].detail, 'NSWS_DETAIL_PIN_MISMATCH');
+  });
+});
+
+describe('proxies', () => {
+  const http = require('node:http');
+  const net = require('node:net');
+  let proxy;
+  let asked;
+  before(async () => {
+    asked = [];
+    proxy = http.createServer().on('connect', (request, socket, head) => {
+      asked.push([request.url, request.headers['proxy-authorization']]);
+      const [host, port] = request.url.split(':');
+      const target = net.connect(port, host, () => {
+        socket.write('HTTP/1.1 200 Connected\r\n\r\n');
+        target.write(head);
+        target.pipe(socket).pipe(target);
+      });
+      for (const end of [target, socket]) end.on('error', () => {});
+    });
+    await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  });
+  after(() => proxy.close());
+  const given = (more) => ({ proxy: { host: '127.0.0.1', port: proxy.address().port, exclusionList: [], ...more } });
+
+  it('a given proxy is used, with its user and password', async () => {
+    asked.length = 0;
+    await opened(echoUrl, given());
+    await opened(echoUrl, given({ username: 'user', password: 'secret' }));
+    const target = new URL(echoUrl).host;
+    assert.deepEqual(asked, [[target, undefined], [target, `Basic ${Buffer.from('user:secret').toString('base64')}`]]);
+  });
+  it('but not for an excluded host', async () => {
+    asked.length = 0;
+    await opened(echoUrl, given({ exclusionList: ['example.com', '127.0.0.1'] }));
+    assert.deepEqual(asked, []);
+  });
+  it('a proxy without a name is none', async () => {
+    asked.length = 0;
+    await opened(echoUrl, { proxy: { host: '', port: 0, exclusionList: [] } });
+    await opened(echoUrl, { proxy: {} });
+    assert.deepEqual(asked, []);
+  });
+  it('a proxy that can\'t be reached: an error, phase proxy', async () => {
+    const { client, events } = fresh();
+    await isTrue(client.connect(echoUrl, { proxy: { host: '127.0.0.1', port: 1, exclusionList: [] } }));
+    assert.equal((await events.wait('error'))[0].phase, 'proxy');
+  });
+});
+
+describe('beyond the reference', () => {
+  const { WsServer } = require('./support');
+  it('reconnect: a lost connection is had again, and close ends it', async () => {
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    server.on('connection', (socket) => socket.on('message', () => socket.terminate()));
+    await new Promise((resolve) => server.on('listening', resolve));
+    const { client, events } = await opened(`ws://127.0.0.1:${server.address().port}/`, { reconnect: { maxAttempts: 3, minDelay: 1 } });
+    await client.send('hang up');
+    await events.wait('open', 2);
+    assert.deepEqual(events.names.slice(-6), ['error', 'close', 'reconnecting', 'headerReceive', 'open', 'openInfo']);
+    const [{ attempt, delay }] = events.of('reconnecting')[0].values;
+    assert.equal(attempt, 1);
+    assert.equal(typeof delay, 'number');
+    await isTrue(client.close());
+    assert.equal((await events.wait('close', 2))[1].code, 1000);
+    server.close();
+  });
+  it('reconnect: while it waits, close abandons it, and connect says 2302003', async () => {
+    const { client, events } = fresh();
+    await client.connect('ws://127.0.0.1:1/', { reconnect: { maxAttempts: Infinity, minDelay: 60000, maxDelay: 60000 } });
+    await events.wait('reconnecting');
+    assert.equal((await errorOf(client.connect(echoUrl))).code, 2302003);
+    await isTrue(client.close());
+    assert.equal((await events.wait('close'))[1].code, 1006);
+    await isTrue(client.connect(echoUrl));
+    await events.wait('open');
+  });
+  it('a full send queue: -1, then drain, and what was accepted arrives', async () => {
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    let received = 0;
+    const connected = new Promise((resolve) => server.on('connection', (socket) => {
+      socket._socket.pause();
+      socket.on('message', () => received++);
+      resolve(socket);
+    }));
+    await new Promise((resolve) => server.on('listening', resolve));
+    const { client, events } = await opened(`ws://127.0.0.1:${server.address().port}/`);
+    const socket = await connected;
+    const data = new ArrayBuffer(1 << 20);
+    let accepted = 0;
+    let refused;
+    while (!refused) await client.send(data).then(() => accepted++, (error) => { refused = error; });
+    assert.equal(refused.code, -1);
+    socket._socket.resume();
+    assert.deepEqual(await events.wait('drain'), []);
+    await until(() => received === accepted, 'what was accepted');
+    server.close();
   });
 });
 

@@ -67,19 +67,38 @@ Outcome ConnectOptions::read(napi_env env, napi_value value) {
         if (!protocol || has_nul(*protocol)) return wrong_parameter("options.protocol is no string that can be sent.");
         options_.protocol = texts_.keep(std::move(*protocol));
     }
-    for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers, &ConnectOptions::read_heartbeat}) {
+    for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers, &ConnectOptions::read_heartbeat,
+                      &ConnectOptions::read_files}) {
         Outcome outcome = (this->*read)(env, value);
         if (!outcome.is_ok()) return outcome;
     }
     read_reconnect(env, value);
-    std::string ca_path = member_string(env, value, "caPath");
-    if (has_nul(ca_path)) return {NSWS_ERR_CERT_FILE, "options.caPath holds a NUL."};
-    if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
-
     options_.skip_server_cert_verification = js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
     options_.support_origin_port = js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
     // TlsProtocol: 0 to 3 are TLS 1.0 to 1.3, and nothing older than 1.2 is spoken.
     if (js::as_number(env, js::get(env, value, "minSupportTlsProtocol")) == 3) options_.min_tls_version = NSWS_TLS_1_3;
+    return {};
+}
+
+// Files of certificates and keys, and, beyond the reference, pins.
+Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
+    std::string ca_path = member_string(env, value, "caPath"), cert_path, key_path, password, pins;
+    napi_value certificate = js::get(env, value, "clientCert"), pinned = js::get(env, value, "pinnedPublicKeys");
+    if (is_object(env, certificate)) {
+        cert_path = member_string(env, certificate, "certPath");
+        key_path = member_string(env, certificate, "keyPath");
+        password = member_string(env, certificate, "keyPassword");
+    }
+    for (const std::string &pin : js::as_strings(env, pinned)) pins += pins.empty() ? pin : ";" + pin;
+    if (has_nul(ca_path + cert_path + key_path)) return {NSWS_ERR_CERT_FILE, "The path of a file holds a NUL."};
+    if (has_nul(password) || has_nul(pins)) return wrong_parameter("A password or pin holds a NUL.");
+    if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
+    if (!cert_path.empty()) {
+        options_.client_cert_path = texts_.keep(std::move(cert_path));
+        if (!key_path.empty()) options_.client_key_path = texts_.keep(std::move(key_path));
+        if (!password.empty()) options_.client_key_password = texts_.keep(std::move(password));
+    }
+    if (!pins.empty()) options_.pinned_public_keys = texts_.keep(std::move(pins));
     return {};
 }
 

@@ -34,6 +34,7 @@ class ConnectOptions {
   private:
     Outcome read_headers(napi_env env, napi_value value);
     Outcome read_heartbeat(napi_env env, napi_value value);
+    Outcome read_files(napi_env env, napi_value value);
     Outcome read_proxy(napi_env env, napi_value value);
     void read_reconnect(napi_env env, napi_value value);
 

@@ -33,6 +33,7 @@ const options: webSocket.WebSocketRequestOptions = {
   pongTimeout: 10,
   minSupportTlsProtocol: webSocket.TlsProtocol.TLS_V_1_3,
   supportOriginPort: true,
+  pinnedPublicKeys: ['sha256//AAAA'],
   reconnect: { maxAttempts: Infinity, minDelay: 100 },
 };
 options.proxy = 'system';
