@@ -536,39 +536,42 @@ typedef struct {
      */
     const char *protocol;
     /**
-     * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
-     * certificate is in it is trusted as well. NULL: the system's CAs, or those that the environment's
-     * `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+     * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
+     * is in it is trusted as well. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE`
+     * and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
      * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
      */
     const char *ca_path;
     /**
      * A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
-     * its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its content is an
-     * `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`, `NSWS_DETAIL_KEY_MISMATCH`.
+     * its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
+     * content is an `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`,
+     * `NSWS_DETAIL_KEY_MISMATCH`.
      */
     const char *client_cert_path;
     /**
-     * A PEM file with the certificate's private key. NULL: it is in the same file. Without `client_cert_path`: 401.
-     * RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1, which may be encrypted:
-     * PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or scrypt within 64 MiB),
-     * or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). Read again when a file changes. A file that can't be
-     * opened is `NSWS_ERR_CERT_FILE`; else the `detail` of an `error` event, phase tls, is
-     * `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the
-     * sentence has the openssl command that converts it).
+     * A PEM file with the certificate's private key. NULL: it is in the same file. Without
+     * `client_cert_path`: 401. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1
+     * or SEC1, which may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most
+     * 10,000,000 rounds, or scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or
+     * DES-EDE3-CBC). Read again when a file changes. A file that can't be opened is `NSWS_ERR_CERT_FILE`;
+     * else the `detail` of an `error` event, phase tls, is `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another
+     * kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the sentence has the openssl command that
+     * converts it).
      */
     const char *client_key_path;
     /**
-     * What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is wiped, and
-     * never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
+     * What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is
+     * wiped, and never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
      * `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
      */
     const char *client_key_password;
     /**
-     * The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the base64 of
-     * the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Malformed: 401.
-     * Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence has the server's pin. A
-     * pin is asked for besides the certificate's verification, and also when that is skipped.
+     * The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the
+     * base64 of the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any.
+     * Malformed: 401. Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence
+     * has the server's pin. A pin is asked for besides the certificate's verification, and also when that is
+     * skipped.
      */
     const char *pinned_public_keys;
     /**
@@ -587,10 +590,10 @@ typedef struct {
      */
     const char *proxy_password;
     /**
-     * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
-     * `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
-     * address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it, in any case: no
-     * name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+     * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host
+     * alone), `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone:
+     * all), an IP address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it,
+     * in any case: no name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
      */
     const char *proxy_exclusion_list;
     /**
@@ -631,8 +634,8 @@ typedef struct {
     /**
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
      * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the events
-     * that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+     * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
     /**
@@ -663,12 +666,13 @@ typedef struct {
     uint8_t support_origin_port;
     /**
      * Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
-     * (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads it:
-     * `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`,
-     * `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty, as
-     * `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it says otherwise. In
-     * `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`.
-     * With a proxy, the server's name is not looked up here. Proxies are used for ws and wss alike, by a tunnel.
+     * (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads
+     * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
+     * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
+     * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
+     * says otherwise. In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
+     * `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+     * and wss alike, by a tunnel.
      */
     uint8_t proxy_mode;
 } nsws_connect_options;
@@ -703,7 +707,8 @@ typedef struct {
      */
     uint64_t queued_bytes;
     /**
-     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an address.
+     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
+     * address.
      */
     uint64_t dns_us;
     /**
@@ -1001,8 +1006,9 @@ typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data)
 /**
  * Answers yes (not 0) or no (0).
  *
- * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the library
- * but must not wait for it; those that a call asks (permission, host, device) make that call as slow as they are.
+ * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
+ * library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
+ * as they are.
  * @since 0.1
  */
 typedef uint8_t (*nsws_ask_fn)(void *user_data);
@@ -1026,7 +1032,8 @@ typedef void (*nsws_system_proxy_fn)(const char *url,
                                      void *user_data);
 
 /**
- * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
+ * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
+ * applies.
  * @since 0.1
  */
 typedef struct {
@@ -1043,23 +1050,24 @@ typedef struct {
      */
     nsws_free_fn free_fn;
     /**
-     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's functions.
-     * "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's
+     * functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
      */
     nsws_ask_fn has_internet_permission;
     /**
-     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL (an IPv6
-     * address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
+     * (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
      */
     nsws_host_fn is_host_allowed;
     /**
-     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't be used
-     * fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of nsws_connect_options.
+     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
+     * be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
+     * nsws_connect_options.
      */
     nsws_system_proxy_fn get_system_proxy;
     /**
-     * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
-     * thread that may block. Default: no. OpenHarmony only.
+     * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
+     * on a thread that may block. Default: no. OpenHarmony only.
      */
     nsws_ask_fn trusts_user_ca;
     /**
@@ -1125,8 +1133,8 @@ typedef struct {
 /**
  * What nsws_server_start() may be told.
  *
- * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied by the call.
- * Later versions add members at the end.
+ * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
+ * by the call. Later versions add members at the end.
  * @since 0.1
  */
 typedef struct {
@@ -1135,14 +1143,15 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is every address
-     * of either family. Not an address, or not one of this device: `NSWS_ERR_LISTEN_ADDRESS`.
+     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
+     * is every address of either family. Not an address, or not one of this device:
+     * `NSWS_ERR_LISTEN_ADDRESS`.
      */
     const char *server_ip;
     /**
-     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and only
-     * wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used,
-     * `NSWS_ERR_CERT_UNUSABLE`.
+     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
+     * and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
+     * used, `NSWS_ERR_CERT_UNUSABLE`.
      */
     const char *cert_path;
     /**
@@ -1150,12 +1159,13 @@ typedef struct {
      */
     const char *key_path;
     /**
-     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a client offers
-     * too is chosen. NULL or "": none.
+     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
+     * client offers too is chosen. NULL or "": none.
      */
     const char *protocol;
     /**
-     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB, at least 1.
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
+     * MiB, at least 1.
      */
     size_t max_receive_size;
     /**
@@ -1163,12 +1173,13 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message that
-     * `max_send_size` allows.
+     * How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message
+     * that `max_send_size` allows.
      */
     size_t send_queue_size;
     /**
-     * The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535: `NSWS_ERR_LISTEN_PORT`.
+     * The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+     * `NSWS_ERR_LISTEN_PORT`.
      */
     uint32_t server_port;
     /**
@@ -1180,8 +1191,8 @@ typedef struct {
      */
     uint32_t max_connections_per_client;
     /**
-     * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is all that this
-     * address asks for in the next 60 seconds. Default 50; 0: no limit.
+     * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
+     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -1198,8 +1209,8 @@ typedef struct {
      */
     uint32_t pong_timeout_ms;
     /**
-     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the client's answer,
-     * what was queued included. Default 5000; 0: 401.
+     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
+     * client's answer, what was queued included. Default 5000; 0: 401.
      */
     uint32_t close_timeout_ms;
     /**
@@ -1209,8 +1220,8 @@ typedef struct {
 } nsws_server_options;
 
 /**
- * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its `close` listeners
- * have returned.
+ * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
+ * `close` listeners have returned.
  * @since 0.1
  */
 typedef struct {
@@ -1221,7 +1232,8 @@ typedef struct {
 } nsws_connection;
 
 /**
- * A client has connected to a server: `connect`. The accept hook receives the same before the client is answered.
+ * A client has connected to a server: `connect`. The accept hook receives the same before the client is
+ * answered.
  * @since 0.1
  */
 typedef struct {
@@ -1256,9 +1268,9 @@ typedef struct {
 } nsws_connect_event;
 
 /**
- * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that status, any
- * other value with 403. Called like a listener, in turn with the server's events; the client waits meanwhile, within
- * `handshake_timeout_ms`.
+ * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
+ * status, any other value with 403. Called like a listener, in turn with the server's events; the client
+ * waits meanwhile, within `handshake_timeout_ms`.
  * @since 0.1
  */
 typedef uint16_t (*nsws_accept_fn)(nsws_server server,
@@ -1327,8 +1339,8 @@ typedef void (*nsws_server_message_fn)(nsws_server server,
                                        void *user_data);
 
 /**
- * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is stale when the
- * listeners have returned.
+ * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
+ * stale when the listeners have returned.
  * @since 0.1
  */
 typedef void (*nsws_server_close_fn)(nsws_server server,
@@ -1337,8 +1349,8 @@ typedef void (*nsws_server_close_fn)(nsws_server server,
                                      void *user_data);
 
 /**
- * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something, such as
- * accepting clients for want of descriptors.
+ * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
+ * such as accepting clients for want of descriptors.
  * @since 0.1
  */
 typedef void (*nsws_server_error_fn)(nsws_server server,
@@ -1444,9 +1456,9 @@ int32_t nsws_client_close(nsws_client client,
                           const char *reason);
 
 /**
- * Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes. For programs that
- * answer many messages in a row outside the library's callbacks, inside of which this is so by itself. Large messages don't wait,
- * nor do small ones once they are many.
+ * Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes.
+ * For programs that answer many messages in a row outside the library's callbacks, inside of which this is
+ * so by itself. Large messages don't wait, nor do small ones once they are many.
  *
  * @param client the client
  * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
@@ -1466,9 +1478,9 @@ int32_t nsws_client_cork(nsws_client client);
 int32_t nsws_client_uncork(nsws_client client);
 
 /**
- * Stops the reading of the connection: what was read already is still delivered, and then the peer has to wait. For programs
- * that hand messages on to a queue of their own, which must not grow without bound. While paused, neither the peer's close
- * frame nor its pongs are read, and the heartbeat waits.
+ * Stops the reading of the connection: what was read already is still delivered, and then the peer has to
+ * wait. For programs that hand messages on to a queue of their own, which must not grow without bound. While
+ * paused, neither the peer's close frame nor its pongs are read, and the heartbeat waits.
  *
  * @param client the client; it stays paused, over connections, until nsws_client_resume()
  * @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -1488,8 +1500,8 @@ int32_t nsws_client_pause(nsws_client client);
 int32_t nsws_client_resume(nsws_client client);
 
 /**
- * Tells where a client stands, as its events have told so far: inside a listener of `open` it is open, inside one of `close`
- * or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+ * Tells where a client stands, as its events have told so far: inside a listener of `open` it is open,
+ * inside one of `close` or of a failed attempt's `error` it is idle, unless it will connect again by itself.
  *
  * @param client the client
  * @param out receives one of `NSWS_STATE_*`
@@ -1538,16 +1550,17 @@ int32_t nsws_client_release(nsws_client client);
 int32_t nsws_client_get_stats(nsws_client client, nsws_client_stats *stats, size_t struct_size);
 
 /**
- * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration; the same
- * (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+ * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
+ * the same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
  *
  * @param client the client
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+ *        called.
  * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread. The callbacks run on threads of the library, never inside a call, and for one client never
- * two at once; a callback that blocks delays only its own client.
+ * Any thread. The callbacks run on threads of the library, never inside a call, and for one client never two
+ * at once; a callback that blocks delays only its own client.
  * @since 0.1
  */
 int32_t nsws_client_on_header_receive(nsws_client client,
@@ -1556,8 +1569,8 @@ int32_t nsws_client_on_header_receive(nsws_client client,
                                       nsws_free_fn free_fn);
 
 /**
- * Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this doesn't wait,
- * and may be called inside the listener. Removing one that isn't there is no error.
+ * Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this
+ * doesn't wait, and may be called inside the listener. Removing one that isn't there is no error.
  *
  * @param client the client
  * @param fn the function; NULL removes all listeners of this event
@@ -1910,11 +1923,12 @@ int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_s
 int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
 
 /**
- * Sets what only the platform knows, for the whole process. Usually called once, before the first connection; later
- * calls replace all hooks, and those under way end.
+ * Sets what only the platform knows, for the whole process. Usually called once, before the first
+ * connection; later calls replace all hooks, and those under way end.
  *
  * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
- * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't called.
+ * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
+ *         called.
  * Any thread.
  * @since 0.1
  */
@@ -1946,8 +1960,9 @@ int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_syste
  * Creates a server, which does not listen yet. The first object also starts the library's threads.
  *
  * @param out receives the handle; destroy it with nsws_server_destroy() or nsws_server_release()
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device where servers may not
- *         run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device
+ *         where servers may not run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_SHUTTING_DOWN`
  * Any thread.
  * @since 0.1
  */
@@ -1956,14 +1971,15 @@ int32_t nsws_server_create(nsws_server *out);
 /**
  * Listens. When this returns 0, clients can connect; each that does arrives as `connect`.
  *
- * What is checked, in this order: the options' values (401), the permission, address, port, certificate files, whether the
- * server listens already, and the socket.
+ * What is checked, in this order: the options' values (401), the permission, address, port, certificate
+ * files, whether the server listens already, and the socket.
  *
  * @param server the server; it may start again after nsws_server_stop(), at once
  * @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
- * @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too large, or not
- *         permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_ALREADY_CONNECTED` when it listens already;
- *         `NSWS_ERR_PORT_IN_USE`; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+ *         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
+ *         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
+ *         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; reads the certificate files, never blocks on the network.
  * @since 0.1
  */
@@ -1971,9 +1987,9 @@ int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
 
 /**
- * Stops to listen: when this returns, the port is free. Every connection is closed in the background with 1001, "server is
- * going away", what was accepted for it goes out first, and each has its `close` event within `close_timeout_ms`. Clients
- * whose handshake is under way are cut off.
+ * Stops to listen: when this returns, the port is free. Every connection is closed in the background with
+ * 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
+ * within `close_timeout_ms`. Clients whose handshake is under way are cut off.
  *
  * @param server the server
  * @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
@@ -1983,11 +1999,12 @@ int32_t nsws_server_start(nsws_server server,
 int32_t nsws_server_stop(nsws_server server);
 
 /**
- * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen, and its
- * connections are closed in the background (1001); no event tells of it, and their handles are stale.
+ * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
+ * and its connections are closed in the background (1001); no event tells of it, and their handles are
+ * stale.
  *
- * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server starts, and
- * `free_fn` tells when its last one has ended.
+ * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
+ * starts, and `free_fn` tells when its last one has ended.
  *
  * @param server the server; stale from now on
  * @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -1997,8 +2014,8 @@ int32_t nsws_server_stop(nsws_server server);
 int32_t nsws_server_destroy(nsws_server server);
 
 /**
- * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still run when this
- * returns, and `free_fn` tells when it has ended. The port is free when this returns.
+ * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
+ * run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
  *
  * @param server the server; stale from now on
  * @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -2019,7 +2036,8 @@ int32_t nsws_server_release(nsws_server server);
 int32_t nsws_server_port(nsws_server server, uint16_t *out);
 
 /**
- * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose `close` was not.
+ * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
+ * `close` was not.
  *
  * @param server the server
  * @param list receives up to `capacity` handles; NULL is allowed when `capacity` is 0
@@ -2041,7 +2059,8 @@ int32_t nsws_server_list_connections(nsws_server server,
  * @param client_ip the client's IP address as text
  * @param client_port the client's port
  * @param out receives the handle
- * @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none;
+ *         `NSWS_ERR_BAD_HANDLE`
  * Any thread.
  * @since 0.1
  */
@@ -2051,17 +2070,17 @@ int32_t nsws_server_find_connection(nsws_server server,
                                     nsws_connection *out);
 
 /**
- * Sends a message to every connection of a server; it is copied once for all of them. Clients get the broadcasts of several
- * threads in the same order.
+ * Sends a message to every connection of a server; it is copied once for all of them. Clients get the
+ * broadcasts of several threads in the same order.
  *
  * @param server the server
  * @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
  * @param length its length in bytes; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
- * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor one whose send
- *        queue is full: it gets `drain` when there is room again.
- * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody was sent anything;
- *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
+ * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
+ *        one whose send queue is full: it gets `drain` when there is room again.
+ * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
+ *         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -2072,13 +2091,14 @@ int32_t nsws_server_broadcast(nsws_server server,
                               size_t *out_accepted);
 
 /**
- * Sets who decides whether a client may connect, after the server's limits and before the client is answered: by its origin, a
- * token in a header, its path. Without one, every client may.
+ * Sets who decides whether a client may connect, after the server's limits and before the client is
+ * answered: by its origin, a token in a header, its path. Without one, every client may.
  *
  * @param server the server
  * @param fn the function to ask; NULL: nobody is asked
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+ *        called.
  * @return 0; `NSWS_ERR_BAD_HANDLE`
  * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
  * @since 0.1
@@ -2089,14 +2109,15 @@ int32_t nsws_server_set_accept_hook(nsws_server server,
                                     nsws_free_fn free_fn);
 
 /**
- * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes it first.
+ * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
+ * it first.
  *
  * @param connection the connection
  * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
  * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when the
- *         connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error
- *         nothing was queued.
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
+ *         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -2117,14 +2138,14 @@ int32_t nsws_connection_send_text(nsws_connection connection,
 int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
 
 /**
- * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the client's.
- * `close` follows.
+ * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
+ * client's. `close` follows.
  *
  * @param connection the connection
  * @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
  * @param reason at most 123 bytes of UTF-8; NULL is ""
- * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when it is
- *         being closed already; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -2187,17 +2208,18 @@ int32_t nsws_connection_get_info(nsws_connection connection,
                                  size_t struct_size);
 
 /**
- * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the same
- * (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+ * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
+ * same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
  *
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+ *        called.
  * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two at once; a
- * callback that blocks delays only its own server. While it is so far behind that 1024 `close` events and questions to the
- * accept hook wait, more clients are refused with 503.
+ * Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two
+ * at once; a callback that blocks delays only its own server. While it is so far behind that 1024 `close`
+ * events and questions to the accept hook wait, more clients are refused with 503.
  * @since 0.1
  */
 int32_t nsws_server_on_connect(nsws_server server,
@@ -2206,8 +2228,8 @@ int32_t nsws_server_on_connect(nsws_server server,
                                nsws_free_fn free_fn);
 
 /**
- * Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't wait, and may be
- * called inside the listener. Removing one that isn't there is no error.
+ * Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't
+ * wait, and may be called inside the listener. Removing one that isn't there is no error.
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event

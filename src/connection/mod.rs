@@ -55,8 +55,9 @@ const LARGE_FOR: Duration = Duration::from_secs(1);
 const CORKED: usize = 16 << 10;
 /// Written at once while more is to come.
 const WRITE_BUFFER: usize = 64 << 10;
-/// What may wait in tungstenite: besides what is written at once, the largest frame and the pongs of one batch. Of pongs
-/// that would come on top only the last is kept (RFC 6455 5.5.3), else who pings and never reads would fill the memory.
+/// What may wait in tungstenite: besides what is written at once, the largest frame and the pongs of one
+/// batch. Of pongs that would come on top only the last is kept (RFC 6455 5.5.3), else who pings and never
+/// reads would fill the memory.
 const MOST_WRITTEN: usize = WRITE_BUFFER + queue::FRAGMENT + READ_BATCH * LARGEST_PONG + LARGEST_HEADER;
 const LARGEST_HEADER: usize = 14;
 const LARGEST_PONG: usize = LARGEST_HEADER + 125;
@@ -200,8 +201,8 @@ impl Drop for WakeTask<'_> {
     }
 }
 
-/// Sends on a connection if it is open. What is wrong with the message comes first, then what the platform forbids,
-/// then the state.
+/// Sends on a connection if it is open. What is wrong with the message comes first, then what the platform
+/// forbids, then the state.
 pub(crate) fn send(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
     match &open {
         Ok(connection) => payload.check(connection.limits.max_send_size)?,
@@ -295,7 +296,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a small message if it only has to join others that wait, which is short: nothing is written on this thread.
+    /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
+    /// this thread.
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
         if payload.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
             return None;

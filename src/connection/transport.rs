@@ -13,7 +13,8 @@ use tokio_rustls::TlsStream;
 
 use super::scan::Scan;
 
-/// How long the link stays open after the last that this side sends, for the peer to read it and to close the link.
+/// How long the link stays open after the last that this side sends, for the peer to read it and to close the
+/// link.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// So many full reads in a row mean that more is coming than a small buffer takes.
 const FULL_READS: u32 = 4;
@@ -28,9 +29,9 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Ends this side of the stream and waits, within bounds, until the peer has read all and ends its own (RFC 6455
-    /// 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset would overtake what was
-    /// written last.
+    /// Ends this side of the stream and waits, within bounds, until the peer has read all and ends its own
+    /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset
+    /// would overtake what was written last.
     pub(crate) async fn linger(mut self) {
         // Whether the peer was in time makes no difference.
         let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(cx))).await;

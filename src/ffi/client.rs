@@ -165,9 +165,9 @@ pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reaso
     })
 }
 
-/// Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes. For programs that
-/// answer many messages in a row outside the library's callbacks, inside of which this is so by itself. Large messages don't wait,
-/// nor do small ones once they are many.
+/// Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes.
+/// For programs that answer many messages in a row outside the library's callbacks, inside of which this is
+/// so by itself. Large messages don't wait, nor do small ones once they are many.
 ///
 /// @param client the client
 /// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
@@ -189,9 +189,9 @@ pub extern "C" fn nsws_client_uncork(client: nsws_client) -> i32 {
     call(|| self::client(client)?.uncork())
 }
 
-/// Stops the reading of the connection: what was read already is still delivered, and then the peer has to wait. For programs
-/// that hand messages on to a queue of their own, which must not grow without bound. While paused, neither the peer's close
-/// frame nor its pongs are read, and the heartbeat waits.
+/// Stops the reading of the connection: what was read already is still delivered, and then the peer has to
+/// wait. For programs that hand messages on to a queue of their own, which must not grow without bound. While
+/// paused, neither the peer's close frame nor its pongs are read, and the heartbeat waits.
 ///
 /// @param client the client; it stays paused, over connections, until nsws_client_resume()
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -228,8 +228,8 @@ pub const NSWS_STATE_OPEN: i32 = 2;
 /// nsws_client_get_state(): nsws_client_close() was called; `close` follows.
 pub const NSWS_STATE_CLOSING: i32 = 3;
 
-/// Tells where a client stands, as its events have told so far: inside a listener of `open` it is open, inside one of `close`
-/// or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+/// Tells where a client stands, as its events have told so far: inside a listener of `open` it is open,
+/// inside one of `close` or of a failed attempt's `error` it is idle, unless it will connect again by itself.
 ///
 /// @param client the client
 /// @param out receives one of `NSWS_STATE_*`
@@ -301,7 +301,8 @@ pub struct nsws_client_stats {
     pub bytes_received: u64,
     /// Payload bytes that wait to be sent.
     pub queued_bytes: u64,
-    /// How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an address.
+    /// How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
+    /// address.
     pub dns_us: u64,
     /// How long the TCP connection took, and the way through the proxy, in microseconds.
     pub tcp_us: u64,
@@ -351,16 +352,17 @@ pub unsafe extern "C" fn nsws_client_get_stats(
     })
 }
 
-/// Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration; the same
-/// (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+/// Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
+/// the same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
 ///
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+///        called.
 /// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. The callbacks run on threads of the library, never inside a call, and for one client never
-/// two at once; a callback that blocks delays only its own client.
+/// Any thread. The callbacks run on threads of the library, never inside a call, and for one client never two
+/// at once; a callback that blocks delays only its own client.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_header_receive(
@@ -389,8 +391,8 @@ pub unsafe extern "C" fn nsws_client_on_header_receive(
     })
 }
 
-/// Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this doesn't wait,
-/// and may be called inside the listener. Removing one that isn't there is no error.
+/// Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this
+/// doesn't wait, and may be called inside the listener. Removing one that isn't there is no error.
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event

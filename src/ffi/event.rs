@@ -145,7 +145,8 @@ pub struct nsws_reconnecting_event {
     pub delay_ms: u32,
 }
 
-/// A client has connected to a server: `connect`. The accept hook receives the same before the client is answered.
+/// A client has connected to a server: `connect`. The accept hook receives the same before the client is
+/// answered.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -247,8 +248,8 @@ pub type nsws_server_message_fn = Option<
     ),
 >;
 
-/// Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is stale when the
-/// listeners have returned.
+/// Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
+/// stale when the listeners have returned.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_close_fn = Option<
@@ -260,8 +261,8 @@ pub type nsws_server_close_fn = Option<
     ),
 >;
 
-/// Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something, such as
-/// accepting clients for want of descriptors.
+/// Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
+/// such as accepting clients for want of descriptors.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_error_fn = Option<
@@ -285,9 +286,9 @@ pub type nsws_server_drain_fn = Option<
     ),
 >;
 
-/// Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that status, any
-/// other value with 403. Called like a listener, in turn with the server's events; the client waits meanwhile, within
-/// `handshake_timeout_ms`.
+/// Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
+/// status, any other value with 403. Called like a listener, in turn with the server's events; the client
+/// waits meanwhile, within `handshake_timeout_ms`.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_accept_fn = Option<

@@ -20,8 +20,8 @@ pub struct nsws_server {
     pub id: u64,
 }
 
-/// A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its `close` listeners
-/// have returned.
+/// A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
+/// `close` listeners have returned.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

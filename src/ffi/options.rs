@@ -49,31 +49,34 @@ pub struct nsws_connect_options {
     pub header_count: usize,
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
-    /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own
-    /// certificate is in it is trusted as well. NULL: the system's CAs, or those that the environment's
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+    /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
+    /// is in it is trusted as well. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE`
+    /// and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
     /// certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
     pub ca_path: *const c_char,
     /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
-    /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its content is an
-    /// `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`, `NSWS_DETAIL_KEY_MISMATCH`.
+    /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
+    /// content is an `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`,
+    /// `NSWS_DETAIL_KEY_MISMATCH`.
     pub client_cert_path: *const c_char,
-    /// A PEM file with the certificate's private key. NULL: it is in the same file. Without `client_cert_path`: 401.
-    /// RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1, which may be encrypted:
-    /// PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or scrypt within 64 MiB),
-    /// or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). Read again when a file changes. A file that can't be
-    /// opened is `NSWS_ERR_CERT_FILE`; else the `detail` of an `error` event, phase tls, is
-    /// `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the
-    /// sentence has the openssl command that converts it).
+    /// A PEM file with the certificate's private key. NULL: it is in the same file. Without
+    /// `client_cert_path`: 401. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1
+    /// or SEC1, which may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most
+    /// 10,000,000 rounds, or scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or
+    /// DES-EDE3-CBC). Read again when a file changes. A file that can't be opened is `NSWS_ERR_CERT_FILE`;
+    /// else the `detail` of an `error` event, phase tls, is `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another
+    /// kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the sentence has the openssl command that
+    /// converts it).
     pub client_key_path: *const c_char,
-    /// What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is wiped, and
-    /// never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
+    /// What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is
+    /// wiped, and never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
     /// `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
     pub client_key_password: *const c_char,
-    /// The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the base64 of
-    /// the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Malformed: 401.
-    /// Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence has the server's pin. A
-    /// pin is asked for besides the certificate's verification, and also when that is skipped.
+    /// The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the
+    /// base64 of the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any.
+    /// Malformed: 401. Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence
+    /// has the server's pin. A pin is asked for besides the certificate's verification, and also when that is
+    /// skipped.
     pub pinned_public_keys: *const c_char,
     /// The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
     /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
@@ -84,10 +87,10 @@ pub struct nsws_connect_options {
     /// The password that goes with it; for SOCKS5 1 to 255 bytes. No control characters, not without a user name
     /// (401).
     pub proxy_password: *const c_char,
-    /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
-    /// `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
-    /// address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it, in any case: no
-    /// name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+    /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host
+    /// alone), `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone:
+    /// all), an IP address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it,
+    /// in any case: no name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
     pub proxy_exclusion_list: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009.
     /// Default 16 MiB, at least 1.
@@ -112,8 +115,8 @@ pub struct nsws_connect_options {
     pub close_timeout_ms: u32,
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
     /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the events
-    /// that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+    /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
     /// Default 1000; 0: 401.
@@ -130,12 +133,13 @@ pub struct nsws_connect_options {
     /// 1: the `Origin` header carries a port that isn't the default one. Default 0.
     pub support_origin_port: u8,
     /// Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
-    /// (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads it:
-    /// `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`,
-    /// `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty, as
-    /// `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it says otherwise. In
-    /// `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`.
-    /// With a proxy, the server's name is not looked up here. Proxies are used for ws and wss alike, by a tunnel.
+    /// (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads
+    /// it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
+    /// `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
+    /// that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
+    /// says otherwise. In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
+    /// `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+    /// and wss alike, by a tunnel.
     pub proxy_mode: u8,
 }
 

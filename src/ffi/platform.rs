@@ -16,8 +16,9 @@ use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
 ///
-/// Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the library
-/// but must not wait for it; those that a call asks (permission, host, device) make that call as slow as they are.
+/// Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
+/// library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
+/// as they are.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_ask_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> u8>;
@@ -66,7 +67,8 @@ pub type nsws_system_proxy_fn = Option<
     unsafe extern "C" fn(url: *const c_char, answer: *mut nsws_system_proxy_answer, user_data: *mut c_void),
 >;
 
-/// What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default applies.
+/// What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
+/// applies.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -78,17 +80,18 @@ pub struct nsws_platform {
     pub user_data: *mut c_void,
     /// Called once when no hook of this platform is used any more, or NULL.
     pub free_fn: nsws_free_fn,
-    /// Whether the program may use the network; asked by connect, send, ping and close, and by the server's functions.
-    /// "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+    /// Whether the program may use the network; asked by connect, send, ping and close, and by the server's
+    /// functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
     pub has_internet_permission: nsws_ask_fn,
-    /// Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL (an IPv6
-    /// address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+    /// Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
+    /// (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
     pub is_host_allowed: nsws_host_fn,
-    /// Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't be used
-    /// fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of nsws_connect_options.
+    /// Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
+    /// be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
+    /// nsws_connect_options.
     pub get_system_proxy: nsws_system_proxy_fn,
-    /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read, on a
-    /// thread that may block. Default: no. OpenHarmony only.
+    /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
+    /// on a thread that may block. Default: no. OpenHarmony only.
     pub trusts_user_ca: nsws_ask_fn,
     /// Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
     pub is_tv_device: nsws_ask_fn,
@@ -126,11 +129,12 @@ pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct
     call(|| unsafe { write_defaults(platform, struct_size, defaults()) })
 }
 
-/// Sets what only the platform knows, for the whole process. Usually called once, before the first connection; later
-/// calls replace all hooks, and those under way end.
+/// Sets what only the platform knows, for the whole process. Usually called once, before the first
+/// connection; later calls replace all hooks, and those under way end.
 ///
 /// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
-/// @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't called.
+/// @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
+///         called.
 /// Any thread.
 /// @since 0.1
 #[no_mangle]

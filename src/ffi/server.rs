@@ -54,8 +54,9 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
 /// Creates a server, which does not listen yet. The first object also starts the library's threads.
 ///
 /// @param out receives the handle; destroy it with nsws_server_destroy() or nsws_server_release()
-/// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device where servers may not
-///         run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
+/// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device
+///         where servers may not run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`;
+///         `NSWS_ERR_SHUTTING_DOWN`
 /// Any thread.
 /// @since 0.1
 #[no_mangle]
@@ -72,14 +73,15 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
 
 /// Listens. When this returns 0, clients can connect; each that does arrives as `connect`.
 ///
-/// What is checked, in this order: the options' values (401), the permission, address, port, certificate files, whether the
-/// server listens already, and the socket.
+/// What is checked, in this order: the options' values (401), the permission, address, port, certificate
+/// files, whether the server listens already, and the socket.
 ///
 /// @param server the server; it may start again after nsws_server_stop(), at once
 /// @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
-/// @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too large, or not
-///         permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_ALREADY_CONNECTED` when it listens already;
-///         `NSWS_ERR_PORT_IN_USE`; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+///         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
+///         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
+///         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; reads the certificate files, never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -91,9 +93,9 @@ pub unsafe extern "C" fn nsws_server_start(server: nsws_server, options: *const 
     })
 }
 
-/// Stops to listen: when this returns, the port is free. Every connection is closed in the background with 1001, "server is
-/// going away", what was accepted for it goes out first, and each has its `close` event within `close_timeout_ms`. Clients
-/// whose handshake is under way are cut off.
+/// Stops to listen: when this returns, the port is free. Every connection is closed in the background with
+/// 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
+/// within `close_timeout_ms`. Clients whose handshake is under way are cut off.
 ///
 /// @param server the server
 /// @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
@@ -104,11 +106,12 @@ pub extern "C" fn nsws_server_stop(server: nsws_server) -> i32 {
     call(|| self::server(server)?.stop())
 }
 
-/// Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen, and its
-/// connections are closed in the background (1001); no event tells of it, and their handles are stale.
+/// Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
+/// and its connections are closed in the background (1001); no event tells of it, and their handles are
+/// stale.
 ///
-/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server starts, and
-/// `free_fn` tells when its last one has ended.
+/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
+/// starts, and `free_fn` tells when its last one has ended.
 ///
 /// @param server the server; stale from now on
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -122,8 +125,8 @@ pub extern "C" fn nsws_server_destroy(server: nsws_server) -> i32 {
     })
 }
 
-/// Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still run when this
-/// returns, and `free_fn` tells when it has ended. The port is free when this returns.
+/// Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
+/// run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
 ///
 /// @param server the server; stale from now on
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
@@ -154,7 +157,8 @@ pub unsafe extern "C" fn nsws_server_port(server: nsws_server, out: *mut u16) ->
     })
 }
 
-/// Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose `close` was not.
+/// Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
+/// `close` was not.
 ///
 /// @param server the server
 /// @param list receives up to `capacity` handles; NULL is allowed when `capacity` is 0
@@ -191,7 +195,8 @@ pub unsafe extern "C" fn nsws_server_list_connections(
 /// @param client_ip the client's IP address as text
 /// @param client_port the client's port
 /// @param out receives the handle
-/// @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none;
+///         `NSWS_ERR_BAD_HANDLE`
 /// Any thread.
 /// @since 0.1
 #[no_mangle]
@@ -212,17 +217,17 @@ pub unsafe extern "C" fn nsws_server_find_connection(
     })
 }
 
-/// Sends a message to every connection of a server; it is copied once for all of them. Clients get the broadcasts of several
-/// threads in the same order.
+/// Sends a message to every connection of a server; it is copied once for all of them. Clients get the
+/// broadcasts of several threads in the same order.
 ///
 /// @param server the server
 /// @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
 /// @param length its length in bytes; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
-/// @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor one whose send
-///        queue is full: it gets `drain` when there is room again.
-/// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody was sent anything;
-///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
+/// @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
+///        one whose send queue is full: it gets `drain` when there is room again.
+/// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
+///         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -249,13 +254,14 @@ pub unsafe extern "C" fn nsws_server_broadcast(
     })
 }
 
-/// Sets who decides whether a client may connect, after the server's limits and before the client is answered: by its origin, a
-/// token in a header, its path. Without one, every client may.
+/// Sets who decides whether a client may connect, after the server's limits and before the client is
+/// answered: by its origin, a token in a header, its path. Without one, every client may.
 ///
 /// @param server the server
 /// @param fn the function to ask; NULL: nobody is asked
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+///        called.
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
 /// Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
 /// @since 0.1
@@ -280,14 +286,15 @@ pub unsafe extern "C" fn nsws_server_set_accept_hook(
     })
 }
 
-/// Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes it first.
+/// Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
+/// it first.
 ///
 /// @param connection the connection
 /// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
 /// @param length its length in bytes; 0 sends an empty message
-/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when the
-///         connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error
-///         nothing was queued.
+/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
+///         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -323,14 +330,14 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
     })
 }
 
-/// Closes a connection: sends what was accepted, then the close frame, and waits in the background for the client's.
-/// `close` follows.
+/// Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
+/// client's. `close` follows.
 ///
 /// @param connection the connection
 /// @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
 /// @param reason at most 123 bytes of UTF-8; NULL is ""
-/// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_CONNECTED` when it is
-///         being closed already; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
+///         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -460,17 +467,18 @@ pub unsafe extern "C" fn nsws_connection_get_info(
     })
 }
 
-/// Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the same
-/// (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+/// Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
+/// same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
 ///
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't called.
+/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+///        called.
 /// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two at once; a
-/// callback that blocks delays only its own server. While it is so far behind that 1024 `close` events and questions to the
-/// accept hook wait, more clients are refused with 503.
+/// Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two
+/// at once; a callback that blocks delays only its own server. While it is so far behind that 1024 `close`
+/// events and questions to the accept hook wait, more clients are refused with 503.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_connect(
@@ -494,8 +502,8 @@ pub unsafe extern "C" fn nsws_server_on_connect(
     })
 }
 
-/// Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't wait, and may be
-/// called inside the listener. Removing one that isn't there is no error.
+/// Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't
+/// wait, and may be called inside the listener. Removing one that isn't there is no error.
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event

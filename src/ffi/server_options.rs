@@ -14,8 +14,8 @@ use crate::server::{CertificateFiles, ServerOptions};
 
 /// What nsws_server_start() may be told.
 ///
-/// Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied by the call.
-/// Later versions add members at the end.
+/// Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
+/// by the call. Later versions add members at the end.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -23,33 +23,36 @@ use crate::server::{CertificateFiles, ServerOptions};
 pub struct nsws_server_options {
     /// The size of this struct; nsws_server_options_init() sets it.
     pub struct_size: usize,
-    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is every address
-    /// of either family. Not an address, or not one of this device: `NSWS_ERR_LISTEN_ADDRESS`.
+    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
+    /// is every address of either family. Not an address, or not one of this device:
+    /// `NSWS_ERR_LISTEN_ADDRESS`.
     pub server_ip: *const c_char,
-    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and only
-    /// wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used,
-    /// `NSWS_ERR_CERT_UNUSABLE`.
+    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
+    /// and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
+    /// used, `NSWS_ERR_CERT_UNUSABLE`.
     pub cert_path: *const c_char,
     /// A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
     pub key_path: *const c_char,
-    /// Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a client offers
-    /// too is chosen. NULL or "": none.
+    /// Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
+    /// client offers too is chosen. NULL or "": none.
     pub protocol: *const c_char,
-    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB, at least 1.
+    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
+    /// MiB, at least 1.
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message that
-    /// `max_send_size` allows.
+    /// How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message
+    /// that `max_send_size` allows.
     pub send_queue_size: usize,
-    /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535: `NSWS_ERR_LISTEN_PORT`.
+    /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+    /// `NSWS_ERR_LISTEN_PORT`.
     pub server_port: u32,
     /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
     pub max_concurrent_clients: u32,
     /// How many connections one address may have; more are refused with 503. 0 means the default, 10.
     pub max_connections_per_client: u32,
-    /// How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is all that this
-    /// address asks for in the next 60 seconds. Default 50; 0: no limit.
+    /// How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
+    /// all that this address asks for in the next 60 seconds. Default 50; 0: no limit.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
     /// milliseconds; a slower one is cut off. Default 10000; 0: 401.
@@ -58,8 +61,8 @@ pub struct nsws_server_options {
     pub ping_interval_ms: u32,
     /// As in nsws_connect_options.
     pub pong_timeout_ms: u32,
-    /// How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the client's answer,
-    /// what was queued included. Default 5000; 0: 401.
+    /// How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
+    /// client's answer, what was queued included. Default 5000; 0: 401.
     pub close_timeout_ms: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,

@@ -32,8 +32,8 @@ use crate::runtime::{caught, Runtime};
 
 /// Clients that may wait in the system to be accepted.
 const BACKLOG: i32 = 1024;
-/// Handshakes under way, in all and from one address. Who comes after that takes the place of the oldest: a client that
-/// dawdles loses to one that doesn't.
+/// Handshakes under way, in all and from one address. Who comes after that takes the place of the oldest: a
+/// client that dawdles loses to one that doesn't.
 const MOST_HANDSHAKES: usize = 1024;
 const MOST_HANDSHAKES_OF_ONE: usize = 128;
 /// How long the server waits when the system has no descriptor left for a client.
