@@ -122,7 +122,7 @@ static void echo(nsws_server server, nsws_connection connection, const nsws_mess
 static int serve(void) {
     nsws_server server;
     nsws_server_options options;
-    uint16_t port;
+    uint16_t port = 0;
     char end;
     nsws_server_options_init(&options, sizeof options);
     options.server_ip = "127.0.0.1";

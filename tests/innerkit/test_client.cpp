@@ -748,7 +748,8 @@ void a_secure_char_holds_a_string() {
     const SecureChar empty, text(std::string("secret"));
     SecureChar copy(text), assigned;
     assigned = text;
-    copy = copy;
+    const auto &itself = copy;
+    copy = itself;
     SAME(empty.Length(), 0u);
     SAME(std::string(empty.Data()), "");
     SAME(text.Length(), 6u);
