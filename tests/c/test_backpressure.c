@@ -279,7 +279,6 @@ static void a_paused_client_reads_nothing_until_it_is_resumed(void) {
     WAIT_PEER(r->token, "blocked", 1);
     CHECK_MOST(peer_number(r->token, "sent") * SIZE, 32 * MIB);
     CHECK_MOST(count_events(r, MESSAGE) * SIZE, 32 * MIB);
-    r->hook = NULL;
     CHECK_OK(nsws_client_resume(r->client));
     WAIT(r, MESSAGE, COUNT + 1);
     CHECK_INT(count_events(r, ERROR), 0);

@@ -433,6 +433,9 @@ static void the_hook_may_stop_destroy_and_remove_itself(void) {
     raw_say(fd, RAW_REQUEST);
     CHECK_INT(raw_status(fd), 0);
     close(fd);
+    /* The client may have been cut before the hook has returned. */
+    CHECK_OK(nsws_server_set_accept_hook(s->handle, NULL, NULL, NULL));
+    WAIT_COUNTER(&hook.freed, 1);
 
     s = server_with_hook(NULL);
     if (!s) return;
