@@ -226,7 +226,7 @@ static void broadcasts_of_several_threads_reach_all_in_the_same_order(void) {
     gate_open(&together);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     for (int i = 0; i < CLIENTS; i++)
-        if (!WAIT(clients[i], MESSAGE, ALL)) return;
+        if (!WAIT(clients[i], DATA_END, ALL)) return;
     for (size_t message = 1; message <= ALL; message++)
         for (int i = 1; i < CLIENTS; i++)
             if (!CHECK_STR(find_event(clients[i], MESSAGE, message)->text, find_event(clients[0], MESSAGE, message)->text)) return;
