@@ -331,12 +331,6 @@ impl Runtime {
         abort
     }
 
-    /// Makes something that tokio has to know of, such as a socket.
-    pub(crate) fn inside<T>(&self, make: impl FnOnce() -> T) -> T {
-        let _entered = self.tokio.enter();
-        make()
-    }
-
     /// The addresses of a host.
     pub(crate) async fn look_up(&self, host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
         let host = host.to_owned();

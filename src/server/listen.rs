@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
 use crate::options::Limits;
-use crate::runtime::{caught, Runtime};
+use crate::runtime::caught;
 
 /// Clients that may wait in the system to be accepted.
 const BACKLOG: i32 = 1024;
@@ -42,7 +42,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A listening socket and the rules that it was opened with.
 pub(super) struct Listening {
     /// `None` once the server has stopped.
-    socket: Mutex<Option<TcpListener>>,
+    socket: Mutex<Option<Listener>>,
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     protocols: Vec<String>,
@@ -50,6 +50,12 @@ pub(super) struct Listening {
     limits: Limits,
     admission: Arc<Admission>,
     handshakes: Mutex<Handshakes>,
+}
+
+/// The system listens from the first moment on; tokio is told of it where it runs.
+enum Listener {
+    Untold(std::net::TcpListener),
+    Told(TcpListener),
 }
 
 #[derive(Default)]
@@ -67,15 +73,14 @@ struct Handshake {
 
 impl Listening {
     pub fn open(
-        runtime: &Runtime,
         address: SocketAddr,
         tls: Option<TlsAcceptor>,
         options: &ServerOptions,
     ) -> Result<Arc<Listening>> {
-        let socket = runtime.inside(|| listen(address)).map_err(|error| cannot_listen(address, &error))?;
+        let socket = listen(address).map_err(|error| cannot_listen(address, &error))?;
         let address = socket.local_addr().map_err(|error| cannot_listen(address, &error))?;
         Ok(Arc::new(Listening {
-            socket: Mutex::new(Some(socket)),
+            socket: Mutex::new(Some(Listener::Untold(socket))),
             address,
             tls,
             protocols: options.protocols()?,
@@ -103,10 +108,18 @@ impl Listening {
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
-        match &*self.socket.lock() {
-            Some(socket) => Poll::Ready(Some(ready!(socket.poll_accept(cx)))),
-            None => Poll::Ready(None),
-        }
+        let mut socket = self.socket.lock();
+        let listener = match socket.take() {
+            None => return Poll::Ready(None),
+            Some(Listener::Told(listener)) => listener,
+            Some(Listener::Untold(listener)) => match TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            },
+        };
+        let accepted = listener.poll_accept(cx);
+        *socket = Some(Listener::Told(listener));
+        accepted.map(Some)
     }
 
     /// Starts the handshake with a client.
@@ -163,7 +176,7 @@ impl Drop for Underway {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.ip() == IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED) {
         // Every address, of either family.
@@ -174,7 +187,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {

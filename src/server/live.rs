@@ -157,7 +157,7 @@ impl Server {
             }
             Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
         }
-        let listening = Listening::open(&self.runtime, address, tls, options)?;
+        let listening = Listening::open(address, tls, options)?;
         let task = self.runtime.spawn(listen::accept(self.clone(), listening.clone()));
         state.stage = Stage::Listening(listening, task);
         Ok(())
