@@ -81,6 +81,15 @@ HARNESS void condition_init(pthread_cond_t *condition) {
     pthread_condattr_destroy(&attributes);
 }
 
+/* A list of events is looked through with its lock held or not. */
+HARNESS void lock_init(pthread_mutex_t *lock) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
+
 /* Checks. Each returns whether it held, so that a test can stop: if (!CHECK(...)) return; */
 
 static int harness_failed_checks;
@@ -316,7 +325,7 @@ HARNESS struct recorder *new_recorder(void) {
     static int number;
     struct recorder *r = calloc(1, sizeof *r);
     snprintf(r->token, sizeof r->token, "%ld-%d", (long)getpid(), __atomic_add_fetch(&number, 1, __ATOMIC_SEQ_CST));
-    pthread_mutex_init(&r->lock, NULL);
+    lock_init(&r->lock);
     condition_init(&r->changed);
     return r;
 }
@@ -359,9 +368,12 @@ HARNESS const char *order(struct recorder *r) {
 }
 
 HARNESS const struct event *find_event(struct recorder *r, enum kind kind, size_t nth) {
-    for (size_t i = 0; i < r->count; i++)
-        if (r->events[i]->kind == kind && --nth == 0) return r->events[i];
-    return NULL;
+    const struct event *found = NULL;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->count && !found; i++)
+        if (r->events[i]->kind == kind && --nth == 0) found = r->events[i];
+    pthread_mutex_unlock(&r->lock);
+    return found;
 }
 
 HARNESS const struct event *wait_event(const char *file, int line, struct recorder *r, enum kind kind, size_t nth) {

@@ -218,10 +218,13 @@ static const nsws_connection every_connection = { 0 };
 
 /* The nth event of a kind, from 1, of one connection or of all; its lock is held. */
 HARNESS const struct server_event *server_find(struct server *s, nsws_connection of, enum server_kind kind, size_t nth) {
-    for (size_t i = 0; i < s->count; i++)
+    const struct server_event *found = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < s->count && !found; i++)
         if (s->events[i]->kind == kind && (of.id == 0 || s->events[i]->connection.id == of.id) && --nth == 0)
-            return s->events[i];
-    return NULL;
+            found = s->events[i];
+    pthread_mutex_unlock(&s->lock);
+    return found;
 }
 
 HARNESS const struct server_event *server_wait(const char *file, int line, struct server *s, nsws_connection of,
@@ -345,7 +348,7 @@ HARNESS void end_recorded_servers(void) {
 
 HARNESS struct server *new_server(void) {
     struct server *s = calloc(1, sizeof *s);
-    pthread_mutex_init(&s->lock, NULL);
+    lock_init(&s->lock);
     condition_init(&s->changed);
     if (!CHECK_OK(nsws_server_create(&s->handle))) abort();
     CHECK_OK(nsws_server_on_connect(s->handle, server_on_connect, s, server_free));
