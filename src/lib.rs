@@ -32,5 +32,7 @@ pub mod fuzz {
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]
     pub use crate::server::handshake::fuzz as request;
+    pub use crate::tls::describe::fuzz as certificate;
+    pub use crate::tls::identity::fuzz as key;
     pub use crate::url::fuzz as url;
 }

@@ -42,7 +42,8 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCARGO="$(dirname "$ru
   -DNSWS_VALGRIND= -DNSWS_BUILD_EXAMPLES=OFF "${@:3}"
 cmake --build "$build"
 # The C client of the NDK has no call that ends the threads, so a process may end with them.
-export NSWS_TEST_SLOW=10 ASAN_OPTIONS=allow_addr2line=1 TSAN_OPTIONS="allow_addr2line=1 report_thread_leaks=0"
+symbols=external_symbolizer_path=$(command -v addr2line)
+export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thread_leaks=0"
 # Once more where a test fails: guards of some seconds can run out when code is ten times slower. What a sanitizer has
 # found is printed either way.
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E '/exports$'

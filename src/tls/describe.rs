@@ -219,3 +219,22 @@ fn refusal(alert: AlertDescription) -> (Code, String) {
         alert => (Code::Tls, format!("it refused with the alert {alert:?}")),
     }
 }
+
+/// Whatever a server shows as its certificate, the sentence about it is fit for a log.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let leaf = CertificateDer::from(data);
+    let Ok(name) = ServerName::try_from("host") else { unreachable!() };
+    for cause in [
+        CertificateError::Expired,
+        CertificateError::NotValidYet,
+        CertificateError::NotValidForName,
+        CertificateError::UnknownIssuer,
+        CertificateError::BadEncoding,
+    ] {
+        let sentence = rejection(cause, &leaf, &name).sentence;
+        assert!(sentence.len() < 10_000 && !sentence.contains(char::is_control), "{sentence}");
+    }
+    let _ = bad_signature(TlsError::DecryptError, &leaf);
+    let _ = check_dates(&leaf, UnixTime::since_unix_epoch(std::time::Duration::from_secs(1 << 31)));
+}

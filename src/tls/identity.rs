@@ -98,6 +98,29 @@ fn belong_together(chain: &[CertificateDer<'_>], key: &dyn SigningKey) -> bool {
     key.public_key().is_some_and(|public| public.as_ref() == leaf.public_key().raw)
 }
 
+/// Any key file is read or refused. The first byte chooses: a text, or DER for a block with one of the labels.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    let Some((form, data)) = data.split_first() else { return };
+    let labels = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"];
+    let text = match labels.get(usize::from(form % 8)) {
+        Some(label) => {
+            let body = data_encoding::BASE64.encode(data);
+            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n").into_bytes()
+        }
+        None => data.to_vec(),
+    };
+    let _ = read_key(&text, None);
+    let encrypted = b"ENCRYPTED PRIVATE KEY";
+    // Opening one of these takes the time that the file asks for.
+    if !text.windows(encrypted.len()).any(|word| word == encrypted) {
+        let _ = read_key(&text, Some(&Secret::from("secret")));
+    }
+    for certificate in files::certificates(&text).flatten() {
+        let _ = parse_x509_certificate(&certificate);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

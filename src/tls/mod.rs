@@ -1,9 +1,9 @@
 //! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
 mod decrypt;
-mod describe;
+pub(crate) mod describe;
 mod files;
-mod identity;
+pub(crate) mod identity;
 #[cfg(test)]
 mod made;
 mod pem;
