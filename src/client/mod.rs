@@ -233,10 +233,10 @@ impl Client {
     }
 
     /// [`Connection::send_behind`].
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.send_behind(payload),
-            _ => None,
+            _ => false,
         }
     }
 

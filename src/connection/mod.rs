@@ -297,17 +297,17 @@ impl Connection {
     }
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
-    /// this thread.
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
+    /// this thread. `false`: it was not sent, and [`send`] does it or says why not.
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         if payload.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
-            return None;
+            return false;
         }
         let mut outbox = self.outbox.lock();
-        if outbox.is_idle() {
-            return None;
+        let joins = !outbox.is_idle() && outbox.takes(payload.len(), self.limits.send_queue_size);
+        if joins {
+            self.push_behind(outbox, payload);
         }
-        let admitted = outbox.admit(payload.len(), self.limits.send_queue_size);
-        Some(admitted.map(|()| self.push_behind(outbox, payload)))
+        joins
     }
 
     /// Lets a message join others that wait, or wait for others.

@@ -174,20 +174,29 @@ impl Outbox {
         }
     }
 
-    /// Makes room for a message of this length, or says why there is none. An empty queue takes any message.
+    /// Makes room for a message of this length if it may be accepted. An empty queue takes any message.
+    pub fn takes(&mut self, length: usize, capacity: usize) -> bool {
+        let room = self.bytes == 0 || self.bytes.saturating_add(length) <= capacity;
+        let takes = room && matches!(self.stage, Stage::Open);
+        if takes {
+            self.bytes += length;
+        }
+        takes
+    }
+
+    /// [`Outbox::takes`], or why not.
     pub fn admit(&mut self, length: usize, capacity: usize) -> Result<()> {
+        if self.takes(length, capacity) {
+            return Ok(());
+        }
         if !matches!(self.stage, Stage::Open) {
             return Err(Error::code(Code::NotConnected));
         }
-        if self.bytes > 0 && self.bytes.saturating_add(length) > capacity {
-            self.refused = true;
-            return Err(Error::call(
-                Code::QueueFull,
-                format!("{} bytes wait to be sent; the send queue holds {capacity}.", self.bytes),
-            ));
-        }
-        self.bytes += length;
-        Ok(())
+        self.refused = true;
+        Err(Error::call(
+            Code::QueueFull,
+            format!("{} bytes wait to be sent; the send queue holds {capacity}.", self.bytes),
+        ))
     }
 
     /// Nothing waits and nobody has been told to write.

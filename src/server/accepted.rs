@@ -62,8 +62,8 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Option<Result<()>> {
-        self.connection.get()?.send_behind(payload)
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+        self.connection.get().is_some_and(|connection| connection.send_behind(payload))
     }
 
     /// Closes the connection.

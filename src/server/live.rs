@@ -40,8 +40,8 @@ pub(crate) fn check_device() -> Result<()> {
 /// Sends on the connection that a handle names.
 pub(crate) fn send(handle: u64, payload: Payload<'_>) -> Result<()> {
     match CONNECTIONS.with(handle, |accepted| accepted.send_behind(payload))? {
-        Some(sent) => sent,
-        None => connection(handle)?.send(payload),
+        true => Ok(()),
+        false => connection(handle)?.send(payload),
     }
 }
 
