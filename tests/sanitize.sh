@@ -35,7 +35,7 @@ flags="-fsanitize=$sanitizer -O1"
 [ "$sanitizer" != address ] || flags="$flags -fsanitize=undefined -fno-sanitize-recover=undefined"
 cargo_flags="--locked;-Zbuild-std=std,panic_unwind;--target=$host;--target-dir=$build/cargo"
 rm -f "$build/CMakeCache.txt" # CMake mishandles a compiler that changes
-cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCARGO="$(dirname "$rustc")/cargo" \
+cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_COMPILE_WARNING_AS_ERROR=ON -DCARGO="$(dirname "$rustc")/cargo" \
   -DNSWS_CARGO_FLAGS="$cargo_flags" -DCARGO_TARGET_DIR="$build/cargo/$host" \
   -DCMAKE_C_COMPILER="clang-$llvm" -DCMAKE_CXX_COMPILER="clang++-$llvm" \
   -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \

@@ -136,7 +136,7 @@ napi_value Environment::settle_with(napi_value callback, napi_value exception) {
         // A reference to a primitive can't be had everywhere.
         napi_value holder = js::object(env_);
         js::set(env_, holder, "thrown", exception);
-        complete({strong(env_, callback), {}, strong(env_, holder)});
+        complete({strong(env_, callback), Outcome(), strong(env_, holder)});
         return js::undefined(env_);
     }
     napi_deferred deferred = nullptr;
