@@ -592,6 +592,7 @@ static void pings_are_answered_also_between_fragments(void) {
         last = ask_peer("get %s last_pong", r->token);
         if (last && strcmp(last, "9") == 0) break;
         free(last);
+        last = NULL;
     } while (comes_back(r, 1, "round", 5));
     CHECK_STR(last, "9");
     free(last);

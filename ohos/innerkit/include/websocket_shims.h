@@ -4,6 +4,7 @@
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_SHIMS_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_SHIMS_H
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -54,9 +55,7 @@ public:
     explicit SecureChar(const std::string &text)
         : SecureChar(reinterpret_cast<const uint8_t *>(text.data()), text.size()) {}
     SecureChar(const uint8_t *text, size_t length) : length_(length), data_(std::make_unique<char[]>(length + 1)) {
-        if (length > 0) {
-            std::memcpy(data_.get(), text, length);
-        }
+        std::copy_n(text, length, data_.get());
     }
     SecureChar(const SecureChar &other) : SecureChar(reinterpret_cast<const uint8_t *>(other.Data()), other.Length()) {}
     SecureChar &operator=(const SecureChar &other) {
