@@ -316,8 +316,12 @@ impl<E: Send> Mailbox<E> {
         }
     }
 
-    /// Whether the connection will be flushed when the batch that runs now is over.
+    /// Whether the connection will be flushed when the batch that runs now is over. What another thread sends
+    /// isn't held back: the batch's may be waiting for a processor.
     pub fn hold_back(&self, connection: &Arc<Connection>) -> bool {
+        if !in_callback() {
+            return false;
+        }
         match &mut *self.held_back.lock() {
             Some(connections) => {
                 connections.push(connection.clone());
