@@ -247,7 +247,7 @@ int WebSocketServer::Start(const ServerConfig &config) {
                 code = Permission(server);
                 code = code == NSWS_OK ? NSWS_ERR_PARAMETER : code;
             } else {
-                nsws_server_options options;
+                nsws_server_options options{};
                 nsws_server_options_init(&options, sizeof options);
                 options.server_ip = config.serverIP.c_str();
                 options.cert_path = config.serverCert.certPath.c_str();

@@ -58,7 +58,7 @@ uint32_t error_code(const nsws_error_event &event) {
 }
 
 nsws_connect_options connect_defaults() {
-    nsws_connect_options options;
+    nsws_connect_options options{};
     nsws_connect_options_init(&options, sizeof options);
     options.max_receive_size = kMaxReceive;
     return options;
