@@ -73,7 +73,7 @@
 #define NSWS_STATE_OPEN 2
 
 /**
- * nsws_client_get_state(): nsws_client_close() was called; `close` follows.
+ * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
  */
 #define NSWS_STATE_CLOSING 3
 
@@ -1458,20 +1458,24 @@ int32_t nsws_client_close(nsws_client client,
 /**
  * Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes.
  * For programs that answer many messages in a row outside the library's callbacks, inside of which this is
- * so by itself. Large messages don't wait, nor do small ones once they are many.
+ * so by itself.
+ *
+ * Each cork needs its uncork: without it a message may wait for ever. But corks don't add up: one uncork, on
+ * any thread, ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB or fill the
+ * send queue. nsws_client_close() and nsws_client_destroy() send what waits; the next connection isn't corked.
  *
  * @param client the client
- * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
 int32_t nsws_client_cork(nsws_client client);
 
 /**
- * Sends what has waited since nsws_client_cork(), on this thread if it can.
+ * Sends what has waited since nsws_client_cork(), on this thread if it can. Without a cork it does nothing.
  *
  * @param client the client
- * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -1500,8 +1504,9 @@ int32_t nsws_client_pause(nsws_client client);
 int32_t nsws_client_resume(nsws_client client);
 
 /**
- * Tells where a client stands, as its events have told so far: inside a listener of `open` it is open,
- * inside one of `close` or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+ * Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or
+ * closing, and from those of `close` or of a failed attempt's `error` on it is idle, unless it will connect
+ * again by itself.
  *
  * @param client the client
  * @param out receives one of `NSWS_STATE_*`
@@ -2157,17 +2162,18 @@ int32_t nsws_connection_close(nsws_connection connection,
  * Lets small messages wait for each other; as nsws_client_cork().
  *
  * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
 int32_t nsws_connection_cork(nsws_connection connection);
 
 /**
- * Sends what has waited since nsws_connection_cork(), on this thread if it can.
+ * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
+ * nsws_client_uncork().
  *
  * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */

@@ -268,14 +268,12 @@ impl Client {
 
     /// [`Connection::cork`] of the open connection.
     pub fn cork(&self) -> Result<()> {
-        self.open_connection()?.cork();
-        Ok(())
+        self.open_connection()?.cork()
     }
 
     /// [`Connection::uncork`] of the open connection.
     pub fn uncork(&self) -> Result<()> {
-        self.open_connection()?.uncork();
-        Ok(())
+        self.open_connection()?.uncork()
     }
 
     /// Stops the reading, also of connections to come.

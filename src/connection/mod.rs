@@ -267,7 +267,15 @@ impl Connection {
             dispatch::note_sent(payload.len());
         }
         let mut outbox = self.outbox.lock();
-        outbox.admit(payload.len(), self.limits.send_queue_size)?;
+        if let Err(error) = outbox.admit(payload.len(), self.limits.send_queue_size) {
+            let corked = outbox.corked;
+            drop(outbox);
+            // Who is refused waits for `drain`, so what is corked waits no longer.
+            if corked {
+                self.wake();
+            }
+            return Err(error);
+        }
         if !outbox.is_idle() || (outbox.corked && payload.len() <= SMALL) {
             self.push_behind(outbox, payload);
             return Ok(());
@@ -312,9 +320,10 @@ impl Connection {
 
     /// Lets a message join others that wait, or wait for others.
     fn push_behind(&self, mut outbox: MutexGuard<'_, Outbox>, payload: Payload<'_>) {
-        let before = outbox.bytes;
+        let length = payload.len();
         outbox.push(payload);
-        let worth_a_write = outbox.corked && before < CORKED && outbox.bytes >= CORKED;
+        let many = outbox.bytes >= CORKED && outbox.bytes - length < CORKED;
+        let worth_a_write = outbox.corked && (many || length > SMALL);
         drop(outbox);
         if worth_a_write {
             self.wake();
@@ -322,19 +331,24 @@ impl Connection {
     }
 
     /// From now on small messages wait for others.
-    pub(crate) fn cork(&self) {
-        self.outbox.lock().corked = true;
+    pub(crate) fn cork(&self) -> Result<()> {
+        let mut outbox = self.outbox.lock();
+        outbox.check_open()?;
+        outbox.corked = true;
+        Ok(())
     }
 
     /// Sends what has waited.
-    pub(crate) fn uncork(self: &Arc<Self>) {
+    pub(crate) fn uncork(self: &Arc<Self>) -> Result<()> {
         let waits = {
             let mut outbox = self.outbox.lock();
+            outbox.check_open()?;
             std::mem::take(&mut outbox.corked) && !outbox.is_idle()
         };
         if waits {
             self.flush_now();
         }
+        Ok(())
     }
 
     /// Starts to close: what was accepted goes first.

@@ -174,6 +174,14 @@ impl Outbox {
         }
     }
 
+    /// Whether anything can still be sent.
+    pub fn check_open(&self) -> Result<()> {
+        match self.stage {
+            Stage::Open => Ok(()),
+            _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
     /// Makes room for a message of this length if it may be accepted. An empty queue takes any message.
     pub fn takes(&mut self, length: usize, capacity: usize) -> bool {
         let room = self.bytes == 0 || self.bytes.saturating_add(length) <= capacity;
@@ -189,9 +197,7 @@ impl Outbox {
         if self.takes(length, capacity) {
             return Ok(());
         }
-        if !matches!(self.stage, Stage::Open) {
-            return Err(Error::code(Code::NotConnected));
-        }
+        self.check_open()?;
         self.refused = true;
         Err(Error::call(
             Code::QueueFull,
@@ -241,13 +247,9 @@ impl Outbox {
     }
 
     pub fn close(&mut self, closing: Stage) -> Result<()> {
-        match self.stage {
-            Stage::Open => {
-                self.stage = closing;
-                Ok(())
-            }
-            _ => Err(Error::code(Code::NotConnected)),
-        }
+        self.check_open()?;
+        self.stage = closing;
+        Ok(())
     }
 
     /// Books what was written. Whether a refused sender may be told that there is room.

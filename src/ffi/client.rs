@@ -167,10 +167,14 @@ pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reaso
 
 /// Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes.
 /// For programs that answer many messages in a row outside the library's callbacks, inside of which this is
-/// so by itself. Large messages don't wait, nor do small ones once they are many.
+/// so by itself.
+///
+/// Each cork needs its uncork: without it a message may wait for ever. But corks don't add up: one uncork, on
+/// any thread, ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB or fill the
+/// send queue. nsws_client_close() and nsws_client_destroy() send what waits; the next connection isn't corked.
 ///
 /// @param client the client
-/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -178,10 +182,10 @@ pub extern "C" fn nsws_client_cork(client: nsws_client) -> i32 {
     call(|| self::client(client)?.cork())
 }
 
-/// Sends what has waited since nsws_client_cork(), on this thread if it can.
+/// Sends what has waited since nsws_client_cork(), on this thread if it can. Without a cork it does nothing.
 ///
 /// @param client the client
-/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -225,11 +229,12 @@ pub const NSWS_STATE_IDLE: i32 = 0;
 pub const NSWS_STATE_CONNECTING: i32 = 1;
 /// nsws_client_get_state(): it can send.
 pub const NSWS_STATE_OPEN: i32 = 2;
-/// nsws_client_get_state(): nsws_client_close() was called; `close` follows.
+/// nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
 pub const NSWS_STATE_CLOSING: i32 = 3;
 
-/// Tells where a client stands, as its events have told so far: inside a listener of `open` it is open,
-/// inside one of `close` or of a failed attempt's `error` it is idle, unless it will connect again by itself.
+/// Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or
+/// closing, and from those of `close` or of a failed attempt's `error` on it is idle, unless it will connect
+/// again by itself.
 ///
 /// @param client the client
 /// @param out receives one of `NSWS_STATE_*`

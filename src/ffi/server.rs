@@ -357,7 +357,7 @@ pub unsafe extern "C" fn nsws_connection_close(
 /// Lets small messages wait for each other; as nsws_client_cork().
 ///
 /// @param connection the connection
-/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -365,10 +365,11 @@ pub extern "C" fn nsws_connection_cork(connection: nsws_connection) -> i32 {
     call(|| server::connection(connection.id)?.cork())
 }
 
-/// Sends what has waited since nsws_connection_cork(), on this thread if it can.
+/// Sends what has waited since nsws_connection_cork(), on this thread if it can; as
+/// nsws_client_uncork().
 ///
 /// @param connection the connection
-/// @return 0; `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_BAD_HANDLE`
+/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]

@@ -75,14 +75,12 @@ impl Accepted {
 
     /// [`Connection::cork`].
     pub fn cork(&self) -> Result<()> {
-        self.open_connection()?.cork();
-        Ok(())
+        self.open_connection()?.cork()
     }
 
     /// [`Connection::uncork`].
     pub fn uncork(&self) -> Result<()> {
-        self.open_connection()?.uncork();
-        Ok(())
+        self.open_connection()?.uncork()
     }
 
     /// Stops the reading.

@@ -46,6 +46,15 @@ static int32_t call_send_text(nsws_client c) { return nsws_client_send_text(c, "
 static int32_t call_send_binary(nsws_client c) { return nsws_client_send_binary(c, "x", 1); }
 static int32_t call_ping(nsws_client c) { return nsws_client_ping(c, "x", 1); }
 static int32_t call_close(nsws_client c) { return nsws_client_close(c, 1000, ""); }
+static int32_t call_cork(nsws_client c) { return nsws_client_cork(c); }
+static int32_t call_uncork(nsws_client c) { return nsws_client_uncork(c); }
+static int32_t call_pause(nsws_client c) { return nsws_client_pause(c); }
+static int32_t call_resume(nsws_client c) { return nsws_client_resume(c); }
+static int32_t call_get_state(nsws_client c) {
+    int32_t state = 7, code = nsws_client_get_state(c, &state);
+    CHECK_INT(state, 7);
+    return code;
+}
 static int32_t call_on_header_receive(nsws_client c) {
     return nsws_client_on_header_receive(c, some_header_receive, NULL, count_free);
 }
@@ -82,6 +91,11 @@ static const struct {
     { "send_binary", call_send_binary },
     { "ping", call_ping },
     { "close", call_close },
+    { "cork", call_cork },
+    { "uncork", call_uncork },
+    { "pause", call_pause },
+    { "resume", call_resume },
+    { "get_state", call_get_state },
     { "on_header_receive", call_on_header_receive },
     { "on_open", call_on_open },
     { "on_message", call_on_message },
@@ -196,6 +210,7 @@ static void null_never_crashes(void) {
     CHECK_CODE(nsws_client_ping(client, NULL, 0), NSWS_ERR_NOT_CONNECTED);
     CHECK_CODE(nsws_client_close(client, 1000, NULL), NSWS_ERR_NOT_CONNECTED);
     CHECK_CODE(nsws_client_get_stats(client, NULL, sizeof stats), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_client_get_state(client, NULL), NSWS_ERR_PARAMETER);
 
     frees = 0;
     CHECK_CODE(nsws_client_on_header_receive(client, NULL, NULL, count_free), NSWS_ERR_PARAMETER);

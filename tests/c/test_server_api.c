@@ -102,6 +102,10 @@ enum { SERVER_CALLS = sizeof server_calls / sizeof server_calls[0] };
 static int32_t call_send_text(nsws_connection c) { return nsws_connection_send_text(c, "x", 1); }
 static int32_t call_send_binary(nsws_connection c) { return nsws_connection_send_binary(c, "x", 1); }
 static int32_t call_close(nsws_connection c) { return nsws_connection_close(c, 1000, ""); }
+static int32_t call_cork(nsws_connection c) { return nsws_connection_cork(c); }
+static int32_t call_uncork(nsws_connection c) { return nsws_connection_uncork(c); }
+static int32_t call_pause(nsws_connection c) { return nsws_connection_pause(c); }
+static int32_t call_resume(nsws_connection c) { return nsws_connection_resume(c); }
 static int32_t call_get_info(nsws_connection c) {
     nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7 };
     int32_t code = nsws_connection_get_info(c, &info, sizeof info);
@@ -116,6 +120,10 @@ static const struct {
     { "send_text", call_send_text },
     { "send_binary", call_send_binary },
     { "close", call_close },
+    { "cork", call_cork },
+    { "uncork", call_uncork },
+    { "pause", call_pause },
+    { "resume", call_resume },
     { "get_info", call_get_info },
 };
 enum { CONNECTION_CALLS = sizeof connection_calls / sizeof connection_calls[0] };
