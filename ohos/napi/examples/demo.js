@@ -1,6 +1,6 @@
-// A server in JavaScript, and who talks to it: a client in JavaScript, and the C program examples/c/chat.
+// Shows the module: a server in JavaScript with a client in JavaScript and one in C, and a client in JavaScript of a server in C.
 //
-//     node demo.js CHAT
+//     node demo.js FOLDER_OF_THE_C_EXAMPLES
 
 'use strict';
 
@@ -8,7 +8,7 @@ const { spawn } = require('node:child_process');
 const net = require('node:net');
 const path = require('node:path');
 
-const chat = process.argv[2];
+const examples = process.argv[2];
 
 function freePort() {
   return new Promise((resolve) => {
@@ -19,44 +19,72 @@ function freePort() {
   });
 }
 
-// Runs a program; each line that it prints is shown behind its name. `input` is what it is told.
-function run(name, command, values, input = '') {
+// Runs a program, and shows each line that it prints behind its name.
+function run(name, command, ...values) {
   const child = spawn(command, values, { stdio: ['pipe', 'pipe', 'inherit'] });
   child.text = '';
-  child.stdout.on('data', (data) => {
+  let shown = 0;
+  child.stdout.setEncoding('utf8').on('data', (data) => {
     child.text += data;
-    for (const line of String(data).split('\n').filter(Boolean)) console.log(`${name.padEnd(10)} ${line}`);
-  });
-  child.says = (text) => new Promise((resolve, reject) => {
-    const look = () => child.text.includes(text) && resolve();
-    child.stdout.on('data', look);
-    child.on('exit', (code) => reject(new Error(`${name} ended with ${code} before it said "${text}"`)));
-    look();
+    const whole = child.text.lastIndexOf('\n') + 1;
+    for (const line of child.text.slice(shown, whole).split('\n').filter(Boolean)) console.log(`  ${name.padEnd(10)} ${line}`);
+    shown = Math.max(shown, whole);
   });
   child.ended = new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${name} ended with ${code}`))));
+    child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${name} ended with ${code}.`))));
   });
-  child.stdin.write(input);
+  // What it has said, as soon as that matches.
+  child.says = (pattern) => new Promise((resolve, reject) => {
+    const look = () => pattern.test(child.text) && resolve(child.text.match(pattern));
+    child.stdout.on('data', look);
+    child.ended.then(() => reject(new Error(`${name} never said ${pattern}.`)), reject);
+    look();
+  });
   return child;
 }
 
-const js = (name, program, ...values) => run(name, process.execPath, [path.join(__dirname, program), ...values.map(String)]);
+const js = (name, program, ...values) => run(name, process.execPath, path.join(__dirname, program), ...values.map(String));
+const c = (name, program, ...values) => run(name, path.join(examples, program), ...values);
 
-(async () => {
+async function serverInJavaScript() {
   const port = await freePort();
   const url = `ws://127.0.0.1:${port}/`;
+  console.log('\nA server in JavaScript, and a client in JavaScript');
   const server = js('JS server', 'server.js', port);
-  await server.says('listening');
-  await js('JS client', 'client.js', url, 'hello from JavaScript').ended;
-  const c = run('C client', chat, [url], 'hello from C\n');
-  await c.says('you said: hello from C');
-  c.stdin.end();
-  await c.ended;
+  await server.says(/^listening$/m);
+  const client = js('JS client', 'client.js', url, 'hello from JavaScript');
+  await client.ended;
+  await client.says(/^message: you said: hello from JavaScript$/m);
+
+  console.log('\nA client in C of the same server');
+  const chat = c('C client', 'chat', url);
+  chat.stdin.write('hello from C\n');
+  await chat.says(/: you said: hello from C$/m);
+  chat.stdin.end();
+  await chat.ended;
+
+  console.log('\nA client stops the server');
   await js('JS client', 'client.js', url, 'stop').ended;
   await server.ended;
-  console.log('A client and a server in JavaScript have talked to each other and to a C program.');
-})().catch((error) => {
-  console.error(error.message);
-  process.exit(1);
-});
+}
+
+async function serverInC() {
+  console.log('\nA server in C, which takes words only, and a client in JavaScript, which sends bytes at last');
+  const server = c('C server', 'tv_server', '--ip', '127.0.0.1');
+  const [, url] = await server.says(/^\((ws:.*)\)$/m);
+  const client = js('JS client', 'client.js', `${url}?name=JavaScript`, 'hello from JavaScript');
+  await client.ended;
+  await client.says(/^message: JavaScript: hello from JavaScript$/m);
+  await client.says(/^close: 1003 /m);
+  server.stdin.end();
+  await server.ended;
+}
+
+serverInJavaScript()
+  .then(serverInC)
+  .then(() => console.log('\nAll as expected.'))
+  .catch((error) => {
+    console.error(`Not as expected: ${error.message}`);
+    process.exit(1);
+  });
