@@ -160,10 +160,10 @@ void FillProxy(const ConnectContext &context, std::string &host, std::string &ex
     }
 }
 
-// Nothing instead of what is empty.
+// Nothing instead of what is empty: a SecureChar that was never given anything has no byte at its Data(), not even a NUL.
 const char *TextOf(const Secure::SecureChar &secret)
 {
-    return secret.Data() == nullptr || *secret.Data() == '\0' ? nullptr : secret.Data();
+    return secret.Length() == 0 ? nullptr : secret.Data();
 }
 
 bool IsBareScheme(std::string url)

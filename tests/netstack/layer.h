@@ -71,6 +71,7 @@ namespace Secure {
 class SecureChar {
 public:
     const char *Data() const;
+    size_t Length() const;
 };
 } // namespace Secure
 
