@@ -163,4 +163,5 @@ async def main(program, browser_program):
                 await tv.end()
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,11 +1,13 @@
-// A server that greets its clients, answers what they say, and tells everyone who comes and goes.
+// A server that greets its clients, answers what they say, and tells everyone who comes and goes. examples/web/index.html is
+// one of the clients that it can have.
 //
-//     node server.js [PORT]
+//     node server.js [PORT [CERTIFICATE KEY]]
 
 'use strict';
 
 const { webSocket } = require('..');
 
+const [port = '8080', certPath = '', keyPath = ''] = process.argv.slice(2);
 const server = webSocket.createWebSocketServer();
 
 // A client may be gone, or going, by the time it is answered.
@@ -35,7 +37,10 @@ server.on('error', (error) => console.error(`error: ${error.message}`));
 
 server.start({
   serverIP: '127.0.0.1',
-  serverPort: Number(process.argv[2] || 8080),
+  serverPort: Number(port),
+  serverCert: { certPath, keyPath },
+  // Of the sub-protocols that a client offers this one is taken; who offers none is welcome too.
+  protocol: 'chat',
   maxConcurrentClientsNumber: 10,
   maxConnectionsForOneClient: 10,
 }).then(() => console.log('listening'), (error) => console.error(`not started: ${error.code} ${error.message}`));
