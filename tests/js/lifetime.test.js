@@ -2,7 +2,7 @@
 
 'use strict';
 
-const { describe, it } = require('node:test');
+const { after, describe, it } = require('node:test');
 const { spawn } = require('node:child_process');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
@@ -12,9 +12,19 @@ const {
 
 const programs = path.join(__dirname, 'programs');
 
+// What a test that fails leaves open would keep the process.
+const servers = [];
+after(() => {
+  for (const server of servers) {
+    for (const socket of server.clients) socket.terminate();
+    server.close();
+  }
+});
+
 // A server of Node's ws that counts its connections.
 async function countingServer() {
   const server = new WsServer({ host: '127.0.0.1', port: 0 });
+  servers.push(server);
   server.codes = [];
   server.on('connection', (socket) => {
     socket.on('error', () => {});
@@ -141,6 +151,7 @@ describe('a JavaScript thread that is busy', () => {
     const SIZE = 16384;
     const gate = new Int32Array(new SharedArrayBuffer(4));
     const server = new WsServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+    servers.push(server);
     let written = 0;
     let lastWrite = Date.now();
     server.on('connection', async (socket) => {
@@ -169,6 +180,55 @@ describe('a JavaScript thread that is busy', () => {
     assert.deepEqual(said[1], { received: COUNT, inOrder: true });
     await ended;
     server.close();
+  });
+  it('as a server: its clients wait, nothing is lost, and no other environment is delayed', async () => {
+    const COUNT = 20000;
+    const SIZE = 16384;
+    const FEW = 5;
+    const gate = new Int32Array(new SharedArrayBuffer(4));
+    const worker = new Worker(path.join(programs, 'slow_server.js'), { workerData: { count: COUNT + FEW, gate } });
+    const said = [];
+    worker.on('message', (message) => said.push(message));
+    const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
+    await until(() => said.length === 1, 'the port');
+    const [flood, few] = [await wsClient(`ws://127.0.0.1:${said[0]}/`), await wsClient(`ws://127.0.0.1:${said[0]}/`)];
+    const numbered = (number, size) => {
+      const message = Buffer.alloc(size);
+      message.writeUInt32LE(number);
+      return message;
+    };
+    let written = 0;
+    const flooded = (async () => {
+      for (; written < COUNT; written++) await new Promise((resolve) => flood.send(numbered(written, SIZE), resolve));
+    })();
+    await until(() => said[1] === 'busy', 'the server to be busy');
+    for (let i = 0; i < FEW; i++) few.send(numbered(i, 4));
+
+    // This thread talks to a server of its own until, for many answers, no more was taken of the flood.
+    const { client, events } = await openClient();
+    let answers = 0;
+    for (let without = 0; without < 300; without++) {
+      const before = written;
+      await client.send('are you there?');
+      await events.wait('message', ++answers);
+      if (written !== before) without = 0;
+      assert(written < COUNT, 'everything was read');
+    }
+    assert(written * SIZE < 64 << 20, `${written * SIZE} bytes were taken of the flood`);
+    // So does a Worker that only begins now.
+    const other = new Worker(path.join(programs, 'echo_worker.js'), { workerData: { url: echoUrl } });
+    assert.equal(await guarded(new Promise((resolve, reject) => other.on('message', resolve).on('error', reject)), 'another Worker'), 'echo');
+    await other.terminate();
+    assert.equal(said.length, 2);
+
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await flooded;
+    await until(() => said.length === 3, 'all messages');
+    assert.deepEqual(said[2], { received: [COUNT, FEW], inOrder: true });
+    await ended;
+    await client.close();
+    await events.wait('close');
   });
 });
 
