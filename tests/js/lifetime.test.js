@@ -12,19 +12,25 @@ const {
 
 const programs = path.join(__dirname, 'programs');
 
-// What a test that fails leaves open would keep the process.
-const servers = [];
-after(() => {
-  for (const server of servers) {
-    for (const socket of server.clients) socket.terminate();
-    server.close();
-  }
-});
+// Ends what a test that fails leaves open, which would keep the process.
+const enders = [];
+after(() => enders.forEach((end) => end()));
+
+function startWorker(name, workerData) {
+  const worker = new Worker(path.join(programs, name), { workerData });
+  enders.push(() => worker.terminate());
+  return worker;
+}
+
+function endServer(server) {
+  for (const socket of server.clients) socket.terminate();
+  server.close();
+}
 
 // A server of Node's ws that counts its connections.
 async function countingServer() {
   const server = new WsServer({ host: '127.0.0.1', port: 0 });
-  servers.push(server);
+  enders.push(() => endServer(server));
   server.codes = [];
   server.on('connection', (socket) => {
     socket.on('error', () => {});
@@ -151,7 +157,7 @@ describe('a JavaScript thread that is busy', () => {
     const SIZE = 16384;
     const gate = new Int32Array(new SharedArrayBuffer(4));
     const server = new WsServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
-    servers.push(server);
+    enders.push(() => endServer(server));
     let written = 0;
     let lastWrite = Date.now();
     server.on('connection', async (socket) => {
@@ -164,9 +170,7 @@ describe('a JavaScript thread that is busy', () => {
       }
     });
     await new Promise((resolve) => server.on('listening', resolve));
-    const worker = new Worker(path.join(programs, 'slow_worker.js'), {
-      workerData: { url: `ws://127.0.0.1:${server.address().port}/`, count: COUNT, gate },
-    });
+    const worker = startWorker('slow_worker.js', { url: `ws://127.0.0.1:${server.address().port}/`, count: COUNT, gate });
     const said = [];
     worker.on('message', (message) => said.push(message));
     const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
@@ -186,12 +190,13 @@ describe('a JavaScript thread that is busy', () => {
     const SIZE = 16384;
     const FEW = 5;
     const gate = new Int32Array(new SharedArrayBuffer(4));
-    const worker = new Worker(path.join(programs, 'slow_server.js'), { workerData: { count: COUNT + FEW, gate } });
+    const worker = startWorker('slow_server.js', { count: COUNT + FEW, gate });
     const said = [];
     worker.on('message', (message) => said.push(message));
     const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
     await until(() => said.length === 1, 'the port');
     const [flood, few] = [await wsClient(`ws://127.0.0.1:${said[0]}/`), await wsClient(`ws://127.0.0.1:${said[0]}/`)];
+    enders.push(() => flood.terminate(), () => few.terminate());
     const numbered = (number, size) => {
       const message = Buffer.alloc(size);
       message.writeUInt32LE(number);
@@ -206,6 +211,7 @@ describe('a JavaScript thread that is busy', () => {
 
     // This thread talks to a server of its own until, for many answers, no more was taken of the flood.
     const { client, events } = await openClient();
+    enders.push(() => client.close().catch(() => {}));
     let answers = 0;
     for (let without = 0; without < 300; without++) {
       const before = written;
@@ -216,7 +222,7 @@ describe('a JavaScript thread that is busy', () => {
     }
     assert(written * SIZE < 64 << 20, `${written * SIZE} bytes were taken of the flood`);
     // So does a Worker that only begins now.
-    const other = new Worker(path.join(programs, 'echo_worker.js'), { workerData: { url: echoUrl } });
+    const other = startWorker('echo_worker.js', { url: echoUrl });
     assert.equal(await guarded(new Promise((resolve, reject) => other.on('message', resolve).on('error', reject)), 'another Worker'), 'echo');
     await other.terminate();
     assert.equal(said.length, 2);
@@ -234,7 +240,7 @@ describe('a JavaScript thread that is busy', () => {
 
 describe('Workers', () => {
   it('each has its own environment', async () => {
-    const workers = Array.from({ length: 3 }, () => new Worker(path.join(programs, 'echo_worker.js'), { workerData: { url: echoUrl } }));
+    const workers = Array.from({ length: 3 }, () => startWorker('echo_worker.js', { url: echoUrl }));
     const results = await Promise.all(workers.map((worker) => guarded(new Promise((resolve, reject) => {
       worker.on('message', resolve);
       worker.on('error', reject);
@@ -244,7 +250,7 @@ describe('Workers', () => {
   });
   it('they are torn down in the middle of traffic, again and again', async () => {
     for (let i = 0; i < 10; i++) {
-      const worker = new Worker(path.join(programs, 'traffic_worker.js'), { workerData: { url: echoUrl } });
+      const worker = startWorker('traffic_worker.js', { url: echoUrl });
       await guarded(new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject)), 'traffic');
       await guarded(worker.terminate(), 'the end of a Worker');
     }
@@ -261,7 +267,7 @@ describe('Workers', () => {
     assert.match(output, /worker echo\n.*main echo/s);
   });
   it('a Worker that exits by itself with open sockets', async () => {
-    const worker = new Worker(path.join(programs, 'exiting_worker.js'), { workerData: { url: echoUrl } });
+    const worker = startWorker('exiting_worker.js', { url: echoUrl });
     const status = await guarded(new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject)), 'its end');
     assert.equal(status, 7);
   });
