@@ -197,7 +197,7 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
         context->SetErrorCode(WEBSOCKET_CONNECT_FAILED);
         return false;
     }
-    nsws_connect_options options;
+    nsws_connect_options options{};
     nsws_connect_options_init(&options, sizeof options);
     std::vector<nsws_header> headers;
     for (const auto &[name, value] : context->header) {

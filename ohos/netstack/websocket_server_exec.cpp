@@ -148,7 +148,7 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
     if (self == nullptr) {
         return false;
     }
-    nsws_server_options options;
+    nsws_server_options options{};
     nsws_server_options_init(&options, sizeof options);
     options.server_ip = context->serverIp_.c_str();
     options.server_port = context->serverPort_;

@@ -38,7 +38,7 @@ class ConnectOptions {
     Outcome read_proxy(napi_env env, napi_value value);
     void read_reconnect(napi_env env, napi_value value);
 
-    nsws_connect_options options_;
+    nsws_connect_options options_{};
     std::vector<nsws_header> headers_;
     Texts texts_;
 };
@@ -60,6 +60,6 @@ class ServerOptions {
     Outcome start(nsws_server server);
 
   private:
-    nsws_server_options options_;
+    nsws_server_options options_{};
     Texts texts_;
 };
