@@ -4,8 +4,8 @@
 
 const { after, afterEach, before, describe, it } = require('node:test');
 const {
-  CLIENT_EVENTS, assert, callbackErrorOf, callbackIsTrue, certificates, closeClient, echoUrl, errorOf, isTrue, newClient, nodeUrl,
-  openClient, platform, until, webSocket,
+  CLIENT_EVENTS, assert, callbackErrorOf, callbackIsTrue, called, certificates, closeClient, echoUrl, errorOf, guarded, isTrue,
+  newClient, nodeUrl, openClient, platform, until, webSocket,
 } = require('./support');
 
 const PARAMETER = 401;
@@ -731,14 +731,49 @@ describe('beyond the reference', () => {
   });
 });
 
-describe('without the permission to use the network', () => {
-  const states = {
-    new: async () => fresh(),
-    connecting: async () => { const made = fresh(); await made.client.connect(echoUrl); return made; },
-    open: () => opened(),
-    closing: async () => { const made = await opened(); await made.client.close(); return made; },
-    closed: async () => { const made = await opened(); await closeClient(made); return made; },
+const states = {
+  new: async () => fresh(),
+  connecting: async () => { const made = fresh(); await made.client.connect(echoUrl); return made; },
+  open: () => opened(),
+  closing: async () => { const made = await opened(); await made.client.close(); return made; },
+  closed: async () => { const made = await opened(); await closeClient(made); return made; },
+};
+
+// Calls are made in one turn, so that the state is the same for all; wrong arguments first, which change nothing.
+describe('every argument, in every state', () => {
+  const wrong = [undefined, null, 5, true, {}, [], Symbol('x'), 5n, new Int8Array(2)];
+  const calls = {
+    connect: { wrong: wrong.map((value) => [value]), right: [echoUrl] },
+    send: { wrong: wrong.map((value) => [value]), right: ['x'] },
+    // Without a callback, null and undefined are no options.
+    close: { wrong: [5, true, Symbol('x'), 5n, 'text'].map((value) => [value]), right: [] },
   };
+  const expected = {
+    new: { connect: true, send: -1, close: 2302999 },
+    connecting: { connect: 2302003, send: -1, close: true },
+    open: { connect: 2302003, send: true, close: true },
+    closing: { connect: 2302003, send: -1, close: 2302999 },
+    closed: { connect: true, send: -1, close: 2302999 },
+  };
+  const codeOf = (promise) => guarded(promise, 'an answer').catch((error) => error.code);
+  for (const [state, arrange] of Object.entries(states)) {
+    for (const [method, { wrong, right }] of Object.entries(calls)) {
+      it(`${method} when ${state}, as a Promise`, async () => {
+        const { client } = await arrange();
+        const answers = [...wrong, right].map((values) => codeOf(client[method](...values)));
+        assert.deepEqual(await Promise.all(answers), [...wrong.map(() => PARAMETER), expected[state][method]]);
+      });
+      it(`${method} when ${state}, with a callback`, async () => {
+        const { client } = await arrange();
+        const answers = [...wrong, right].map((values) => called((callback) => client[method](...values, callback)));
+        const codes = (await Promise.all(answers)).map(([error, value]) => (error ? error.code : value));
+        assert.deepEqual(codes, [...wrong.map(() => PARAMETER), expected[state][method]]);
+      });
+    }
+  }
+});
+
+describe('without the permission to use the network', () => {
   for (const [state, arrange] of Object.entries(states)) {
     const denied = async () => {
       const made = await arrange();

@@ -374,6 +374,50 @@ describe('stop', () => {
   });
 });
 
+// Calls are made in one turn, so that the state is the same for all; wrong arguments first, which change nothing.
+describe('every argument, in every state', () => {
+  const values = [undefined, null, 5, true, [], 'text', Symbol('x'), 5n];
+  const nobody = { clientIP: '127.0.0.1', clientPort: 5 };
+  const states = {
+    new: () => fresh(),
+    listening: () => started(),
+    connected: () => connected(),
+    stopped: async () => { const made = await connected(); await stopServer(made); return made; },
+  };
+  const expected = {
+    new: { start: true, send: 2302006, close: 2302006, stop: 2302999 },
+    listening: { start: 2302003, send: 2302006, close: 2302006, stop: true },
+    connected: { start: 2302003, send: true, close: true, stop: true },
+    stopped: { start: true, send: 2302006, close: 2302006, stop: 2302999 },
+  };
+  for (const [state, arrange] of Object.entries(states)) {
+    it(`when ${state}`, async () => {
+      const { server, connection = nobody } = await arrange();
+      const serverPort = await freePort();
+      const startsWrong = values.filter((value) => !Array.isArray(value)).map((value) => server.start(value));
+      const wrong = [
+        ...startsWrong,
+        ...values.map((value) => server.send('x', value)),
+        ...values.filter((value) => value !== 'text').map((value) => server.send(value, connection)),
+        ...values.map((value) => server.close(value)),
+        ...[5, true, 'text', Symbol('x'), 5n].map((value) => server.close(connection, value)),
+      ];
+      // Where it doesn't listen, before it is started.
+      const stopped = expected[state].stop === true ? undefined : server.stop();
+      const right = {
+        start: server.start({ serverIP: '127.0.0.1', serverPort }),
+        send: server.send('x', connection),
+        close: server.close(connection),
+        stop: stopped || server.stop(),
+      };
+      for (const promise of wrong) assert.equal((await errorOf(promise)).code, PARAMETER);
+      const answers = {};
+      for (const [name, promise] of Object.entries(right)) answers[name] = await promise.catch((error) => error.code);
+      assert.deepEqual(answers, expected[state]);
+    });
+  }
+});
+
 describe('without the permission to use the network: 201, whatever the state', () => {
   for (const state of ['new', 'listening', 'connected', 'stopped']) {
     const arrange = async () => {
