@@ -282,7 +282,7 @@ static void each_state_is_told_and_takes_corks_when_open(void) {
 
     nsws_connect_options options = defaults();
     options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
-    if (!OPENS(r, raw_url(r, "/never-close"), &options)) return;
+    if (!OPENS(r, raw_url(r, "/close-late"), &options)) return;
     say(r, "hello");
     WAIT_COUNTER(&look.looked, 6);
     CHECK_STR(order(r), "close error header_receive open message data_end");
@@ -292,6 +292,7 @@ static void each_state_is_told_and_takes_corks_when_open(void) {
     WAIT_PEER(r->token, "close_frames", 1);
     CHECK_STATE(r->client, NSWS_STATE_CLOSING);
     destroy_client(r);
+    release_peer(r->token);
 }
 
 static void a_client_that_connects_again_is_connecting(void) {
