@@ -2,7 +2,8 @@
 //
 //     NSWS_JS_MODULE=.../websocket.node NODE_PATH=build/js/node_modules node benches/js/run.js [ROUNDS]
 //
-// The two take turns, so that what else the machine does is spread over both; a figure is the median of the rounds.
+// The two take turns, so that what else the machine does is spread over both; a figure is the median of the rounds. Round
+// trips are measured on one core.
 
 'use strict';
 
@@ -24,8 +25,10 @@ function freePort() {
 }
 
 // Starts a side; its first line of output.
-function start(...values) {
-  const child = spawn(process.execPath, [side, ...values.map(String)], { stdio: ['ignore', 'pipe', 'ignore'] });
+function start(sameCore, ...values) {
+  const pinned = sameCore ? ['taskset', '-c', '0'] : [];
+  const [command, ...rest] = [...pinned, process.execPath, side, ...values.map(String)];
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.line = new Promise((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`${values.join(' ')} ended with ${code}`)));
@@ -37,10 +40,10 @@ function start(...values) {
   return child;
 }
 
-async function startServer(kind) {
+async function startServer(sameCore, kind) {
   for (;;) {
     const port = await freePort();
-    const server = start(kind, 'server', port);
+    const server = start(sameCore, kind, 'server', port);
     try {
       await server.line;
       return [server, port];
@@ -51,8 +54,9 @@ async function startServer(kind) {
 }
 
 async function measure(server, client, name) {
-  const [echo, port] = await startServer(server);
-  const figure = Number(await start(client, 'client', port, name).line);
+  const { sameCore } = CASES[name];
+  const [echo, port] = await startServer(sameCore, server);
+  const figure = Number(await start(sameCore, client, 'client', port, name).line);
   echo.removeAllListeners('exit');
   echo.kill();
   return figure;
