@@ -10,9 +10,9 @@ use cbc::cipher::{BlockCipherDecrypt, BlockModeDecrypt, KeyInit, KeyIvInit};
 use cbc::Decryptor;
 use md5::{Digest, Md5};
 use ring::pbkdf2;
-use x509_parser::asn1_rs::oid;
 use zeroize::Zeroizing;
 
+use super::der::Der;
 use crate::error::Code;
 use crate::secret::Secret;
 
@@ -25,6 +25,21 @@ const MOST_ROUNDS: u32 = 10_000_000;
 const MOST_SCRYPT_MEMORY: u64 = 64 << 20;
 /// N * r * p, which is what scrypt's time grows with: a second or two.
 const MOST_SCRYPT_WORK: u64 = 1 << 22;
+
+/// The algorithms' names, as DER has them (RFC 8018 A and B, RFC 7914 7, RFC 3565 4.1).
+mod oid {
+    pub const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 13];
+    pub const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 12];
+    pub const SCRYPT: &[u8] = &[0x2b, 6, 1, 4, 1, 0xda, 0x47, 4, 11];
+    pub const HMAC_SHA1: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 7];
+    pub const HMAC_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 9];
+    pub const HMAC_SHA384: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 10];
+    pub const HMAC_SHA512: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 11];
+    pub const AES_128_CBC: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 2];
+    pub const AES_192_CBC: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 22];
+    pub const AES_256_CBC: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, 42];
+    pub const DES_EDE3_CBC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 3, 7];
+}
 
 /// An encrypted key and all that opens it but the password.
 pub struct Locked {
@@ -88,21 +103,21 @@ impl Locked {
     /// An `EncryptedPrivateKeyInfo` (RFC 5958 3).
     pub fn pkcs8(der: &[u8]) -> Result<Locked, Problem> {
         let (scheme, mut parameters, data) = Self::parts(der).ok_or_else(damaged)?;
-        if scheme != oid!(raw 1.2.840.113549.1.5.13) {
+        if scheme != oid::PBES2 {
             return Err(unreadable("its encryption is older than PBES2"));
         }
         let (function, how) = parameters.algorithm().ok_or_else(damaged)?;
         let (cipher, mut iv) = parameters.algorithm().ok_or_else(damaged)?;
         let cipher = match cipher {
-            name if name == oid!(raw 2.16.840.1.101.3.4.1.2) => Cipher::Aes128,
-            name if name == oid!(raw 2.16.840.1.101.3.4.1.22) => Cipher::Aes192,
-            name if name == oid!(raw 2.16.840.1.101.3.4.1.42) => Cipher::Aes256,
-            name if name == oid!(raw 1.2.840.113549.3.7) => Cipher::TripleDes,
+            oid::AES_128_CBC => Cipher::Aes128,
+            oid::AES_192_CBC => Cipher::Aes192,
+            oid::AES_256_CBC => Cipher::Aes256,
+            oid::DES_EDE3_CBC => Cipher::TripleDes,
             _ => return Err(unreadable("its cipher is not AES or 3DES in CBC mode")),
         };
         let derivation = match function {
-            name if name == oid!(raw 1.2.840.113549.1.5.12) => Derivation::pbkdf2(how)?,
-            name if name == oid!(raw 1.3.6.1.4.1.11591.4.11) => Derivation::scrypt(how)?,
+            oid::PBKDF2 => Derivation::pbkdf2(how)?,
+            oid::SCRYPT => Derivation::scrypt(how)?,
             _ => return Err(unreadable("its key derivation is not PBKDF2 or scrypt")),
         };
         let iv = iv.bytes().ok_or_else(damaged)?.to_vec();
@@ -160,10 +175,10 @@ impl Derivation {
         let _ = parameters.number();
         let prf = match parameters.algorithm() {
             None => pbkdf2::PBKDF2_HMAC_SHA1,
-            Some((name, _)) if name == oid!(raw 1.2.840.113549.2.7) => pbkdf2::PBKDF2_HMAC_SHA1,
-            Some((name, _)) if name == oid!(raw 1.2.840.113549.2.9) => pbkdf2::PBKDF2_HMAC_SHA256,
-            Some((name, _)) if name == oid!(raw 1.2.840.113549.2.10) => pbkdf2::PBKDF2_HMAC_SHA384,
-            Some((name, _)) if name == oid!(raw 1.2.840.113549.2.11) => pbkdf2::PBKDF2_HMAC_SHA512,
+            Some((oid::HMAC_SHA1, _)) => pbkdf2::PBKDF2_HMAC_SHA1,
+            Some((oid::HMAC_SHA256, _)) => pbkdf2::PBKDF2_HMAC_SHA256,
+            Some((oid::HMAC_SHA384, _)) => pbkdf2::PBKDF2_HMAC_SHA384,
+            Some((oid::HMAC_SHA512, _)) => pbkdf2::PBKDF2_HMAC_SHA512,
             Some(_) => return Err(unreadable("its PBKDF2 is not with SHA-1, SHA-256, SHA-384 or SHA-512")),
         };
         match u32::try_from(rounds).ok().filter(|rounds| *rounds <= MOST_ROUNDS).map(NonZeroU32::new) {
@@ -230,50 +245,6 @@ fn unreadable(why: impl std::fmt::Display) -> Problem {
          openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW"
     );
     (Code::KeyForm, what)
-}
-
-/// A reader of DER, as far as encrypted keys need it.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    /// The content of the next element, if that has this tag.
-    fn take(&mut self, tag: u8) -> Option<&'a [u8]> {
-        let ([found, first], rest) = self.0.split_first_chunk()?;
-        if *found != tag {
-            return None;
-        }
-        let (length, rest) = match *first {
-            short @ 0..=0x7f => (usize::from(short), rest),
-            long @ 0x81..=0x84 => {
-                let (length, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-                (length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-            }
-            _ => return None,
-        };
-        let (content, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some(content)
-    }
-
-    fn sequence(&mut self) -> Option<Der<'a>> {
-        self.take(0x30).map(Der)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        self.take(0x04)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let bytes = self.take(0x02)?;
-        let known = !bytes.is_empty() && bytes.len() <= 8 && bytes.first()? & 0x80 == 0;
-        known.then(|| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-    }
-
-    /// The name of an algorithm, and its parameters.
-    fn algorithm(&mut self) -> Option<(&'a [u8], Der<'a>)> {
-        let mut identifier = self.sequence()?;
-        Some((identifier.take(0x06)?, identifier))
-    }
 }
 
 #[cfg(test)]

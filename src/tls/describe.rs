@@ -6,11 +6,8 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::GeneralName;
-use x509_parser::parse_x509_certificate;
-use x509_parser::public_key::PublicKey;
 
+use super::x509::{AltName, Certificate, Name};
 use crate::error::{Code, Error, Phase};
 
 /// Why a certificate was refused.
@@ -43,15 +40,15 @@ impl From<Rejection> for TlsError {
 
 /// What is wrong with `leaf`, in words.
 pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Rejection {
-    let parsed = parse_x509_certificate(leaf).ok().map(|(_, certificate)| certificate);
-    let of = |date: fn(&X509Certificate<'_>) -> String| parsed.as_ref().map(date).unwrap_or_default();
+    let parsed = Certificate::parse(leaf);
+    let of = |what: fn(&Certificate<'_>) -> String| parsed.as_ref().map(what).unwrap_or_default();
     let (detail, sentence) = match cause {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            let date = of(|certificate| certificate.validity().not_after.to_string());
+            let date = of(|certificate| certificate.not_after.to_string());
             (Code::CertExpired, format!("its certificate expired on {date}"))
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            let date = of(|certificate| certificate.validity().not_before.to_string());
+            let date = of(|certificate| certificate.not_before.to_string());
             (Code::CertNotYetValid, format!("its certificate is not valid before {date}"))
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
@@ -60,13 +57,13 @@ pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &Serv
         }
         CertificateError::UnknownIssuer => {
             let sentence = match &parsed {
-                Some(certificate) if certificate.subject() == certificate.issuer() => {
+                Some(certificate) if certificate.subject == certificate.issuer => {
                     "its certificate is self-signed and not in ca_path".to_owned()
                 }
                 Some(certificate) => {
                     format!(
                         "its certificate was issued by {}, which is not trusted",
-                        shown(certificate.issuer())
+                        shown(&certificate.issuer)
                     )
                 }
                 None => "its certificate's issuer is not trusted".to_owned(),
@@ -86,10 +83,8 @@ pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &Serv
 /// Why a server could not show that it has its certificate's key.
 pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
     const FEWEST_BITS: usize = 2048;
-    let parsed = parse_x509_certificate(leaf);
-    match parsed.as_ref().map(|(_, certificate)| certificate.public_key().parsed()) {
-        Ok(Ok(PublicKey::RSA(key))) if key.key_size() < FEWEST_BITS => {
-            let bits = key.key_size();
+    match Certificate::parse(leaf).and_then(|certificate| certificate.rsa_bits()) {
+        Some(bits) if bits < FEWEST_BITS => {
             let sentence =
                 format!("its certificate has an RSA key of {bits} bits, at least {FEWEST_BITS} are needed");
             Rejection::new(Code::CertInvalid, sentence).into()
@@ -100,32 +95,28 @@ pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
 
 /// Whether a certificate is valid now.
 pub fn check_dates(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), CertificateError> {
-    let (_, certificate) = parse_x509_certificate(leaf).map_err(|_| CertificateError::BadEncoding)?;
+    let certificate = Certificate::parse(leaf).ok_or(CertificateError::BadEncoding)?;
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let validity = certificate.validity();
-    if now > validity.not_after.timestamp() {
+    if now > certificate.not_after.unix() {
         return Err(CertificateError::Expired);
     }
-    if now < validity.not_before.timestamp() {
+    if now < certificate.not_before.unix() {
         return Err(CertificateError::NotValidYet);
     }
     Ok(())
 }
 
 /// The names that a certificate is for.
-fn names(certificate: &X509Certificate<'_>) -> String {
+fn names(certificate: &Certificate<'_>) -> String {
     const MOST: usize = 10;
-    let Ok(Some(extension)) = certificate.subject_alternative_name() else {
+    let Some(listed) = certificate.alt_names() else {
         return "no name (it has no subjectAltName)".to_owned();
     };
-    let mut names: Vec<String> = extension
-        .value
-        .general_names
+    let mut names: Vec<String> = listed
         .iter()
-        .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(clean(name)),
-            GeneralName::IPAddress(bytes) => ip_address(bytes),
-            _ => None,
+        .map(|name| match name {
+            AltName::Dns(name) => clean(&String::from_utf8_lossy(name)),
+            AltName::Ip(address) => address.to_string(),
         })
         .collect();
     if names.len() > MOST {
@@ -135,15 +126,7 @@ fn names(certificate: &X509Certificate<'_>) -> String {
     names.join(", ")
 }
 
-fn ip_address(bytes: &[u8]) -> Option<String> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(|bytes| std::net::Ipv4Addr::from(bytes).to_string()),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-        _ => None,
-    }
-}
-
-fn shown(name: &x509_parser::x509::X509Name<'_>) -> String {
+fn shown(name: &Name<'_>) -> String {
     format!("\"{}\"", clean(&name.to_string()))
 }
 

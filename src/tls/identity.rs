@@ -10,9 +10,9 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use rustls_pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer,
 };
-use x509_parser::parse_x509_certificate;
 
 use super::decrypt::{Locked, Problem};
+use super::x509::Certificate;
 use super::{files, pem};
 use crate::error::{Code, Error, Phase, Result};
 use crate::secret::Secret;
@@ -46,7 +46,7 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     if chain.is_empty() {
         return Err("holds no PEM certificate".into());
     }
-    match chain.iter().all(|certificate| parse_x509_certificate(certificate).is_ok()) {
+    match chain.iter().all(|certificate| Certificate::parse(certificate).is_some()) {
         true => Ok(chain),
         false => Err("holds a certificate that can't be read".into()),
     }
@@ -94,8 +94,8 @@ fn read_key(text: &[u8], password: Option<&Secret>) -> Result<Arc<dyn SigningKey
 
 /// Whether the key is the one that the first certificate is for.
 fn belong_together(chain: &[CertificateDer<'_>], key: &dyn SigningKey) -> bool {
-    let Some(Ok((_, leaf))) = chain.first().map(|leaf| parse_x509_certificate(leaf)) else { return false };
-    key.public_key().is_some_and(|public| public.as_ref() == leaf.public_key().raw)
+    let Some(leaf) = chain.first().and_then(|leaf| Certificate::parse(leaf)) else { return false };
+    key.public_key().is_some_and(|public| public.as_ref() == leaf.public_key)
 }
 
 /// Any key file is read or refused. The first byte chooses: a text, or DER for a block with one of the labels.
@@ -117,7 +117,7 @@ pub fn fuzz(data: &[u8]) {
         let _ = read_key(&text, Some(&Secret::from("secret")));
     }
     for certificate in files::certificates(&text).flatten() {
-        let _ = parse_x509_certificate(&certificate);
+        let _ = Certificate::parse(&certificate);
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
 mod decrypt;
+mod der;
 pub(crate) mod describe;
 mod files;
 pub(crate) mod identity;
@@ -12,6 +13,7 @@ mod roots;
 #[cfg(feature = "server")]
 mod server;
 mod verify;
+mod x509;
 
 use std::path::PathBuf;
 use std::sync::Arc;

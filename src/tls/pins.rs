@@ -9,9 +9,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
 use rustls::{DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use x509_parser::parse_x509_certificate;
 
 use super::describe::{self, Rejection};
+use super::x509::Certificate;
 use crate::error::{Code, Error, Result};
 
 /// The SHA-256 of a SubjectPublicKeyInfo.
@@ -33,8 +33,11 @@ impl PublicKeyPin {
     }
 
     fn of(certificate: &CertificateDer<'_>) -> Option<PublicKeyPin> {
-        let (_, certificate) = parse_x509_certificate(certificate).ok()?;
-        digest(&SHA256, certificate.public_key().raw).as_ref().try_into().ok().map(PublicKeyPin)
+        digest(&SHA256, Certificate::parse(certificate)?.public_key)
+            .as_ref()
+            .try_into()
+            .ok()
+            .map(PublicKeyPin)
     }
 }
 
