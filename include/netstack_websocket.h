@@ -1867,7 +1867,8 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
 int32_t nsws_shutdown(uint32_t timeout_ms);
 
 /**
- * Sets who receives the log. Without one, nothing is logged. No secret or payload is ever logged.
+ * Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
+ * with the tag "netstack_websocket". No secret or payload is ever logged.
  *
  * @param max_level the most that is wanted, one of `NSWS_LOG_*`
  * @param fn the receiver; NULL: none

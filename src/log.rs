@@ -35,18 +35,34 @@ impl Level {
 /// Receives the lines; on any thread, several at once.
 pub type Sink = Box<dyn Fn(Level, &str) + Send + Sync>;
 
+struct Current {
+    sink: Option<Arc<Sink>>,
+    /// The program has said who receives the log, if anybody.
+    chosen: bool,
+}
+
 static WANTED: AtomicI32 = AtomicI32::new(Level::Off as i32);
-static SINK: Mutex<Option<Arc<Sink>>> = Mutex::new(None);
+static CURRENT: Mutex<Current> = Mutex::new(Current { sink: None, chosen: false });
 
 /// Replaces the sink.
 pub fn set_sink(level: Level, sink: Option<Sink>) {
     let wanted = if sink.is_some() { level } else { Level::Off };
     // The old sink's `free_fn` may log, so it is dropped outside the lock.
     let _old = {
-        let mut current = SINK.lock();
+        let mut current = CURRENT.lock();
+        current.chosen = true;
         WANTED.store(wanted as i32, Ordering::Relaxed);
-        std::mem::replace(&mut *current, sink.map(Arc::new))
+        std::mem::replace(&mut current.sink, sink.map(Arc::new))
     };
+}
+
+/// The sink of a program that hasn't set one.
+pub fn set_default_sink(level: Level, sink: Sink) {
+    let mut current = CURRENT.lock();
+    if !current.chosen {
+        WANTED.store(level as i32, Ordering::Relaxed);
+        current.sink = Some(Arc::new(sink));
+    }
 }
 
 /// Logs a line that is made only if somebody wants it. It must not hold a secret or a payload.
@@ -54,7 +70,7 @@ pub fn log(level: Level, line: impl FnOnce() -> String) {
     if level as i32 > WANTED.load(Ordering::Relaxed) {
         return;
     }
-    let sink = SINK.lock().clone();
+    let sink = CURRENT.lock().sink.clone();
     if let Some(sink) = sink {
         let _inside = enter_callback();
         sink(level, &line());

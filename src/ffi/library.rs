@@ -148,7 +148,8 @@ pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
 pub type nsws_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
-/// Sets who receives the log. Without one, nothing is logged. No secret or payload is ever logged.
+/// Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
+/// with the tag "netstack_websocket". No secret or payload is ever logged.
 ///
 /// @param max_level the most that is wanted, one of `NSWS_LOG_*`
 /// @param fn the receiver; NULL: none

@@ -9,6 +9,8 @@ mod codes;
 mod event;
 mod fork;
 mod handle;
+#[cfg(target_env = "ohos")]
+mod hilog;
 mod library;
 mod listener;
 mod options;
@@ -49,6 +51,13 @@ fn call(body: impl FnOnce() -> Result<()>) -> i32 {
             code
         }
     }
+}
+
+/// What every object needs before it is created.
+fn prepare() {
+    fork::remember_process();
+    #[cfg(target_env = "ohos")]
+    hilog::use_by_default();
 }
 
 /// Writes an output, which comes last and only on success.
