@@ -755,16 +755,26 @@ HARNESS void *no_work(void *data) {
     return data;
 }
 
-__attribute__((constructor)) HARNESS void start_the_sanitizer_s_thread(void) {
+HARNESS void start_the_sanitizer_s_thread(void) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, no_work, NULL) == 0) pthread_join(thread, NULL);
 }
 #else
 enum { SANITIZER_THREADS = 0 };
+
+HARNESS void start_the_sanitizer_s_thread(void) {}
 #endif
 
+/* An emulator has threads of its own: those that are there before any of the program's. */
+static int emulator_threads;
+
+__attribute__((constructor)) HARNESS void count_what_is_not_the_program_s(void) {
+    emulator_threads = count_entries("/proc/self/task") - 1;
+    start_the_sanitizer_s_thread();
+}
+
 HARNESS int count_threads(void) {
-    return count_entries("/proc/self/task") - SANITIZER_THREADS;
+    return count_entries("/proc/self/task") - SANITIZER_THREADS - emulator_threads;
 }
 
 /* The descriptor that reads the folder counts as well, each time. */
@@ -789,6 +799,20 @@ HARNESS int reaches(const char *file, int line, const char *what, int (*count)(v
 
 /* Waits until a count of the process is no higher than it was. */
 #define REACHES(count, most) reaches(__FILE__, __LINE__, #count, count, most)
+
+/* A command that runs a program of this kind: the emulator's words from NSWS_TEST_EMULATOR, if any, then the program and
+ * its argument, then NULL. */
+HARNESS void command_line(char *words[32], const char *program, const char *argument) {
+    static char emulator[1024];
+    const char *value = getenv("NSWS_TEST_EMULATOR");
+    size_t count = 0;
+    snprintf(emulator, sizeof emulator, "%s", value ? value : "");
+    for (char *word, *rest = emulator; (word = strsep(&rest, " ")) != NULL && count < 29;)
+        if (*word) words[count++] = word;
+    words[count++] = (char *)program;
+    words[count++] = (char *)argument;
+    words[count] = NULL;
+}
 
 /* The program. */
 

@@ -648,7 +648,8 @@ static char *child_says(const char *url, char *const variables[]) {
         if (!strcasestr(*variable, "proxy=")) environment[count++] = *variable;
     while (*variables) environment[count++] = *variables++;
     environment[count] = NULL;
-    char *arguments[] = { (char *)program, (char *)url, NULL };
+    char *arguments[32];
+    command_line(arguments, program, url);
     int ends[2];
     if (pipe(ends) != 0) abort();
     posix_spawn_file_actions_t actions;
@@ -657,7 +658,7 @@ static char *child_says(const char *url, char *const variables[]) {
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
     pid_t child;
-    CHECK_INT(posix_spawn(&child, program, &actions, NULL, arguments, environment), 0);
+    CHECK_INT(posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environment), 0);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     static char said[1000];
