@@ -1,12 +1,18 @@
-//! Gives the shared library its SONAME.
+//! Tells the linker what the shared library is called, and what OpenHarmony wants besides.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let env = std::env::var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
-    // On OpenHarmony app packages hold lib*.so only, so the name carries no version there.
     match (os.as_str(), env.as_str()) {
-        ("linux", "ohos") => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libnetstack_websocket.so"),
+        ("linux", "ohos") => {
+            // App packages hold lib*.so only, so the name carries no version there.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libnetstack_websocket.so");
+            // Its clang aligns for pages of 4 KiB, which a kernel with 16 KiB pages refuses.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,-z,max-page-size=16384");
+            // Functions that are alike become one.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,--icf=all");
+        }
         ("linux", _) => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libnetstack_websocket.so.0"),
         _ => {}
     }

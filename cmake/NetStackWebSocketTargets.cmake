@@ -1,9 +1,15 @@
 # The imported targets: the library's two for the build tree and for the installed package, the surfaces' for the latter.
 
-set(NSWS_SONAME libnetstack_websocket.so.0)
-
-# What the static library needs of the system; tests/native_libraries.sh compares it with rustc's list.
-set(NSWS_NATIVE_LIBRARIES gcc_s util rt pthread m dl c)
+# NSWS_NATIVE_LIBRARIES: what the static library needs of the system; tests/native_libraries.sh compares it with
+# rustc's list.
+if(OHOS)
+  # App packages hold lib*.so only.
+  set(NSWS_SONAME libnetstack_websocket.so)
+  set(NSWS_NATIVE_LIBRARIES unwind c)
+else()
+  set(NSWS_SONAME libnetstack_websocket.so.0)
+  set(NSWS_NATIVE_LIBRARIES gcc_s util rt pthread m dl c)
+endif()
 
 # Defines NetStackWebSocket::shared and NetStackWebSocket::static.
 function(nsws_import shared_library static_library include_dir)
