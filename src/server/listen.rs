@@ -60,6 +60,8 @@ enum Listener {
 
 #[derive(Default)]
 struct Handshakes {
+    /// The server has stopped: a client that was accepted just then is let go.
+    are_over: bool,
     /// In the order of their arrival, and so of their numbers.
     under_way: VecDeque<Handshake>,
     count: u64,
@@ -102,7 +104,9 @@ impl Listening {
     /// Closes the socket; when this returns, the port is free. Handshakes under way are cut.
     pub fn close(&self) {
         drop(self.socket.lock().take());
-        for handshake in self.handshakes.lock().under_way.drain(..) {
+        let mut handshakes = self.handshakes.lock();
+        handshakes.are_over = true;
+        for handshake in handshakes.under_way.drain(..) {
             handshake.task.abort();
         }
     }
@@ -130,6 +134,9 @@ impl Listening {
         }
         let oldest = {
             let mut handshakes = self.handshakes.lock();
+            if handshakes.are_over {
+                return;
+            }
             let oldest = handshakes.make_room(peer.ip);
             handshakes.count += 1;
             let number = handshakes.count;
