@@ -2,6 +2,8 @@
 
 use std::io;
 
+use data_encoding::BASE64;
+use ring::digest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Reads heads, and keeps what comes behind the last one.
@@ -66,6 +68,14 @@ impl HeadReader {
     pub fn into_rest(self) -> Vec<u8> {
         self.received
     }
+}
+
+/// What answers a `Sec-WebSocket-Key` (RFC 6455 4.2.2).
+pub(crate) fn accept_key(key: &[u8]) -> String {
+    let mut hash = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key);
+    hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64.encode(hash.finish().as_ref())
 }
 
 /// The values of a header, in order.
@@ -184,6 +194,11 @@ pub fn fuzz(data: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_key_of_the_rfc_has_its_answer() {
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 
     #[test]
     fn the_end_of_a_head_is_found_wherever_the_pieces_are_cut() {

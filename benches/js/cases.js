@@ -3,10 +3,11 @@
 'use strict';
 
 const CASES = {
-  // Or the figure would say where the system happens to put two processes that wait for each other.
-  'round trip, 32 B text': { data: 'x'.repeat(32), window: 1, count: 5000, unit: 'µs', sameCore: true },
-  'pipelined, 128 B text': { data: 'x'.repeat(128), window: 1000, count: 100000, unit: 'µs' },
-  'pipelined, 1 MiB binary': { data: new ArrayBuffer(1 << 20), window: 4, count: 200, unit: 'µs' },
+  // Told where to run: else the figure would say where the system happens to put two processes that wait for each other.
+  'round trip, a core each': { data: 'x'.repeat(32), window: 1, count: 5000, cores: { server: 0, client: 1 } },
+  'round trip, on one core': { data: 'x'.repeat(32), window: 1, count: 5000, cores: { server: 0, client: 0 } },
+  'pipelined, 128 B text': { data: 'x'.repeat(128), window: 1000, count: 100000 },
+  'pipelined, 1 MiB binary': { data: new ArrayBuffer(1 << 20), window: 4, count: 200 },
 };
 
 // For one message at a time, the median of the round trips; else the time for each message. In microseconds. The first tenth warms up.

@@ -3,7 +3,7 @@
 //     NSWS_JS_MODULE=.../websocket.node NODE_PATH=build/js/node_modules node benches/js/run.js [ROUNDS]
 //
 // The two take turns, so that what else the machine does is spread over both; a figure is the median of the rounds. Round
-// trips are measured on one core.
+// trips are of 32 B of text.
 
 'use strict';
 
@@ -25,13 +25,14 @@ function freePort() {
 }
 
 // Starts a side; its first line of output.
-function start(sameCore, ...values) {
-  const pinned = sameCore ? ['taskset', '-c', '0'] : [];
-  const [command, ...rest] = [...pinned, process.execPath, side, ...values.map(String)];
+function start(kind, role, port, name) {
+  const { cores } = CASES[name];
+  const pinned = cores ? ['taskset', '-c', String(cores[role])] : [];
+  const [command, ...rest] = [...pinned, process.execPath, side, kind, role, String(port), name];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.line = new Promise((resolve, reject) => {
-    child.on('exit', (code) => reject(new Error(`${values.join(' ')} ended with ${code}`)));
+    child.on('exit', (code) => reject(new Error(`${kind} ${role} ended with ${code}`)));
     child.stdout.on('data', (data) => {
       text += data;
       if (text.includes('\n')) resolve(text.trim());
@@ -40,10 +41,10 @@ function start(sameCore, ...values) {
   return child;
 }
 
-async function startServer(sameCore, kind) {
+async function startServer(kind, name) {
   for (;;) {
     const port = await freePort();
-    const server = start(sameCore, kind, 'server', port);
+    const server = start(kind, 'server', port, name);
     try {
       await server.line;
       return [server, port];
@@ -54,9 +55,8 @@ async function startServer(sameCore, kind) {
 }
 
 async function measure(server, client, name) {
-  const { sameCore } = CASES[name];
-  const [echo, port] = await startServer(sameCore, server);
-  const figure = Number(await start(sameCore, client, 'client', port, name).line);
+  const [echo, port] = await startServer(server, name);
+  const figure = Number(await start(client, 'client', port, name).line);
   echo.removeAllListeners('exit');
   echo.kill();
   return figure;

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::io::ErrorKind;
 
+use data_encoding::BASE64;
+use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::AsyncWriteExt;
-use tungstenite::handshake::client::generate_key;
-use tungstenite::handshake::derive_accept_key;
 
 use crate::connection::Transport;
 use crate::error::{Code, Error, Phase, Result};
-use crate::http::{has_token, owned, status_line, values, HeadReader, NoHead};
+use crate::http::{accept_key, has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;
 use crate::tls::late_alert;
 use crate::url::Target;
@@ -36,10 +36,18 @@ pub(super) struct Answer {
     pub early: Vec<u8>,
 }
 
+/// A `Sec-WebSocket-Key`: 16 random bytes.
+fn new_key() -> Result<String> {
+    let mut bytes = [0; 16];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| Error::call(Code::Internal, "The system gives no random numbers."))?;
+    Ok(BASE64.encode(&bytes))
+}
+
 impl Request {
     /// `peer` is the server as errors call it.
     pub fn new(target: &Target, options: &ConnectOptions, peer: &str) -> Result<Request> {
-        let key = generate_key();
+        let key = new_key()?;
         let protocols: Vec<String> = options.protocols()?.into_iter().map(str::to_owned).collect();
         let given = |name: &str| {
             let header = options.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
@@ -71,7 +79,7 @@ impl Request {
             }
         }
         head.push_str("\r\n");
-        Ok(Request { head, accept: derive_accept_key(key.as_bytes()), protocols, peer: peer.to_owned() })
+        Ok(Request { head, accept: accept_key(key.as_bytes()), protocols, peer: peer.to_owned() })
     }
 
     /// Sends the request and reads the answer.

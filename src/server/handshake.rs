@@ -1,9 +1,8 @@
 //! The server's opening handshake (RFC 6455 4.2): a request becomes an upgrade, or gets a proper HTTP answer.
 
 use data_encoding::BASE64;
-use tungstenite::handshake::derive_accept_key;
 
-use crate::http::{has_token, owned, values, NoHead};
+use crate::http::{accept_key, has_token, owned, values, NoHead};
 
 /// The largest request that is read.
 pub(super) const LARGEST_HEAD: usize = 32 << 10;
@@ -176,7 +175,7 @@ impl Request {
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {}\r\n{protocol}\r\n",
-            derive_accept_key(&self.key),
+            accept_key(&self.key),
         )
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustls::server::ParsedCertificate;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -89,9 +90,7 @@ pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
     for certificate in certificates(&text) {
         match certificate {
-            Ok(certificate) if webpki::EndEntityCert::try_from(&certificate).is_ok() => {
-                usable.push(certificate)
-            }
+            Ok(certificate) if ParsedCertificate::try_from(&certificate).is_ok() => usable.push(certificate),
             Ok(_) => problem = "holds no certificate that can be read".into(),
             Err(broken) => problem = broken,
         }

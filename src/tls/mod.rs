@@ -154,11 +154,11 @@ fn make(options: &TlsOptions) -> Result<Made> {
         Trust::Anybody => Arc::new(verify::AcceptAny::new(&provider)),
         Trust::CaFile(path) => {
             let own = files::ca_certificates(path)?;
-            Arc::new(verify::Verifier::new(store_of(own.iter().cloned()), own, provider.clone())?)
+            Arc::new(verify::Verifier::new(store_of(own.iter().cloned()), own, provider.clone()))
         }
         Trust::System(_) => {
             let roots = store_of(roots::read(&cas)?);
-            Arc::new(verify::Verifier::new(roots, Vec::new(), provider.clone())?)
+            Arc::new(verify::Verifier::new(roots, Vec::new(), provider.clone()))
         }
     };
     if !options.pins.is_empty() {

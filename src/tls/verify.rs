@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
-use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
+use rustls::server::ParsedCertificate;
+use rustls::{DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::describe;
-use crate::error::{Code, Error, Phase, Result};
 
 /// Verifies chain and host name, and trusts a server whose own certificate is among those configured.
 #[derive(Debug)]
 pub struct Verifier {
-    /// `None` when no configured certificate can issue others.
-    chain: Option<Arc<WebPkiServerVerifier>>,
+    roots: RootCertStore,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 }
@@ -25,30 +24,27 @@ impl Verifier {
         roots: RootCertStore,
         own: Vec<CertificateDer<'static>>,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Self> {
-        let chain = match roots.is_empty() {
-            true => None,
-            false => {
-                let builder = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
-                Some(builder.build().map_err(|error| {
-                    Error::event(
-                        Phase::Tls,
-                        Code::CaFile,
-                        format!("the CA certificates are unusable: {error}."),
-                    )
-                })?)
-            }
-        };
-        Ok(Verifier { chain, own, provider })
+    ) -> Self {
+        Verifier { roots, own, provider }
+    }
+
+    /// A certificate that a root has signed, through others or not.
+    fn verify_chain(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), TlsError> {
+        let certificate = ParsedCertificate::try_from(leaf)?;
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)?;
+        verify_server_name(&certificate, name)
     }
 
     /// A certificate that is trusted as it is: its name and dates must still be right.
     fn verify_own(leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), TlsError> {
-        let bad = |_| TlsError::InvalidCertificate(CertificateError::BadEncoding);
-        let certificate = webpki::EndEntityCert::try_from(leaf).map_err(bad)?;
-        if certificate.verify_is_valid_for_subject_name(name).is_err() {
-            return Err(CertificateError::NotValidForName.into());
-        }
+        verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
         describe::check_dates(leaf, now).map_err(TlsError::InvalidCertificate)
     }
 }
@@ -59,18 +55,15 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
-        ocsp: &[u8],
+        _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let result = match &self.chain {
-            _ if self.own.iter().any(|own| own == leaf) => {
-                Self::verify_own(leaf, name, now).map(|()| ServerCertVerified::assertion())
-            }
-            Some(chain) => chain.verify_server_cert(leaf, intermediates, name, ocsp, now),
-            None => Err(CertificateError::UnknownIssuer.into()),
+        let result = match self.own.iter().any(|own| own == leaf) {
+            true => Self::verify_own(leaf, name, now),
+            false => self.verify_chain(leaf, intermediates, name, now),
         };
         // The sentence needs the certificate, which nobody has any more when the handshake's error is told.
-        result.map_err(|error| match error {
+        result.map(|()| ServerCertVerified::assertion()).map_err(|error| match error {
             TlsError::InvalidCertificate(cause) => describe::rejection(cause, leaf, name).into(),
             error => error,
         })
