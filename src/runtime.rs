@@ -3,19 +3,18 @@
 //! a callback takes long. So a callback costs no hop between threads, and one that blocks delays only its own
 //! handle.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::{poll_fn, Future};
-use std::panic::AssertUnwindSafe;
-use std::pin::{pin, Pin};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{AbortHandle, Abortable, FutureExt};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::task::AbortHandle;
 
 use crate::dispatch::{enter_callback, in_callback};
 use crate::error::{Code, Error, Result};
@@ -67,14 +66,10 @@ pub(crate) trait Strand: Send + Sync {
     fn lost_lead(&self);
 }
 
-/// A connection from its first step to its last, or a socket that listens.
-type Session = Abortable<Pin<Box<dyn Future<Output = ()> + Send>>>;
-
 /// The library's threads and what they share.
 pub struct Runtime {
+    tokio: tokio::runtime::Handle,
     ready: Mutex<Ready>,
-    /// Locked by whoever leads, while waiting for events.
-    sessions: Mutex<Sessions>,
     pool: Mutex<Pool>,
     /// Wakes a parked thread.
     parked: Condvar,
@@ -86,48 +81,18 @@ pub struct Runtime {
     session_ended: Condvar,
     closing: AtomicBool,
     config: Config,
-    session_count: Mutex<usize>,
+    sessions: Mutex<HashMap<u64, Option<AbortHandle>>>,
     lookup_places: Arc<tokio::sync::Semaphore>,
     lookups: Arc<Lookups>,
     /// The TLS configurations of this runtime's clients.
     pub(crate) tls: crate::tls::Cache,
 }
 
-/// Handles that have events, sessions that begin, and the leader who waits for them.
+/// Handles that have events, and the leader who waits for them.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
-    started: Vec<Session>,
     leader: Option<Waker>,
-}
-
-impl Ready {
-    fn wake_leader(&self) {
-        if let Some(leader) = &self.leader {
-            leader.wake_by_ref();
-        }
-    }
-}
-
-/// The sessions, which the leader polls itself: as tasks of tokio's they would run too, but their events would
-/// wait for another look at the I/O.
-#[derive(Default)]
-struct Sessions {
-    running: FuturesUnordered<Session>,
-    /// A batch has run since the last look at the I/O. Who is always busy doesn't keep the others waiting.
-    io_is_due: bool,
-}
-
-impl Sessions {
-    fn poll(&mut self, ready: &Mutex<Ready>, cx: &mut Context<'_>) {
-        loop {
-            self.running.extend(std::mem::take(&mut ready.lock().started));
-            while let Poll::Ready(Some(_)) = self.running.poll_next_unpin(cx) {}
-            if ready.lock().started.is_empty() {
-                break;
-            }
-        }
-    }
 }
 
 #[derive(Default)]
@@ -144,6 +109,7 @@ struct Pool {
     careful_until: Option<Instant>,
     watchdog_asleep: bool,
     threads: Vec<JoinHandle<()>>,
+    session_count: u64,
 }
 
 /// The lookups, questions to the platform and readings of files that run.
@@ -301,8 +267,8 @@ impl Runtime {
             .build()
             .map_err(no_resources)?;
         let runtime = Arc::new(Runtime {
+            tokio: engine.handle().clone(),
             ready: Mutex::default(),
-            sessions: Mutex::default(),
             pool: Mutex::default(),
             parked: Condvar::new(),
             watchdog: Condvar::new(),
@@ -310,7 +276,7 @@ impl Runtime {
             session_ended: Condvar::new(),
             closing: AtomicBool::new(false),
             config,
-            session_count: Mutex::default(),
+            sessions: Mutex::default(),
             lookup_places: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
             lookups: Arc::default(),
             tls: crate::tls::Cache::default(),
@@ -339,24 +305,29 @@ impl Runtime {
 
     /// Runs a session until it ends or the runtime does.
     pub(crate) fn spawn(self: &Arc<Self>, session: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
-        struct Counted(Arc<Runtime>);
-        impl Drop for Counted {
+        struct Registered(Arc<Runtime>, u64);
+        impl Drop for Registered {
             fn drop(&mut self) {
-                *self.0.session_count.lock() -= 1;
+                self.0.sessions.lock().remove(&self.1);
                 self.0.session_ended.notify_all();
             }
         }
-        *self.session_count.lock() += 1;
-        let counted = Counted(self.clone());
-        let (abort, registration) = AbortHandle::new_pair();
-        let session = Box::pin(caught(session).map(|_| drop(counted)));
-        let mut ready = self.ready.lock();
-        if self.closing.load(Ordering::Acquire) {
-            drop(ready);
-            return abort;
+        let number = {
+            let mut pool = self.pool.lock();
+            pool.session_count += 1;
+            pool.session_count
+        };
+        self.sessions.lock().insert(number, None);
+        let registered = Registered(self.clone(), number);
+        let task = self.tokio.spawn(async move {
+            let _registered = registered;
+            session.await;
+        });
+        let abort = task.abort_handle();
+        // If it has ended already, it is gone from the list.
+        if let Some(place) = self.sessions.lock().get_mut(&number) {
+            *place = Some(abort.clone());
         }
-        ready.started.push(Abortable::new(session, registration));
-        ready.wake_leader();
         abort
     }
 
@@ -409,7 +380,9 @@ impl Runtime {
             return;
         }
         ready.strands.push_back(strand);
-        ready.wake_leader();
+        if let Some(leader) = &ready.leader {
+            leader.wake_by_ref();
+        }
     }
 
     /// Leads until the lead is lost or the runtime ends.
@@ -434,7 +407,7 @@ impl Runtime {
                 }
                 Begin::NoThread => {
                     self.ready.lock().strands.push_front(strand);
-                    self.wait_for_a_thread(engine);
+                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
                 }
             }
         }
@@ -448,40 +421,20 @@ impl Runtime {
         if let Some(strand) = self.ready.lock().strands.pop_front() {
             return Some(strand);
         }
-        let mut sessions = self.sessions.lock();
-        engine.block_on(poll_fn(|cx| {
-            sessions.poll(&self.ready, cx);
+        engine.block_on(poll_fn(|context| {
             let mut ready = self.ready.lock();
             if self.closing.load(Ordering::Acquire) {
                 return Poll::Ready(None);
             }
-            let waits = !ready.strands.is_empty();
-            sessions.io_is_due = waits && !sessions.io_is_due;
-            if sessions.io_is_due {
-                return Poll::Ready(ready.strands.pop_front());
-            }
-            if waits {
-                cx.waker().wake_by_ref();
+            if let Some(strand) = ready.strands.pop_front() {
+                return Poll::Ready(Some(strand));
             }
             match &mut ready.leader {
-                Some(leader) => leader.clone_from(cx.waker()),
-                leader => *leader = Some(cx.waker().clone()),
+                Some(leader) => leader.clone_from(context.waker()),
+                leader => *leader = Some(context.waker().clone()),
             }
             Poll::Pending
         }))?
-    }
-
-    /// Drives I/O, and runs no callbacks, until it may be worth to try again.
-    fn wait_for_a_thread(&self, engine: &Engine) {
-        let mut sessions = self.sessions.lock();
-        engine.block_on(async {
-            let mut pause = pin!(tokio::time::sleep(NO_THREAD_PAUSE));
-            poll_fn(|cx| {
-                sessions.poll(&self.ready, cx);
-                pause.as_mut().poll(cx)
-            })
-            .await
-        });
     }
 
     /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.
@@ -608,25 +561,34 @@ impl Runtime {
         drop(self.pool.lock());
         self.parked.notify_all();
         self.watchdog.notify_all();
-        self.ready.lock().wake_leader();
+        if let Some(leader) = &self.ready.lock().leader {
+            leader.wake_by_ref();
+        }
     }
 
     /// Lets the sessions end, stops the threads, and cuts the sessions that are left.
     fn end(&self, engine: Arc<Engine>, deadline: Instant) {
         {
-            let mut count = self.session_count.lock();
-            while *count > 0 {
-                if self.session_ended.wait_until(&mut count, deadline).timed_out() {
+            let mut sessions = self.sessions.lock();
+            while !sessions.is_empty() {
+                if self.session_ended.wait_until(&mut sessions, deadline).timed_out() {
                     break;
                 }
             }
         }
         self.stop_threads();
         self.join(deadline.max(Instant::now() + LAST_MOMENT));
-        // Nobody leads any more. Dropped outside the lock; they and the runtime would keep each other.
-        let never_run = std::mem::take(&mut *self.ready.lock());
-        drop(never_run);
-        self.sessions.lock().running.clear();
+        // Dropped outside the lock; they and the runtime would keep each other.
+        let _never_run = std::mem::take(&mut *self.ready.lock());
+        for session in self.sessions.lock().values().flatten() {
+            session.abort();
+        }
+        // Nobody leads any more, so this thread drives the cut sessions to their end.
+        engine.block_on(async {
+            while !self.sessions.lock().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        });
         // A thread in a callback keeps the engine; else it ends here, with its lookups if they end in time.
         if let Some(runtime) = Arc::into_inner(engine).and_then(|mut engine| engine.0.take()) {
             runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
@@ -670,8 +632,13 @@ impl Runtime {
 }
 
 /// A future's output, or `None` if it panicked.
-pub(crate) fn caught<F: Future>(future: F) -> impl Future<Output = Option<F::Output>> {
-    AssertUnwindSafe(future).catch_unwind().map(Result::ok)
+pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 /// How a batch of callbacks begins.

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use futures_util::future::AbortHandle;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use super::accepted::Accepted;
 use super::event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners};
