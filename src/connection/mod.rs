@@ -449,7 +449,7 @@ impl Connection {
             link.socket.get_mut().waker = cx.waker().clone();
             self.keep_waker(cx);
         }
-        let now = Instant::now();
+        let mut now = Instant::now();
         let more = link.ending.is_none() && self.read(&mut link, now);
         if let Some(error) = link.broken.take_if(|_| !more) {
             self.end(&mut link, error);
@@ -464,7 +464,6 @@ impl Connection {
                     return Poll::Ready(ending);
                 }
             }
-            let now = Instant::now();
             self.fit_buffers(&mut link, now);
             let deadline = match self.look_at_clock(&mut link, now) {
                 Clock::Wait(deadline) => deadline,
@@ -490,6 +489,7 @@ impl Connection {
                 }
                 return Poll::Pending;
             }
+            now = Instant::now();
         }
     }
 
