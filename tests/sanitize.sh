@@ -44,6 +44,8 @@ cmake --build "$build"
 # The C client of the NDK has no call that ends the threads, so a process may end with them.
 symbols=external_symbolizer_path=$(command -v addr2line)
 export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thread_leaks=0"
-# Once more where a test fails: guards of some seconds can run out when code is ten times slower. What a sanitizer has
-# found is printed either way.
-ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E '/exports$'
+# Once more where a test fails: guards of some seconds can run out when code is ten times slower. What a sanitizer finds
+# counts the first time.
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E '/exports$' |
+  tee "$build/ctest.log"
+! grep -E 'WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|: runtime error: ' "$build/ctest.log"
