@@ -1,39 +1,56 @@
 #!/bin/bash
-# A release's tarball is the same bytes when it is made in another folder, names no folder of this machine, and is what an
-# app for OpenHarmony is built with. What is not ours, the crates and the stand-in SDK, is built once for both.
+# A release's tarball is the same bytes when it is made in another folder, names no folder of this machine, and is what
+# programs are built with. What is not ours, the crates and the stand-in SDK, is built once for both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-work=$(mktemp -d)
+source=$PWD work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
 export SOURCE_DATE_EPOCH=1700000000
 
-scripts/package aarch64
-tarball=$(echo "$PWD"/build/package/netstack-websocket-*-aarch64-linux-ohos.tar.gz)
+tarball() { echo "$1"/build/package/netstack-websocket-*-"$2".tar.gz; }
 
+# Goes into the tarball's folder: what it holds is whole, has its symbols apart, and names no folder of this machine.
+enter() { # TARBALL
+  (cd "$(dirname "$1")" && sha256sum --quiet -c "$(basename "$1").sha256")
+  tar -x -C "$work" -f "$1"
+  cd "$work/$(basename "$1" .tar.gz)"
+  sha256sum --quiet -c SHA256SUMS
+  for folder in "$source" "$HOME"; do
+    ! grep -rlF "$folder/" . || { echo "They name $folder."; exit 1; }
+  done
+  cmp include/netstack_websocket.h "$source/include/netstack_websocket.h"
+  local library
+  library=$(realpath lib/libnetstack_websocket.so)
+  local symbols=lib/.debug/${library##*/}.debug
+  [ -z "$(nm "$library" 2>/dev/null)" ] || { echo "The library holds symbols."; exit 1; }
+  [ "$(build_id "$library")" = "$(build_id "$symbols")" ]
+  readelf -SW "$symbols" | grep -q '\.debug_line'
+}
+
+build_id() { readelf -nW "$1" | grep 'Build ID'; }
+
+hello() { # CMAKE_OPTION...
+  cmake -S "$source/tests/package" -B "$PWD.hello" -G Ninja -DNetStackWebSocket_DIR="$PWD/lib/cmake/NetStackWebSocket" "$@"
+  cmake --build "$PWD.hello"
+}
+
+scripts/package linux aarch64
 mkdir -p "$work/elsewhere/build/ohos"
 tar -c --exclude=./target --exclude=./build --exclude=./.git --exclude=node_modules . | tar -x -C "$work/elsewhere"
-ln -s "$PWD/target" "$work/elsewhere/target"
-ln -s "$PWD/build/ohos/sdk" "$work/elsewhere/build/ohos/sdk"
-"$work/elsewhere/scripts/package" aarch64
-cmp "$tarball" "$work/elsewhere/build/package/$(basename "$tarball")"
-
-(cd build/package && sha256sum --quiet -c "$(basename "$tarball").sha256")
-tar -x -C "$work" -f "$tarball"
-cd "$work"/netstack-websocket-*
-sha256sum --quiet -c SHA256SUMS
-for folder in "$OLDPWD" "$HOME"; do
-  ! grep -rlF "$folder/" . || { echo "They name $folder."; exit 1; }
+ln -s "$source/target" "$work/elsewhere/target"
+ln -s "$source/build/ohos/sdk" "$work/elsewhere/build/ohos/sdk"
+"$work/elsewhere/scripts/package" linux aarch64
+for made in "$(tarball "$source" linux-gnu)" "$(tarball "$source" aarch64-linux-ohos)"; do
+  cmp "$made" "$work/elsewhere/build/package/$(basename "$made")"
 done
 
-cmp include/netstack_websocket.h "$OLDPWD/include/netstack_websocket.h"
-[ -z "$(nm lib/libnetstack_websocket.so 2>/dev/null)" ] || { echo "The library holds symbols."; exit 1; }
-build_id() { readelf -nW "$1" | grep 'Build ID'; }
-[ "$(build_id lib/libnetstack_websocket.so)" = "$(build_id lib/.debug/libnetstack_websocket.so.debug)" ]
-readelf -SW lib/.debug/libnetstack_websocket.so.debug | grep -q '\.debug_line'
+enter "$(tarball "$source" linux-gnu)"
+hello
+"$PWD.hello/hello_static"
+"$PWD.hello/hello_shared"
 
-cmake -S "$OLDPWD/tests/package" -B "$work/program" -G Ninja -DOHOS_ARCH=arm64-v8a -DNetStackWebSocket_DIR="$PWD/lib/cmake/NetStackWebSocket" \
-  -DCMAKE_TOOLCHAIN_FILE="$OLDPWD/build/ohos/sdk/native/build/cmake/ohos.toolchain.cmake"
-cmake --build "$work/program"
-sysroot=$OLDPWD/build/ohos/sdk/native/run/aarch64-linux-ohos
-timeout 60 qemu-aarch64 -L "$sysroot" "$work/program/hello_static"
-timeout 60 qemu-aarch64 -L "$sysroot" -E LD_LIBRARY_PATH="$PWD/lib" "$work/program/hello_shared"
+enter "$(tarball "$source" aarch64-linux-ohos)"
+hello -DOHOS_ARCH=arm64-v8a -DCMAKE_TOOLCHAIN_FILE="$source/build/ohos/sdk/native/build/cmake/ohos.toolchain.cmake"
+sysroot=$source/build/ohos/sdk/native/run/aarch64-linux-ohos
+timeout 60 qemu-aarch64 -L "$sysroot" "$PWD.hello/hello_static"
+timeout 60 qemu-aarch64 -L "$sysroot" -E LD_LIBRARY_PATH="$PWD/lib" "$PWD.hello/hello_shared"
