@@ -60,8 +60,6 @@ enum Listener {
 
 #[derive(Default)]
 struct Handshakes {
-    /// The server has stopped: a client that was accepted just then is let go.
-    are_over: bool,
     /// In the order of their arrival, and so of their numbers.
     under_way: VecDeque<Handshake>,
     count: u64,
@@ -104,9 +102,7 @@ impl Listening {
     /// Closes the socket; when this returns, the port is free. Handshakes under way are cut.
     pub fn close(&self) {
         drop(self.socket.lock().take());
-        let mut handshakes = self.handshakes.lock();
-        handshakes.are_over = true;
-        for handshake in handshakes.under_way.drain(..) {
+        for handshake in self.handshakes.lock().under_way.drain(..) {
             handshake.task.abort();
         }
     }
@@ -134,7 +130,8 @@ impl Listening {
         }
         let oldest = {
             let mut handshakes = self.handshakes.lock();
-            if handshakes.are_over {
+            // Accepted in the moment of close(), which may have emptied the list already.
+            if self.socket.lock().is_none() {
                 return;
             }
             let oldest = handshakes.make_room(peer.ip);
