@@ -3,6 +3,8 @@
 //! a callback takes long. So a callback costs no hop between threads, and one that blocks delays only its own
 //! handle.
 
+mod blocking;
+
 use std::collections::{HashMap, VecDeque};
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::task::AbortHandle;
+
+use blocking::{Lookups, BLOCKING_THREADS};
 
 use crate::dispatch::{enter_callback, in_callback};
 use crate::error::{Code, Error, Result};
@@ -31,10 +35,6 @@ const SPARE_LIFE: Duration = Duration::from_secs(1);
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
-/// Name lookups, and questions to the platform, that may run at once; they can't be cancelled.
-const LOOKUPS: usize = 4;
-/// Threads for lookups and, beside them, for reading certificates.
-const BLOCKING_THREADS: usize = LOOKUPS + 2;
 
 /// How the threads are made.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,6 @@ pub struct Runtime {
     closing: AtomicBool,
     config: Config,
     sessions: Mutex<HashMap<u64, Option<AbortHandle>>>,
-    lookup_places: Arc<tokio::sync::Semaphore>,
     lookups: Arc<Lookups>,
     /// The TLS configurations of this runtime's clients.
     pub(crate) tls: crate::tls::Cache,
@@ -110,44 +109,6 @@ struct Pool {
     watchdog_asleep: bool,
     threads: Vec<JoinHandle<()>>,
     session_count: u64,
-}
-
-/// The lookups, questions to the platform and readings of files that run.
-#[derive(Default)]
-struct Lookups {
-    running: Mutex<usize>,
-    ended: Condvar,
-}
-
-/// One of them, with its place if it needs one.
-struct Lookup {
-    lookups: Arc<Lookups>,
-    _place: Option<tokio::sync::OwnedSemaphorePermit>,
-}
-
-impl Lookups {
-    fn begin(lookups: &Arc<Lookups>, place: Option<tokio::sync::OwnedSemaphorePermit>) -> Lookup {
-        *lookups.running.lock() += 1;
-        Lookup { lookups: lookups.clone(), _place: place }
-    }
-
-    /// Waits for their end; whether all have.
-    fn wait(&self, deadline: Instant) -> bool {
-        let mut running = self.running.lock();
-        while *running > 0 {
-            if self.ended.wait_until(&mut running, deadline).timed_out() {
-                break;
-            }
-        }
-        *running == 0
-    }
-}
-
-impl Drop for Lookup {
-    fn drop(&mut self) {
-        *self.lookups.running.lock() -= 1;
-        self.lookups.ended.notify_all();
-    }
 }
 
 /// The tokio runtime, which must not be dropped where it could wait.
@@ -277,7 +238,6 @@ impl Runtime {
             closing: AtomicBool::new(false),
             config,
             sessions: Mutex::default(),
-            lookup_places: Arc::new(tokio::sync::Semaphore::new(LOOKUPS)),
             lookups: Arc::default(),
             tls: crate::tls::Cache::default(),
         });
@@ -329,47 +289,6 @@ impl Runtime {
             *place = Some(abort.clone());
         }
         abort
-    }
-
-    /// The addresses of a host.
-    pub(crate) async fn look_up(&self, host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
-        let host = host.to_owned();
-        self.blocking(move || {
-            std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port)).map(Vec::from_iter)
-        })
-        .await?
-    }
-
-    /// Does what may block for long and can't be cancelled, a name lookup or a question to the platform, on a
-    /// thread for that. More than [`LOOKUPS`] wait here, so that they hold no thread that others need.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> std::io::Result<T> {
-        let place = self.lookup_places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-        self.on_a_thread(Some(place), work).await
-    }
-
-    /// Reads files on a thread that may block, beside the lookups.
-    pub(crate) async fn reading<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> std::io::Result<T> {
-        self.on_a_thread(None, work).await
-    }
-
-    async fn on_a_thread<T: Send + 'static>(
-        &self,
-        place: Option<tokio::sync::OwnedSemaphorePermit>,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> std::io::Result<T> {
-        // Kept by the thread: who waits for it may give up.
-        let running = Lookups::begin(&self.lookups, place);
-        let working = tokio::task::spawn_blocking(move || {
-            let _running = running;
-            work()
-        });
-        working.await.map_err(std::io::Error::other)
     }
 
     /// A handle has events: its strand's turn will come.
@@ -617,7 +536,7 @@ impl Runtime {
 
     fn still_busy(&self) -> String {
         let callbacks = self.pool.lock().alive;
-        let lookups = *self.lookups.running.lock();
+        let lookups = self.lookups.count();
         match (callbacks, lookups) {
             (0, lookups) => {
                 format!("{lookups} name lookup(s), platform hook(s) or key(s) being opened can't be cancelled.")
