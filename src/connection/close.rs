@@ -4,6 +4,8 @@ use crate::error::{Code, Error, Result};
 
 /// This side is going away.
 pub(crate) const GOING_AWAY: u16 = 1001;
+/// A message took too long.
+pub(crate) const POLICY: u16 = 1008;
 /// The peer broke the protocol.
 pub(crate) const PROTOCOL_ERROR: u16 = 1002;
 /// The close frame held no code; never sent.
@@ -32,9 +34,9 @@ pub struct CloseFrame {
 }
 
 impl CloseFrame {
-    /// What a program asks to send. 1014 would pass RFC 6455 but not tungstenite.
+    /// What a program asks to send.
     pub fn checked(code: u16, reason: &str) -> Result<CloseFrame> {
-        if !matches!(code, 1000..=1003 | 1007..=1013 | 3000..=4999) {
+        if !may_be_sent(code) {
             return Err(Error::call(Code::Parameter, format!("The close code {code} may not be sent.")));
         }
         if reason.len() > LONGEST_REASON {
@@ -51,16 +53,36 @@ impl CloseFrame {
         CloseFrame { code, reason: reason.to_owned() }
     }
 
-    pub(super) fn to_wire(&self) -> tungstenite::protocol::CloseFrame {
-        tungstenite::protocol::CloseFrame { code: self.code.into(), reason: self.reason.as_str().into() }
+    /// The payload of the frame.
+    pub(super) fn to_wire(&self) -> Vec<u8> {
+        [&self.code.to_be_bytes()[..], self.reason.as_bytes()].concat()
+    }
+
+    /// What a peer has sent; `None`: without a code (RFC 6455 5.5.1).
+    pub(super) fn received(payload: &[u8]) -> Result<Option<CloseFrame>, BadClose> {
+        let Some((code, reason)) = payload.split_first_chunk() else {
+            return if payload.is_empty() { Ok(None) } else { Err(BadClose::HalfACode) };
+        };
+        let code = u16::from_be_bytes(*code);
+        if !may_be_sent(code) {
+            return Err(BadClose::Code);
+        }
+        let reason = std::str::from_utf8(reason).map_err(|_| BadClose::Reason)?;
+        Ok(Some(CloseFrame { code, reason: reason.to_owned() }))
     }
 }
 
-/// Whether the peer's frame held a code that must not be sent: tungstenite then shows its own answer instead.
-pub(super) fn was_forbidden(frame: Option<&tungstenite::protocol::CloseFrame>) -> bool {
-    frame.is_some_and(|frame| {
-        u16::from(frame.code) == PROTOCOL_ERROR && frame.reason.as_str() == "Protocol violation"
-    })
+/// The codes that a close frame may hold (RFC 6455 7.4, and 1012 to 1014 of IANA's registry).
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}
+
+/// What a close frame must not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadClose {
+    HalfACode,
+    Code,
+    Reason,
 }
 
 /// The connection is over.
@@ -86,9 +108,9 @@ pub struct Ending {
 }
 
 impl Ending {
-    pub(super) fn clean(frame: Option<tungstenite::protocol::CloseFrame>) -> Ending {
+    pub(super) fn clean(frame: Option<CloseFrame>) -> Ending {
         let (code, reason) = match frame {
-            Some(frame) => (frame.code.into(), frame.reason.to_string()),
+            Some(frame) => (frame.code, frame.reason),
             None => (NO_STATUS, String::new()),
         };
         Ending { error: None, close: CloseEvent { code, reason, was_clean: true }, wanted: false }
@@ -107,5 +129,29 @@ impl Ending {
     /// There was no close frame: there is no one left to say goodbye to.
     pub(crate) fn is_lost(&self) -> bool {
         !self.close.was_clean && self.close.code == ABNORMAL
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_frame_is_judged_by_the_code_on_the_wire() {
+        let received = |code: u16, reason: &str| {
+            CloseFrame::received(&[&code.to_be_bytes()[..], reason.as_bytes()].concat())
+        };
+        assert_eq!(CloseFrame::received(b""), Ok(None));
+        assert_eq!(CloseFrame::received(b"\x03"), Err(BadClose::HalfACode));
+        for code in [1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 4999] {
+            let frame = received(code, "Protocol violation").unwrap().unwrap();
+            assert_eq!((frame.code, frame.reason.as_str()), (code, "Protocol violation"));
+            assert!(CloseFrame::checked(code, "").is_ok());
+        }
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535] {
+            assert_eq!(received(code, ""), Err(BadClose::Code));
+            assert!(CloseFrame::checked(code, "").is_err());
+        }
+        assert_eq!(CloseFrame::received(b"\x03\xe8\xff"), Err(BadClose::Reason));
     }
 }

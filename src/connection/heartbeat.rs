@@ -1,15 +1,12 @@
 //! Heartbeat: when to ping, and when silence means that the peer is gone.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::options::Heartbeat;
 
 /// What the clock asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Beat {
+pub(super) enum Beat {
     /// Nothing before this time; `None`: nothing at all.
     Wait(Option<Instant>),
     /// A ping with this payload.
@@ -20,16 +17,17 @@ pub enum Beat {
 
 /// The signs of life of one connection.
 #[derive(Debug)]
-pub struct Pulse {
+pub(super) struct Pulse {
     heartbeat: Heartbeat,
-    heard: Instant,
-    /// A ping of the heartbeat that nothing has answered yet.
+    /// When the next ping goes out, whatever arrives.
+    next_ping: Option<Instant>,
+    /// The oldest ping since which nothing was received.
     unanswered: Option<Instant>,
     /// Reading has stopped, so silence means nothing.
     deaf: bool,
     pings: u64,
     /// The last ping that was sent, for the round-trip time.
-    last_ping: Option<(Bytes, Instant)>,
+    last_ping: Option<(Box<[u8]>, Instant)>,
     rtt: Duration,
 }
 
@@ -37,7 +35,7 @@ impl Pulse {
     pub fn new(heartbeat: Heartbeat, now: Instant) -> Self {
         Pulse {
             heartbeat,
-            heard: now,
+            next_ping: heartbeat.interval.map(|interval| now + interval),
             unanswered: None,
             deaf: false,
             pings: 0,
@@ -47,26 +45,27 @@ impl Pulse {
     }
 
     /// Something arrived: anything proves that the peer is alive.
-    pub fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    #[inline]
+    pub fn heard(&mut self) {
         self.unanswered = None;
     }
 
     /// Reading has stopped or goes on.
-    pub fn set_deaf(&mut self, deaf: bool, now: Instant) {
+    #[inline]
+    pub fn set_deaf(&mut self, deaf: bool) {
         if self.deaf && !deaf {
-            self.heard(now);
+            self.heard();
         }
         self.deaf = deaf;
     }
 
-    pub fn sent_ping(&mut self, payload: Bytes, now: Instant) {
-        self.last_ping = Some((payload, now));
+    pub fn sent_ping(&mut self, payload: &[u8], now: Instant) {
+        self.last_ping = Some((payload.into(), now));
     }
 
-    pub fn got_pong(&mut self, payload: &Bytes, now: Instant) {
-        if let Some((_, sent)) = self.last_ping.take_if(|(expected, _)| expected == payload) {
-            self.rtt = now - sent;
+    pub fn got_pong(&mut self, payload: &[u8], now: Instant) {
+        if let Some((_, sent)) = self.last_ping.take_if(|(expected, _)| **expected == *payload) {
+            self.rtt = now.saturating_duration_since(sent);
         }
     }
 
@@ -79,20 +78,27 @@ impl Pulse {
         self.heartbeat.timeout.unwrap_or_default()
     }
 
+    /// When the peer counts as gone if it stays silent.
+    fn lost_at(&self) -> Option<Instant> {
+        let timeout = self.heartbeat.timeout.filter(|_| !self.deaf)?;
+        Some(self.unanswered? + timeout)
+    }
+
     pub fn beat(&mut self, now: Instant) -> Beat {
-        let Some(interval) = self.heartbeat.interval.filter(|_| !self.deaf) else {
+        let (Some(interval), Some(due)) = (self.heartbeat.interval, self.next_ping) else {
             return Beat::Wait(None);
         };
-        let due = match (self.unanswered, self.heartbeat.timeout) {
-            (Some(pinged), Some(timeout)) if now >= pinged + timeout => return Beat::Lost,
-            (Some(pinged), Some(timeout)) => return Beat::Wait(Some(pinged + timeout)),
-            (Some(pinged), None) => pinged + interval,
-            (None, _) => self.heard + interval,
-        };
-        if now < due {
-            return Beat::Wait(Some(due));
+        if self.lost_at().is_some_and(|at| now >= at) {
+            return Beat::Lost;
         }
-        self.unanswered = Some(now);
+        if now < due {
+            return Beat::Wait(Some(self.lost_at().map_or(due, |at| at.min(due))));
+        }
+        // After a long sleep one ping is enough.
+        self.next_ping = Some(now + interval);
+        if self.unanswered.is_none() && !self.deaf {
+            self.unanswered = Some(now);
+        }
         self.pings += 1;
         Beat::Ping(self.pings.to_be_bytes())
     }
@@ -120,11 +126,26 @@ mod tests {
     }
 
     #[test]
-    fn any_sign_of_life_answers_a_ping() {
+    fn a_ping_goes_out_each_interval_whatever_arrives() {
         let (mut pulse, start) = pulse(30, 10);
+        for second in 0..30 {
+            pulse.heard();
+            assert_eq!(pulse.beat(start + second * SECOND), Beat::Wait(Some(start + 30 * SECOND)));
+        }
         assert!(matches!(pulse.beat(start + 30 * SECOND), Beat::Ping(_)));
-        pulse.heard(start + 35 * SECOND);
-        assert_eq!(pulse.beat(start + 41 * SECOND), Beat::Wait(Some(start + 65 * SECOND)));
+        pulse.heard();
+        assert_eq!(pulse.beat(start + 41 * SECOND), Beat::Wait(Some(start + 60 * SECOND)));
+        assert!(matches!(pulse.beat(start + 60 * SECOND), Beat::Ping(_)));
+    }
+
+    #[test]
+    fn the_deadline_runs_from_the_oldest_ping_that_nothing_answered() {
+        let (mut pulse, start) = pulse(5, 30);
+        for beat in 1..=6 {
+            assert!(matches!(pulse.beat(start + 5 * beat * SECOND), Beat::Ping(_)), "{beat}");
+        }
+        assert_eq!(pulse.beat(start + 34 * SECOND), Beat::Wait(Some(start + 35 * SECOND)));
+        assert_eq!(pulse.beat(start + 35 * SECOND), Beat::Lost);
     }
 
     #[test]
@@ -136,13 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn while_nothing_is_read_silence_means_nothing() {
+    fn while_nothing_is_read_pings_go_out_and_silence_means_nothing() {
         let (mut pulse, start) = pulse(30, 10);
         assert!(matches!(pulse.beat(start + 30 * SECOND), Beat::Ping(_)));
-        pulse.set_deaf(true, start + 31 * SECOND);
-        assert_eq!(pulse.beat(start + 99 * SECOND), Beat::Wait(None));
-        pulse.set_deaf(false, start + 99 * SECOND);
-        assert_eq!(pulse.beat(start + 99 * SECOND), Beat::Wait(Some(start + 129 * SECOND)));
+        pulse.set_deaf(true);
+        assert!(matches!(pulse.beat(start + 60 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 61 * SECOND), Beat::Wait(Some(start + 90 * SECOND)));
+        pulse.set_deaf(false);
+        assert_eq!(pulse.beat(start + 62 * SECOND), Beat::Wait(Some(start + 90 * SECOND)));
     }
 
     #[test]
@@ -154,11 +176,11 @@ mod tests {
     #[test]
     fn only_the_pong_of_the_last_ping_sets_the_round_trip_time() {
         let (mut pulse, start) = pulse(0, 0);
-        pulse.sent_ping(Bytes::from_static(b"one"), start);
-        pulse.got_pong(&Bytes::from_static(b"two"), start + SECOND);
+        pulse.sent_ping(b"one", start);
+        pulse.got_pong(b"two", start + SECOND);
         assert_eq!(pulse.rtt(), Duration::ZERO);
-        pulse.got_pong(&Bytes::from_static(b"one"), start + 2 * SECOND);
-        pulse.got_pong(&Bytes::from_static(b"one"), start + 9 * SECOND);
+        pulse.got_pong(b"one", start + 2 * SECOND);
+        pulse.got_pong(b"one", start + 9 * SECOND);
         assert_eq!(pulse.rtt(), 2 * SECOND);
     }
 }

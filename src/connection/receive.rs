@@ -1,0 +1,479 @@
+//! What arrives: frames to messages, where they lie, and the rules that a peer must keep (RFC 6455 5).
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::Role;
+
+use crate::frame::read::Header;
+use crate::frame::utf8::{self, Pieces};
+use crate::frame::{mask, LARGEST_CONTROL, LARGEST_HEADER};
+use crate::runtime::{padding, Buffers, BLOCK};
+
+/// One turn of a connection ends when it has handed on so many bytes, or so many frames of any kind.
+pub(super) const TURN_BYTES: usize = 64 << 10;
+pub(super) const TURN_FRAMES: u32 = 128;
+/// A longer frame that isn't whole has its payload collected where the message grows; a shorter one waits.
+const COLLECTED: usize = 32 << 10;
+/// So much of a frame still to come is read straight to where the message grows.
+const DIRECT: u64 = 16 << 10;
+/// The first size of a message that grows.
+const FIRST_SIZE: usize = 64 << 10;
+/// What a message that waits costs besides its bytes.
+pub(super) const ITEM: usize = 128;
+
+/// What the peer must not send, or this side can't take.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// As the end of a sentence.
+    Protocol(&'static str),
+    Utf8,
+    TooBig(u64),
+    NoMemory,
+}
+
+/// A control frame's receiver.
+pub(super) trait Controls {
+    fn ping(&mut self, payload: &[u8]);
+    fn pong(&mut self, payload: &[u8]);
+    /// Nothing is read behind it.
+    fn close(&mut self, payload: &[u8]);
+}
+
+/// A message, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub place: Place,
+    pub is_text: bool,
+    pub is_first: bool,
+    pub is_last: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Bytes of the block.
+    Block(u32, u32),
+    /// The next message with memory of its own.
+    Own,
+}
+
+/// A message with memory of its own, and where it begins there.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub memory: Vec<u8>,
+    pub start: usize,
+}
+
+impl Own {
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// What one turn has read, and how much more it may.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub items: Vec<Item>,
+    pub own: VecDeque<Own>,
+    pub frames: u32,
+    pub bytes: usize,
+}
+
+thread_local! {
+    static ITEMS: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
+}
+
+impl Turn {
+    pub fn new() -> Turn {
+        let items = ITEMS.try_with(Cell::take).unwrap_or_default();
+        Turn { items, own: VecDeque::new(), frames: TURN_FRAMES, bytes: TURN_BYTES }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.frames == 0 || self.bytes == 0
+    }
+
+    fn frame(&mut self) {
+        self.frames = self.frames.saturating_sub(1);
+    }
+
+    fn hand_on(&mut self, item: Item, length: usize) {
+        self.items.push(item);
+        self.bytes = self.bytes.saturating_sub(length);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.clear();
+        let _ = ITEMS.try_with(|kept| kept.set(items));
+    }
+}
+
+/// A data frame whose payload is arriving.
+#[derive(Debug)]
+struct Frame {
+    left: u64,
+    mask: Option<[u8; 4]>,
+    is_final: bool,
+}
+
+/// A message whose frames are arriving.
+#[derive(Debug)]
+struct Message {
+    is_text: bool,
+    /// What has arrived of it, unless it is handed on in parts.
+    own: Own,
+    /// Its bytes so far.
+    length: u64,
+    text: Pieces,
+    /// The beginning of a character that waits for its end, in parts.
+    begun: Vec<u8>,
+    is_first: bool,
+}
+
+/// The reading side of a connection.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    role: Role,
+    /// The largest message.
+    limit: usize,
+    /// Messages are handed on in parts, as they arrive.
+    in_parts: bool,
+    /// Bytes of a frame that isn't whole.
+    pub tail: Vec<u8>,
+    frame: Option<Frame>,
+    message: Option<Message>,
+    is_closed: bool,
+}
+
+impl Receiver {
+    pub fn new(role: Role, limit: usize, in_parts: bool, early: Vec<u8>) -> Receiver {
+        Receiver { role, limit, in_parts, tail: early, frame: None, message: None, is_closed: false }
+    }
+
+    /// Whether the peer owes the rest of a message or frame.
+    pub fn is_unfinished(&self) -> bool {
+        !self.tail.is_empty() || self.frame.is_some() || self.message.is_some()
+    }
+
+    /// What an unfinished message holds.
+    pub fn held(&self) -> usize {
+        self.tail.capacity() + self.message.as_ref().map_or(0, |message| message.own.memory.capacity())
+    }
+
+    /// Nothing more of what arrives matters.
+    pub fn close(&mut self) {
+        (self.tail, self.frame, self.message, self.is_closed) = (Vec::new(), None, None, true);
+    }
+
+    /// Takes what was read to `block[*at..end]`, as far as the turn goes. What is left behind `at` then is for the
+    /// next turn if this one is over, else for [`Receiver::keep`].
+    pub fn take(
+        &mut self,
+        block: &mut [u8],
+        at: &mut usize,
+        end: usize,
+        turn: &mut Turn,
+        controls: &mut impl Controls,
+        buffers: &Buffers,
+    ) -> Result<(), Fault> {
+        while !turn.is_over() && !self.is_closed {
+            if self.frame.is_some() {
+                if *at == end {
+                    break;
+                }
+                self.continue_frame(block, at, end, turn, buffers)?;
+                continue;
+            }
+            let bytes = block.get(*at..end).unwrap_or_default();
+            let Some(header) = Header::parse(bytes).map_err(Fault::Protocol)? else { break };
+            let opcode = match header.opcode {
+                OpCode::Data(opcode) => opcode,
+                OpCode::Control(opcode) => {
+                    self.check_control(&header)?;
+                    let length = header.length as usize;
+                    let Some(payload) = block.get_mut(*at + header.size..end).and_then(|bytes| bytes.get_mut(..length))
+                    else {
+                        break;
+                    };
+                    if let Some(mask) = header.mask {
+                        mask::apply(payload, mask, 0);
+                    }
+                    *at += header.size + length;
+                    turn.frame();
+                    match opcode {
+                        Control::Ping => controls.ping(payload),
+                        Control::Pong => controls.pong(payload),
+                        _ => {
+                            self.close();
+                            controls.close(payload);
+                        }
+                    }
+                    continue;
+                }
+            };
+            self.check_data(&header, opcode)?;
+            let is_whole = (bytes.len() - header.size) as u64 >= header.length;
+            if is_whole && header.is_final && self.message.is_none() {
+                let start = *at + header.size;
+                let length = header.length as usize;
+                *at = start + length;
+                turn.frame();
+                self.take_whole(block, start..start + length, opcode, header.mask, turn)?;
+                continue;
+            }
+            if !is_whole && !self.in_parts && header.length <= COLLECTED as u64 {
+                break;
+            }
+            *at += header.size;
+            self.frame = Some(Frame { left: header.length, mask: header.mask, is_final: header.is_final });
+            self.message.get_or_insert_with(|| Message {
+                is_text: opcode == Data::Text,
+                own: Own::default(),
+                length: 0,
+                text: Pieces::default(),
+                begun: Vec::new(),
+                is_first: true,
+            });
+            if header.length == 0 {
+                self.continue_frame(block, at, *at, turn, buffers)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the beginning of a frame that isn't whole.
+    pub fn keep(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        if bytes.is_empty() || self.is_closed {
+            return Ok(());
+        }
+        debug_assert!(bytes.len() <= COLLECTED + LARGEST_HEADER);
+        let mut tail = Vec::new();
+        tail.try_reserve_exact(bytes.len()).map_err(|_| Fault::NoMemory)?;
+        tail.extend_from_slice(bytes);
+        self.tail = tail;
+        Ok(())
+    }
+
+    fn check_mask(&self, header: &Header) -> Result<(), Fault> {
+        match (self.role, header.mask) {
+            (Role::Server, None) => Err(Fault::Protocol("a client's frame isn't masked")),
+            (Role::Client, Some(_)) => Err(Fault::Protocol("a server's frame is masked")),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_control(&self, header: &Header) -> Result<(), Fault> {
+        self.check_mask(header)?;
+        if header.reserved != 0 {
+            return Err(Fault::Protocol("a control frame has a reserved bit set"));
+        }
+        if !header.is_final {
+            return Err(Fault::Protocol("a control frame is fragmented"));
+        }
+        if header.length > LARGEST_CONTROL as u64 {
+            return Err(Fault::Protocol("a control frame has more than 125 bytes"));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_data(&self, header: &Header, opcode: Data) -> Result<(), Fault> {
+        self.check_mask(header)?;
+        if header.reserved != 0 {
+            return Err(Fault::Protocol("a frame has a reserved bit set"));
+        }
+        match (opcode, &self.message) {
+            (Data::Continue, None) => return Err(Fault::Protocol("there is no message to continue")),
+            (Data::Text | Data::Binary, Some(_)) => {
+                return Err(Fault::Protocol("a message begins before the one before has ended"))
+            }
+            _ => {}
+        }
+        let so_far = self.message.as_ref().map_or(0, |message| message.length);
+        let length = so_far.saturating_add(header.length);
+        match length > self.limit as u64 {
+            true => Err(Fault::TooBig(length)),
+            false => Ok(()),
+        }
+    }
+
+    /// A message that is one frame, and all there.
+    #[inline]
+    fn take_whole(
+        &mut self,
+        block: &mut [u8],
+        range: Range<usize>,
+        opcode: Data,
+        mask: Option<[u8; 4]>,
+        turn: &mut Turn,
+    ) -> Result<(), Fault> {
+        let payload = block.get_mut(range.clone()).unwrap_or_default();
+        if let Some(mask) = mask {
+            mask::apply(payload, mask, 0);
+        }
+        let is_text = opcode == Data::Text;
+        if is_text && !utf8::is_valid(payload) {
+            return Err(Fault::Utf8);
+        }
+        let place = Place::Block(range.start as u32, range.len() as u32);
+        turn.hand_on(Item { place, is_text, is_first: true, is_last: true }, range.len());
+        Ok(())
+    }
+
+    /// More of the payload of a frame.
+    fn continue_frame(
+        &mut self,
+        block: &mut [u8],
+        at: &mut usize,
+        end: usize,
+        turn: &mut Turn,
+        buffers: &Buffers,
+    ) -> Result<(), Fault> {
+        let Some(frame) = &mut self.frame else { return Ok(()) };
+        let most = if self.in_parts { turn.bytes.max(1) } else { usize::MAX };
+        let length = frame.left.min((end - *at) as u64).min(most as u64) as usize;
+        let range = *at..*at + length;
+        *at += length;
+        let piece = block.get_mut(range.clone()).unwrap_or_default();
+        frame.arrived(piece);
+        let (is_over, left) = (frame.left == 0, frame.left);
+        let is_end = is_over && frame.is_final;
+        if is_over {
+            self.frame = None;
+            turn.frame();
+        }
+        let Some(message) = &mut self.message else { return Ok(()) };
+        message.length += length as u64;
+        if message.is_text && !(message.text.accept(piece) && (!is_end || message.text.is_complete())) {
+            return Err(Fault::Utf8);
+        }
+        if self.in_parts {
+            message.hand_on_part(block, range, is_end, turn);
+        } else {
+            let wanted = if is_end { length as u64 } else { length as u64 + left };
+            message.grow(length, wanted, buffers)?;
+            message.own.memory.extend_from_slice(piece);
+            turn.bytes = turn.bytes.saturating_sub(length);
+        }
+        if is_end {
+            self.finish(turn);
+        }
+        Ok(())
+    }
+
+    /// How many bytes may be read straight to where the message grows; there is room for at least one.
+    pub fn direct(&mut self, buffers: &Buffers) -> Result<Option<(&mut Vec<u8>, usize)>, Fault> {
+        let (Some(frame), Some(message)) = (&self.frame, &mut self.message) else { return Ok(None) };
+        if self.in_parts || frame.left < DIRECT {
+            return Ok(None);
+        }
+        let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
+        message.grow(1, frame.left, buffers)?;
+        let memory = &mut message.own.memory;
+        let most = left.min(BLOCK).min(memory.capacity() - memory.len());
+        Ok(Some((memory, most)))
+    }
+
+    /// `length` bytes have been read there.
+    pub fn took_direct(&mut self, length: usize, turn: &mut Turn) -> Result<(), Fault> {
+        let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok(()) };
+        let start = message.own.memory.len().saturating_sub(length);
+        let piece = message.own.memory.get_mut(start..).unwrap_or_default();
+        frame.arrived(piece);
+        let is_over = frame.left == 0;
+        let is_end = is_over && frame.is_final;
+        message.length += length as u64;
+        if message.is_text && !(message.text.accept(piece) && (!is_end || message.text.is_complete())) {
+            return Err(Fault::Utf8);
+        }
+        if is_over {
+            self.frame = None;
+            turn.frame();
+        }
+        if is_end {
+            self.finish(turn);
+        }
+        Ok(())
+    }
+
+    /// The message is complete.
+    fn finish(&mut self, turn: &mut Turn) {
+        let Some(message) = self.message.take().filter(|_| !self.in_parts) else { return };
+        let length = message.own.bytes().len();
+        turn.own.push_back(message.own);
+        let item = Item { place: Place::Own, is_text: message.is_text, is_first: true, is_last: true };
+        turn.hand_on(item, length);
+    }
+}
+
+impl Frame {
+    /// A piece of the payload has arrived.
+    fn arrived(&mut self, piece: &mut [u8]) {
+        self.left -= piece.len() as u64;
+        if let Some(mask) = &mut self.mask {
+            mask::apply(piece, *mask, 0);
+            *mask = mask::turned(*mask, piece.len());
+        }
+    }
+}
+
+impl Message {
+    /// Makes room for `more` bytes; `wanted` are announced. The memory grows as bytes arrive, whatever is announced.
+    fn grow(&mut self, more: usize, wanted: u64, buffers: &Buffers) -> Result<(), Fault> {
+        let memory = &mut self.own.memory;
+        if memory.capacity() - memory.len() >= more {
+            return Ok(());
+        }
+        if memory.capacity() == 0 && wanted > FIRST_SIZE as u64 {
+            *memory = buffers.large();
+        }
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let next = memory.len().max(FIRST_SIZE).min(wanted).max(more);
+        memory.try_reserve_exact(next).map_err(|_| Fault::NoMemory)?;
+        if memory.is_empty() && wanted > FIRST_SIZE {
+            let start = padding(memory);
+            memory.try_reserve_exact(next + start).map_err(|_| Fault::NoMemory)?;
+            memory.resize(start, 0);
+            self.own.start = start;
+        }
+        Ok(())
+    }
+
+    /// Hands on a piece; of text, whole characters.
+    fn hand_on_part(&mut self, block: &[u8], mut range: Range<usize>, is_end: bool, turn: &mut Turn) {
+        let is_text = self.is_text;
+        if !self.begun.is_empty() {
+            // The character that began in the piece before ends in this one, or goes on.
+            let rest = block.get(range.clone()).unwrap_or_default();
+            let count = rest.iter().take_while(|byte| *byte & 0xc0 == 0x80).count();
+            let count = count.min(4 - self.begun.len().min(4));
+            self.begun.extend(rest.iter().take(count));
+            range.start += count;
+            if is_end || !range.is_empty() || self.text.is_complete() {
+                let is_last = is_end && range.is_empty();
+                let own = Own { memory: std::mem::take(&mut self.begun), start: 0 };
+                let item = Item { place: Place::Own, is_text, is_first: self.is_first, is_last };
+                self.is_first = false;
+                turn.hand_on(item, own.memory.len());
+                turn.own.push_back(own);
+                if is_last {
+                    return;
+                }
+            }
+        }
+        let waiting = if is_text && self.begun.is_empty() { self.text.waiting().min(range.len()) } else { 0 };
+        let end = range.end - waiting;
+        self.begun.extend(block.get(end..range.end).unwrap_or_default());
+        if end > range.start || is_end {
+            let place = Place::Block(range.start as u32, (end - range.start) as u32);
+            let item = Item { place, is_text, is_first: self.is_first, is_last: is_end };
+            self.is_first = false;
+            turn.hand_on(item, end - range.start);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The listeners of an event: added, removed and called from any thread.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Code, Error, Result};
+
+/// What makes a listener the same as another: its function and its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerKey(pub usize, pub usize);
+
+/// What is called for an event.
+pub type Listener<E> = dyn Fn(&E) + Send + Sync;
+
+struct Registered<C: ?Sized> {
+    key: ListenerKey,
+    /// Cleared by `remove`, so that it isn't called again by an event that is being delivered.
+    registered: AtomicBool,
+    call: Box<C>,
+}
+
+/// The listeners of one event, in the order of their registration. `C` is what is called.
+pub struct Listeners<C: ?Sized> {
+    list: Mutex<List<C>>,
+    /// How often the list has changed.
+    version: AtomicU32,
+}
+
+type Snapshot<C> = Arc<Vec<Arc<Registered<C>>>>;
+
+struct List<C: ?Sized> {
+    listeners: Snapshot<C>,
+    closed: bool,
+}
+
+/// The listeners as a batch of events knows them, which spares each event the lock.
+pub(crate) struct View<C: ?Sized> {
+    version: u32,
+    listeners: Option<Snapshot<C>>,
+}
+
+impl<C: ?Sized> Default for View<C> {
+    fn default() -> Self {
+        View { version: 0, listeners: None }
+    }
+}
+
+impl<C: ?Sized> Default for Listeners<C> {
+    fn default() -> Self {
+        let list = List { listeners: Arc::default(), closed: false };
+        Listeners { list: Mutex::new(list), version: AtomicU32::new(0) }
+    }
+}
+
+impl<C: ?Sized> Listeners<C> {
+    /// Adds a listener, which `make` makes unless the key is there already.
+    pub fn add(&self, key: ListenerKey, make: impl FnOnce() -> Box<C>) -> Result<()> {
+        let mut list = self.list.lock();
+        if list.closed {
+            return Err(Error::code(Code::BadHandle));
+        }
+        if list.listeners.iter().any(|listener| listener.key == key) {
+            return Ok(());
+        }
+        let listener = Arc::new(Registered { key, registered: AtomicBool::new(true), call: make() });
+        // A new list, since an event may be going through the old one.
+        let mut listeners = Vec::clone(&list.listeners);
+        listeners.push(listener);
+        list.listeners = Arc::new(listeners);
+        self.version.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Removes one listener, or all of them for `None`.
+    pub fn remove(&self, key: Option<ListenerKey>) {
+        // Dropped outside the lock: what a listener owns may call back.
+        let _removed = {
+            let mut list = self.list.lock();
+            let (removed, kept): (Vec<_>, Vec<_>) = list
+                .listeners
+                .iter()
+                .cloned()
+                .partition(|listener| key.is_none_or(|key| listener.key == key));
+            for listener in &removed {
+                listener.registered.store(false, Ordering::Release);
+            }
+            self.version.fetch_add(1, Ordering::Release);
+            (std::mem::replace(&mut list.listeners, Arc::new(kept)), removed)
+        };
+    }
+
+    /// Removes all listeners and takes no more.
+    pub fn close(&self) {
+        self.list.lock().closed = true;
+        self.remove(None);
+    }
+
+    /// Calls the listeners, until `closed`.
+    pub(crate) fn emit(&self, closed: &AtomicBool, call: impl Fn(&C)) {
+        self.emit_in(closed, &mut View::default(), call);
+    }
+
+    /// [`Listeners::emit`] for one of many events.
+    #[inline]
+    pub(crate) fn emit_in(&self, closed: &AtomicBool, view: &mut View<C>, call: impl Fn(&C)) {
+        if view.version != self.version.load(Ordering::Acquire) {
+            let list = self.list.lock();
+            let seen = (self.version.load(Ordering::Relaxed), Some(list.listeners.clone()));
+            drop(list);
+            (view.version, view.listeners) = seen;
+        }
+        for listener in view.listeners.iter().flat_map(|listeners| listeners.iter()) {
+            if listener.registered.load(Ordering::Acquire) && !closed.load(Ordering::Acquire) {
+                call(&listener.call);
+            }
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.lock().listeners.is_empty()
+    }
+}

@@ -1,0 +1,288 @@
+//! The events of one handle, and the turns of its connections, that wait for their callbacks.
+
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::pace::{Pace, Trust};
+use crate::runtime::{Lane, Runner, Strand};
+
+/// Larger queues are given back when they are empty.
+const KEPT_CAPACITY: usize = 32;
+
+/// A connection of a handle, which takes turns with the others.
+pub(crate) trait Line: Clone + Send + Sync {
+    /// Whether it waits for its turn.
+    fn mark(&self) -> &AtomicBool;
+    /// Reads and writes what can be, without listeners.
+    fn serve(&self);
+}
+
+/// What has a mailbox and can deliver its events.
+pub(crate) trait Actor: Send + Sync + Sized + 'static {
+    type Event: Send;
+    type Line: Line;
+
+    fn mailbox(&self) -> &Mailbox<Self::Event, Self::Line>;
+    fn lane(&self) -> &Lane;
+    /// Calls the listeners of an event.
+    fn deliver(&self, event: Self::Event);
+    /// Delivers what a connection has received, and reads more if this thread leads. Whether it wants another turn.
+    fn turn(&self, line: &Self::Line, pace: &mut Pace<'_>) -> bool;
+    /// A listener panicked.
+    fn panicked(self: &Arc<Self>);
+    /// The mailbox is closed and no callback runs: the listeners go.
+    fn retire(&self);
+}
+
+/// The mailbox of one handle.
+pub(crate) struct Mailbox<E, L> {
+    state: Mutex<State<E, L>>,
+    /// Tells that the last batch of a closed mailbox is over.
+    ended: Condvar,
+    /// No callback starts any more.
+    pub closed: AtomicBool,
+    trust: Trust,
+}
+
+struct State<E, L> {
+    waiting: VecDeque<Entry<E, L>>,
+    phase: Phase,
+    /// The batch that runs has the lead.
+    leads: bool,
+    /// Whose turn it is.
+    current: Option<L>,
+}
+
+enum Entry<E, L> {
+    Event(E),
+    Turn(L),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Ready,
+    Running,
+}
+
+impl<E: Send, L: Line> Mailbox<E, L> {
+    pub fn new() -> Self {
+        let state = State { waiting: VecDeque::new(), phase: Phase::Idle, leads: false, current: None };
+        Mailbox {
+            state: Mutex::new(state),
+            ended: Condvar::new(),
+            closed: AtomicBool::new(false),
+            trust: Trust::default(),
+        }
+    }
+
+    /// Adds events; their callbacks follow.
+    pub fn post<A>(actor: &Arc<A>, events: impl IntoIterator<Item = E>)
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        let mut events = events.into_iter().map(Entry::Event).peekable();
+        if events.peek().is_some() {
+            Self::push(actor, |state| state.waiting.extend(events));
+        }
+    }
+
+    /// A connection may be read. Without the lead, or with callbacks that are not known to be short, it is read
+    /// elsewhere.
+    pub fn ready<A>(actor: &Arc<A>, line: &L)
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        let mailbox = actor.mailbox();
+        if !mailbox.trust.is_given() {
+            return line.serve();
+        }
+        let mut state = mailbox.state.lock();
+        if (state.phase == Phase::Running && !state.leads) || mailbox.closed.load(Ordering::Acquire) {
+            drop(state);
+            return line.serve();
+        }
+        if line.mark().swap(true, Ordering::AcqRel) {
+            return;
+        }
+        state.waiting.push_back(Entry::Turn(line.clone()));
+        Self::make_ready(actor, state);
+    }
+
+    /// A connection has something to deliver.
+    pub fn deliverable<A>(actor: &Arc<A>, line: &L)
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        if !line.mark().swap(true, Ordering::AcqRel) {
+            Self::push(actor, |state| state.waiting.push_back(Entry::Turn(line.clone())));
+        }
+    }
+
+    fn push<A>(actor: &Arc<A>, add: impl FnOnce(&mut State<E, L>))
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        let mailbox = actor.mailbox();
+        let mut state = mailbox.state.lock();
+        if mailbox.closed.load(Ordering::Acquire) {
+            return;
+        }
+        add(&mut state);
+        Self::make_ready(actor, state);
+    }
+
+    fn make_ready<A>(actor: &Arc<A>, mut state: MutexGuard<'_, State<E, L>>)
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        if state.phase == Phase::Idle {
+            state.phase = Phase::Ready;
+            drop(state);
+            actor.lane().make_ready(actor.clone());
+        }
+    }
+
+    /// Ends the delivery. With `wait`, returns when no callback runs and the actor has retired; without, the
+    /// actor retires when its last callback has returned.
+    pub fn close<A>(actor: &A, wait: bool)
+    where
+        A: Actor<Event = E, Line = L>,
+    {
+        let mailbox = actor.mailbox();
+        let mut state = mailbox.state.lock();
+        mailbox.closed.store(true, Ordering::Release);
+        let waiting = std::mem::take(&mut state.waiting);
+        let running = state.phase == Phase::Running;
+        drop(state);
+        Self::serve_all(waiting);
+        if !running {
+            actor.retire();
+        } else if wait {
+            let mut state = mailbox.state.lock();
+            mailbox.ended.wait_while(&mut state, |state| state.phase == Phase::Running);
+        }
+    }
+
+    /// Connections go on without their listeners.
+    fn serve_all(waiting: VecDeque<Entry<E, L>>) {
+        for entry in waiting {
+            if let Entry::Turn(line) = entry {
+                line.serve();
+            }
+        }
+    }
+
+    /// What comes first, up to `count` of them.
+    fn next(&self, count: &mut usize) -> Option<Entry<E, L>> {
+        *count = count.checked_sub(1)?;
+        let mut state = self.state.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return None;
+        }
+        let entry = state.waiting.pop_front();
+        if let Some(Entry::Turn(line)) = &entry {
+            line.mark().store(false, Ordering::Release);
+            state.current = Some(line.clone());
+        }
+        entry
+    }
+
+    /// The turn is over; the connection has another one behind the others if it wants one.
+    fn end_turn(&self, line: L, more: bool) {
+        let mut state = self.state.lock();
+        let current = state.current.take();
+        if more && !self.closed.load(Ordering::Acquire) && !line.mark().swap(true, Ordering::AcqRel) {
+            state.waiting.push_back(Entry::Turn(line));
+        }
+        drop(state);
+        drop(current);
+    }
+}
+
+impl<A: Actor> Strand for A {
+    fn run_batch(self: Arc<Self>, runner: &Runner) -> bool {
+        let mailbox = self.mailbox();
+        let mut count = {
+            let mut state = mailbox.state.lock();
+            if mailbox.closed.load(Ordering::Acquire) {
+                state.phase = Phase::Idle;
+                return false;
+            }
+            state.phase = Phase::Running;
+            state.leads = runner.leads();
+            if !state.leads {
+                for entry in &state.waiting {
+                    if let Entry::Turn(line) = entry {
+                        line.serve();
+                    }
+                }
+            }
+            state.waiting.len()
+        };
+        let mut pace = Pace::new(runner, &mailbox.closed, &mailbox.trust);
+        while !pace.is_over() {
+            let Some(entry) = mailbox.next(&mut count) else { break };
+            let delivered = match entry {
+                Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
+                    pace.enter();
+                    self.deliver(event);
+                    pace.called(0);
+                })),
+                Entry::Turn(line) => {
+                    let turned = catch_unwind(AssertUnwindSafe(|| self.turn(&line, &mut pace)));
+                    // After a panic, what is left of it has a turn of its own.
+                    mailbox.end_turn(line, *turned.as_ref().unwrap_or(&true));
+                    turned.map(|_| ())
+                }
+            };
+            if delivered.is_err() {
+                mailbox.trust.withdraw();
+                self.panicked();
+            }
+            pace.leave();
+            runner.flush();
+        }
+        let mut state = mailbox.state.lock();
+        state.leads = false;
+        if mailbox.closed.load(Ordering::Acquire) {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            Mailbox::<A::Event, A::Line>::serve_all(waiting);
+            self.retire();
+            mailbox.state.lock().phase = Phase::Idle;
+            mailbox.ended.notify_all();
+            return false;
+        }
+        if state.waiting.is_empty() && state.waiting.capacity() > KEPT_CAPACITY {
+            state.waiting = VecDeque::new();
+        }
+        let more = !state.waiting.is_empty();
+        state.phase = if more { Phase::Ready } else { Phase::Idle };
+        more
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.mailbox().trust.is_given()
+    }
+
+    fn lost_lead(&self) {
+        let mailbox = self.mailbox();
+        mailbox.trust.withdraw();
+        let mut state = mailbox.state.lock();
+        state.leads = false;
+        let turns = state.waiting.iter().filter_map(|entry| match entry {
+            Entry::Turn(line) => Some(line.clone()),
+            Entry::Event(_) => None,
+        });
+        let lines: Vec<A::Line> = state.current.iter().cloned().chain(turns).collect();
+        drop(state);
+        for line in lines {
+            line.serve();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Events to listeners: in order, one at a time for each handle, and on/off from anywhere.
+
+mod listeners;
+mod mailbox;
+mod pace;
+
+pub use listeners::{Listener, ListenerKey, Listeners};
+pub(crate) use listeners::View;
+pub(crate) use mailbox::{Actor, Line, Mailbox};
+pub(crate) use pace::Pace;

@@ -1,0 +1,153 @@
+//! Memory that a lane lends: blocks to read into, buffers to write from.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+
+/// What one read may bring.
+pub(crate) const BLOCK: usize = 256 << 10;
+/// Blocks that a lane keeps, or lets connections keep whose turn has ended amid what they have read.
+const BLOCKS: usize = 4;
+/// Outgoing buffers that a lane keeps, and the largest of them.
+const BUFFERS: usize = 32;
+const LARGEST_BUFFER: usize = 64 << 10;
+/// The largest message buffer that a lane keeps for the next large message.
+const LARGEST_SPARE: usize = 4 << 20;
+/// On some processors, copying large blocks is at its best from and to this place within a page.
+const PAGE: usize = 4096;
+const PLACE: usize = 2048;
+
+/// How many bytes to leave free at the beginning of a large buffer at this address.
+pub(crate) fn padding(buffer: &[u8]) -> usize {
+    (PLACE + PAGE - buffer.as_ptr() as usize % PAGE) % PAGE
+}
+
+/// A place to read into, or a part of one. Its bytes are initialised once.
+#[derive(Debug)]
+pub(crate) struct Block {
+    memory: BytesMut,
+    /// Gone with the last part.
+    _exists: Option<Arc<Exists>>,
+}
+
+/// Counts the blocks of a lane.
+#[derive(Debug)]
+struct Exists(Arc<AtomicUsize>);
+
+impl Drop for Exists {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Block {
+    fn new(count: &Arc<AtomicUsize>) -> Option<Block> {
+        let mut memory: Vec<u8> = Vec::new();
+        memory.try_reserve_exact(BLOCK + PAGE).ok()?;
+        memory.resize(BLOCK + PAGE, 0);
+        let start = padding(&memory);
+        let mut memory = Bytes::from(memory).try_into_mut().ok()?;
+        memory.advance(start);
+        memory.truncate(BLOCK);
+        count.fetch_add(1, Ordering::Relaxed);
+        Some(Block { memory, _exists: Some(Arc::new(Exists(count.clone()))) })
+    }
+
+    /// A copy of some bytes; `None` when there is no memory.
+    pub fn copied(bytes: &[u8]) -> Option<Block> {
+        let mut memory: Vec<u8> = Vec::new();
+        memory.try_reserve_exact(bytes.len()).ok()?;
+        memory.extend_from_slice(bytes);
+        Some(Block { memory: Bytes::from(memory).try_into_mut().ok()?, _exists: None })
+    }
+
+    #[inline]
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.memory
+    }
+
+    #[inline]
+    pub fn get(&self) -> &[u8] {
+        &self.memory
+    }
+
+    /// Takes the first bytes off.
+    pub fn split_to(&mut self, at: usize) -> Block {
+        Block { memory: self.memory.split_to(at.min(self.memory.len())), _exists: self._exists.clone() }
+    }
+
+    /// Whether it is less than a whole one.
+    pub fn is_part(&self) -> bool {
+        self.memory.len() < BLOCK
+    }
+
+    /// Puts a part back behind this one, unless there is another between them.
+    pub fn join(&mut self, behind: Block) {
+        if self.memory.as_ptr_range().end == behind.memory.as_ptr() {
+            self.memory.unsplit(behind.memory);
+        }
+    }
+}
+
+/// What a lane lends.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    blocks: Mutex<Vec<Block>>,
+    /// How many blocks there are, lent or not.
+    count: Arc<AtomicUsize>,
+    outgoing: Mutex<Vec<Vec<u8>>>,
+    spare: Mutex<Vec<u8>>,
+}
+
+impl Buffers {
+    /// A block; `None` when there is no memory.
+    pub fn block(&self) -> Option<Block> {
+        let kept = self.blocks.lock().pop();
+        kept.or_else(|| Block::new(&self.count))
+    }
+
+    /// Takes a block back if it is whole.
+    pub fn give_back(&self, block: Block) {
+        if block.memory.len() == BLOCK && self.may_keep_block() {
+            self.blocks.lock().push(block);
+        }
+    }
+
+    /// Whether a connection may keep a block beyond its turn.
+    pub fn may_keep_block(&self) -> bool {
+        self.count.load(Ordering::Relaxed) <= BLOCKS
+    }
+
+    /// An empty buffer for what is to be sent.
+    pub fn outgoing(&self) -> Vec<u8> {
+        self.outgoing.lock().pop().unwrap_or_default()
+    }
+
+    /// Takes such a buffer back.
+    pub fn give_back_outgoing(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > LARGEST_BUFFER {
+            return;
+        }
+        buffer.clear();
+        let mut outgoing = self.outgoing.lock();
+        if outgoing.len() < BUFFERS {
+            outgoing.push(buffer);
+        }
+    }
+
+    /// Memory for a large message, which may be empty.
+    pub fn large(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.spare.lock())
+    }
+
+    /// Takes such memory back.
+    pub fn give_back_large(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.lock();
+        if buffer.capacity() > spare.capacity() && buffer.capacity() <= LARGEST_SPARE {
+            buffer.clear();
+            *spare = buffer;
+        }
+    }
+}

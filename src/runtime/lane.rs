@@ -1,0 +1,252 @@
+//! A lane: one I/O loop, the handles that live on it, and the thread that leads it.
+
+use std::collections::VecDeque;
+use std::future::{poll_fn, Future};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::buffers::Buffers;
+use super::runner::Runner;
+use super::service::Service;
+use super::Runtime;
+
+/// How long, after a callback held the lead too long, the lead is handed on before every callback.
+pub(super) const CAREFUL: Duration = Duration::from_millis(100);
+/// How long events wait for a thread when none can be had.
+const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
+
+/// The callbacks of one handle, which run in order and never two at once.
+pub(crate) trait Strand: Send + Sync {
+    /// Runs some of the callbacks that wait. Returns whether more wait.
+    fn run_batch(self: Arc<Self>, runner: &Runner) -> bool;
+    /// Whether its callbacks have been short so far.
+    fn is_trusted(&self) -> bool;
+    /// The batch that runs has lost the lead.
+    fn lost_lead(&self);
+}
+
+/// One I/O loop and what lives on it.
+pub(crate) struct Lane {
+    pub(super) tokio: tokio::runtime::Handle,
+    ready: Mutex<Ready>,
+    pub(super) leading: Mutex<Leading>,
+    closing: AtomicBool,
+    /// What goes on without listeners.
+    pub service: Service,
+    /// Memory that connections borrow.
+    pub buffers: Buffers,
+}
+
+/// Handles that have events, and the leader who waits for them.
+#[derive(Default)]
+struct Ready {
+    strands: VecDeque<Arc<dyn Strand>>,
+    leader: Option<Waker>,
+    /// How many may still run before a look at the I/O.
+    round: usize,
+}
+
+/// What the leader runs.
+#[derive(Default)]
+pub(super) struct Leading {
+    pub running: Option<(Arc<Runner>, Arc<dyn Strand>)>,
+    /// How far the watchdog saw it last.
+    pub seen: u64,
+    pub careful_until: Option<Instant>,
+}
+
+/// How a batch of callbacks begins.
+enum Begin {
+    /// This thread keeps the lead unless the batch takes too long.
+    Holding,
+    /// Another thread has the lead now.
+    HandedOn,
+    /// No thread could take the lead: the callbacks wait.
+    NoThread,
+}
+
+/// The tokio runtime of a lane, which must not be dropped where it could wait.
+pub(super) struct Engine(Option<tokio::runtime::Runtime>);
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Engine {
+    pub fn new(runtime: tokio::runtime::Runtime) -> Engine {
+        Engine(Some(runtime))
+    }
+
+    pub fn block_on<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.0.as_ref().map(|runtime| runtime.block_on(future))
+    }
+
+    pub fn into_inner(mut self) -> Option<tokio::runtime::Runtime> {
+        self.0.take()
+    }
+}
+
+impl Lane {
+    pub(super) fn new(tokio: tokio::runtime::Handle) -> Arc<Lane> {
+        let lane = Arc::new(Lane {
+            tokio,
+            ready: Mutex::default(),
+            leading: Mutex::default(),
+            closing: AtomicBool::new(false),
+            service: Service::default(),
+            buffers: Buffers::default(),
+        });
+        let served = lane.clone();
+        // Its turns are short, and it gives way to the I/O by itself.
+        lane.tokio.spawn(tokio::task::unconstrained(async move { served.service.run().await }));
+        lane
+    }
+
+    /// A handle has events: its strand's turn will come.
+    pub(crate) fn make_ready(&self, strand: Arc<dyn Strand>) {
+        let mut ready = self.ready.lock();
+        // A lane that ends has no turns left to give, and its handles own it.
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
+        ready.strands.push_back(strand);
+        if let Some(leader) = &ready.leader {
+            leader.wake_by_ref();
+        }
+    }
+
+    /// No batch begins any more, and the leader leaves.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        if let Some(leader) = &self.ready.lock().leader {
+            leader.wake_by_ref();
+        }
+    }
+
+    /// Lets go of what waits; it and the lane would keep each other.
+    pub(super) fn clear(&self) {
+        let _never_run = std::mem::take(&mut *self.ready.lock());
+        self.service.clear();
+    }
+
+    /// Leads until the lead is lost or the lane ends.
+    pub(super) fn lead(self: &Arc<Self>, runtime: &Arc<Runtime>, engine: &Arc<Engine>, runner: &Arc<Runner>) {
+        while let Some(strand) = self.next_ready(engine) {
+            match self.begin_batch(&strand, runtime, runner) {
+                Begin::Holding => {
+                    runner.begin(true);
+                    let more = strand.clone().run_batch(runner);
+                    let leading = self.end_batch(runner);
+                    runner.end();
+                    if more {
+                        self.make_ready(strand);
+                    }
+                    if !leading {
+                        runtime.unwatch(runner);
+                        return;
+                    }
+                }
+                Begin::HandedOn => {
+                    runner.begin(false);
+                    let more = strand.clone().run_batch(runner);
+                    runner.end();
+                    runtime.unwatch(runner);
+                    if more {
+                        self.make_ready(strand);
+                    }
+                    return;
+                }
+                Begin::NoThread => {
+                    self.ready.lock().strands.push_front(strand);
+                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
+                }
+            }
+        }
+    }
+
+    /// Drives I/O until a handle has events; `None` when the lane ends. Those that wait together run one after
+    /// another; then comes a look at the I/O.
+    fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
+        let take = |ready: &mut Ready| {
+            ready.round = ready.round.checked_sub(1)?;
+            ready.strands.pop_front()
+        };
+        if self.closing.load(Ordering::Acquire) {
+            return None;
+        }
+        let waits = {
+            let mut ready = self.ready.lock();
+            if let Some(strand) = take(&mut ready) {
+                return Some(strand);
+            }
+            !ready.strands.is_empty()
+        };
+        engine.block_on(async {
+            if waits {
+                tokio::task::yield_now().await;
+            }
+            poll_fn(|context| {
+                let mut ready = self.ready.lock();
+                if self.closing.load(Ordering::Acquire) {
+                    return Poll::Ready(None);
+                }
+                ready.round = ready.strands.len();
+                if let Some(strand) = take(&mut ready) {
+                    // Nobody waits inside, so nobody need be woken.
+                    ready.leader = None;
+                    return Poll::Ready(Some(strand));
+                }
+                match &mut ready.leader {
+                    Some(leader) => leader.clone_from(context.waker()),
+                    leader => *leader = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            })
+            .await
+        })?
+    }
+
+    /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.
+    fn begin_batch(
+        self: &Arc<Self>,
+        strand: &Arc<dyn Strand>,
+        runtime: &Arc<Runtime>,
+        runner: &Arc<Runner>,
+    ) -> Begin {
+        if !runtime.has_spare() {
+            return Begin::NoThread;
+        }
+        let mut leading = self.leading.lock();
+        let careful = leading.careful_until.is_some_and(|until| Instant::now() < until);
+        if careful || !strand.is_trusted() {
+            drop(leading);
+            runtime.hand_on(self, runner);
+            return Begin::HandedOn;
+        }
+        leading.careful_until = None;
+        leading.running = Some((runner.clone(), strand.clone()));
+        drop(leading);
+        runtime.wake_watchdog();
+        Begin::Holding
+    }
+
+    /// Whether this thread still leads after its batch.
+    fn end_batch(&self, runner: &Arc<Runner>) -> bool {
+        let mut leading = self.leading.lock();
+        match &leading.running {
+            Some((running, _)) if Arc::ptr_eq(running, runner) => {
+                let _strand = leading.running.take();
+                true
+            }
+            _ => false,
+        }
+    }
+}

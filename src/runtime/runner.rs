@@ -1,0 +1,115 @@
+//! A thread that runs callbacks, as the watchdog sees it: how far it is, and what it holds back.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// What a batch of callbacks holds back, to do it once when a turn is over.
+pub(crate) trait HeldBack: Send + Sync {
+    /// Does it on this thread.
+    fn flush(self: Arc<Self>);
+    /// Has it done elsewhere: the thread that held it back is stuck.
+    fn flush_elsewhere(self: Arc<Self>);
+}
+
+/// A thread that runs callbacks.
+#[derive(Default)]
+pub(crate) struct Runner {
+    /// Advances with every few callbacks. Only the thread itself writes it.
+    progress: AtomicU64,
+    /// The batch that runs has the lead of its lane.
+    leads: AtomicBool,
+    /// `None` while nothing is held back.
+    held: Mutex<Option<Vec<Arc<dyn HeldBack>>>>,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Runner>>> = const { RefCell::new(None) };
+}
+
+/// Holds something back until the turn that runs on this thread is over. `false`: no turn runs here.
+pub(crate) fn hold_back<T: HeldBack + 'static>(held: &Arc<T>) -> bool {
+    let hold = |runner: &Arc<Runner>| match &mut *runner.held.lock() {
+        Some(list) => {
+            list.push(held.clone());
+            true
+        }
+        None => false,
+    };
+    CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(hold)).unwrap_or(false)
+}
+
+impl Runner {
+    /// The runner of a thread that begins its life.
+    pub(super) fn of_this_thread() -> Arc<Runner> {
+        // Apart from those of every other thread, for the watchdog compares nothing else.
+        static THREADS: AtomicU64 = AtomicU64::new(1);
+        let first = THREADS.fetch_add(1, Ordering::Relaxed) << 40;
+        let runner = Arc::new(Runner { progress: AtomicU64::new(first), ..Runner::default() });
+        let _ = CURRENT.try_with(|current| *current.borrow_mut() = Some(runner.clone()));
+        runner
+    }
+
+    /// Tells the watchdog that callbacks return.
+    #[inline]
+    pub(crate) fn advance(&self) {
+        self.progress.store(self.progress.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
+    }
+
+    /// Whether the batch that runs has the lead: it may read sockets.
+    #[inline]
+    pub(crate) fn leads(&self) -> bool {
+        self.leads.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begin(&self, leads: bool) {
+        self.leads.store(leads, Ordering::Release);
+        self.advance();
+        *self.held.lock() = Some(Vec::new());
+    }
+
+    /// The lead has gone to another thread.
+    pub(super) fn lose_lead(&self) {
+        self.leads.store(false, Ordering::Release);
+    }
+
+    /// Does what this thread's callbacks have held back.
+    pub(crate) fn flush(&self) {
+        let mut list = match &mut *self.held.lock() {
+            Some(list) if !list.is_empty() => std::mem::take(list),
+            _ => return,
+        };
+        for held in list.drain(..) {
+            held.flush();
+        }
+        // Keeps the list's memory.
+        if let Some(empty) = self.held.lock().as_mut().filter(|held| held.is_empty()) {
+            *empty = list;
+        }
+        self.advance();
+    }
+
+    /// The batch is over.
+    pub(super) fn end(&self) {
+        self.leads.store(false, Ordering::Release);
+        let list = self.held.lock().take();
+        for held in list.into_iter().flatten() {
+            held.flush();
+        }
+    }
+
+    /// The thread is stuck in a callback: what it held back is done elsewhere, and it holds nothing back until
+    /// its batch is over.
+    pub(super) fn release(&self) {
+        let list = self.held.lock().take();
+        for held in list.into_iter().flatten() {
+            held.flush_elsewhere();
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What a lane does for its connections without their listeners: pings, close frames, the heartbeat, the clock.
+//! It runs within the I/O, so it goes on while callbacks block.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{poll_fn, Future};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How many connections are served before a look at the I/O.
+const SERVED_TOGETHER: usize = 16;
+
+/// What can be served.
+pub(crate) trait Served: Send + Sync {
+    /// Reads and writes what can be, and looks at the clock. With `is_due`, one of its deadlines is over, and the
+    /// system has been asked since whether anything has arrived.
+    fn serve(self: Arc<Self>, is_due: bool);
+    /// Whether it is in the queue.
+    fn mark(&self) -> &AtomicBool;
+}
+
+/// The connections of a lane that are to be served, now or later.
+#[derive(Default)]
+pub(crate) struct Service {
+    queue: Mutex<Queue>,
+    clock: Mutex<Clock>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Arc<dyn Served>>,
+    waker: Option<Waker>,
+}
+
+#[derive(Default)]
+struct Clock {
+    deadlines: BTreeMap<Alarm, Arc<dyn Served>>,
+    count: u64,
+}
+
+/// A deadline that was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Alarm {
+    pub at: Instant,
+    number: u64,
+}
+
+impl Service {
+    /// Serves a connection soon.
+    pub fn soon<T: Served + 'static>(&self, served: &Arc<T>) {
+        if served.mark().swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let waker = {
+            let mut queue = self.queue.lock();
+            queue.waiting.push_back(served.clone());
+            queue.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Serves a connection at this time.
+    pub fn at<T: Served + 'static>(&self, at: Instant, served: &Arc<T>) -> Alarm {
+        let (alarm, first) = {
+            let mut clock = self.clock.lock();
+            clock.count += 1;
+            let alarm = Alarm { at, number: clock.count };
+            let first = clock.deadlines.first_key_value().is_none_or(|(first, _)| at < first.at);
+            clock.deadlines.insert(alarm, served.clone());
+            (alarm, first)
+        };
+        if first {
+            let waker = self.queue.lock().waker.take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+        alarm
+    }
+
+    /// Forgets a deadline.
+    pub fn cancel(&self, alarm: Alarm) {
+        let _served = self.clock.lock().deadlines.remove(&alarm);
+    }
+
+    /// Lets go of everything that waits.
+    pub(super) fn clear(&self) {
+        let _waiting = std::mem::take(&mut self.queue.lock().waiting);
+        let _deadlines = std::mem::take(&mut self.clock.lock().deadlines);
+    }
+
+    /// Serves until the lane ends.
+    pub(super) async fn run(&self) {
+        let far = || tokio::time::Instant::now() + Duration::from_secs(86400 * 365);
+        let mut timer = pin!(tokio::time::sleep_until(far()));
+        loop {
+            poll_fn(|cx| {
+                {
+                    let mut queue = self.queue.lock();
+                    if !queue.waiting.is_empty() {
+                        return Poll::Ready(());
+                    }
+                    // Before the look at the deadlines, so that none is set unseen.
+                    queue.waker = Some(cx.waker().clone());
+                }
+                let next = self.clock.lock().deadlines.first_key_value().map(|(first, _)| first.at);
+                let next = next.map_or_else(far, tokio::time::Instant::from_std);
+                if timer.deadline() != next {
+                    timer.as_mut().reset(next);
+                }
+                timer.as_mut().poll(cx)
+            })
+            .await;
+            for _ in 0..SERVED_TOGETHER {
+                let Some(served) = self.queue.lock().waiting.pop_front() else { break };
+                served.mark().store(false, Ordering::Release);
+                served.serve(false);
+            }
+            let due = self.clock.lock().take(Instant::now());
+            // What lies in the sockets comes before the judgement: after a pause of the whole process all of it has
+            // arrived in time.
+            tokio::task::yield_now().await;
+            for served in due {
+                served.serve(true);
+            }
+        }
+    }
+}
+
+impl Clock {
+    /// What is due.
+    fn take(&mut self, now: Instant) -> Vec<Arc<dyn Served>> {
+        let mut due = Vec::new();
+        while let Some(first) = self.deadlines.first_entry().filter(|first| first.key().at <= now) {
+            due.push(first.remove());
+        }
+        due
+    }
+}

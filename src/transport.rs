@@ -1,0 +1,186 @@
+//! The byte stream beneath a connection: TCP, with or without TLS.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{ready, Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// How long the link stays open after the last that this side sends, for the peer to read it and to close the
+/// link.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// TCP, with or without TLS.
+#[derive(Debug)]
+pub enum Transport {
+    /// ws.
+    Plain(Tcp),
+    /// wss.
+    Tls(Box<TlsStream<Tcp>>),
+}
+
+impl Transport {
+    /// Ends this side of the stream and waits, within bounds, until the peer has read all and ends its own
+    /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset
+    /// would overtake what was written last.
+    pub(crate) async fn linger(mut self) {
+        // Whether the peer was in time makes no difference.
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(cx))).await;
+    }
+
+    /// The body of [`Transport::linger`], without its bound.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
+        let mut buffer = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            match ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => continue,
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl Transport {
+    /// Whether a short read tells that nothing more is there.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Transport::Plain(_))
+    }
+
+    /// Reads what is there.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Reads up to `most` bytes behind those of a buffer that has room for them.
+    pub(crate) fn poll_receive_behind(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut room = bytes::BufMut::limit(buffer, most);
+        let read = std::pin::pin!(self.read_buf(&mut room));
+        std::future::Future::poll(read, cx)
+    }
+
+    /// Asks to be woken when there is something to read. Whether there may be already.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Transport::Plain(tcp) => tcp.0.poll_read_ready(cx).map(|_| ()),
+            // A read that brought nothing has asked already.
+            Transport::Tls(_) => Poll::Pending,
+        }
+    }
+
+    /// Writes what fits.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match (&mut *self, parts) {
+            (Transport::Plain(tcp), [part]) => Pin::new(tcp).poll_write(cx, part),
+            _ => Pin::new(self).poll_write_vectored(cx, parts),
+        }
+    }
+}
+
+/// TCP whose every write spares the process SIGPIPE; tokio's vectored write, which TLS uses, does not.
+#[derive(Debug)]
+pub struct Tcp(pub TcpStream);
+
+impl AsyncRead for Tcp {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tcp {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let stream = &self.get_mut().0;
+        loop {
+            ready!(stream.poll_write_ready(cx))?;
+            let sent = stream.try_io(Interest::WRITABLE, || {
+                SockRef::from(stream).send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL)
+            });
+            match sent {
+                // Not ready after all; waiting for it again registers the waker.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Transport::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
