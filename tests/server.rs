@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
@@ -169,4 +169,63 @@ fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
     let Message::Close(Some(frame)) = client.read().unwrap() else { panic!("no close frame") };
     assert_eq!(frame.code, CloseCode::Away);
     drop(end);
+}
+
+#[test]
+fn all_of_a_crowd_get_in_though_their_requests_come_late() {
+    const CROWD: usize = 300;
+    let server = runtime::create(Server::new).unwrap();
+    let options = ServerOptions {
+        ip: "127.0.0.1".into(),
+        max_connections_per_client: CROWD as u32,
+        max_upgrades_per_minute: 0,
+        // So that half of them wait to be accepted.
+        descriptors: Some(CROWD as u64),
+        ..ServerOptions::default()
+    };
+    server.start(&options).unwrap();
+    let address = ("127.0.0.1", server.port().unwrap());
+    let mut crowd: Vec<_> = (0..CROWD).map(|_| TcpStream::connect(address).unwrap()).collect();
+    for client in &mut crowd {
+        client.write_all(REQUEST).unwrap();
+    }
+    for client in &mut crowd {
+        client.set_read_timeout(Some(FAR)).unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 101");
+    }
+    server.destroy();
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A place among the clients is free again when the descriptor is, not before.
+#[test]
+fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
+    let server = runtime::create(Server::new).unwrap();
+    let (to, ended) = channel();
+    let key = ListenerKey(0, 0);
+    server.listeners().close.add(key, || Box::new(move |of| to.send(of.event.code).unwrap())).unwrap();
+    let options =
+        ServerOptions { ip: "127.0.0.1".into(), max_connections_per_client: 1, ..ServerOptions::default() };
+    server.start(&options).unwrap();
+    let address = ("127.0.0.1", server.port().unwrap());
+    let ask = || {
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(FAR)).unwrap();
+        client.write_all(REQUEST).unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).unwrap();
+        (client, String::from_utf8_lossy(&status[9..]).into_owned())
+    };
+    let (mut first, status) = ask();
+    assert_eq!(status, "101");
+    first.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
+    assert_eq!(ended.recv_timeout(FAR).unwrap(), 1000);
+    assert_eq!(ask().1, "503");
+    drop(first);
+    while ask().1 != "101" {}
+    server.destroy();
 }

@@ -55,9 +55,9 @@ impl Backoff {
 /// Whether trying again can help: not when the server said no, or can't be trusted.
 pub(super) fn may_help_after_failure(error: &Error) -> bool {
     match error.detail {
+        // A clock that is wrong until the device has the time, or a certificate that is about to be renewed.
+        Code::CertExpired | Code::CertNotYetValid => true,
         Code::CaFile
-        | Code::CertExpired
-        | Code::CertNotYetValid
         | Code::CertName
         | Code::CertIssuer
         | Code::CertInvalid

@@ -98,7 +98,7 @@ fn defaults() -> nsws_server_options {
 /// `options` is NULL or as [`read_struct`] and its members' documentation demand.
 pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result<ServerOptions> {
     if options.is_null() {
-        return Ok(ServerOptions::default());
+        return Ok(ServerOptions { descriptors: most_descriptors(), ..ServerOptions::default() });
     }
     // SAFETY: as promised to this function.
     let given = unsafe { read_struct(options, defaults()) }?;
@@ -131,7 +131,18 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
         },
+        descriptors: most_descriptors(),
     })
+}
+
+/// How many descriptors the process may have (RLIMIT_NOFILE).
+fn most_descriptors() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes to the struct that lives here.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    // 32 bits on some systems.
+    #[allow(clippy::useless_conversion)]
+    known.then(|| limit.rlim_cur.into())
 }
 
 /// Writes the defaults of nsws_server_start() into `options`.

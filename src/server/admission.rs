@@ -1,5 +1,6 @@
 //! Who may connect: how many clients, how many connections each, how often; and who is banned for a while.
 
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,12 +11,56 @@ use parking_lot::Mutex;
 use super::handshake::Refusal;
 use super::options::{ServerOptions, DEFAULT_QUOTA};
 
-/// Addresses whose upgrades are counted; a flood of addresses can't make the table larger.
+/// Addresses and networks whose doings are counted; a flood of addresses can't make the table larger.
 const MOST_ADDRESSES: usize = 4096;
 /// The window in which upgrades are counted, in seconds.
 const WINDOW: usize = 60;
 /// How long an address is banned that asked too often.
 const BAN: Duration = Duration::from_secs(60);
+
+/// How much more an IPv6 network may do than one address: a household or a site has one, and so has who makes up addresses.
+const NETWORK_FACTOR: u32 = 4;
+/// How many TLS handshakes an address may begin for each upgrade that it may ask for: some fail on the client's side.
+const HANDSHAKES_PER_UPGRADE: u32 = 2;
+
+/// Whom a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    Address(IpAddr),
+    /// The first 64 bits of IPv6 addresses, the rest of which each subscriber may choose (RFC 7934 4).
+    Network([u8; 8]),
+}
+
+impl Source {
+    /// The network of an address. Link-local addresses are all in one, which says nothing.
+    fn network(ip: IpAddr) -> Option<Source> {
+        match ip {
+            IpAddr::V6(ip) if !ip.is_unicast_link_local() => {
+                ip.octets().first_chunk().map(|network| Source::Network(*network))
+            }
+            _ => None,
+        }
+    }
+
+    /// The network, or the address if there is none.
+    pub fn widest(ip: IpAddr) -> Source {
+        Source::network(ip).unwrap_or(Source::Address(ip))
+    }
+
+    /// All whom the limits count with this address, each with how much more it may do than an address.
+    fn all(ip: IpAddr) -> impl Iterator<Item = (Source, u32)> {
+        // The network first: once it is banned, its addresses don't even fill the table.
+        let network = Source::network(ip).map(|network| (network, NETWORK_FACTOR));
+        network.into_iter().chain([(Source::Address(ip), 1)])
+    }
+}
+
+/// What is counted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Counted {
+    Upgrades,
+    TlsHandshakes,
+}
 
 /// How much is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -49,12 +94,14 @@ pub(super) struct Admission {
 
 #[derive(Default)]
 struct State {
-    /// Connections, by address.
-    connected: HashMap<IpAddr, u32>,
-    rates: HashMap<IpAddr, Rate>,
+    /// Connections.
+    connected: HashMap<Source, u32>,
+    /// How many of those who are connected are addresses.
+    clients: usize,
+    rates: HashMap<(Source, Counted), Rate>,
 }
 
-/// The upgrades that one address has asked for.
+/// What one address or network has asked for.
 struct Rate {
     /// By second, in a ring: a window that slides.
     counts: [u32; WINDOW],
@@ -71,11 +118,14 @@ pub(super) struct Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut state = self.admission.state.lock();
-        if let Some(count) = state.connected.get_mut(&self.ip) {
-            *count -= 1;
-            if *count == 0 {
-                state.connected.remove(&self.ip);
+        let state = &mut *self.admission.state.lock();
+        for (source, _) in Source::all(self.ip) {
+            if let Entry::Occupied(mut count) = state.connected.entry(source) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                    state.clients -= usize::from(matches!(source, Source::Address(_)));
+                }
             }
         }
     }
@@ -88,25 +138,51 @@ impl Admission {
 
     /// Decides about a well-formed request to upgrade.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Result<Permit, Refusal> {
-        let mut state = self.state.lock();
-        if self.quota.upgrades_per_minute > 0 {
-            state.rate(ip, self.second(now)).count(self.quota.upgrades_per_minute, self.second(now), now)?;
+        let state = &mut *self.state.lock();
+        self.count(state, ip, Counted::Upgrades, self.quota.upgrades_per_minute, now)?;
+        let of = |state: &State, source| state.connected.get(&source).copied().unwrap_or(0);
+        for (source, factor) in Source::all(ip) {
+            if of(state, source) >= self.quota.connections_per_client.saturating_mul(factor) {
+                return Err(Refusal::unavailable("Too many connections from this address."));
+            }
         }
-        let clients = state.connected.len();
-        let count = state.connected.get(&ip).copied().unwrap_or(0);
-        if count >= self.quota.connections_per_client {
-            return Err(Refusal::unavailable("Too many connections from this address."));
-        }
-        if count == 0 && clients >= self.quota.clients as usize {
+        let is_new = of(state, Source::Address(ip)) == 0;
+        if is_new && state.clients >= self.quota.clients as usize {
             return Err(Refusal::unavailable("Too many clients."));
         }
-        state.connected.insert(ip, count + 1);
+        state.clients += usize::from(is_new);
+        for (source, _) in Source::all(ip) {
+            *state.connected.entry(source).or_default() += 1;
+        }
         Ok(Permit { admission: self.clone(), ip })
     }
 
-    /// Whether an address asked too often lately.
-    pub fn is_banned(&self, ip: IpAddr, now: Instant) -> bool {
-        self.state.lock().rates.get(&ip).is_some_and(|rate| rate.is_banned(now))
+    /// Whether an address may begin a TLS handshake, which is counted: not when it, or its network, did or asked too much lately.
+    pub fn may_begin_tls(&self, ip: IpAddr, now: Instant) -> bool {
+        let most = self.quota.upgrades_per_minute.saturating_mul(HANDSHAKES_PER_UPGRADE);
+        let state = &mut *self.state.lock();
+        !state.is_banned(ip, now) && self.count(state, ip, Counted::TlsHandshakes, most, now).is_ok()
+    }
+
+    /// Counts what an address does, of which it may do `most` within a minute; 0 for no limit. A ban is for whatever is counted.
+    fn count(
+        &self,
+        state: &mut State,
+        ip: IpAddr,
+        counted: Counted,
+        most: u32,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        if most == 0 {
+            return Ok(());
+        }
+        if state.is_banned(ip, now) {
+            return Err(Refusal::too_many_requests());
+        }
+        let second = self.second(now);
+        Source::all(ip).try_for_each(|(source, factor)| {
+            state.rate((source, counted), second).count(most.saturating_mul(factor), second, now)
+        })
     }
 
     fn second(&self, now: Instant) -> u64 {
@@ -115,18 +191,27 @@ impl Admission {
 }
 
 impl State {
-    /// An address's counts. A full table loses those that count least: not banned, and quiet for longest.
-    fn rate(&mut self, ip: IpAddr, second: u64) -> &mut Rate {
-        if self.rates.len() >= MOST_ADDRESSES && !self.rates.contains_key(&ip) {
+    /// Whether an address, or its network, did or asked too much lately.
+    fn is_banned(&self, ip: IpAddr, now: Instant) -> bool {
+        Source::all(ip).any(|(source, _)| {
+            [Counted::Upgrades, Counted::TlsHandshakes]
+                .into_iter()
+                .any(|counted| self.rates.get(&(source, counted)).is_some_and(|rate| rate.is_banned(now)))
+        })
+    }
+
+    /// The counts of one. A full table loses those that count least: not banned, and quiet for longest.
+    fn rate(&mut self, whose: (Source, Counted), second: u64) -> &mut Rate {
+        if self.rates.len() >= MOST_ADDRESSES && !self.rates.contains_key(&whose) {
             self.rates.retain(|_, rate| rate.last + WINDOW as u64 > second);
         }
-        if self.rates.len() >= MOST_ADDRESSES && !self.rates.contains_key(&ip) {
+        if self.rates.len() >= MOST_ADDRESSES && !self.rates.contains_key(&whose) {
             let least = self.rates.iter().min_by_key(|(_, rate)| (rate.banned_until.is_some(), rate.last));
-            if let Some(least) = least.map(|(ip, _)| *ip) {
+            if let Some(least) = least.map(|(whose, _)| *whose) {
                 self.rates.remove(&least);
             }
         }
-        self.rates.entry(ip).or_insert(Rate { counts: [0; WINDOW], last: second, banned_until: None })
+        self.rates.entry(whose).or_insert(Rate { counts: [0; WINDOW], last: second, banned_until: None })
     }
 }
 
@@ -136,9 +221,6 @@ impl Rate {
     }
 
     fn count(&mut self, most: u32, second: u64, now: Instant) -> Result<(), Refusal> {
-        if self.is_banned(now) {
-            return Err(Refusal::too_many_requests());
-        }
         if self.banned_until.take().is_some() {
             self.counts = [0; WINDOW];
         }
@@ -174,6 +256,10 @@ mod tests {
         std::net::Ipv4Addr::from_bits(number).into()
     }
 
+    fn is_banned(admission: &Admission, ip: IpAddr, now: Instant) -> bool {
+        admission.state.lock().is_banned(ip, now)
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
     const LARGE: Quota =
         Quota { clients: 1_000_000, connections_per_client: 1_000_000, upgrades_per_minute: 0 };
@@ -202,10 +288,10 @@ mod tests {
         }
         let banned = start + 55 * SECOND;
         assert_eq!(admission.admit(ip(1), banned).err().unwrap().status, 429);
-        assert!(admission.is_banned(ip(1), banned + 59 * SECOND));
+        assert!(is_banned(&admission, ip(1), banned + 59 * SECOND));
         assert_eq!(admission.admit(ip(1), banned + 59 * SECOND).err().unwrap().status, 429);
         assert!(admission.admit(ip(2), banned).is_ok());
-        assert!(!admission.is_banned(ip(1), banned + 60 * SECOND));
+        assert!(!is_banned(&admission, ip(1), banned + 60 * SECOND));
         for _ in 0..50 {
             assert!(admission.admit(ip(1), banned + 60 * SECOND).is_ok());
         }
@@ -233,6 +319,50 @@ mod tests {
         }
         assert_eq!(admission.state.lock().rates.len(), MOST_ADDRESSES);
         assert!(admission.state.lock().connected.is_empty(), "dropped permits leave nothing");
-        assert!(admission.is_banned(ip(0), start + 2 * SECOND));
+        assert!(is_banned(&admission, ip(0), start + 2 * SECOND));
+    }
+
+    #[test]
+    fn the_addresses_of_one_ipv6_network_have_limits_together_but_not_the_link_local() {
+        let quota = Quota { connections_per_client: 2, upgrades_per_minute: 3, ..LARGE };
+        let ip = |network: &str, host: u32| -> IpAddr { format!("{network}::{host:x}").parse().unwrap() };
+        let status = |result: Result<Permit, Refusal>| result.map_or_else(|refusal| refusal.status, |_| 101);
+
+        let (limited, now) = admission(Quota { upgrades_per_minute: 0, ..quota });
+        let in_all = |network: &str, hosts: u32| {
+            let permits: Vec<_> = (1..=hosts).map(|host| limited.admit(ip(network, host), now)).collect();
+            permits.iter().filter(|permit| permit.is_ok()).count()
+        };
+        assert_eq!(in_all("2001:db8:0:1", 20), 8, "four times the connections of one address");
+        assert_eq!(in_all("2001:db8:0:1", 20), 8, "which are given back");
+        assert_eq!(in_all("fe80", 20), 20);
+        assert!(limited.state.lock().connected.is_empty() && limited.state.lock().clients == 0);
+
+        let (admission, now) = admission(quota);
+        for host in 1..=12 {
+            assert_eq!(status(admission.admit(ip("2001:db8:0:1", host), now)), 101, "{host}");
+        }
+        assert_eq!(status(admission.admit(ip("2001:db8:0:1", 13), now)), 429);
+        assert_eq!(status(admission.admit(ip("2001:db8:0:1", 14), now)), 429, "all of it is banned");
+        assert_eq!(status(admission.admit(ip("2001:db8:0:2", 1), now)), 101, "and nobody else is");
+        for host in 1..=100 {
+            assert_eq!(status(admission.admit(ip("fe80", host), now)), 101, "{host}");
+        }
+    }
+
+    #[test]
+    fn tls_handshakes_are_counted_by_themselves_and_too_many_are_a_ban() {
+        let (admission, now) = admission(Quota { upgrades_per_minute: 50, ..LARGE });
+        for handshake in 0..100 {
+            assert!(admission.may_begin_tls(ip(1), now), "{handshake}");
+        }
+        assert!(admission.admit(ip(1), now).is_ok(), "upgrades have a count of their own");
+        assert!(!admission.may_begin_tls(ip(1), now));
+        assert_eq!(admission.admit(ip(1), now).err().unwrap().status, 429);
+        assert!(admission.may_begin_tls(ip(2), now));
+        assert!(admission.may_begin_tls(ip(1), now + BAN));
+
+        let (unlimited, now) = self::admission(LARGE);
+        assert!((0..1000).all(|_| unlimited.may_begin_tls(ip(1), now)));
     }
 }

@@ -1,6 +1,5 @@
 //! The listening socket, and what happens to those who knock: TLS, the opening handshake, admission.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +21,8 @@ use super::event::{ConnectEvent, Peer};
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
 use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
+use super::places::{Places, Underway};
+use super::turns::Turns;
 
 use crate::connection::{CloseEvent, Connection, Tcp, Transport, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
@@ -30,12 +31,8 @@ use crate::log::{log, Level};
 use crate::options::Limits;
 use crate::runtime::caught;
 
-/// Clients that may wait in the system to be accepted.
-const BACKLOG: i32 = 1024;
-/// Handshakes under way, in all and from one address. Who comes after that takes the place of the oldest: a
-/// client that dawdles loses to one that doesn't.
-const MOST_HANDSHAKES: usize = 1024;
-const MOST_HANDSHAKES_OF_ONE: usize = 128;
+/// Clients that may wait in the system to be accepted; most systems allow as many.
+const BACKLOG: i32 = 4096;
 /// How long the server waits when the system has no descriptor left for a client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -49,26 +46,14 @@ pub(super) struct Listening {
     handshake_timeout: Duration,
     limits: Limits,
     admission: Arc<Admission>,
-    handshakes: Mutex<Handshakes>,
+    places: Arc<Places>,
+    tls_turns: Turns,
 }
 
 /// The system listens from the first moment on; tokio is told of it where it runs.
 enum Listener {
     Untold(std::net::TcpListener),
     Told(TcpListener),
-}
-
-#[derive(Default)]
-struct Handshakes {
-    /// In the order of their arrival, and so of their numbers.
-    under_way: VecDeque<Handshake>,
-    count: u64,
-}
-
-struct Handshake {
-    number: u64,
-    ip: IpAddr,
-    task: AbortHandle,
 }
 
 impl Listening {
@@ -87,7 +72,8 @@ impl Listening {
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             admission: Admission::new(options.into(), Instant::now()),
-            handshakes: Mutex::default(),
+            places: Places::new(options.descriptors),
+            tls_turns: Turns::default(),
         }))
     }
 
@@ -102,9 +88,7 @@ impl Listening {
     /// Closes the socket; when this returns, the port is free. Handshakes under way are cut.
     pub fn close(&self) {
         drop(self.socket.lock().take());
-        for handshake in self.handshakes.lock().under_way.drain(..) {
-            handshake.task.abort();
-        }
+        self.places.close();
     }
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
@@ -124,59 +108,13 @@ impl Listening {
 
     /// Starts the handshake with a client.
     fn greet(self: &Arc<Self>, server: &Arc<Server>, stream: TcpStream, peer: Peer) {
-        // A TLS handshake is dear, and a banned address gets none.
-        if self.tls.is_some() && self.admission.is_banned(peer.ip, Instant::now()) {
-            return;
+        // A TLS handshake is dear: each counts, and a banned address gets none.
+        if self.tls.is_some() && !self.admission.may_begin_tls(peer.ip, Instant::now()) {
+            return log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
         }
-        let oldest = {
-            let mut handshakes = self.handshakes.lock();
-            // Accepted in the moment of close(), which may have emptied the list already.
-            if self.socket.lock().is_none() {
-                return;
-            }
-            let oldest = handshakes.make_room(peer.ip);
-            handshakes.count += 1;
-            let number = handshakes.count;
-            let underway = Underway { listening: self.clone(), number };
-            let task = server.runtime.spawn(serve(server.clone(), underway, stream, peer));
-            handshakes.under_way.push_back(Handshake { number, ip: peer.ip, task });
-            oldest
-        };
-        // Outside the lock: the log may call back.
-        if let Some(handshake) = oldest {
-            handshake.task.abort();
-            log(Level::Info, || format!("{}: cut, too many handshakes are under way", handshake.ip));
-        }
-    }
-}
-
-impl Handshakes {
-    /// The handshake that another one of this address has to make room for, if there are too many.
-    fn make_room(&mut self, ip: IpAddr) -> Option<Handshake> {
-        let mut of_one = self.under_way.iter().enumerate().filter(|(_, handshake)| handshake.ip == ip);
-        let oldest = of_one.next().map(|(place, _)| place);
-        if of_one.count() + 1 >= MOST_HANDSHAKES_OF_ONE {
-            self.under_way.remove(oldest?)
-        } else if self.under_way.len() >= MOST_HANDSHAKES {
-            self.under_way.pop_front()
-        } else {
-            None
-        }
-    }
-}
-
-/// A handshake's place in the list, which it leaves whatever becomes of it.
-struct Underway {
-    listening: Arc<Listening>,
-    number: u64,
-}
-
-impl Drop for Underway {
-    fn drop(&mut self) {
-        let under_way = &mut self.listening.handshakes.lock().under_way;
-        if let Ok(place) = under_way.binary_search_by_key(&self.number, |handshake| handshake.number) {
-            under_way.remove(place);
-        }
+        self.places.begin(peer.ip, |underway| {
+            server.runtime.spawn(serve(server.clone(), self.clone(), underway, stream, peer))
+        });
     }
 }
 
@@ -198,16 +136,22 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
     let code = match error.kind() {
         ErrorKind::AddrInUse => Code::PortInUse,
         ErrorKind::PermissionDenied => Code::ListenPort,
-        _ if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => Code::NoResources,
+        _ if is_out_of_descriptors(error) => Code::NoResources,
         _ => Code::ListenAddress,
     };
     Error { code, ..Error::io(Phase::Call, format!("Can't listen on {address}"), error) }
 }
 
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 /// Accepts clients until the socket is closed.
 pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
     let mut failing = false;
-    while let Some(accepted) = poll_fn(|cx| listening.poll_accept(cx)).await {
+    loop {
+        listening.places.wait_for_room().await;
+        let Some(accepted) = poll_fn(|cx| listening.poll_accept(cx)).await else { return };
         match accepted {
             Ok((stream, address)) => {
                 failing = false;
@@ -216,6 +160,10 @@ pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
             // This client has left before it was its turn.
             Err(error)
                 if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            // The task that goes has to run once more before its descriptor is free.
+            Err(error) if is_out_of_descriptors(&error) && listening.places.spare_one() => {
+                tokio::task::yield_now().await;
+            }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
                     let error = Error::io(Phase::Tcp, "Clients can't be accepted now", &error);
@@ -229,15 +177,20 @@ pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
 }
 
 /// A client from its arrival to its end.
-async fn serve(server: Arc<Server>, underway: Underway, stream: TcpStream, peer: Peer) {
-    let listening = underway.listening.clone();
+async fn serve(
+    server: Arc<Server>,
+    listening: Arc<Listening>,
+    underway: Underway,
+    stream: TcpStream,
+    peer: Peer,
+) {
     // Boxed, so that an open connection doesn't keep the room that the handshake needed.
-    let handshake = Box::pin(handshake(&server, &listening, stream, peer));
-    let opened = tokio::time::timeout(listening.handshake_timeout, handshake).await;
-    drop(underway);
+    let handshake = Box::pin(handshake(&server, &listening, &underway, stream, peer));
+    let opened = tokio::time::timeout(listening.handshake_timeout, underway.run(handshake)).await;
+    let task = underway.leave();
     match opened {
-        Ok(Some(opened)) => converse(&server, &listening, opened).await,
-        Ok(None) => {}
+        Ok(Some(Some(opened))) => converse(&server, &listening, task, opened).await,
+        Ok(_) => {}
         Err(_) => log(Level::Info, || format!("{peer}: cut, the handshake took too long")),
     }
 }
@@ -256,6 +209,7 @@ struct Opened {
 async fn handshake(
     server: &Arc<Server>,
     listening: &Listening,
+    underway: &Underway,
     stream: TcpStream,
     peer: Peer,
 ) -> Option<Opened> {
@@ -263,7 +217,7 @@ async fn handshake(
     let _ = stream.set_nodelay(true);
     let mut transport = match &listening.tls {
         None => Transport::Plain(Tcp(stream)),
-        Some(acceptor) => match acceptor.accept(Tcp(stream)).await {
+        Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
             Ok(stream) => Transport::Tls(Box::new(stream.into())),
             Err(error) => {
                 log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));
@@ -278,7 +232,7 @@ async fn handshake(
     };
     let accepted = Accepted::new(server.clone(), peer);
     let answered = match request {
-        Ok(request) => admit(listening, &accepted, request).await,
+        Ok(request) => admit(listening, underway, &accepted, request).await,
         Err(refusal) => Err(refusal),
     };
     let (answer, opened) = match answered {
@@ -304,6 +258,7 @@ async fn handshake(
 /// Decides about a request: the limits, then the program.
 async fn admit(
     listening: &Listening,
+    underway: &Underway,
     accepted: &Arc<Accepted>,
     request: Request,
 ) -> Result<(String, ConnectEvent, Permit), Refusal> {
@@ -317,7 +272,7 @@ async fn admit(
         ConnectEvent { peer: accepted.peer(), path: request.path, headers: request.headers, protocol };
     match accepted.server.has_accept_hook() {
         false => Ok((answer, connect, permit)),
-        true => match accepted.server.ask(accepted, connect).await {
+        true => match underway.excused(accepted.server.ask(accepted, connect)).await {
             Ok((connect, 0)) => Ok((answer, connect, permit)),
             Ok((_, status)) => Err(Refusal::by_the_program(status)),
             // The server was destroyed meanwhile.
@@ -327,7 +282,12 @@ async fn admit(
 }
 
 /// An open connection, to its end.
-async fn converse(server: &Arc<Server>, listening: &Arc<Listening>, opened: Opened) {
+async fn converse(
+    server: &Arc<Server>,
+    listening: &Arc<Listening>,
+    task: Option<AbortHandle>,
+    opened: Opened,
+) {
     let Opened { accepted, transport, early, connect, permit } = opened;
     let peer = accepted.peer();
     let owner = Seat::of(&accepted);
@@ -339,13 +299,13 @@ async fn converse(server: &Arc<Server>, listening: &Arc<Listening>, opened: Open
         owner,
         format!("The client {peer}"),
     );
+    let hangs_up = HangsUp(connection.clone());
     if let Err(error) = server.admit(listening, &accepted, connection.clone(), connect) {
         log(Level::Info, || format!("{peer}: dropped: {error}"));
-        return connection.hang_up();
+        return;
     }
     log(Level::Info, || format!("{peer}: open"));
     let ending = caught(connection.run()).await;
-    drop(permit);
     let lost = ending.as_ref().is_none_or(|ending| ending.is_lost());
     let (error, close) = match ending {
         Some(ending) => (ending.error, ending.close),
@@ -360,8 +320,20 @@ async fn converse(server: &Arc<Server>, listening: &Arc<Listening>, opened: Open
     log(Level::Info, || format!("{peer}: closed with {}", close.code));
     server.part(&accepted, error, close);
     drop(accepted);
-    match lost {
-        true => connection.hang_up(),
-        false => connection.linger().await,
+    if !lost {
+        let _goodbye = task.map(|task| listening.places.say_goodbye(task));
+        connection.linger().await;
+    }
+    // Its place among the clients is free when its descriptor is.
+    drop(hangs_up);
+    drop(permit);
+}
+
+/// Closes a connection's link, whoever still knows the connection, and also when its task is cut.
+struct HangsUp(Arc<Connection>);
+
+impl Drop for HangsUp {
+    fn drop(&mut self) {
+        self.0.hang_up();
     }
 }

@@ -13,6 +13,10 @@ pub(crate) mod handshake;
 mod listen;
 #[cfg(feature = "server")]
 mod live;
+#[cfg(feature = "server")]
+mod places;
+#[cfg(feature = "server")]
+mod turns;
 
 #[cfg(not(feature = "server"))]
 mod absent;

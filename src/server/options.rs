@@ -33,6 +33,8 @@ pub struct ServerOptions {
     pub handshake_timeout: Duration,
     /// What a connection may hold and how long it may take.
     pub limits: Limits,
+    /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
+    pub descriptors: Option<u64>,
 }
 
 /// Where a server's identity is.
@@ -57,6 +59,7 @@ impl Default for ServerOptions {
             max_upgrades_per_minute: 50,
             handshake_timeout: Duration::from_secs(10),
             limits: Limits::default(),
+            descriptors: None,
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::x509::{AltName, Certificate, Name};
+use super::der::Der;
+use super::x509::{AltName, Certificate, Date, Name};
 use crate::error::{Code, Error, Phase};
 
 /// Why a certificate was refused.
@@ -38,27 +40,58 @@ impl From<Rejection> for TlsError {
     }
 }
 
-/// What is wrong with `leaf`, in words.
-pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> Rejection {
+/// What is wrong with `leaf`, or with one of those between it and its CA, in words.
+pub fn rejection(
+    cause: CertificateError,
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+) -> Rejection {
     let parsed = Certificate::parse(leaf);
-    let of = |what: fn(&Certificate<'_>) -> String| parsed.as_ref().map(what).unwrap_or_default();
-    let (detail, sentence) = match cause {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            let date = of(|certificate| certificate.not_after.to_string());
-            (Code::CertExpired, format!("its certificate expired on {date}"))
+    let whose = |date: fn(&Certificate<'_>) -> Date, found: Option<UnixTime>| {
+        let is_meant = |of: &Certificate<'_>| {
+            let seconds = u64::try_from(date(of).unix()).unwrap_or_default();
+            found.is_none_or(|found| found.as_secs() == seconds)
+        };
+        match &parsed {
+            Some(leaf) if is_meant(leaf) => Some(("its certificate".to_owned(), date(leaf))),
+            _ => intermediates
+                .iter()
+                .filter_map(|der| Certificate::parse(der))
+                .find(is_meant)
+                .map(|ca| (format!("the certificate of its CA {}", shown(&ca.subject)), date(&ca))),
         }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            let date = of(|certificate| certificate.not_before.to_string());
-            (Code::CertNotYetValid, format!("its certificate is not valid before {date}"))
+    };
+    let dated = |what: &str, whose: Option<(String, Date)>| match whose {
+        Some((whose, date)) => format!("{whose} {what} {date}"),
+        None => format!("its certificate {what} a date that can't be read"),
+    };
+    let (detail, sentence) = match &cause {
+        CertificateError::Expired => (Code::CertExpired, dated("expired on", whose(|it| it.not_after, None))),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            (Code::CertExpired, dated("expired on", whose(|it| it.not_after, Some(*not_after))))
+        }
+        CertificateError::NotValidYet => {
+            (Code::CertNotYetValid, dated("is not valid before", whose(|it| it.not_before, None)))
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            let whose = whose(|it| it.not_before, Some(*not_before));
+            (Code::CertNotYetValid, dated("is not valid before", whose))
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            let names = of(names);
-            (Code::CertName, format!("its certificate was issued for {names}, not for {}", name.to_str()))
+            let names = parsed.as_ref().map(names).unwrap_or_else(|| "names that can't be read".to_owned());
+            let name = match name {
+                ServerName::IpAddress(_) if names.contains(AS_DNS) => {
+                    format!("{} as an IP address", name.to_str())
+                }
+                name => name.to_str().into_owned(),
+            };
+            (Code::CertName, format!("its certificate was issued for {names}, not for {name}"))
         }
         CertificateError::UnknownIssuer => {
             let sentence = match &parsed {
                 Some(certificate) if certificate.subject == certificate.issuer => {
-                    "its certificate is self-signed and not in ca_path".to_owned()
+                    "its certificate is self-signed and not among those that are trusted".to_owned()
                 }
                 Some(certificate) => {
                     format!(
@@ -70,14 +103,82 @@ pub fn rejection(cause: CertificateError, leaf: &CertificateDer<'_>, name: &Serv
             };
             (Code::CertIssuer, sentence)
         }
-        // webpki has no name of its own for this in rustls's list.
-        CertificateError::Other(other) if other.0.to_string().contains("CaUsedAsEndEntity") => (
-            Code::CertInvalid,
-            "its certificate is a CA's own, which can't be a server's unless it is in ca_path".to_owned(),
-        ),
-        other => (Code::CertInvalid, format!("its certificate is not acceptable: {other}")),
+        other => {
+            let is_version_1 = parsed.is_some_and(|certificate| certificate.is_version_1);
+            (Code::CertInvalid, fault(other, is_version_1))
+        }
     };
     Rejection { detail, sentence }
+}
+
+/// What makes a certificate unusable, whoever shows it.
+fn fault(cause: &CertificateError, is_version_1: bool) -> String {
+    const DAMAGED: &str = "its certificate, or one of its CAs', is damaged";
+    let sentence = match cause {
+        CertificateError::BadEncoding => DAMAGED,
+        CertificateError::BadSignature => "its certificate, or one of its CAs', was not signed by its issuer",
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "its certificate is not for servers: its extended key usage leaves them out"
+        }
+        CertificateError::UnhandledCriticalExtension => UNKNOWN_EXTENSION,
+        CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. } => {
+            return unsupported(signature_algorithm_id);
+        }
+        CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "its certificate, or one of its CAs', is signed by a key of a kind that can't be verified here (known are RSA, \
+             ECDSA on P-256 or P-384, and Ed25519)"
+        }
+        // What webpki has and rustls has no name for: webpki's names.
+        CertificateError::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => {
+                "its certificate is a CA's own, which a server may show only if that very certificate is trusted"
+            }
+            "EndEntityUsedAsCa" => "its certificate was issued by a certificate that is not a CA's",
+            "PathLenConstraintViolated" | "MaximumPathDepthExceeded" => {
+                "there are more CAs between its certificate and a trusted one than are allowed"
+            }
+            "NameConstraintViolation" => "its certificate has a name for which its CA must not issue any",
+            "UnsupportedCertVersion" if is_version_1 => {
+                "its certificate is of X.509 version 1, which can't name the hosts that it is for; one of version 3 with a \
+                 subjectAltName is needed"
+            }
+            "UnsupportedCertVersion" => "one of its CAs' certificates is not of X.509 version 3",
+            "UnsupportedCriticalExtension" => UNKNOWN_EXTENSION,
+            "MaximumPathBuildCallsExceeded"
+            | "MaximumSignatureChecksExceeded"
+            | "MaximumNameConstraintComparisonsExceeded" => {
+                "the certificates that it sends take too much work to verify"
+            }
+            _ => DAMAGED,
+        },
+        _ => "its certificate is not acceptable",
+    };
+    sentence.to_owned()
+}
+
+const UNKNOWN_EXTENSION: &str =
+    "its certificate, or one of its CAs', has a critical extension whose meaning is not known here";
+
+/// A signature that can't be verified, by its algorithm's DER.
+fn unsupported(algorithm: &[u8]) -> String {
+    const OLD_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1];
+    const SHA1_ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1];
+    const SHA1_DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 4, 3];
+    let name = Der(algorithm).take(0x06).unwrap_or_default();
+    let weak = match name.strip_prefix(OLD_RSA) {
+        Some([2 | 4]) => Some("MD5"),
+        Some([5]) => Some("SHA-1"),
+        _ if name == SHA1_ECDSA || name == SHA1_DSA => Some("SHA-1"),
+        _ => None,
+    };
+    let whose = "its certificate, or one of its CAs', is signed";
+    match weak {
+        Some(hash) => format!("{whose} with {hash}, which can be forged"),
+        None => format!(
+            "{whose} in a way that can't be verified here (known are RSA, ECDSA on P-256 or P-384, and Ed25519, with SHA-256 \
+             to SHA-512)"
+        ),
+    }
 }
 
 /// Why a server could not show that it has its certificate's key.
@@ -115,16 +216,26 @@ fn names(certificate: &Certificate<'_>) -> String {
     let mut names: Vec<String> = listed
         .iter()
         .map(|name| match name {
-            AltName::Dns(name) => clean(&String::from_utf8_lossy(name)),
+            AltName::Dns(name) => {
+                let name = clean(&String::from_utf8_lossy(name));
+                // It looks like the address that it isn't (RFC 9525 6.3).
+                let ending = if name.parse::<IpAddr>().is_ok() { AS_DNS } else { "" };
+                format!("{name}{ending}")
+            }
             AltName::Ip(address) => address.to_string(),
         })
         .collect();
+    if names.is_empty() {
+        return "no host (its subjectAltName names none)".to_owned();
+    }
     if names.len() > MOST {
         names.truncate(MOST);
         names.push("others".to_owned());
     }
     names.join(", ")
 }
+
+const AS_DNS: &str = " as a DNS name";
 
 fn shown(name: &Name<'_>) -> String {
     format!("\"{}\"", clean(&name.to_string()))
@@ -149,9 +260,10 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
         TlsError::InvalidCertificate(CertificateError::Other(other)) => {
             match other.0.downcast_ref::<Rejection>() {
                 Some(rejection) => (rejection.detail, rejection.sentence.clone()),
-                None => (Code::CertInvalid, tls.to_string()),
+                None => (Code::CertInvalid, fault(&CertificateError::Other(other.clone()), false)),
             }
         }
+        TlsError::InvalidCertificate(cause) => (Code::CertInvalid, fault(cause, false)),
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
             (Code::Tls, "it does not speak TLS on this port".to_owned())
         }
@@ -187,7 +299,8 @@ fn refusal(alert: AlertDescription) -> (Code, String) {
         }
         // Of a server of TLS 1.2, which has no alert for a certificate that is missing.
         Alert::HandshakeFailure => {
-            let why = "it has no cipher in common with this side, or demands a client certificate (client_cert_path)";
+            let why = "it has no cipher in common with this side, has a certificate with a key of a kind that can't be verified \
+                       here (such as P-521), or demands a client certificate (client_cert_path)";
             (Code::Tls, why.into())
         }
         // No other certificate than this side's own can be meant.
@@ -215,7 +328,7 @@ pub fn fuzz(data: &[u8]) {
         CertificateError::UnknownIssuer,
         CertificateError::BadEncoding,
     ] {
-        let sentence = rejection(cause, &leaf, &name).sentence;
+        let sentence = rejection(cause, &leaf, &[CertificateDer::from(data)], &name).sentence;
         assert!(sentence.len() < 10_000 && !sentence.contains(char::is_control), "{sentence}");
     }
     let _ = bad_signature(TlsError::DecryptError, &leaf);

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustls::server::ParsedCertificate;
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::pem;
+use super::x509::Certificate;
 use crate::error::{Code, Error, Phase, Result};
 
 /// Larger files are no certificate files.
@@ -81,7 +81,7 @@ pub fn certificates(text: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'
     certificates.map(|block| Ok(CertificateDer::from(block.decode()?.to_vec())))
 }
 
-/// The certificates of a CA file. One that is broken is passed over if others are not.
+/// The certificates of a CA file, whether they are CAs' or a server's own. One that is broken is passed over if others are not.
 pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = |what: String| {
         Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display()))
@@ -90,7 +90,7 @@ pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
     for certificate in certificates(&text) {
         match certificate {
-            Ok(certificate) if ParsedCertificate::try_from(&certificate).is_ok() => usable.push(certificate),
+            Ok(certificate) if Certificate::parse(&certificate).is_some() => usable.push(certificate),
             Ok(_) => problem = "holds no certificate that can be read".into(),
             Err(broken) => problem = broken,
         }

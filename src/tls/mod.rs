@@ -23,8 +23,8 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, HandshakeKind, SupportedProtocolVersion};
+use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
@@ -153,12 +153,15 @@ fn make(options: &TlsOptions) -> Result<Made> {
     let mut verifier: Arc<dyn ServerCertVerifier> = match &options.trust {
         Trust::Anybody => Arc::new(verify::AcceptAny::new(&provider)),
         Trust::CaFile(path) => {
-            let own = files::ca_certificates(path)?;
-            Arc::new(verify::Verifier::new(store_of(own.iter().cloned()), own, provider.clone()))
+            let named = files::ca_certificates(path)?;
+            Arc::new(verify::Verifier::new(&named, provider.clone()).and_own(named))
         }
         Trust::System(_) => {
-            let roots = store_of(roots::read(&cas)?);
-            Arc::new(verify::Verifier::new(roots, Vec::new(), provider.clone()))
+            let mut all = roots::read(&cas)?;
+            let verifier = verify::Verifier::new(&all, provider.clone());
+            // What the system holds beside its CAs.
+            all.retain(|certificate| !verify::may_issue(certificate));
+            Arc::new(verifier.and_own(all))
         }
     };
     if !options.pins.is_empty() {
@@ -182,13 +185,6 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
         TlsVersion::Tls12 => &NEWEST_FIRST,
         TlsVersion::Tls13 => NEWEST_FIRST.split_at(1).0,
     }
-}
-
-fn store_of(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    let (added, ignored) = store.add_parsable_certificates(certificates);
-    log(Level::Debug, || format!("CA certificates: {added} usable, {ignored} not."));
-    store
 }
 
 /// What a TLS handshake leaves.

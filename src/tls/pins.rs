@@ -7,11 +7,11 @@ use data_encoding::BASE64;
 use ring::digest::{digest, SHA256};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
+use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::describe::{self, Rejection};
-use super::x509::Certificate;
 use crate::error::{Code, Error, Result};
 
 /// The SHA-256 of a SubjectPublicKeyInfo.
@@ -32,12 +32,11 @@ impl PublicKeyPin {
         })
     }
 
-    fn of(certificate: &CertificateDer<'_>) -> Option<PublicKeyPin> {
-        digest(&SHA256, Certificate::parse(certificate)?.public_key)
-            .as_ref()
-            .try_into()
-            .ok()
-            .map(PublicKeyPin)
+    fn of(certificate: &ParsedCertificate<'_>) -> PublicKeyPin {
+        let mut pin = [0; 32];
+        // The digest is as long.
+        pin.copy_from_slice(digest(&SHA256, &certificate.subject_public_key_info()).as_ref());
+        PublicKeyPin(pin)
     }
 }
 
@@ -71,11 +70,17 @@ impl ServerCertVerifier for Pinned {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         let verified = self.inner.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
-        let sentence = match PublicKeyPin::of(leaf) {
-            Some(pin) if self.pins.contains(&pin) => return Ok(verified),
-            Some(pin) => format!("its public key is {pin}, which is not pinned"),
-            None => "its certificate can't be read, so its public key can't be the pinned one".to_owned(),
-        };
+        let parsed = ParsedCertificate::try_from(leaf).map_err(|error| match error {
+            TlsError::InvalidCertificate(cause) => {
+                describe::rejection(cause, leaf, intermediates, name).into()
+            }
+            error => error,
+        })?;
+        let pin = PublicKeyPin::of(&parsed);
+        if self.pins.contains(&pin) {
+            return Ok(verified);
+        }
+        let sentence = format!("its public key is {pin}, which is not pinned");
         Err(Rejection::new(Code::PinMismatch, sentence).into())
     }
 
@@ -102,7 +107,8 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
+        // What can't be verified would be no proof.
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
 

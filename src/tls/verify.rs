@@ -10,6 +10,8 @@ use rustls::{DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureS
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::describe;
+use super::x509::Certificate;
+use crate::log::{log, Level};
 
 /// Verifies chain and host name, and trusts a server whose own certificate is among those configured.
 #[derive(Debug)]
@@ -20,12 +22,18 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    pub fn new(
-        roots: RootCertStore,
-        own: Vec<CertificateDer<'static>>,
-        provider: Arc<CryptoProvider>,
-    ) -> Self {
-        Verifier { roots, own, provider }
+    /// Trusts what these certificates issue, those of them that may issue anything.
+    pub fn new(trusted: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Self {
+        let issuers = trusted.iter().filter(|certificate| may_issue(certificate)).cloned();
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(issuers);
+        log(Level::Debug, || format!("{added} of {} trusted certificates are CAs'.", trusted.len()));
+        Verifier { roots, own: Vec::new(), provider }
+    }
+
+    /// Trusts these certificates as well, when a server shows one of them as its own.
+    pub fn and_own(self, own: Vec<CertificateDer<'static>>) -> Self {
+        Verifier { own, ..self }
     }
 
     /// A certificate that a root has signed, through others or not.
@@ -64,7 +72,9 @@ impl ServerCertVerifier for Verifier {
         };
         // The sentence needs the certificate, which nobody has any more when the handshake's error is told.
         result.map(|()| ServerCertVerified::assertion()).map_err(|error| match error {
-            TlsError::InvalidCertificate(cause) => describe::rejection(cause, leaf, name).into(),
+            TlsError::InvalidCertificate(cause) => {
+                describe::rejection(cause, leaf, intermediates, name).into()
+            }
             error => error,
         })
     }
@@ -94,13 +104,40 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// Whether a certificate may vouch for others.
+pub fn may_issue(certificate: &CertificateDer<'_>) -> bool {
+    Certificate::parse(certificate).is_some_and(|certificate| certificate.may_issue())
+}
+
+/// Signatures that servers make and that can't be verified here (IANA's registry of TLS SignatureSchemes).
+const UNVERIFIED: [SignatureScheme; 13] = [
+    SignatureScheme::ECDSA_NISTP521_SHA512,
+    SignatureScheme::ED448,
+    // RSA keys that are for PSS alone: with SHA-256, 384 and 512.
+    SignatureScheme::Unknown(0x0809),
+    SignatureScheme::Unknown(0x080a),
+    SignatureScheme::Unknown(0x080b),
+    // ECDSA on Brainpool's curves, of 256, 384 and 512 bits.
+    SignatureScheme::Unknown(0x081a),
+    SignatureScheme::Unknown(0x081b),
+    SignatureScheme::Unknown(0x081c),
+    SignatureScheme::ML_DSA_44,
+    SignatureScheme::ML_DSA_65,
+    SignatureScheme::ML_DSA_87,
+    SignatureScheme::RSA_PKCS1_SHA1,
+    SignatureScheme::ECDSA_SHA1_Legacy,
+];
+
 /// Accepts any certificate, as `skip_server_cert_verification` says.
 #[derive(Debug)]
 pub struct AcceptAny(Vec<SignatureScheme>);
 
 impl AcceptAny {
+    /// Offers every kind of signature that servers may have a key for, also those that can't be verified here: what isn't offered
+    /// is a certificate that isn't accepted. What can be verified comes first.
     pub fn new(provider: &CryptoProvider) -> Self {
-        AcceptAny(provider.signature_verification_algorithms.supported_schemes())
+        let verified = provider.signature_verification_algorithms.supported_schemes();
+        AcceptAny(verified.into_iter().chain(UNVERIFIED).collect())
     }
 }
 
@@ -138,5 +175,220 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::crypto::ring;
+
+    use super::super::files;
+    use super::super::made::Made;
+    use super::*;
+
+    /// A directory with keys, and certificates that are signed by each other: `NAME.pem` has the extensions that are given.
+    fn made(name: &str) -> Made {
+        let made = Made::new(name);
+        for (kind, curve) in [("a", "P-256"), ("b", "P-256"), ("c", "P-256"), ("p521", "P-521")] {
+            made.openssl(&format!(
+                "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{curve} -out {kind}.key"
+            ));
+        }
+        made
+    }
+
+    /// Signs `name`.pem with the key of the same first letter; `issuer` is a certificate, or "" for itself.
+    fn sign(
+        made: &Made,
+        (name, key): (&str, &str),
+        (issuer, by): (&str, &str),
+        extensions: &str,
+        more: &str,
+    ) {
+        made.openssl(&format!("req -new -key {key}.key -subj /CN={name} -out {name}.csr"));
+        let signer = match issuer {
+            "" => format!("-signkey {by}.key"),
+            issuer => format!("-CA {issuer}.pem -CAkey {by}.key"),
+        };
+        let extfile = match extensions {
+            "" => String::new(),
+            extensions => {
+                fs::write(made.path("extensions"), extensions.replace('|', "\n")).unwrap();
+                " -extfile extensions".to_owned()
+            }
+        };
+        made.openssl(&format!(
+            "x509 -req -in {name}.csr {signer} -set_serial 7 -days 30{more} -out {name}.pem{extfile}"
+        ));
+    }
+
+    fn certificates(made: &Made, name: &str) -> Vec<CertificateDer<'static>> {
+        files::ca_certificates(&made.path(&format!("{name}.pem"))).unwrap()
+    }
+
+    /// How a server with this certificate fares with a client whose ca_path has these; the sentence, or "" when it is trusted.
+    fn judged(made: &Made, server: &[&str], host: &str, ca_path: &[&str]) -> String {
+        judged_in(0, made, server, host, ca_path)
+    }
+
+    /// The same in some days.
+    fn judged_in(days: u64, made: &Made, server: &[&str], host: &str, ca_path: &[&str]) -> String {
+        let bundle: String = ca_path
+            .iter()
+            .map(|name| fs::read_to_string(made.path(&format!("{name}.pem"))).unwrap())
+            .collect();
+        fs::write(made.path("bundle.pem"), bundle).unwrap();
+        let named = certificates(made, "bundle");
+        let chain: Vec<_> = server.iter().flat_map(|name| certificates(made, name)).collect();
+        let verifier = Verifier::new(&named, ring::default_provider().into()).and_own(named);
+        let name = ServerName::try_from(host.to_owned()).unwrap();
+        let (leaf, intermediates) = chain.split_first().unwrap();
+        let now = UnixTime::now().as_secs() + days * 24 * 60 * 60;
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        match verifier.verify_server_cert(leaf, intermediates, &name, &[], now) {
+            Ok(_) => String::new(),
+            Err(TlsError::InvalidCertificate(rustls::CertificateError::Other(rejection))) => {
+                rejection.0.to_string()
+            }
+            Err(error) => panic!("no sentence: {error}"),
+        }
+    }
+
+    const LEAF: &str = "subjectAltName=DNS:host";
+
+    #[test]
+    fn only_what_may_issue_vouches_for_others() {
+        let made = made("anchors");
+        for (ca, extensions, issues) in [
+            ("ca-true", "basicConstraints=critical,CA:TRUE", true),
+            ("ca-true-signs", "basicConstraints=CA:TRUE|keyUsage=keyCertSign", true),
+            ("ca-true-for-nothing", "basicConstraints=CA:TRUE|keyUsage=digitalSignature", false),
+            ("ca-false", "basicConstraints=CA:FALSE|subjectAltName=DNS:other", false),
+            ("ca-false-signs", "basicConstraints=CA:FALSE|keyUsage=keyCertSign", false),
+            ("signs", "keyUsage=keyCertSign,cRLSign", true),
+            ("for-servers", "keyUsage=digitalSignature", false),
+            ("says-nothing", "subjectAltName=DNS:other", false),
+            ("version-1", "", true),
+        ] {
+            sign(&made, (ca, "a"), ("", "a"), extensions, "");
+            sign(&made, ("leaf", "b"), (ca, "a"), LEAF, "");
+            let sentence = judged(&made, &["leaf"], "host", &[ca]);
+            assert_eq!(sentence.is_empty(), issues, "{ca}: {sentence}");
+            assert!(issues || sentence.contains("which is not trusted"), "{ca}: {sentence}");
+        }
+        // One that another CA has issued is an anchor all the same, unless it is of version 1.
+        sign(&made, ("intermediate", "c"), ("ca-true", "a"), "basicConstraints=CA:TRUE", "");
+        sign(&made, ("leaf", "b"), ("intermediate", "c"), LEAF, "");
+        assert_eq!(judged(&made, &["leaf"], "host", &["intermediate"]), "");
+        sign(&made, ("issued-1", "c"), ("ca-true", "a"), "", "");
+        sign(&made, ("leaf", "b"), ("issued-1", "c"), LEAF, "");
+        assert!(judged(&made, &["leaf"], "host", &["issued-1"]).contains("which is not trusted"));
+    }
+
+    #[test]
+    fn what_may_not_issue_is_trusted_as_itself() {
+        let made = made("as-itself");
+        sign(&made, ("server", "a"), ("", "a"), "basicConstraints=CA:FALSE|subjectAltName=DNS:host", "");
+        assert_eq!(judged(&made, &["server"], "host", &["server"]), "");
+        sign(&made, ("ca", "b"), ("", "b"), "basicConstraints=CA:TRUE|subjectAltName=DNS:host", "");
+        assert_eq!(judged(&made, &["ca"], "host", &["ca"]), "");
+        assert!(judged(&made, &["server"], "host", &["ca"])
+            .contains("self-signed and not among those that are trusted"));
+    }
+
+    #[test]
+    fn roots_of_version_1_count_alone_and_in_bundles() {
+        let made = made("version-1");
+        sign(&made, ("old", "a"), ("", "a"), "", "");
+        sign(&made, ("new", "b"), ("", "b"), "basicConstraints=CA:TRUE", "");
+        sign(&made, ("by-old", "c"), ("old", "a"), LEAF, "");
+        sign(&made, ("by-new", "c"), ("new", "b"), LEAF, "");
+        for bundle in [&["old"][..], &["old", "new"], &["new", "old"]] {
+            assert_eq!(judged(&made, &["by-old"], "host", bundle), "", "{bundle:?}");
+        }
+        assert_eq!(judged(&made, &["by-new"], "host", &["old", "new"]), "");
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_is_one_sentence() {
+        let made = made("faults");
+        let ca = "basicConstraints=critical,CA:TRUE";
+        sign(&made, ("ca", "a"), ("", "a"), ca, "");
+        sign(&made, ("big-ca", "p521"), ("", "p521"), ca, "");
+        sign(&made, ("short", "c"), ("ca", "a"), "basicConstraints=critical,CA:TRUE,pathlen:0", "");
+        sign(&made, ("below", "b"), ("short", "c"), ca, "");
+        sign(
+            &made,
+            ("narrow", "c"),
+            ("", "c"),
+            &format!("{ca}|nameConstraints=critical,permitted;DNS:other"),
+            "",
+        );
+        sign(&made, ("no-ca", "c"), ("ca", "a"), "basicConstraints=CA:FALSE", "");
+        sign(&made, ("once", "c"), ("ca", "a"), "", "");
+        let issued = |name: &str, by: (&str, &str), extensions: &str, more: &str| {
+            sign(&made, (name, "b"), by, extensions, more);
+        };
+        issued("dns-ip", ("ca", "a"), "subjectAltName=DNS:127.0.0.1", "");
+        issued("mail", ("ca", "a"), "subjectAltName=email:a@b", "");
+        issued("sha1", ("ca", "a"), LEAF, " -sha1");
+        issued("p521-ca", ("big-ca", "p521"), LEAF, "");
+        issued("outside", ("narrow", "c"), LEAF, "");
+        issued("deep", ("below", "b"), LEAF, "");
+        issued("by-no-ca", ("no-ca", "c"), LEAF, "");
+        issued("by-version-1", ("once", "c"), LEAF, "");
+        issued("critical", ("ca", "a"), &format!("{LEAF}|1.2.3.4=critical,DER:0500"), "");
+        issued("clients", ("ca", "a"), &format!("{LEAF}|extendedKeyUsage=clientAuth"), "");
+        sign(&made, ("old", "b"), ("ca", "a"), "", "");
+        for (server, host, trusted, words) in [
+            (
+                &["dns-ip"][..],
+                "127.0.0.1",
+                "ca",
+                "issued for 127.0.0.1 as a DNS name, not for 127.0.0.1 as an IP address",
+            ),
+            (&["mail"], "host", "ca", "issued for no host (its subjectAltName names none), not for host"),
+            (&["sha1"], "host", "ca", "is signed with SHA-1, which can be forged"),
+            (&["p521-ca"], "host", "big-ca", "is signed"),
+            (&["deep", "below", "short"], "host", "ca", "there are more CAs between"),
+            (&["outside"], "host", "narrow", "has a name for which its CA must not issue any"),
+            (&["by-no-ca", "no-ca"], "host", "ca", "issued by a certificate that is not a CA's"),
+            (
+                &["by-version-1", "once"],
+                "host",
+                "ca",
+                "one of its CAs' certificates is not of X.509 version 3",
+            ),
+            (&["critical"], "host", "ca", "a critical extension"),
+            (&["clients"], "host", "ca", "is not for servers"),
+            (&["old"], "host", "ca", "is of X.509 version 1"),
+            (&["ca"], "host", "big-ca", "which a server may show only if that very certificate is trusted"),
+        ] {
+            let sentence = judged(&made, server, host, &[trusted]);
+            assert!(sentence.contains(words), "{server:?}: {sentence}");
+            assert!(sentence.len() < 200 && !sentence.contains(['[', '{', '\\']), "{server:?}: {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_date_that_has_passed_is_told_of_the_certificate_that_has_it() {
+        let made = made("dates");
+        let ca = "basicConstraints=critical,CA:TRUE";
+        sign(&made, ("ca", "a"), ("", "a"), ca, "");
+        sign(&made, ("below", "c"), ("ca", "a"), ca, " -days 10");
+        sign(&made, ("leaf", "b"), ("below", "c"), LEAF, "");
+        let chain = ["leaf", "below"];
+        let sentence = |days| judged_in(days, &made, &chain, "host", &["ca"]);
+        assert_eq!(sentence(0), "");
+        assert!(
+            sentence(20).starts_with("the certificate of its CA \"CN=below\" expired on "),
+            "{}",
+            sentence(20)
+        );
+        assert!(sentence(40).contains(" expired on "), "{}", sentence(40));
     }
 }

@@ -1,12 +1,14 @@
-//! What a certificate says (RFC 5280 4.1), as far as it is shown or compared here: names, dates, the public key. Whether it is
-//! to be trusted is webpki's matter.
+//! What a certificate says (RFC 5280 4.1), as far as it is shown or compared here: names, dates, the public key, and whether it
+//! may issue others. Whether a chain of them is to be trusted is webpki's matter.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use super::der::Der;
 
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 
 /// The attributes of names that have short names (RFC 4514 3, and the one for mail).
@@ -23,6 +25,8 @@ const ATTRIBUTES: [(&[u8], &str); 9] = [
 ];
 
 pub struct Certificate<'a> {
+    /// Version 1, which has no extensions, and so no names but the subject.
+    pub is_version_1: bool,
     pub issuer: Name<'a>,
     pub subject: Name<'a>,
     pub not_before: Date,
@@ -36,7 +40,7 @@ impl<'a> Certificate<'a> {
     pub fn parse(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut certificate = Der(der).sequence()?;
         let mut signed = certificate.sequence()?;
-        let _version = signed.take(0xa0);
+        let version = signed.take(0xa0);
         let _serial = signed.take(0x02)?;
         let _algorithm = signed.sequence()?;
         let issuer = Name(signed.sequence()?);
@@ -50,20 +54,38 @@ impl<'a> Certificate<'a> {
             None => Der(&[]),
         };
         let _signature = (certificate.sequence()?, certificate.take(0x03)?);
-        Some(Certificate { issuer, subject, not_before, not_after, public_key, extensions })
+        let is_version_1 = version.is_none();
+        Some(Certificate { is_version_1, issuer, subject, not_before, not_after, public_key, extensions })
+    }
+
+    /// Whether it may issue others (RFC 5280 4.2.1.3, 4.2.1.9): it says that it is a CA's, or it says nothing about that but that its
+    /// key signs certificates. A root of version 1 can't say so.
+    pub fn may_issue(&self) -> bool {
+        let signs = self.extension(KEY_USAGE).map(|usage| is_for_certificates(usage).unwrap_or(false));
+        match (self.extension(BASIC_CONSTRAINTS), signs) {
+            (_, Some(false)) => false,
+            (Some(constraints), _) => is_ca(constraints).unwrap_or(false),
+            (None, Some(true)) => true,
+            (None, None) => self.is_version_1 && self.subject == self.issuer,
+        }
+    }
+
+    /// The value of an extension.
+    fn extension(&self, wanted: &[u8]) -> Option<&'a [u8]> {
+        let mut extensions = self.extensions;
+        while let Some(mut extension) = extensions.sequence() {
+            if extension.take(0x06)? == wanted {
+                let _critical = extension.take(0x01);
+                return extension.bytes();
+            }
+        }
+        None
     }
 
     /// The names that a client may have asked for: `None` without the extension that lists them.
     pub fn alt_names(&self) -> Option<Vec<AltName<'a>>> {
-        let mut extensions = self.extensions;
-        while let Some(mut extension) = extensions.sequence() {
-            if extension.take(0x06)? == SUBJECT_ALT_NAME {
-                let _critical = extension.take(0x01);
-                let mut listed = Der(extension.bytes()?).sequence()?;
-                return Some(std::iter::from_fn(|| listed.any()).filter_map(AltName::read).collect());
-            }
-        }
-        None
+        let mut listed = Der(self.extension(SUBJECT_ALT_NAME)?).sequence()?;
+        Some(std::iter::from_fn(|| listed.any()).filter_map(AltName::read).collect())
     }
 
     /// How long its RSA key is, if it has one.
@@ -78,6 +100,17 @@ impl<'a> Certificate<'a> {
         let first = modulus.get(zeros)?;
         Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
     }
+}
+
+/// `cA` of basicConstraints.
+fn is_ca(constraints: &[u8]) -> Option<bool> {
+    Some(Der(constraints).sequence()?.take(0x01) == Some(&[0xff]))
+}
+
+/// `keyCertSign` of keyUsage.
+fn is_for_certificates(usage: &[u8]) -> Option<bool> {
+    // The first byte says how many bits of the last one don't count.
+    Some(Der(usage).take(0x03)?.get(1)? & 0x04 != 0)
 }
 
 /// A name that a certificate is for.

@@ -221,9 +221,9 @@ static const char *const option_names[OPTIONS] = {
 };
 
 #define ISSUER(words) { NSWS_DETAIL_CERT_ISSUER, words }
-#define SELF_SIGNED ISSUER("its certificate is self-signed and not in ca_path")
+#define SELF_SIGNED ISSUER("its certificate is self-signed and not among those that are trusted")
 #define BY(name) ISSUER("its certificate was issued by \"CN=The tests' " name "\", which is not trusted")
-#define ITS_CA_S_OWN { NSWS_DETAIL_CERT_INVALID, "its certificate is a CA's own, which can't be a server's unless it is in ca_path" }
+#define ITS_CA_S_OWN { NSWS_DETAIL_CERT_INVALID, "its certificate is a CA's own, which a server may show only if that very certificate is trusted" }
 #define NOT_PINNED { NSWS_DETAIL_PIN_MISMATCH, NULL /* its own pin */ }
 #define GONE { NSWS_DETAIL_CERT_EXPIRED, "its certificate expired on " }
 #define EARLY { NSWS_DETAIL_CERT_NOT_YET_VALID, "its certificate is not valid before " }

@@ -188,13 +188,19 @@ static void a_certificate_for_clients_is_refused(void) {
 static void with_skip_any_certificate_is_accepted(void) {
     static const char *const servers[] = {
         "good", "unknown-ca", "wrong-name", "expired", "not-yet-valid", "client-only", "chain", "incomplete-chain",
-        "self-signed", "self-signed-leaf", "self-signed-expired", "self-signed-elsewhere",
+        "self-signed", "self-signed-leaf", "self-signed-expired", "self-signed-elsewhere", "rsa-1024", "p521", "rsa-pss",
+        "ed448",
     };
     nsws_connect_options options = defaults();
     options.skip_server_cert_verification = 1;
     for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) accepted(servers[i], options);
     options.ca_path = cert("other-ca");
     accepted("good", options);
+}
+
+static void a_key_that_can_not_be_verified_is_told(void) {
+    REFUSED("p521", trusting("ca"), NSWS_DETAIL_TLS, "a key of a kind that can't be verified");
+    REFUSED("ed448", trusting("ca"), NSWS_DETAIL_TLS, "a key of a kind that can't be verified");
 }
 
 static void skip_in_one_client_does_not_loosen_another(void) {
@@ -359,6 +365,7 @@ int main(void) {
     RUN(a_certificate_of_tomorrow_is_refused);
     RUN(a_certificate_for_clients_is_refused);
     RUN(with_skip_any_certificate_is_accepted);
+    RUN(a_key_that_can_not_be_verified_is_told);
     RUN(skip_in_one_client_does_not_loosen_another);
     RUN(sessions_can_follow_each_other);
     RUN(a_server_of_tls_1_2_is_accepted_unless_1_3_is_asked_for);

@@ -66,11 +66,22 @@ LEAVES = {
     "ip-only": ("ca", "IP:127.0.0.1", -2, 30, False, "serverAuth"),
     "cn-only": ("ca", None, -2, 30, False, "serverAuth"),
     "rsa-1024": ("ca", HERE, -2, 30, False, "serverAuth"),
+    "p521": ("ca", HERE, -2, 30, False, "serverAuth"),
+    "rsa-pss": ("ca", HERE, -2, 30, False, "serverAuth"),
+    "ed448": ("ca", HERE, -2, 30, False, "serverAuth"),
     "chain": ("intermediate", HERE, -2, 30, False, "serverAuth"),
     "self-signed": (None, HERE, -2, 30, True, None),
     "self-signed-leaf": (None, HERE, -2, 30, False, "serverAuth"),
     "self-signed-expired": (None, HERE, -30, -2, True, None),
     "self-signed-elsewhere": (None, ELSEWHERE, -2, 30, True, None),
+}
+
+# Keys other than ECDSA on P-256: algorithm and option.
+KEYS = {
+    "rsa-1024": ("RSA", "rsa_keygen_bits:1024"),
+    "p521": ("EC", "ec_paramgen_curve:P-521"),
+    "rsa-pss": ("RSA-PSS", "rsa_keygen_bits:2048"),
+    "ed448": ("ED448", None),
 }
 
 
@@ -93,7 +104,7 @@ def make(folder):
     sign(folder, "intermediate", "ca", "authority", -2, 30, "The tests' intermediate")
 
     for name, (issuer, names, first, last, _, _) in LEAVES.items():
-        key(folder, name, **({"algorithm": "RSA", "option": "rsa_keygen_bits:1024"} if name == "rsa-1024" else {}))
+        key(folder, name, *KEYS.get(name, ()))
         sign(folder, name, issuer, name, first, last, "localhost" if names is None else name)
     # The server sends the intermediate certificate along, or forgets to.
     chain, intermediate = folder / "chain.pem", folder / "intermediate.pem"
