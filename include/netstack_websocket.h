@@ -198,6 +198,11 @@
 #define NSWS_ERR_CERT_UNUSABLE 2302910
 
 /**
+ * A message that is sent in parts isn't complete: nothing else may be sent before its last part but pings.
+ */
+#define NSWS_ERR_MESSAGE_UNFINISHED 2302911
+
+/**
  * Detail: the time ran out.
  */
 #define NSWS_DETAIL_TIMEOUT 2302950
@@ -316,6 +321,26 @@
  * Detail: the proxy's answer is invalid: it speaks something else.
  */
 #define NSWS_DETAIL_PROXY_ANSWER 2302973
+
+/**
+ * Detail: there is no memory for what the peer sends; the connection ends with 1009.
+ */
+#define NSWS_DETAIL_NO_MEMORY 2302974
+
+/**
+ * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; it ends with 1009.
+ */
+#define NSWS_DETAIL_RECEIVE_BUDGET 2302975
+
+/**
+ * Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
+ */
+#define NSWS_DETAIL_MESSAGE_TIMEOUT 2302976
+
+/**
+ * Detail: compressed data can't be decompressed; the connection ends with 1007.
+ */
+#define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
  * Detail: a certificate file holds no usable certificate.
@@ -689,6 +714,13 @@ typedef struct {
      * @since 0.2
      */
     size_t max_url_length;
+    /**
+     * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
+     * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+     * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
+     * @since 0.2
+     */
+    uint32_t message_timeout_ms;
 } nsws_connect_options;
 
 /**
@@ -1007,6 +1039,12 @@ typedef struct {
      * holds one; when all are held, further callbacks wait.
      */
     uint32_t max_threads;
+    /**
+     * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
+     * program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
+     * @since 0.2
+     */
+    uint32_t io_threads;
 } nsws_runtime_options;
 
 /**
@@ -1231,6 +1269,11 @@ typedef struct {
      * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
      */
     uint8_t min_tls_version;
+    /**
+     * As in nsws_connect_options.
+     * @since 0.2
+     */
+    uint32_t message_timeout_ms;
 } nsws_server_options;
 
 /**

@@ -78,6 +78,8 @@ codes! {
     NotListening = 2302909, c"NSWS_ERR_NOT_LISTENING", c"The server is not listening.";
     /// The server's certificate or key can't be used.
     CertUnusable = 2302910, c"NSWS_ERR_CERT_UNUSABLE", c"The certificate or key file can't be used.";
+    /// A message that is sent in parts isn't complete.
+    MessageUnfinished = 2302911, c"NSWS_ERR_MESSAGE_UNFINISHED", c"A message that is sent in parts isn't complete.";
 
     /// Detail: the time ran out.
     Timeout = 2302950, c"NSWS_DETAIL_TIMEOUT", c"The time ran out.";
@@ -127,6 +129,14 @@ codes! {
     ProxyRefused = 2302972, c"NSWS_DETAIL_PROXY_REFUSED", c"The proxy would not or could not connect to the server.";
     /// Detail: the proxy's answer is not one.
     ProxyAnswer = 2302973, c"NSWS_DETAIL_PROXY_ANSWER", c"The proxy's answer is invalid.";
+    /// Detail: there is no memory for what the peer sends.
+    NoMemory = 2302974, c"NSWS_DETAIL_NO_MEMORY", c"There is no memory for what the peer sends.";
+    /// Detail: the connections of a server hold too much.
+    ReceiveBudget = 2302975, c"NSWS_DETAIL_RECEIVE_BUDGET", c"The server's receive budget is used up.";
+    /// Detail: a message did not arrive in time.
+    MessageTimeout = 2302976, c"NSWS_DETAIL_MESSAGE_TIMEOUT", c"A message did not arrive in time.";
+    /// Detail: compressed data can't be decompressed.
+    Compression = 2302977, c"NSWS_DETAIL_COMPRESSION", c"The peer's compressed data is damaged.";
 
     /// Detail: a certificate file holds no usable certificate.
     CertContent = 2302980, c"NSWS_DETAIL_CERT_CONTENT", c"The certificate file holds no usable certificate.";

@@ -6,11 +6,13 @@
 // What only servers use.
 #![cfg_attr(not(feature = "server"), allow(dead_code))]
 
+mod callback;
 pub mod client;
 pub mod connection;
 pub mod dispatch;
 pub mod error;
 pub mod ffi;
+pub mod frame;
 mod handle;
 mod http;
 pub mod log;
@@ -21,13 +23,13 @@ pub mod runtime;
 pub mod secret;
 pub mod server;
 pub mod tls;
+pub mod transport;
 pub mod url;
 
 /// The targets of `fuzz/`: each is at the end of the parser that it is for.
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::client::handshake::fuzz as answer;
-    pub use crate::connection::scan::fuzz as frames;
     pub use crate::http::fuzz as head;
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]

@@ -108,6 +108,8 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// When to ping.
     pub heartbeat: Heartbeat,
+    /// How long a message under way may pause; `None`: for ever.
+    pub message_timeout: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -117,6 +119,7 @@ impl Default for Limits {
             max_send_size: 5 << 20,
             send_queue_size: 16 << 20,
             close_timeout: Duration::from_secs(5),
+            message_timeout: Some(Duration::from_secs(60)),
             heartbeat: Heartbeat {
                 interval: Some(DEFAULT_PING_INTERVAL),
                 timeout: Some(DEFAULT_PONG_TIMEOUT),

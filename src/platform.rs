@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::dispatch::enter_callback;
+use crate::callback::enter_callback;
 use crate::error::{Code, Error, Result};
 use crate::proxy;
 

@@ -76,8 +76,8 @@ impl Transport {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Transport::Plain(tcp) => tcp.0.poll_read_ready(cx).map(|_| ()),
-            // A read that brought nothing has asked already.
-            Transport::Tls(_) => Poll::Pending,
+            // Only a read can tell: TLS may hold what it has decrypted.
+            Transport::Tls(_) => Poll::Ready(()),
         }
     }
 

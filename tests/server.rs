@@ -15,7 +15,8 @@ use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
 use netstack_websocket::options::Limits;
 use netstack_websocket::runtime;
-use netstack_websocket::server::{Accepted, Server, ServerOptions};
+use netstack_websocket::connection::MessageEvent;
+use netstack_websocket::server::{Accepted, Server, ServerOptions, Of};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
@@ -55,7 +56,7 @@ impl Echo {
             .add(key, || {
                 Box::new(move |of| {
                     sender.send((of.connection.clone(), Seen::Message(of.event.data.to_vec()))).unwrap();
-                    of.connection.send_binary(&of.event.data).unwrap();
+                    of.connection.send_binary(of.event.data).unwrap();
                 })
             })
             .unwrap();
@@ -137,7 +138,7 @@ fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
     let (called, calls) = channel();
     let (end, ends) = channel::<()>();
     let ends = std::sync::Mutex::new(ends);
-    let block = move |_: &_| {
+    let block = move |_: &Of<'_, MessageEvent<'_>>| {
         let _ = called.send(());
         let _ = ends.lock().unwrap().recv();
     };

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::dial::{dial, Tried};
 use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
-use crate::connection::{Tcp, Transport};
+use crate::transport::{Tcp, Transport};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::AsyncWriteExt;
 
-use crate::connection::Transport;
+use crate::transport::Transport;
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{accept_key, has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;

@@ -8,8 +8,7 @@ mod session;
 
 pub use reconnect::Reconnect;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,15 +17,14 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use self::attempt::Plan;
-use crate::connection::{
-    self, CloseFrame, Connection, Messages, Payload, Received, Traffic, ABNORMAL, GOING_AWAY,
-};
-pub use crate::connection::{CloseEvent, DrainEvent};
-use crate::dispatch::{in_callback, Actor, Listeners, Mailbox, Room, View};
+use crate::callback::in_callback;
+use crate::connection::{self, CloseFrame, Connection, End, Payload, Sink, Traffic, ABNORMAL, GOING_AWAY};
+pub use crate::connection::{CloseEvent, DrainEvent, MessageEvent};
+use crate::dispatch::{Actor, Line, Listener, Listeners, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
 use crate::platform;
-use crate::runtime::Runtime;
+use crate::runtime::{Lane, Runtime};
 use crate::url::Target;
 
 /// The server's answer to the upgrade.
@@ -49,9 +47,6 @@ pub struct OpenEvent {
     pub protocol: String,
 }
 
-/// One whole message.
-pub type MessageEvent = Received;
-
 /// The message before was complete.
 #[derive(Clone, Copy, Debug)]
 pub struct DataEndEvent;
@@ -65,25 +60,28 @@ pub struct ReconnectingEvent {
     pub delay: Duration,
 }
 
+/// What is called for a message.
+pub type MessageListener = dyn Fn(&MessageEvent<'_>) + Send + Sync;
+
 /// The listeners of each event.
 #[derive(Default)]
 pub struct ClientListeners {
     /// The server's answer, before `open`.
-    pub header_receive: Listeners<HeaderReceiveEvent>,
+    pub header_receive: Listeners<Listener<HeaderReceiveEvent>>,
     /// The connection is open.
-    pub open: Listeners<OpenEvent>,
+    pub open: Listeners<Listener<OpenEvent>>,
     /// A message.
-    pub message: Listeners<MessageEvent>,
+    pub message: Listeners<MessageListener>,
     /// Right after each message.
-    pub data_end: Listeners<DataEndEvent>,
+    pub data_end: Listeners<Listener<DataEndEvent>>,
     /// The connection is over.
-    pub close: Listeners<CloseEvent>,
+    pub close: Listeners<Listener<CloseEvent>>,
     /// Something failed.
-    pub error: Listeners<Error>,
+    pub error: Listeners<Listener<Error>>,
     /// The send queue has room again.
-    pub drain: Listeners<DrainEvent>,
+    pub drain: Listeners<Listener<DrainEvent>>,
     /// The client will connect again by itself.
-    pub reconnecting: Listeners<ReconnectingEvent>,
+    pub reconnecting: Listeners<Listener<ReconnectingEvent>>,
 }
 
 /// How far a client has come.
@@ -126,35 +124,26 @@ pub struct Stats {
 /// What waits to be delivered, and which session it belongs to.
 pub(crate) struct Event {
     session: u32,
-    place: Place,
+    /// The session is over.
+    is_last: bool,
     kind: Kind,
 }
 
 enum Kind {
     HeaderReceive(Box<HeaderReceiveEvent>),
     Open(Box<OpenEvent>),
-    Messages(Messages),
-    Drain(usize),
     Error(Box<Error>),
     Close(Box<CloseEvent>),
     Reconnecting(ReconnectingEvent),
 }
 
-/// What an event is for its session.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Within,
-    /// The last event of a connection that the session will have again.
-    EndsConnection,
-    /// The session is over.
-    Last,
-}
-
 /// A WebSocket client.
 pub struct Client {
     runtime: Arc<Runtime>,
-    mailbox: Mailbox<Event>,
-    room: Room,
+    lane: Arc<Lane>,
+    mailbox: Mailbox<Event, Turn>,
+    /// The program wants nothing read, also from connections to come.
+    is_paused: AtomicBool,
     /// Who is told of what happens.
     pub listeners: ClientListeners,
     state: Mutex<State>,
@@ -184,16 +173,17 @@ enum Stage {
 
 impl Client {
     /// A client that is not connected.
-    pub fn new(runtime: Arc<Runtime>) -> Arc<Client> {
-        Arc::new(Client {
+    pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Client>> {
+        Ok(Arc::new(Client {
+            lane: runtime.choose_lane()?,
             runtime,
             mailbox: Mailbox::new(),
-            room: Room::default(),
+            is_paused: AtomicBool::new(false),
             listeners: ClientListeners::default(),
             state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
             session: AtomicU32::new(0),
             settled: Notify::new(),
-        })
+        }))
     }
 
     /// Starts to connect. Events tell what becomes of it.
@@ -220,7 +210,7 @@ impl Client {
         let number = self.next_session();
         state.stats = Stats::default();
         state.stage = Stage::Connecting(None);
-        state.task = Some(self.runtime.spawn(session::run(self.clone(), number, plan)));
+        state.task = Some(self.runtime.spawn(&self.lane, session::run(self.clone(), number, plan)));
         Ok(())
     }
 
@@ -284,14 +274,14 @@ impl Client {
 
     /// Stops the reading, also of connections to come.
     pub fn pause(&self) {
-        self.room.pause();
+        self.is_paused.store(true, Ordering::SeqCst);
+        self.with_connection(|connection| connection.pause());
     }
 
     /// Lets the reading go on.
     pub fn unpause(&self) {
-        if self.room.unpause() {
-            self.wake_connection();
-        }
+        self.is_paused.store(false, Ordering::SeqCst);
+        self.with_connection(Connection::unpause);
     }
 
     /// Where the client stands, as its listeners have been told.
@@ -341,9 +331,7 @@ impl Client {
                 // If it is closing already, it goes on doing so.
                 let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: String::new() });
                 // The peer may have to get rid of what it sends before it comes to the close frame.
-                if self.room.lift_bound() {
-                    connection.wake();
-                }
+                connection.discard();
                 self.settled.notify_one();
             }
             (Stage::Connecting(_), Some(task)) => task.abort(),
@@ -360,10 +348,9 @@ impl Client {
         }
     }
 
-    fn wake_connection(&self) {
+    fn with_connection(&self, act: impl FnOnce(&Arc<Connection>)) {
         match &self.state.lock().stage {
-            Stage::Open(connection) => connection.wake(),
-            Stage::Connecting(Some(connection)) => connection.wake(),
+            Stage::Open(connection) | Stage::Connecting(Some(connection)) => act(connection),
             _ => {}
         }
     }
@@ -374,12 +361,12 @@ impl Client {
     }
 
     fn post(self: &Arc<Self>, session: u32, kinds: impl IntoIterator<Item = Kind>) {
-        let events = kinds.into_iter().map(|kind| Event { session, place: Place::Within, kind });
-        Mailbox::post(self, &self.runtime, events);
+        Mailbox::post(self, kinds.into_iter().map(|kind| Event { session, is_last: false, kind }));
     }
 
-    fn post_at(self: &Arc<Self>, session: u32, place: Place, kind: Kind) {
-        Mailbox::post(self, &self.runtime, [Event { session, place, kind }]);
+    /// Posts the last event of a session.
+    fn post_last(self: &Arc<Self>, session: u32, kind: Kind) {
+        Mailbox::post(self, [Event { session, is_last: true, kind }]);
     }
 
     /// Ends an attempt with this event and nothing else.
@@ -388,32 +375,36 @@ impl Client {
             task.abort();
         }
         state.stage = Stage::Abandoned;
-        self.post_at(self.next_session(), Place::Last, last);
+        self.post_last(self.next_session(), last);
+    }
+
+    /// Whether events of this session still count.
+    fn counts(&self, session: u32) -> bool {
+        session == self.session.load(Ordering::Relaxed)
     }
 
     /// Changes the state as an event asks that is about to be delivered. Whether it still counts.
     fn enter(&self, event: &Event) -> bool {
-        if event.session != self.session.load(Ordering::Relaxed) {
-            return false;
-        }
         let mut state = self.state.lock();
-        if event.session != self.session.load(Ordering::Relaxed) {
-            return false;
-        }
-        if matches!(state.stage, Stage::Destroyed) {
+        if !self.counts(event.session) || matches!(state.stage, Stage::Destroyed) {
             return false;
         }
         if let (Kind::Open(_), Stage::Connecting(Some(connection))) = (&event.kind, &state.stage) {
             state.stage = Stage::Open(connection.clone());
         }
-        let next = match event.place {
-            Place::Within => return true,
-            Place::EndsConnection => {
-                self.settled.notify_one();
-                Stage::Connecting(None)
-            }
-            Place::Last => Stage::Idle,
-        };
+        if event.is_last {
+            state.stage = Stage::Idle;
+        }
+        true
+    }
+
+    /// The connection of a session is over. Whether that still counts.
+    fn leave(&self, session: u32, is_last: bool) -> bool {
+        let mut state = self.state.lock();
+        if !self.counts(session) || matches!(state.stage, Stage::Destroyed) {
+            return false;
+        }
+        let next = if is_last { Stage::Idle } else { Stage::Connecting(None) };
         if let Stage::Open(connection) = std::mem::replace(&mut state.stage, next) {
             state.stats.traffic = connection.traffic();
         }
@@ -421,57 +412,91 @@ impl Client {
     }
 }
 
+/// A client's connection, which has turns.
+#[derive(Clone)]
+pub(crate) struct Turn(Arc<Connection>);
+
+impl Line for Turn {
+    fn mark(&self) -> &AtomicBool {
+        self.0.turn_mark()
+    }
+
+    fn serve(&self) {
+        self.0.attend();
+    }
+}
+
+/// The listeners of a client's connection, during one turn.
+struct Heard<'a> {
+    client: &'a Client,
+    session: u32,
+    message: View<MessageListener>,
+    data_end: View<Listener<DataEndEvent>>,
+}
+
+impl Sink for Heard<'_> {
+    #[inline]
+    fn message(&mut self, message: MessageEvent<'_>) {
+        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        if self.client.counts(self.session) {
+            listeners.message.emit_in(closed, &mut self.message, |listener| listener(&message));
+            listeners.data_end.emit_in(closed, &mut self.data_end, |listener| listener(&DataEndEvent));
+        }
+    }
+
+    fn drained(&mut self, queued_bytes: usize) {
+        if self.client.counts(self.session) {
+            let event = DrainEvent { queued_bytes };
+            self.client.listeners.drain.emit(&self.client.mailbox.closed, |listener| listener(&event));
+        }
+    }
+
+    fn ended(&mut self, end: End) {
+        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        if let Some(error) = end.error.filter(|_| self.client.counts(self.session)) {
+            listeners.error.emit(closed, |listener| listener(&error));
+        }
+        if self.client.leave(self.session, end.is_last) {
+            listeners.close.emit(closed, |listener| listener(&end.close));
+        }
+        self.client.settled.notify_one();
+    }
+}
+
 impl Actor for Client {
     type Event = Event;
-    type Views = (View<MessageEvent>, View<DataEndEvent>);
+    type Line = Turn;
 
-    fn mailbox(&self) -> &Mailbox<Event> {
+    fn mailbox(&self) -> &Mailbox<Event, Turn> {
         &self.mailbox
     }
 
-    fn deliver(&self, waiting: &mut VecDeque<Event>, views: &mut Self::Views) -> Option<usize> {
+    fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    fn deliver(&self, event: Event) {
         let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
-        let first = waiting.front_mut()?;
-        if let Kind::Messages(messages) = &mut first.kind {
-            let counts = first.session == self.session.load(Ordering::Relaxed);
-            let Some((message, is_last)) = messages.next().filter(|_| counts) else {
-                waiting.pop_front();
-                return Some(0);
-            };
-            if is_last {
-                waiting.pop_front();
-            }
-            let (message_view, data_end_view) = views;
-            listeners.message.emit_in(&message, closed, message_view);
-            listeners.data_end.emit_in(&DataEndEvent, closed, data_end_view);
-            return Some(message.data.len());
+        if !self.enter(&event) {
+            return;
         }
-        let event = waiting.pop_front().filter(|event| self.enter(event));
-        match event.map(|event| event.kind) {
-            None | Some(Kind::Messages(_)) => {}
-            Some(Kind::HeaderReceive(event)) => listeners.header_receive.emit(&event, closed),
-            Some(Kind::Open(event)) => listeners.open.emit(&event, closed),
-            Some(Kind::Drain(queued_bytes)) => listeners.drain.emit(&DrainEvent { queued_bytes }, closed),
-            Some(Kind::Error(error)) => listeners.error.emit(&error, closed),
-            Some(Kind::Close(event)) => listeners.close.emit(&event, closed),
-            Some(Kind::Reconnecting(event)) => listeners.reconnecting.emit(&event, closed),
-        }
-        Some(0)
-    }
-
-    fn size(event: &Event) -> (usize, usize) {
-        match &event.kind {
-            Kind::Messages(messages) => messages.size(),
-            _ => (1, 0),
+        match event.kind {
+            Kind::HeaderReceive(event) => listeners.header_receive.emit(closed, |listener| listener(&event)),
+            Kind::Open(event) => listeners.open.emit(closed, |listener| listener(&event)),
+            Kind::Error(error) => listeners.error.emit(closed, |listener| listener(&error)),
+            Kind::Close(event) => listeners.close.emit(closed, |listener| listener(&event)),
+            Kind::Reconnecting(event) => listeners.reconnecting.emit(closed, |listener| listener(&event)),
         }
     }
 
-    fn room<'a>(&'a self, _: &'a Event) -> &'a Room {
-        &self.room
-    }
-
-    fn resume(&self, _: &Event) {
-        self.wake_connection();
+    fn turn(&self, Turn(connection): &Turn, pace: &mut Pace<'_>) -> bool {
+        let mut heard = Heard {
+            client: self,
+            session: connection.tag(),
+            message: View::default(),
+            data_end: View::default(),
+        };
+        connection.turn(pace, &mut heard)
     }
 
     fn panicked(self: &Arc<Self>) {

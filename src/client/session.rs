@@ -1,12 +1,14 @@
 //! One session: an attempt to connect and, if it succeeds, the connection to its end.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{attempt, Opened, Plan};
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
-use super::{Client, CloseEvent, Kind, Place, ReconnectingEvent, Stage};
-use crate::connection::{Connection, Owner, Received, ABNORMAL};
+use super::{Client, CloseEvent, Kind, ReconnectingEvent, Stage, Turn};
+use crate::connection::{Connection, End, Opening, Owner, ABNORMAL};
+use crate::dispatch::Mailbox;
 use crate::error::{Code, Error, Phase};
 use crate::log::{log, Level};
 use crate::runtime::caught;
@@ -24,9 +26,9 @@ pub(super) async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
             true => {
                 client.post(number, [error]);
                 let close = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
-                client.post_at(number, Place::Last, Kind::Close(close.into()));
+                client.post_last(number, Kind::Close(close.into()));
             }
-            false => client.post_at(number, Place::Last, error),
+            false => client.post_last(number, error),
         }
     }
 }
@@ -46,18 +48,21 @@ impl Session {
                     log(Level::Info, || format!("{}: {error}", plan.target.address()));
                     let again =
                         Some(()).filter(|()| may_help_after_failure(&error)).and_then(|()| backoff.next());
-                    let place = if again.is_some() { Place::Within } else { Place::Last };
-                    self.client.post_at(self.number, place, Kind::Error(Box::new(error)));
+                    let error = Kind::Error(Box::new(error));
+                    match again {
+                        Some(_) => self.client.post(self.number, [error]),
+                        None => self.client.post_last(self.number, error),
+                    }
                     again
                 }
             };
             let Some((attempt, delay)) = again else { return };
-            let event = ReconnectingEvent { attempt, delay };
-            self.client.post(self.number, [Kind::Reconnecting(event)]);
-            tokio::time::sleep(delay).await;
             while matches!(self.client.state.lock().stage, Stage::Open(_)) {
                 self.client.settled.notified().await;
             }
+            let event = ReconnectingEvent { attempt, delay };
+            self.client.post(self.number, [Kind::Reconnecting(event)]);
+            tokio::time::sleep(delay).await;
             if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
                 return;
             }
@@ -74,8 +79,16 @@ impl Session {
         let (client, number, peer) = (&self.client, self.number, plan.target.address());
         let Opened { transport, early, header_receive, open, timings } = opened;
         let role = tungstenite::protocol::Role::Client;
-        let connection =
-            Connection::new(transport, role, early, plan.options.limits, self.clone(), peer.clone());
+        let (connection, mut course) = Connection::new(Opening {
+            transport,
+            role,
+            early,
+            limits: plan.options.limits,
+            lane: client.lane.clone(),
+            owner: self.clone(),
+            tag: number,
+            peer: peer.clone(),
+        });
         {
             let mut state = client.state.lock();
             match &mut state.stage {
@@ -83,23 +96,23 @@ impl Session {
                 _ => return None,
             }
             state.stats.timings = timings;
+            if client.is_paused.load(Ordering::SeqCst) {
+                connection.pause();
+            }
         }
         log(Level::Info, || format!("{peer}: open"));
         client.post(number, [Kind::HeaderReceive(header_receive.into()), Kind::Open(open.into())]);
 
-        let ending = connection.run().await;
+        let ending = course.run().await;
         log(Level::Info, || format!("{peer}: closed with {}", ending.close.code));
         let again = match !ending.wanted && may_help_after_ending(&ending) {
             true => backoff.next(),
             false => None,
         };
         let lost = ending.is_lost();
-        client.post(number, ending.error.map(|error| Kind::Error(Box::new(error))));
-        let place = if again.is_some() { Place::EndsConnection } else { Place::Last };
-        client.post_at(number, place, Kind::Close(Box::new(ending.close)));
-        match lost {
-            true => connection.hang_up(),
-            false => connection.linger().await,
+        connection.tell_end(End { error: ending.error, close: ending.close, is_last: again.is_none() });
+        if !lost {
+            course.linger().await;
         }
         again
     }
@@ -112,19 +125,11 @@ struct Session {
 }
 
 impl Owner for Session {
-    fn received(&self, messages: Vec<Received>) {
-        self.client.post(self.number, [Kind::Messages(messages.into())]);
+    fn ready(&self, connection: &Arc<Connection>) {
+        Mailbox::ready(&self.client, &Turn(connection.clone()));
     }
 
-    fn has_room(&self) -> bool {
-        self.client.room.is_left()
-    }
-
-    fn drained(&self, queued_bytes: usize) {
-        self.client.post(self.number, [Kind::Drain(queued_bytes)]);
-    }
-
-    fn hold_back(&self, connection: &Arc<Connection>) -> bool {
-        self.client.mailbox.hold_back(connection)
+    fn deliverable(&self, connection: &Arc<Connection>) {
+        Mailbox::deliverable(&self.client, &Turn(connection.clone()));
     }
 }

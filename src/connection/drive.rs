@@ -221,7 +221,8 @@ impl Connection {
     /// The body of [`Connection::read`]; the end of the stream is settled here.
     fn receive(self: &Arc<Self>, link: &mut Link, turn: &mut Turn, now: Instant) -> Result<Read, (Read, Fault)> {
         let buffers = &self.lane.buffers;
-        let Rest { mut block, end, more, done } = match link.rest.take() {
+        let is_rest = link.rest.is_some();
+        let Rest { mut block, end, mut more, done } = match link.rest.take() {
             Some(rest) => rest,
             None => {
                 if let Some(read) = self.receive_direct(link, turn, now)? {
@@ -255,6 +256,8 @@ impl Connection {
                 Ok(Read { more: true, block: Some(front), done: None })
             }
             Ok(()) => {
+                // While the rest waited, the socket may have told that it is ready, which it does but once.
+                more |= is_rest && self.is_readable(link);
                 let kept = link.receiver.keep(block.get().get(at..end).unwrap_or_default());
                 let read = Read { more, block: Some(block), done };
                 match kept {

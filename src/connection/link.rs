@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
-use super::close::{CloseFrame, Ending};
+use super::close::Ending;
 use super::heartbeat::Pulse;
 use super::receive::{Controls, Receiver};
 use super::send::{Memory, Segment, Sent};

@@ -49,7 +49,7 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         prepare();
-        let id = runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)))?;
+        let id = runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)?))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })
@@ -499,7 +499,7 @@ pub unsafe extern "C" fn nsws_client_on_message(
         let listeners = &self::client(client)?.listeners.message;
         let function = r#fn.ok_or_else(null_callback)?;
         add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &MessageEvent| {
+            Box::new(move |event: &MessageEvent<'_>| {
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 with_message(event, |event| unsafe { function(client, event, user_data.get()) })
             })

@@ -49,6 +49,8 @@ pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
 pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
 /// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
 pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
+/// A message that is sent in parts isn't complete: nothing else may be sent before its last part but pings.
+pub const NSWS_ERR_MESSAGE_UNFINISHED: i32 = 2302911;
 
 /// Detail: the time ran out.
 pub const NSWS_DETAIL_TIMEOUT: i32 = 2302950;
@@ -98,6 +100,14 @@ pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
 pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
 /// Detail: the proxy's answer is invalid: it speaks something else.
 pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
+/// Detail: there is no memory for what the peer sends; the connection ends with 1009.
+pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
+/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; it ends with 1009.
+pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
+/// Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
+pub const NSWS_DETAIL_MESSAGE_TIMEOUT: i32 = 2302976;
+/// Detail: compressed data can't be decompressed; the connection ends with 1007.
+pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 
 /// Detail: a certificate file holds no usable certificate.
 pub const NSWS_DETAIL_CERT_CONTENT: i32 = 2302980;

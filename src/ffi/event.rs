@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_void, CString};
 use std::mem::size_of;
 
 use super::handle::{nsws_client, nsws_connection, nsws_server};
-use crate::connection::{CloseEvent, DrainEvent, Received};
+use crate::connection::{CloseEvent, DrainEvent, MessageEvent};
 use crate::error::Error;
 
 /// Releases what a registration's `user_data` stands for.
@@ -316,7 +316,7 @@ pub(super) fn with_headers<R>(headers: &[(String, Vec<u8>)], call: impl FnOnce(&
     call(&headers)
 }
 
-pub(super) fn with_message(event: &Received, call: impl FnOnce(*const nsws_message_event)) {
+pub(super) fn with_message(event: &MessageEvent<'_>, call: impl FnOnce(*const nsws_message_event)) {
     call(&nsws_message_event {
         struct_size: size_of::<nsws_message_event>(),
         data: event.data.as_ptr(),

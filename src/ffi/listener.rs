@@ -3,7 +3,8 @@
 use std::ffi::c_void;
 
 use super::event::nsws_free_fn;
-use crate::dispatch::{enter_callback, ListenerKey, Listeners};
+use crate::callback::enter_callback;
+use crate::dispatch::{ListenerKey, Listeners};
 use crate::error::Result;
 
 /// `user_data` with its `free_fn`, which runs when the last use is over.
@@ -42,18 +43,18 @@ impl Drop for UserData {
 
 /// Registers a listener. `user_data` becomes the library's only when this succeeds; a pair that is
 /// registered already counts once.
-pub fn add<E>(
-    listeners: &Listeners<E>,
+pub fn add<C: ?Sized>(
+    listeners: &Listeners<C>,
     function: usize,
     user_data: *mut c_void,
     free_fn: nsws_free_fn,
-    listener: impl FnOnce(UserData) -> Box<dyn Fn(&E) + Send + Sync>,
+    listener: impl FnOnce(UserData) -> Box<C>,
 ) -> Result<()> {
     let key = ListenerKey(function, user_data as usize);
     listeners.add(key, || listener(UserData::new(user_data, free_fn)))
 }
 
 /// Removes one listener, or all of them.
-pub fn remove<E>(listeners: &Listeners<E>, function: Option<usize>, user_data: *mut c_void) {
+pub fn remove<C: ?Sized>(listeners: &Listeners<C>, function: Option<usize>, user_data: *mut c_void) {
     listeners.remove(function.map(|function| ListenerKey(function, user_data as usize)));
 }

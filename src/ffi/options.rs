@@ -151,6 +151,11 @@ pub struct nsws_connect_options {
     /// refuse more than 8 KiB.
     /// @since 0.2
     pub max_url_length: usize,
+    /// How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
+    /// ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+    /// `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
+    /// @since 0.2
+    pub message_timeout_ms: u32,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -254,6 +259,11 @@ pub fn tls_version(value: u8) -> Result<TlsVersion> {
     }
 }
 
+/// A time of which 0 means none.
+pub fn in_time(value: u32) -> Option<Duration> {
+    (value > 0).then(|| ms(value))
+}
+
 pub fn ms(value: u32) -> Duration {
     Duration::from_millis(value.into())
 }
@@ -316,6 +326,7 @@ fn connect_defaults() -> nsws_connect_options {
         proxy_mode: NSWS_PROXY_SYSTEM,
         origin: std::ptr::null(),
         max_url_length: defaults.max_url_length,
+        message_timeout_ms: in_ms(limits.message_timeout.unwrap_or_default()),
     }
 }
 
@@ -433,6 +444,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             send_queue_size: given.send_queue_size,
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
+            message_timeout: in_time(given.message_timeout_ms),
         },
         min_tls_version: tls_version(given.min_tls_version)?,
         skip_server_cert_verification: flag(

@@ -20,6 +20,10 @@ pub struct nsws_runtime_options {
     /// The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
     /// holds one; when all are held, further callbacks wait.
     pub max_threads: u32,
+    /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
+    /// program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
+    /// @since 0.2
+    pub io_threads: u32,
 }
 
 fn runtime_defaults() -> nsws_runtime_options {
@@ -28,6 +32,7 @@ fn runtime_defaults() -> nsws_runtime_options {
         struct_size: size_of::<nsws_runtime_options>(),
         thread_stack_size: defaults.thread_stack_size,
         max_threads: defaults.max_threads,
+        io_threads: defaults.io_threads,
     }
 }
 
@@ -41,7 +46,11 @@ pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Resu
     }
     // SAFETY: as promised to this function.
     let given = unsafe { read_struct(options, runtime_defaults()) }?;
-    Ok(Config { thread_stack_size: given.thread_stack_size, max_threads: given.max_threads })
+    Ok(Config {
+        thread_stack_size: given.thread_stack_size,
+        max_threads: given.max_threads,
+        io_threads: given.io_threads,
+    })
 }
 
 /// Writes the defaults of nsws_runtime_configure() into `options`.

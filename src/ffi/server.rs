@@ -12,7 +12,7 @@ use super::listener::{add, remove, UserData};
 use super::options::{bytes, flag, text, utf8, write_defaults};
 use super::server_options::{nsws_server_options, read_server_options};
 use super::{call, check_out, prepare, write_out};
-use crate::connection::{CloseEvent, DrainEvent, Payload, Received};
+use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
 use crate::runtime;
@@ -492,8 +492,8 @@ pub unsafe extern "C" fn nsws_server_on_connect(
         let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
         add(&object.listeners().connect, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |of: &Of<ConnectEvent>| {
-                let connection = named(&of.connection);
+            Box::new(move |of: &Of<'_, ConnectEvent>| {
+                let connection = named(of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 with_connect(&of.event, |event| unsafe {
                     function(server, connection, event, user_data.get())
@@ -544,8 +544,8 @@ pub unsafe extern "C" fn nsws_server_on_message(
         let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
         add(&object.listeners().message, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |of: &Of<Received>| {
-                let connection = named(&of.connection);
+            Box::new(move |of: &Of<'_, MessageEvent<'_>>| {
+                let connection = named(of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 with_message(&of.event, |event| unsafe {
                     function(server, connection, event, user_data.get())
@@ -595,8 +595,8 @@ pub unsafe extern "C" fn nsws_server_on_close(
         let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
         add(&object.listeners().close, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |of: &Of<CloseEvent>| {
-                let connection = named(&of.connection);
+            Box::new(move |of: &Of<'_, CloseEvent>| {
+                let connection = named(of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 with_close(&of.event, |event| unsafe { function(server, connection, event, user_data.get()) })
             })
@@ -693,8 +693,8 @@ pub unsafe extern "C" fn nsws_server_on_drain(
         let object = self::server(server)?;
         let function = r#fn.ok_or_else(null_callback)?;
         add(&object.listeners().drain, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |of: &Of<DrainEvent>| {
-                let connection = named(&of.connection);
+            Box::new(move |of: &Of<'_, DrainEvent>| {
+                let connection = named(of.connection);
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 with_drain(&of.event, |event| unsafe { function(server, connection, event, user_data.get()) })
             })

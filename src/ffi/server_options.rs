@@ -5,7 +5,7 @@ use std::mem::size_of;
 
 use super::call;
 use super::options::{
-    heartbeat, in_ms, ms, read_struct, text, text_lossy, tls_version, write_defaults,
+    heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
 };
 use crate::error::Result;
@@ -66,6 +66,9 @@ pub struct nsws_server_options {
     pub close_timeout_ms: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
+    /// As in nsws_connect_options.
+    /// @since 0.2
+    pub message_timeout_ms: u32,
 }
 
 fn defaults() -> nsws_server_options {
@@ -89,6 +92,7 @@ fn defaults() -> nsws_server_options {
         pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
         close_timeout_ms: in_ms(limits.close_timeout),
         min_tls_version: NSWS_TLS_1_2,
+        message_timeout_ms: in_ms(limits.message_timeout.unwrap_or_default()),
     }
 }
 
@@ -129,6 +133,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
             send_queue_size: given.send_queue_size,
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
+            message_timeout: in_time(given.message_timeout_ms),
         },
         descriptors: most_descriptors(),
     })

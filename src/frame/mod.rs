@@ -1,5 +1,11 @@
-//! Frames (RFC 6455 5): their headers, masks and text.
+//! Frames (RFC 6455 5): their headers, masks, text and compression (RFC 7692).
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
+pub mod deflate;
+pub mod extension;
 pub(crate) mod mask;
 pub(crate) mod read;
 pub(crate) mod utf8;

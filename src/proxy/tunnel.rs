@@ -7,7 +7,7 @@ use tokio_socks::Error as Socks;
 use zeroize::Zeroizing;
 
 use super::{Credentials, Kind, Server};
-use crate::connection::Tcp;
+use crate::transport::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{status_line, values, HeadReader, NoHead};
 use crate::url::Target;

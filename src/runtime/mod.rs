@@ -125,7 +125,11 @@ pub fn create<T>(make: impl FnOnce(Arc<Runtime>) -> Result<T>) -> Result<T> {
     }
     let runtime = match &current.runtime {
         Some(runtime) => runtime.clone(),
-        None => current.runtime.insert(Runtime::start(current.config)?).clone(),
+        None => {
+            let runtime = Runtime::start(current.config)?;
+            current.runtime = Some(runtime.clone());
+            runtime
+        }
     };
     make(runtime)
 }

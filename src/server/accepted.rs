@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::event::Peer;
-use super::live::{Event, Kind, Server, CONNECTIONS};
-use crate::connection::{self, CloseFrame, Connection, Owner, Payload, Received, Traffic, GOING_AWAY};
-use crate::dispatch::Room;
+use super::live::{Server, CONNECTIONS};
+use crate::connection::{self, CloseFrame, Connection, Owner, Payload, Traffic, GOING_AWAY};
+use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
 
 /// A connection that the server has accepted.
@@ -14,7 +14,6 @@ pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
     handle: OnceLock<u64>,
-    pub(super) room: Room,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
@@ -26,7 +25,6 @@ impl Accepted {
             server,
             peer,
             handle: OnceLock::new(),
-            room: Room::default(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
         })
@@ -85,14 +83,12 @@ impl Accepted {
 
     /// Stops the reading.
     pub fn pause(&self) {
-        self.room.pause();
+        self.with_connection(|connection| connection.pause());
     }
 
     /// Lets the reading go on.
     pub fn unpause(&self) {
-        if self.room.unpause() {
-            self.wake();
-        }
+        self.with_connection(Connection::unpause);
     }
 
     /// Figures up to now.
@@ -134,10 +130,15 @@ impl Accepted {
         }
     }
 
-    pub(super) fn wake(&self) {
-        if let Ok(connection) = self.open_connection() {
-            connection.wake();
+    /// The connection, if it is open.
+    pub(super) fn with_connection(&self, act: impl FnOnce(&Arc<Connection>)) {
+        if let Some(connection) = self.connection.get() {
+            act(connection);
         }
+    }
+
+    pub(super) fn get_connection(&self) -> Option<&Arc<Connection>> {
+        self.connection.get()
     }
 
     /// The handle is stale from now on.
@@ -154,29 +155,33 @@ impl Seat {
     pub fn of(accepted: &Arc<Accepted>) -> Arc<Seat> {
         Arc::new(Seat(Arc::downgrade(accepted)))
     }
+}
 
-    fn post(&self, kind: Kind) {
+impl Owner for Seat {
+    fn ready(&self, _: &Arc<Connection>) {
         if let Some(accepted) = self.0.upgrade() {
-            let server = accepted.server.clone();
-            server.post([Event { connection: Some(accepted), kind }]);
+            Mailbox::ready(&accepted.server, &Turn(accepted.clone()));
+        }
+    }
+
+    fn deliverable(&self, _: &Arc<Connection>) {
+        if let Some(accepted) = self.0.upgrade() {
+            Mailbox::deliverable(&accepted.server, &Turn(accepted.clone()));
         }
     }
 }
 
-impl Owner for Seat {
-    fn received(&self, messages: Vec<Received>) {
-        self.post(Kind::Messages(messages.into()));
+/// A connection that has turns.
+#[derive(Clone)]
+pub(crate) struct Turn(pub(super) Arc<Accepted>);
+
+impl Line for Turn {
+    fn mark(&self) -> &AtomicBool {
+        static NONE: AtomicBool = AtomicBool::new(true);
+        self.0.connection.get().map_or(&NONE, |connection| connection.turn_mark())
     }
 
-    fn has_room(&self) -> bool {
-        self.0.upgrade().is_none_or(|accepted| accepted.room.is_left())
-    }
-
-    fn drained(&self, queued_bytes: usize) {
-        self.post(Kind::Drain(queued_bytes));
-    }
-
-    fn hold_back(&self, connection: &Arc<Connection>) -> bool {
-        self.0.upgrade().is_some_and(|accepted| accepted.server.mailbox.hold_back(connection))
+    fn serve(&self) {
+        self.0.with_connection(Connection::attend);
     }
 }

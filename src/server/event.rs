@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::Accepted;
-use crate::connection::{CloseEvent, DrainEvent, Received};
-use crate::dispatch::Listeners;
+use crate::connection::{CloseEvent, DrainEvent, MessageEvent};
+use crate::dispatch::{Listener, Listeners};
 use crate::error::Error;
 
 /// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
@@ -44,9 +44,9 @@ pub struct ConnectEvent {
 }
 
 /// An event of one connection.
-pub struct Of<E> {
+pub struct Of<'a, E> {
     /// The connection.
-    pub connection: Arc<Accepted>,
+    pub connection: &'a Arc<Accepted>,
     /// What happened.
     pub event: E,
 }
@@ -59,19 +59,24 @@ pub struct ServerError {
     pub error: Error,
 }
 
+/// What is called for an event of a connection.
+pub type ConnectionListener<E> = dyn Fn(&Of<'_, E>) + Send + Sync;
+/// What is called for a message.
+pub type MessageListener = dyn Fn(&Of<'_, MessageEvent<'_>>) + Send + Sync;
+
 /// The listeners of each event.
 #[derive(Default)]
 pub struct ServerListeners {
     /// A client has connected.
-    pub connect: Listeners<Of<ConnectEvent>>,
+    pub connect: Listeners<ConnectionListener<ConnectEvent>>,
     /// A message.
-    pub message: Listeners<Of<Received>>,
+    pub message: Listeners<MessageListener>,
     /// A connection is over.
-    pub close: Listeners<Of<CloseEvent>>,
+    pub close: Listeners<ConnectionListener<CloseEvent>>,
     /// Something failed.
-    pub error: Listeners<ServerError>,
+    pub error: Listeners<Listener<ServerError>>,
     /// A connection's send queue has room again.
-    pub drain: Listeners<Of<DrainEvent>>,
+    pub drain: Listeners<ConnectionListener<DrainEvent>>,
 }
 
 /// Decides whether a client may connect: 0, or the HTTP status that refuses it.

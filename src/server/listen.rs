@@ -24,12 +24,13 @@ use super::options::ServerOptions;
 use super::places::{Places, Underway};
 use super::turns::Turns;
 
-use crate::connection::{CloseEvent, Connection, Tcp, Transport, ABNORMAL};
+use crate::connection::{CloseEvent, Connection, End, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
 use crate::options::Limits;
 use crate::runtime::caught;
+use crate::transport::{Tcp, Transport};
 
 /// Clients that may wait in the system to be accepted; most systems allow as many.
 const BACKLOG: i32 = 4096;
@@ -113,7 +114,7 @@ impl Listening {
             return log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
         }
         self.places.begin(peer.ip, |underway| {
-            server.runtime.spawn(serve(server.clone(), self.clone(), underway, stream, peer))
+            server.runtime.spawn(&server.lane, serve(server.clone(), self.clone(), underway, stream, peer))
         });
     }
 }
@@ -290,22 +291,22 @@ async fn converse(
 ) {
     let Opened { accepted, transport, early, connect, permit } = opened;
     let peer = accepted.peer();
-    let owner = Seat::of(&accepted);
-    let connection = Connection::new(
+    let (connection, mut course) = Connection::new(Opening {
         transport,
-        Role::Server,
+        role: Role::Server,
         early,
-        listening.limits,
-        owner,
-        format!("The client {peer}"),
-    );
-    let hangs_up = HangsUp(connection.clone());
+        limits: listening.limits,
+        lane: server.lane.clone(),
+        owner: Seat::of(&accepted),
+        tag: 0,
+        peer: format!("the client {peer}"),
+    });
     if let Err(error) = server.admit(listening, &accepted, connection.clone(), connect) {
         log(Level::Info, || format!("{peer}: dropped: {error}"));
         return;
     }
     log(Level::Info, || format!("{peer}: open"));
-    let ending = caught(connection.run()).await;
+    let ending = caught(course.run()).await;
     let lost = ending.as_ref().is_none_or(|ending| ending.is_lost());
     let (error, close) = match ending {
         Some(ending) => (ending.error, ending.close),
@@ -318,22 +319,13 @@ async fn converse(
         }
     };
     log(Level::Info, || format!("{peer}: closed with {}", close.code));
-    server.part(&accepted, error, close);
+    server.part(&connection, End { error, close, is_last: true });
     drop(accepted);
     if !lost {
         let _goodbye = task.map(|task| listening.places.say_goodbye(task));
-        connection.linger().await;
+        course.linger().await;
     }
     // Its place among the clients is free when its descriptor is.
-    drop(hangs_up);
+    drop(course);
     drop(permit);
-}
-
-/// Closes a connection's link, whoever still knows the connection, and also when its task is cut.
-struct HangsUp(Arc<Connection>);
-
-impl Drop for HangsUp {
-    fn drop(&mut self) {
-        self.0.hang_up();
-    }
 }

@@ -1,6 +1,6 @@
 //! A server: its state, its listeners, and the connections that it has accepted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::accepted::Accepted;
-use super::event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners};
+use super::accepted::{Accepted, Turn};
+use super::event::{AcceptHook, ConnectEvent, MessageListener, Of, Peer, ServerError, ServerListeners};
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
-use crate::connection::{Broadcast, CloseEvent, Connection, DrainEvent, Messages, Payload, Received};
-use crate::dispatch::{in_callback, Actor, Mailbox, Room, View};
+use crate::callback::in_callback;
+use crate::connection::{Broadcast, Connection, DrainEvent, End, MessageEvent, Payload, Sink};
+use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
 use crate::platform;
-use crate::runtime::Runtime;
+use crate::runtime::{Lane, Runtime};
 use crate::tls;
 
 /// The accepted connections of all servers, by their handles.
@@ -54,18 +55,14 @@ pub(crate) struct Event {
 pub(crate) enum Kind {
     Accept(Box<(ConnectEvent, oneshot::Sender<(ConnectEvent, u16)>)>),
     Connect(Box<ConnectEvent>),
-    Messages(Messages),
-    Drain(usize),
     Error(Box<Error>),
-    Close(Box<CloseEvent>),
 }
 
 /// A WebSocket server.
 pub struct Server {
     pub(super) runtime: Arc<Runtime>,
-    pub(super) mailbox: Mailbox<Event>,
-    /// For the events of no connection.
-    room: Room,
+    pub(super) lane: Arc<Lane>,
+    pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
     state: Mutex<State>,
@@ -96,9 +93,9 @@ impl Server {
     /// A server that does not listen yet.
     pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Server>> {
         Ok(Arc::new(Server {
+            lane: runtime.choose_lane()?,
             runtime,
             mailbox: Mailbox::new(),
-            room: Room::default(),
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
@@ -158,7 +155,7 @@ impl Server {
             Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
         }
         let listening = Listening::open(address, tls, options)?;
-        let task = self.runtime.spawn(listen::accept(self.clone(), listening.clone()));
+        let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
         state.stage = Stage::Listening(listening, task);
         Ok(())
     }
@@ -221,7 +218,7 @@ impl Server {
         };
         payload.check(largest)?;
         platform::check_permission()?;
-        let message = Broadcast::from(payload);
+        let message = Broadcast::new(payload);
         let payload = Payload::Shared(&message);
         // One at a time, so that all clients get the broadcasts of several threads in the same order.
         let _turn = self.broadcasting.lock();
@@ -253,9 +250,7 @@ impl Server {
         for accepted in connections.values() {
             accepted.go_away();
             // The client may have to get rid of what it sends before it comes to the close frame.
-            if accepted.room.lift_bound() {
-                accepted.wake();
-            }
+            accepted.with_connection(Connection::discard);
             accepted.retire();
         }
         Mailbox::close(self, wait);
@@ -281,7 +276,7 @@ impl Server {
     }
 
     pub(super) fn post(self: &Arc<Self>, events: impl IntoIterator<Item = Event>) {
-        Mailbox::post(self, &self.runtime, events);
+        Mailbox::post(self, events);
     }
 
     /// Puts a question to the accept hook; it comes back with the answer.
@@ -298,11 +293,9 @@ impl Server {
     }
 
     /// Tells the listeners how a connection ended.
-    pub(super) fn part(self: &Arc<Self>, accepted: &Arc<Accepted>, error: Option<Error>, close: CloseEvent) {
+    pub(super) fn part(&self, connection: &Arc<Connection>, end: End) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let kinds =
-            error.map(|error| Kind::Error(error.into())).into_iter().chain([Kind::Close(close.into())]);
-        self.post(kinds.map(|kind| Event { connection: Some(accepted.clone()), kind }));
+        connection.tell_end(end);
     }
 
     /// The listeners have been told that a connection is over.
@@ -343,78 +336,73 @@ impl Drop for Delivering<'_> {
     }
 }
 
+/// The listeners of a connection, during one turn.
+struct Heard<'a> {
+    server: &'a Server,
+    accepted: &'a Arc<Accepted>,
+    message: View<MessageListener>,
+}
+
+impl Sink for Heard<'_> {
+    #[inline]
+    fn message(&mut self, message: MessageEvent<'_>) {
+        let of = Of { connection: self.accepted, event: message };
+        let listeners = &self.server.listeners.message;
+        listeners.emit_in(&self.server.mailbox.closed, &mut self.message, |listener| listener(&of));
+    }
+
+    fn drained(&mut self, queued_bytes: usize) {
+        let of = Of { connection: self.accepted, event: DrainEvent { queued_bytes } };
+        self.server.listeners.drain.emit(&self.server.mailbox.closed, |listener| listener(&of));
+    }
+
+    fn ended(&mut self, end: End) {
+        let (listeners, closed) = (&self.server.listeners, &self.server.mailbox.closed);
+        self.server.waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(error) = end.error {
+            let event = ServerError { connection: Some(self.accepted.clone()), error };
+            listeners.error.emit(closed, |listener| listener(&event));
+        }
+        let of = Of { connection: self.accepted, event: end.close };
+        listeners.close.emit(closed, |listener| listener(&of));
+        self.server.forget(self.accepted);
+    }
+}
+
 impl Actor for Server {
     type Event = Event;
-    type Views = View<Of<Received>>;
+    type Line = Turn;
 
-    fn mailbox(&self) -> &Mailbox<Event> {
+    fn mailbox(&self) -> &Mailbox<Event, Turn> {
         &self.mailbox
     }
 
-    fn deliver(&self, waiting: &mut VecDeque<Event>, views: &mut Self::Views) -> Option<usize> {
+    fn lane(&self) -> &Lane {
+        &self.lane
+    }
+
+    fn deliver(&self, Event { connection, kind }: Event) {
         let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
-        let first = waiting.front_mut()?;
-        if let (lent @ Some(_), Kind::Messages(messages)) = (&mut first.connection, &mut first.kind) {
-            let (event, is_last) = messages.next()?;
-            // The message borrows the reference to the connection from those behind it.
-            let message = Of { connection: lent.take()?, event };
-            if is_last {
-                waiting.pop_front();
-            }
-            let delivering = Delivering(&message.connection);
-            listeners.message.emit_in(&message, closed, views);
-            drop(delivering);
-            if let Some(next) = waiting.front_mut().filter(|_| !is_last) {
-                next.connection = Some(message.connection);
-            }
-            return Some(message.event.data.len());
-        }
-        let Event { connection, kind } = waiting.pop_front()?;
-        let Some(connection) = connection else {
-            if let Kind::Error(error) = kind {
-                listeners.error.emit(&ServerError { connection: None, error: *error }, closed);
-            }
-            return Some(0);
-        };
-        let _delivering = Delivering(&connection);
-        let of = connection.clone();
-        match kind {
-            Kind::Accept(request) => self.decide(request.0, request.1),
-            Kind::Connect(event) => {
+        let _delivering = connection.as_ref().map(Delivering);
+        match (kind, &connection) {
+            (Kind::Accept(request), _) => self.decide(request.0, request.1),
+            (Kind::Connect(event), Some(connection)) => {
                 connection.tell();
-                listeners.connect.emit(&Of { connection: of, event: *event }, closed);
+                let of = Of { connection, event: *event };
+                listeners.connect.emit(closed, |listener| listener(&of));
             }
-            Kind::Messages(_) => {}
-            Kind::Drain(queued_bytes) => {
-                listeners.drain.emit(&Of { connection: of, event: DrainEvent { queued_bytes } }, closed);
+            (Kind::Connect(_), None) => {}
+            (Kind::Error(error), _) => {
+                let event = ServerError { connection: None, error: *error };
+                listeners.error.emit(closed, |listener| listener(&event));
             }
-            Kind::Error(error) => {
-                listeners.error.emit(&ServerError { connection: Some(of), error: *error }, closed);
-            }
-            Kind::Close(event) => {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-                listeners.close.emit(&Of { connection: of, event: *event }, closed);
-                self.forget(&connection);
-            }
-        }
-        Some(0)
-    }
-
-    fn size(event: &Event) -> (usize, usize) {
-        match &event.kind {
-            Kind::Messages(messages) => messages.size(),
-            _ => (1, 0),
         }
     }
 
-    fn room<'a>(&'a self, event: &'a Event) -> &'a Room {
-        event.connection.as_ref().map_or(&self.room, |connection| &connection.room)
-    }
-
-    fn resume(&self, event: &Event) {
-        if let Some(connection) = &event.connection {
-            connection.wake();
-        }
+    fn turn(&self, Turn(accepted): &Turn, pace: &mut Pace<'_>) -> bool {
+        let Some(connection) = accepted.get_connection() else { return false };
+        let _delivering = Delivering(accepted);
+        connection.turn(pace, &mut Heard { server: self, accepted, message: View::default() })
     }
 
     fn panicked(self: &Arc<Self>) {

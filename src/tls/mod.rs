@@ -28,7 +28,7 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
-use crate::connection::Tcp;
+use crate::transport::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::{ClientCert, ConnectOptions, TlsVersion};
