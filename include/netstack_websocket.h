@@ -473,7 +473,7 @@
 #define NSWS_PROXY_SOCKS5 3
 
 /**
- * `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
+ * `pong_timeout_ms`: 30000, whatever `ping_interval_ms` is.
  */
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
 
@@ -617,8 +617,8 @@ typedef struct {
     uint32_t ping_interval_ms;
     /**
      * How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-     * lost. 0: for ever. `NSWS_PONG_TIMEOUT_DEFAULT`, or any value up to `ping_interval_ms`; above: 401.
-     * Ignored without a heartbeat.
+     * lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
+     * is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
      */
     uint32_t pong_timeout_ms;
     /**
@@ -661,7 +661,8 @@ typedef struct {
      */
     uint8_t skip_server_cert_verification;
     /**
-     * 1: the `Origin` header carries a port that isn't the default one. Default 0.
+     * 1, the default: the `Origin` header carries a port that isn't the scheme's own (RFC 6454 6.2), which many
+     * servers compare with `Host`. 0: it never does.
      */
     uint8_t support_origin_port;
     /**
@@ -675,6 +676,19 @@ typedef struct {
      * and wss alike, by a tunnel.
      */
     uint8_t proxy_mode;
+    /**
+     * The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
+     * `support_origin_port`, port of the URL. "": there is no such header. A header `Origin` comes before it.
+     * Control characters: 401.
+     * @since 0.2
+     */
+    const char *origin;
+    /**
+     * How many bytes the URL may have; a longer one is `NSWS_ERR_URL`. Default 2048. Many servers and proxies
+     * refuse more than 8 KiB.
+     * @since 0.2
+     */
+    size_t max_url_length;
 } nsws_connect_options;
 
 /**
@@ -1385,13 +1399,16 @@ int32_t nsws_client_create(nsws_client *out);
  * Starts to connect, and returns. What becomes of the attempt arrives as exactly one of `open` (after
  * `header_receive`), `error`, or, after nsws_client_close(), `close` with code 1006.
  *
+ * What is checked, in this order: the options' values (401), the permission, the URL, whether its host is
+ * allowed, the files, and whether the client may connect now.
+ *
  * @param client the client; it may connect again after `close` or a failed attempt's `error`
- * @param url `ws://` or `wss://`, at most 2048 bytes of UTF-8, without a fragment. User and password in it
- *        become Basic authorization.
+ * @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
+ *        password in it become Basic authorization.
  * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
- * @return 0; 401 for an option out of its range; `NSWS_ERR_URL`; `NSWS_ERR_CERT_FILE`;
- *         `NSWS_ERR_ALREADY_CONNECTED` while connecting, connected or closing (the connection is unharmed);
- *         `NSWS_ERR_BAD_HANDLE`
+ * @return 0; 401 for an option out of its range; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`;
+ *         `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
+ *         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -1907,17 +1924,6 @@ int32_t nsws_log(int32_t level,
 int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
 
 /**
- * Writes the defaults of nsws_runtime_configure() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
-
-/**
  * Writes the defaults: no hooks.
  *
  * @param platform the struct to prepare
@@ -1961,6 +1967,17 @@ int32_t nsws_system_proxy_init(nsws_system_proxy *proxy, size_t struct_size);
  * @since 0.1
  */
 int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_system_proxy *proxy);
+
+/**
+ * Writes the defaults of nsws_runtime_configure() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
 
 /**
  * Creates a server, which does not listen yet. The first object also starts the library's threads.

@@ -66,6 +66,10 @@ pub struct ConnectOptions {
     pub skip_server_cert_verification: bool,
     /// Whether `Origin` carries a port that isn't the default one.
     pub support_origin_port: bool,
+    /// The value of `Origin` instead of the URL's; "": no such header.
+    pub origin: Option<String>,
+    /// How many bytes the URL may have.
+    pub max_url_length: usize,
     /// Whether and how to connect again by itself.
     pub reconnect: Reconnect,
 }
@@ -83,7 +87,9 @@ impl Default for ConnectOptions {
             limits: Limits::default(),
             min_tls_version: TlsVersion::Tls12,
             skip_server_cert_verification: false,
-            support_origin_port: false,
+            support_origin_port: true,
+            origin: None,
+            max_url_length: crate::url::LONGEST_URL,
             reconnect: Reconnect::default(),
         }
     }
@@ -113,7 +119,7 @@ impl Default for Limits {
             close_timeout: Duration::from_secs(5),
             heartbeat: Heartbeat {
                 interval: Some(DEFAULT_PING_INTERVAL),
-                timeout: Some(DEFAULT_PING_INTERVAL),
+                timeout: Some(DEFAULT_PONG_TIMEOUT),
             },
         }
     }
@@ -134,6 +140,8 @@ impl Limits {
 
 /// How long nothing is received before a ping is sent, unless the program says otherwise.
 pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the peer may be silent after a ping, unless the program says otherwise.
+const DEFAULT_PONG_TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(30_000_000);
 
 /// When to ping, and when silence means that the peer is gone.
@@ -147,7 +155,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// The heartbeat that a program asks for. An interval of zero is none; a timeout of zero is for ever, `None`
-    /// the default.
+    /// the default, which alone may be longer than the interval.
     pub fn new(interval: Duration, timeout: Option<Duration>) -> Result<Heartbeat> {
         if interval > LONGEST_PING_INTERVAL {
             return Err(parameter("The ping interval is longer than 30000000 ms."));
@@ -155,10 +163,10 @@ impl Heartbeat {
         if interval.is_zero() {
             return Ok(Heartbeat::default());
         }
-        let timeout = timeout.unwrap_or(DEFAULT_PING_INTERVAL.min(interval));
-        if timeout > interval {
+        if timeout.is_some_and(|timeout| timeout > interval) {
             return Err(parameter("The pong timeout is longer than the ping interval."));
         }
+        let timeout = timeout.unwrap_or(DEFAULT_PONG_TIMEOUT);
         Ok(Heartbeat { interval: Some(interval), timeout: (!timeout.is_zero()).then_some(timeout) })
     }
 }
@@ -176,6 +184,9 @@ impl ConnectOptions {
         }
         for (name, value) in &self.headers {
             check_header(name, value)?;
+        }
+        if let Some(origin) = &self.origin {
+            check_header("Origin", origin)?;
         }
         self.protocols().map(|_| ())
     }
@@ -286,7 +297,7 @@ mod tests {
         let beat = |interval, timeout| Heartbeat { interval, timeout };
         assert_eq!(heartbeat(30_000, None).unwrap(), beat(ms(30_000), ms(30_000)));
         assert_eq!(heartbeat(30_000, None).unwrap(), Limits::default().heartbeat);
-        assert_eq!(heartbeat(5_000, None).unwrap(), beat(ms(5_000), ms(5_000)));
+        assert_eq!(heartbeat(5_000, None).unwrap(), beat(ms(5_000), ms(30_000)));
         assert_eq!(heartbeat(90_000, None).unwrap(), beat(ms(90_000), ms(30_000)));
         assert_eq!(heartbeat(5_000, Some(0)).unwrap(), beat(ms(5_000), None));
         assert_eq!(heartbeat(0, Some(99)).unwrap(), beat(None, None));

@@ -6,7 +6,8 @@ use url::{Host, Url};
 
 use crate::error::{Code, Error, Result};
 
-const LONGEST_URL: usize = 2048;
+/// How many bytes a URL may have, unless the program says otherwise.
+pub(crate) const LONGEST_URL: usize = 2048;
 
 /// Where to connect, and what to ask for there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,13 +25,18 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a URL. No error shows the URL, which may hold a password.
+    /// Reads a URL of at most [`LONGEST_URL`] bytes. No error shows the URL, which may hold a password.
     pub fn parse(text: &str) -> Result<Target> {
+        Target::parse_within(text, LONGEST_URL)
+    }
+
+    /// Reads a URL of at most `longest` bytes.
+    pub fn parse_within(text: &str, longest: usize) -> Result<Target> {
         if text.is_empty() {
             return Err(url_error("The URL is empty."));
         }
-        if text.len() > LONGEST_URL {
-            return Err(url_error(format!("The URL has {} bytes, more than {LONGEST_URL}.", text.len())));
+        if text.len() > longest {
+            return Err(url_error(format!("The URL has {} bytes, more than {longest}.", text.len())));
         }
         // The URL standard quietly drops or mends these; here they are mistakes.
         if text.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'\\') {
@@ -190,6 +196,8 @@ mod tests {
         let longest = format!("ws://h/{}", "a".repeat(2041));
         assert_eq!(longest.len(), 2048);
         parse(&longest);
+        Target::parse_within(&longest, 2047).unwrap_err();
+        Target::parse_within(&format!("{longest}a"), 2049).unwrap();
 
         let target = parse("WS://Example.COM");
         assert_eq!((target.host.as_str(), target.port, target.secure), ("example.com", 80, false));

@@ -63,7 +63,11 @@ impl Request {
         add("Connection", "Upgrade");
         add("Sec-WebSocket-Key", &key);
         add("Sec-WebSocket-Version", "13");
-        add("Origin", &given("Origin").unwrap_or_else(|| target.origin(options.support_origin_port)));
+        let origin = given("Origin").or_else(|| options.origin.clone());
+        let origin = origin.unwrap_or_else(|| target.origin(options.support_origin_port));
+        if !origin.is_empty() {
+            add("Origin", &origin);
+        }
         if !protocols.is_empty() {
             add("Sec-WebSocket-Protocol", &protocols.join(", "));
         }

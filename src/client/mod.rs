@@ -198,9 +198,15 @@ impl Client {
 
     /// Starts to connect. Events tell what becomes of it.
     pub fn connect(self: &Arc<Self>, url: &str, options: ConnectOptions) -> Result<()> {
+        self.connect_to(Ok(url), options)
+    }
+
+    /// [`Client::connect`] with a URL that may turn out to be none, which counts where the URL has its turn.
+    pub(crate) fn connect_to(self: &Arc<Self>, url: Result<&str>, options: ConnectOptions) -> Result<()> {
         options.check()?;
-        let target = Target::parse(url)?;
         platform::check_permission()?;
+        let url = url?;
+        let target = Target::parse_within(url, options.max_url_length)?;
         platform::check_host(&target.host, url)?;
         let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
         options.ca_path.iter().chain(own).try_for_each(|path| crate::tls::check_file(path))?;

@@ -58,13 +58,16 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
 /// Starts to connect, and returns. What becomes of the attempt arrives as exactly one of `open` (after
 /// `header_receive`), `error`, or, after nsws_client_close(), `close` with code 1006.
 ///
+/// What is checked, in this order: the options' values (401), the permission, the URL, whether its host is
+/// allowed, the files, and whether the client may connect now.
+///
 /// @param client the client; it may connect again after `close` or a failed attempt's `error`
-/// @param url `ws://` or `wss://`, at most 2048 bytes of UTF-8, without a fragment. User and password in it
-///        become Basic authorization.
+/// @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
+///        password in it become Basic authorization.
 /// @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
-/// @return 0; 401 for an option out of its range; `NSWS_ERR_URL`; `NSWS_ERR_CERT_FILE`;
-///         `NSWS_ERR_ALREADY_CONNECTED` while connecting, connected or closing (the connection is unharmed);
-///         `NSWS_ERR_BAD_HANDLE`
+/// @return 0; 401 for an option out of its range; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`;
+///         `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
+///         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -80,8 +83,8 @@ pub unsafe extern "C" fn nsws_client_connect(
         // SAFETY: NULL or NUL-terminated.
         let url = unsafe { text(url, "url") }
             .and_then(|url| url.ok_or_else(|| Error::call(Code::Url, "The URL is NULL.")))
-            .map_err(|error| Error { code: Code::Url, ..error })?;
-        client.connect(url, options)
+            .map_err(|error| Error { code: Code::Url, ..error });
+        client.connect_to(url, options)
     })
 }
 

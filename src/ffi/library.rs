@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::event::nsws_free_fn;
 use super::listener::UserData;
-use super::options::{nsws_runtime_options, read_runtime_options, text};
+use super::options::text;
+use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, fork};
 use crate::error::{Code, Error, Phase};
 use crate::log::{self, Level};

@@ -15,6 +15,7 @@ mod library;
 mod listener;
 mod options;
 mod platform;
+mod runtime_options;
 mod server;
 mod server_options;
 
@@ -24,11 +25,11 @@ pub use event::*;
 pub use handle::{nsws_client, nsws_connection, nsws_server};
 pub use library::*;
 pub use options::{
-    nsws_connect_options, nsws_connect_options_init, nsws_runtime_options, nsws_runtime_options_init,
-    NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP, NSWS_PROXY_NONE, NSWS_PROXY_SOCKS5, NSWS_PROXY_SYSTEM,
-    NSWS_TLS_1_2, NSWS_TLS_1_3,
+    nsws_connect_options, nsws_connect_options_init, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP,
+    NSWS_PROXY_NONE, NSWS_PROXY_SOCKS5, NSWS_PROXY_SYSTEM, NSWS_TLS_1_2, NSWS_TLS_1_3,
 };
 pub use platform::*;
+pub use runtime_options::{nsws_runtime_options, nsws_runtime_options_init};
 pub use server::*;
 pub use server_options::{nsws_server_options, nsws_server_options_init};
 

@@ -27,7 +27,7 @@ pub const NSWS_PROXY_NONE: u8 = 1;
 pub const NSWS_PROXY_HTTP: u8 = 2;
 /// `proxy_mode`: a SOCKS5 proxy, which looks up the names.
 pub const NSWS_PROXY_SOCKS5: u8 = 3;
-/// `pong_timeout_ms`: the smaller of 30000 and `ping_interval_ms`.
+/// `pong_timeout_ms`: 30000, whatever `ping_interval_ms` is.
 pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
 
 /// What nsws_client_connect() may be told.
@@ -104,8 +104,8 @@ pub struct nsws_connect_options {
     /// heartbeat; more than 30000000: 401.
     pub ping_interval_ms: u32,
     /// How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-    /// lost. 0: for ever. `NSWS_PONG_TIMEOUT_DEFAULT`, or any value up to `ping_interval_ms`; above: 401.
-    /// Ignored without a heartbeat.
+    /// lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
+    /// is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
     pub pong_timeout_ms: u32,
     /// How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
     /// 15000; 0: 401.
@@ -130,7 +130,8 @@ pub struct nsws_connect_options {
     /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless, unless
     /// `pinned_public_keys` says whose key it must be. Default 0.
     pub skip_server_cert_verification: u8,
-    /// 1: the `Origin` header carries a port that isn't the default one. Default 0.
+    /// 1, the default: the `Origin` header carries a port that isn't the scheme's own (RFC 6454 6.2), which many
+    /// servers compare with `Host`. 0: it never does.
     pub support_origin_port: u8,
     /// Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
     /// (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads
@@ -141,21 +142,15 @@ pub struct nsws_connect_options {
     /// `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
     /// and wss alike, by a tunnel.
     pub proxy_mode: u8,
-}
-
-/// What nsws_runtime_configure() may be told.
-/// @since 0.1
-#[repr(C)]
-#[derive(Clone, Copy)]
-#[allow(non_camel_case_types)]
-pub struct nsws_runtime_options {
-    /// The size of this struct; nsws_runtime_options_init() sets it.
-    pub struct_size: usize,
-    /// The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
-    pub thread_stack_size: usize,
-    /// The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
-    /// holds one; when all are held, further callbacks wait.
-    pub max_threads: u32,
+    /// The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
+    /// `support_origin_port`, port of the URL. "": there is no such header. A header `Origin` comes before it.
+    /// Control characters: 401.
+    /// @since 0.2
+    pub origin: *const c_char,
+    /// How many bytes the URL may have; a longer one is `NSWS_ERR_URL`. Default 2048. Many servers and proxies
+    /// refuse more than 8 KiB.
+    /// @since 0.2
+    pub max_url_length: usize,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -242,6 +237,15 @@ pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
     }
 }
 
+/// [`text`] that other rules judge: what is not UTF-8 has U+FFFD in its place.
+///
+/// # Safety
+/// `text` is NULL or NUL-terminated.
+pub unsafe fn text_lossy(text: *const c_char) -> Option<String> {
+    // SAFETY: as promised to this function.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
 pub fn tls_version(value: u8) -> Result<TlsVersion> {
     match value {
         NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
@@ -308,8 +312,10 @@ fn connect_defaults() -> nsws_connect_options {
         proxy_port: 0,
         min_tls_version: NSWS_TLS_1_2,
         skip_server_cert_verification: 0,
-        support_origin_port: 0,
+        support_origin_port: defaults.support_origin_port.into(),
         proxy_mode: NSWS_PROXY_SYSTEM,
+        origin: std::ptr::null(),
+        max_url_length: defaults.max_url_length,
     }
 }
 
@@ -404,7 +410,9 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
         }
     }
     // SAFETY: each is NULL or NUL-terminated.
-    let (protocol, ca_path) = unsafe { (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?) };
+    let (protocol, ca_path, origin) = unsafe {
+        (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?, text(given.origin, "origin")?)
+    };
     // SAFETY: as promised to this function.
     let client_cert = unsafe { read_client_cert(&given) }?;
     // SAFETY: NULL or NUL-terminated.
@@ -432,34 +440,14 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             "skip_server_cert_verification",
         )?,
         support_origin_port: flag(given.support_origin_port, "support_origin_port")?,
+        origin: origin.map(str::to_owned),
+        max_url_length: given.max_url_length,
         reconnect: Reconnect {
             max_attempts: given.reconnect_max_attempts,
             min_delay: ms(given.reconnect_min_delay_ms),
             max_delay: ms(given.reconnect_max_delay_ms),
         },
     })
-}
-
-fn runtime_defaults() -> nsws_runtime_options {
-    let defaults = crate::runtime::Config::default();
-    nsws_runtime_options {
-        struct_size: size_of::<nsws_runtime_options>(),
-        thread_stack_size: defaults.thread_stack_size,
-        max_threads: defaults.max_threads,
-    }
-}
-
-/// The caller's runtime options, or the defaults for NULL.
-///
-/// # Safety
-/// `options` is NULL or as [`read_struct`] demands.
-pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Result<crate::runtime::Config> {
-    if options.is_null() {
-        return Ok(crate::runtime::Config::default());
-    }
-    // SAFETY: as promised to this function.
-    let given = unsafe { read_struct(options, runtime_defaults()) }?;
-    Ok(crate::runtime::Config { thread_stack_size: given.thread_stack_size, max_threads: given.max_threads })
 }
 
 /// Writes the defaults of nsws_client_connect() into `options`.
@@ -476,20 +464,4 @@ pub unsafe extern "C" fn nsws_connect_options_init(
 ) -> i32 {
     // SAFETY: as promised to this function.
     call(|| unsafe { write_defaults(options, struct_size, connect_defaults()) })
-}
-
-/// Writes the defaults of nsws_runtime_configure() into `options`.
-///
-/// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_runtime_options_init(
-    options: *mut nsws_runtime_options,
-    struct_size: usize,
-) -> i32 {
-    // SAFETY: as promised to this function.
-    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
 }

@@ -5,10 +5,10 @@ use std::mem::size_of;
 
 use super::call;
 use super::options::{
-    heartbeat, in_ms, ms, read_struct, text, tls_version, write_defaults, NSWS_PONG_TIMEOUT_DEFAULT,
-    NSWS_TLS_1_2,
+    heartbeat, in_ms, ms, read_struct, text, text_lossy, tls_version, write_defaults,
+    NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
 };
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::options::{Limits, DEFAULT_PING_INTERVAL};
 use crate::server::{CertificateFiles, ServerOptions};
 
@@ -105,15 +105,14 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     // SAFETY: each is NULL or NUL-terminated.
     let (ip, chain, key, protocol) = unsafe {
         (
-            text(given.server_ip, "server_ip")
-                .map_err(|error| Error { code: Code::ListenAddress, ..error })?,
+            text_lossy(given.server_ip),
             text(given.cert_path, "cert_path")?,
             text(given.key_path, "key_path")?,
             text(given.protocol, "protocol")?,
         )
     };
     Ok(ServerOptions {
-        ip: ip.unwrap_or_default().to_owned(),
+        ip: ip.unwrap_or_default(),
         port: given.server_port,
         certificate: chain
             .filter(|path| !path.is_empty())

@@ -32,7 +32,7 @@ SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
 
-SIZE(nsws_connect_options, 168, 100);
+SIZE(nsws_connect_options, 184, 108);
 AT(nsws_connect_options, struct_size, 0, 0);
 AT(nsws_connect_options, headers, 8, 4);
 AT(nsws_connect_options, header_count, 16, 8);
@@ -61,6 +61,8 @@ AT(nsws_connect_options, min_tls_version, 160, 96);
 AT(nsws_connect_options, skip_server_cert_verification, 161, 97);
 AT(nsws_connect_options, support_origin_port, 162, 98);
 AT(nsws_connect_options, proxy_mode, 163, 99);
+AT(nsws_connect_options, origin, 168, 100);
+AT(nsws_connect_options, max_url_length, 176, 104);
 
 SIZE(nsws_client_stats, 96, U64 + 80 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);

@@ -332,7 +332,9 @@ static void the_defaults_are_the_contract_s(void) {
     CHECK_INT(options.reconnect_max_delay_ms, 30000);
     CHECK_INT(options.min_tls_version, NSWS_TLS_1_2);
     CHECK_INT(options.skip_server_cert_verification, 0);
-    CHECK_INT(options.support_origin_port, 0);
+    CHECK_INT(options.support_origin_port, 1);
+    CHECK(options.origin == NULL);
+    CHECK_INT(options.max_url_length, 2048);
 }
 
 /* URLs. */
@@ -375,6 +377,20 @@ static void a_url_may_have_2048_characters_and_not_2049(void) {
     char *head = ask_peer("get %s head", r->token);
     CHECK(head != NULL && strstr(head, "uuuu HTTP/1.1\r\n") != NULL);
     free(head);
+}
+
+static void max_url_length_is_how_long_a_url_may_be(void) {
+    struct recorder *r = new_client();
+    char url[5001];
+    nsws_connect_options options = defaults();
+    int length = snprintf(url, sizeof url, "ws://127.0.0.1:%s/protocol/?t=%s&", setting("NSWS_RAW_PORT"), r->token);
+    memset(url + length, 'u', sizeof url - 1 - (size_t)length);
+    url[sizeof url - 1] = 0;
+    options.max_url_length = sizeof url - 2;
+    CHECK_CODE(nsws_client_connect(r->client, url, &options), NSWS_ERR_URL);
+    CHECK_CONTAINS(nsws_last_error(), "4999");
+    options.max_url_length = sizeof url - 1;
+    OPENS(r, url, &options);
 }
 
 static void the_scheme_is_case_insensitive(void) {
@@ -514,6 +530,9 @@ static void options_out_of_their_range_are_refused(void) {
     TAKEN(o.min_tls_version = NSWS_TLS_1_3);
     REFUSED(o.skip_server_cert_verification = 2);
     REFUSED(o.support_origin_port = 255);
+    REFUSED(o.origin = "http://a\r\nX: y");
+    REFUSED(o.origin = "\xff");
+    TAKEN(o.origin = "");
     TAKEN(o.protocol = "");
     close(fd);
 }
@@ -1092,6 +1111,7 @@ int main(void) {
     RUN(the_defaults_are_the_contract_s);
     RUN(invalid_urls_are_refused_at_once);
     RUN(a_url_may_have_2048_characters_and_not_2049);
+    RUN(max_url_length_is_how_long_a_url_may_be);
     RUN(the_scheme_is_case_insensitive);
     RUN(no_error_shows_a_password);
     RUN(headers_can_not_be_injected);

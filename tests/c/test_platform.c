@@ -59,7 +59,12 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
     for (size_t i = 0; i < 2; i++) {
         nsws_client client = both[i]->client;
         CHECK_CODE(nsws_client_connect(client, "ws://127.0.0.1/", NULL), NSWS_ERR_PERMISSION_DENIED);
-        CHECK_CODE(nsws_client_connect(client, "no url", NULL), NSWS_ERR_URL);
+        nsws_connect_options options;
+        CHECK_OK(nsws_connect_options_init(&options, sizeof options));
+        options.close_timeout_ms = 0;
+        CHECK_CODE(nsws_client_connect(client, "ws://127.0.0.1/", &options), NSWS_ERR_PARAMETER);
+        static const char *const urls[] = { "no url", "", "ws://", "ws://h/\xff", NULL };
+        for (size_t j = 0; j < 5; j++) CHECK_CODE(nsws_client_connect(client, urls[j], NULL), NSWS_ERR_PERMISSION_DENIED);
         CHECK_CODE(nsws_client_send_text(client, "a", 1), NSWS_ERR_PERMISSION_DENIED);
         CHECK_CODE(nsws_client_send_text(client, "\xff", 1), NSWS_ERR_PARAMETER);
         CHECK_CODE(nsws_client_send_binary(client, "a", 1), NSWS_ERR_PERMISSION_DENIED);

@@ -632,7 +632,7 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
     struct server *both[] = { s, idle };
     for (int i = 0; i < 2; i++) {
         size_t count = 7;
-        options.server_ip = "nowhere";
+        options.server_ip = i == 0 ? "nowhere" : "\xff";
         options.close_timeout_ms = 1;
         CHECK_CODE(nsws_server_start(both[i]->handle, &options), NSWS_ERR_PERMISSION_DENIED);
         options.close_timeout_ms = 0;

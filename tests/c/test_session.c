@@ -129,7 +129,8 @@ static void the_request_is_complete(void) {
     CHECK_CONTAINS(request, "\r\nConnection: Upgrade\r\n");
     CHECK_CONTAINS(request, "\r\nSec-WebSocket-Version: 13\r\n");
     CHECK_CONTAINS(request, "\r\nSec-WebSocket-Key: ");
-    CHECK_CONTAINS(request, "\r\nOrigin: http://127.0.0.1\r\n");
+    snprintf(line, sizeof line, "\r\nOrigin: http://127.0.0.1:%s\r\n", setting("NSWS_RAW_PORT"));
+    CHECK_CONTAINS(request, line);
     CHECK_LACKS(request, "Sec-WebSocket-Extensions");
     CHECK_LACKS(request, "Sec-WebSocket-Protocol");
     CHECK_LACKS(request, "Authorization");
@@ -151,15 +152,41 @@ static void each_attempt_has_a_key_of_its_own(void) {
     CHECK(strcmp(keys[0], keys[1]) != 0);
 }
 
-static void the_origin_has_a_port_when_asked_for(void) {
+static void the_origin_has_a_port_unless_it_may_not(void) {
     char line[256];
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    options.support_origin_port = 1;
+    options.support_origin_port = 0;
     const char *request = request_with(r, raw_url(r, "/echo-request"), &options);
+    if (!request) return;
+    CHECK_CONTAINS(request, "\r\nOrigin: http://127.0.0.1\r\n");
+    request = request_with(new_client(), raw_url(r, "/echo-request"), NULL);
     if (!request) return;
     snprintf(line, sizeof line, "\r\nOrigin: http://127.0.0.1:%s\r\n", setting("NSWS_RAW_PORT"));
     CHECK_CONTAINS(request, line);
+}
+
+static void the_origin_may_be_another_or_none(void) {
+    static const nsws_header header = { "origin", "https://header.example" };
+    nsws_connect_options options = defaults();
+    options.origin = "https://app.example";
+    struct recorder *r = new_client();
+    const char *request = request_with(r, raw_url(r, "/echo-request"), &options);
+    if (!request) return;
+    CHECK_CONTAINS(request, "\r\nOrigin: https://app.example\r\n");
+    CHECK_INT(times(request, "Origin:"), 1);
+    options.origin = "";
+    r = new_client();
+    request = request_with(r, raw_url(r, "/echo-request"), &options);
+    if (!request) return;
+    CHECK_INT(times(request, "Origin:"), 0);
+    /* A header comes before the option. */
+    options.headers = &header;
+    options.header_count = 1;
+    r = new_client();
+    request = request_with(r, raw_url(r, "/echo-request"), &options);
+    if (!request) return;
+    CHECK_CONTAINS(request, "\r\nOrigin: https://header.example\r\n");
 }
 
 static void given_headers_are_sent_and_replace_the_library_s(void) {
@@ -651,7 +678,7 @@ static void the_heartbeat_pings_when_nothing_comes(void) {
 static void a_peer_that_answers_no_ping_is_lost(void) {
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    options.ping_interval_ms = 100;
+    options.ping_interval_ms = options.pong_timeout_ms = 100;
     if (!OPENS(r, raw_url(r, "/silent"), &options)) return;
     const struct event *close = WAIT(r, CLOSE, 1);
     if (!close) return;
@@ -772,7 +799,8 @@ int main(void) {
     RUN(all_response_headers_arrive_and_repeated_ones_are_kept);
     RUN(the_request_is_complete);
     RUN(each_attempt_has_a_key_of_its_own);
-    RUN(the_origin_has_a_port_when_asked_for);
+    RUN(the_origin_has_a_port_unless_it_may_not);
+    RUN(the_origin_may_be_another_or_none);
     RUN(given_headers_are_sent_and_replace_the_library_s);
     RUN(user_and_password_become_basic_authorization);
     RUN(a_query_without_a_path_gets_a_slash);

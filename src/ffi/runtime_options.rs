@@ -1,0 +1,61 @@
+//! What the runtime may be told.
+
+use std::mem::size_of;
+
+use super::call;
+use super::options::{read_struct, write_defaults};
+use crate::error::Result;
+use crate::runtime::Config;
+
+/// What nsws_runtime_configure() may be told.
+/// @since 0.1
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_runtime_options {
+    /// The size of this struct; nsws_runtime_options_init() sets it.
+    pub struct_size: usize,
+    /// The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
+    pub thread_stack_size: usize,
+    /// The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
+    /// holds one; when all are held, further callbacks wait.
+    pub max_threads: u32,
+}
+
+fn runtime_defaults() -> nsws_runtime_options {
+    let defaults = Config::default();
+    nsws_runtime_options {
+        struct_size: size_of::<nsws_runtime_options>(),
+        thread_stack_size: defaults.thread_stack_size,
+        max_threads: defaults.max_threads,
+    }
+}
+
+/// The caller's runtime options, or the defaults for NULL.
+///
+/// # Safety
+/// `options` is NULL or as [`read_struct`] demands.
+pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Result<Config> {
+    if options.is_null() {
+        return Ok(Config::default());
+    }
+    // SAFETY: as promised to this function.
+    let given = unsafe { read_struct(options, runtime_defaults()) }?;
+    Ok(Config { thread_stack_size: given.thread_stack_size, max_threads: given.max_threads })
+}
+
+/// Writes the defaults of nsws_runtime_configure() into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_runtime_options_init(
+    options: *mut nsws_runtime_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
+}
