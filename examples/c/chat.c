@@ -217,9 +217,13 @@ static void print_stats(nsws_client client) {
     }
     printf("stats: sent %" PRIu64 " messages, %" PRIu64 " bytes; received %" PRIu64 " messages, %" PRIu64 " bytes\n",
            stats.messages_sent, stats.bytes_sent, stats.messages_received, stats.bytes_received);
-    printf("  dns %" PRIu64 " us, tcp %" PRIu64 " us, tls %" PRIu64 " us%s, handshake %" PRIu64 " us, rtt %" PRIu64 " us\n",
-           stats.dns_us, stats.tcp_us, stats.tls_us, stats.tls_resumed ? " (resumed)" : "", stats.handshake_us,
-           stats.rtt_us);
+    printf("  dns %" PRIu64 " us, tcp %" PRIu64 " us, tls %" PRIu64 " us%s, handshake %" PRIu64 " us, rtt ",
+           stats.dns_us, stats.tcp_us, stats.tls_us, stats.tls_resumed ? " (resumed)" : "", stats.handshake_us);
+    if (stats.rtt_us != 0) {
+        printf("%" PRIu64 " us\n", stats.rtt_us);
+    } else {
+        puts("unknown (no ping yet)");
+    }
 }
 
 /* The number of milliseconds in `text`, or an exit with usage. */

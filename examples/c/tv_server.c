@@ -310,8 +310,9 @@ int main(int argc, char **argv) {
         nsws_shutdown(5000);
         return 1;
     }
-    printf("(%s://%s:%u/chat)\n", options.cert_path != NULL ? "wss" : "ws",
-           options.server_ip != NULL ? options.server_ip : "0.0.0.0", (unsigned)port);
+    printf("(%s://%s:%u/chat%s)\n", options.cert_path != NULL ? "wss" : "ws",
+           options.server_ip != NULL ? options.server_ip : "127.0.0.1", (unsigned)port,
+           options.server_ip != NULL ? "" : ", and at this machine's other IPv4 addresses");
 
     read_keyboard(server);
 

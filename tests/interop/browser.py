@@ -159,8 +159,13 @@ async def main(program, browser_program):
                 page = Page(devtools)
                 await page.open(f"{site}/index.html?server={tv.url}&name=Eve")
                 await page.press("connect")
-                await page.shows("Closed: 1006")
+                no_connection = f"No connection to {tv.url.split('/')[2]}: is the TV on, and does it let this page in?"
+                await page.shows(no_connection)
                 await tv.end()
+                # Nor is there anything to reach when the TV is off.
+                await page.fill_in("name", "Eve again")
+                await page.press("connect")
+                await page.shows(no_connection)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ function soak(environment) {
 }
 
 it('the memory stays', { timeout: 240000 }, async () => {
-  const results = (await soak({})).trim().split('\n').map((line) => JSON.parse(line));
+  // With an arena for each thread malloc keeps what one thread takes and another gives back: the resident memory then goes up and down
+  // by 30 MB, with Node 18 above all, while nobody has more of it. In one arena 100,000 messages more leave it within 1 MB.
+  const results = (await soak({ MALLOC_ARENA_MAX: '1' })).trim().split('\n').map((line) => JSON.parse(line));
   assert.deepEqual(results.map(({ name }) => name), ['client', 'cycles', 'server']);
   for (const { name, grown } of results) assert(grown < MOST_GROWTH, `${name}: grown by ${grown} bytes`);
 });
