@@ -11,6 +11,7 @@ pub mod connection;
 pub mod dispatch;
 pub mod error;
 pub mod ffi;
+pub mod frame;
 mod handle;
 mod http;
 pub mod log;
