@@ -347,7 +347,8 @@ pub fn fuzz_inflate(data: &[u8]) {
                 Err(error) => break Err(error),
             }
         };
-        assert_eq!(verdict, expected.as_ref().map(|_| ()).map_err(|error| *error));
+        // What is both too big and corrupt is either, as the cuts fall.
+        assert_eq!(verdict.is_ok(), expected.is_ok(), "{verdict:?} {expected:?}");
         let Ok(expected) = expected else { return };
         assert_eq!(out, expected);
     }
