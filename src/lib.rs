@@ -30,6 +30,8 @@ pub mod url;
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::client::handshake::fuzz as answer;
+    pub use crate::frame::deflate::{fuzz_deflate as deflate, fuzz_inflate as inflate};
+    pub use crate::frame::extension::fuzz as extension;
     pub use crate::http::fuzz as head;
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]

@@ -22,3 +22,16 @@ fn a_server_is_not_supported_and_everything_else_is() {
     assert_eq!(nsws_client_destroy(client), NSWS_OK);
     assert_eq!(nsws_shutdown(10_000), NSWS_OK);
 }
+
+#[cfg(not(feature = "deflate"))]
+#[test]
+fn compression_is_not_supported_without_its_feature() {
+    use netstack_websocket::error::Code;
+    use netstack_websocket::frame::extension::{agree, offer, CompressionOptions};
+
+    assert!(CompressionOptions::default().check().is_ok());
+    let on = CompressionOptions { enabled: true, ..CompressionOptions::default() };
+    assert_eq!(on.check().map_err(|error| error.code), Err(Code::NotSupported));
+    assert_eq!(offer(&on), None);
+    assert_eq!(agree(&on, [&b"permessage-deflate"[..]].into_iter()), None);
+}

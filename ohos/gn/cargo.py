@@ -49,6 +49,7 @@ def main():
     for name in ("cpu", "clang", "sysroot"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--no-server", action="store_true")
+    parser.add_argument("--deflate", action="store_true")
     options = parser.parse_args()
     if not os.path.isdir(options.vendor):
         sys.exit(f"cargo.py: {options.vendor} is missing; `cargo vendor` makes it")
@@ -66,8 +67,8 @@ def main():
     command = [options.cargo, "rustc", "--frozen", "--lib", "--crate-type", "cdylib,staticlib"]
     command += ["--config", str(out / "cargo-config.toml"), "--profile", options.profile]
     command += ["--target-dir", str(out / "cargo")]
-    if options.no_server:
-        command.append("--no-default-features")
+    features = ["server"] * (not options.no_server) + ["deflate"] * options.deflate
+    command += ["--no-default-features", "--features", ",".join(features)]
     environment = {name: value for name, value in os.environ.items() if name not in ("RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS")}
     status = subprocess.run(command, cwd=options.project, env=environment).returncode
     if status != 0:

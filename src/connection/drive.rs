@@ -224,6 +224,15 @@ impl Connection {
         let is_rest = link.rest.is_some();
         let Rest { mut block, end, mut more, done } = match link.rest.take() {
             Some(rest) => rest,
+            None if link.receiver.has_compressed() => {
+                let (mut at, mut nothing) = (0, []);
+                let taken = link.receiver.take(&mut nothing, &mut at, 0, turn, &mut link.signals, buffers);
+                let read = Read { more: true, ..Read::NOTHING };
+                return match taken {
+                    Ok(()) => Ok(read),
+                    Err(fault) => Err((read, fault)),
+                };
+            }
             None => {
                 if let Some(read) = self.receive_direct(link, turn, now)? {
                     return Ok(read);
@@ -257,7 +266,7 @@ impl Connection {
             }
             Ok(()) => {
                 // While the rest waited, the socket may have told that it is ready, which it does but once.
-                more |= is_rest && self.is_readable(link);
+                more |= (is_rest && self.is_readable(link)) || link.receiver.has_compressed();
                 let kept = link.receiver.keep(block.get().get(at..end).unwrap_or_default());
                 let read = Read { more, block: Some(block), done };
                 match kept {
@@ -459,6 +468,10 @@ impl Connection {
                 let most = self.limits.max_receive_size;
                 let message = format!("{peer} sent a message of {size} bytes, more than {most}.");
                 (close::TOO_BIG, "Message too big", protocol(Code::MessageTooBig, message))
+            }
+            Fault::Compression => {
+                let message = format!("{peer} sent compressed data that is damaged.");
+                (close::INVALID_DATA, "Invalid compressed data", protocol(Code::Compression, message))
             }
             Fault::NoMemory => {
                 let message = format!("There is no memory for a message of {}.", self.peer);

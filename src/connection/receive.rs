@@ -7,9 +7,10 @@ use std::ops::Range;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::Role;
 
+use crate::frame::deflate::{InflateError, Inflater};
 use crate::frame::read::Header;
 use crate::frame::utf8::{self, Pieces};
-use crate::frame::{mask, LARGEST_CONTROL, LARGEST_HEADER};
+use crate::frame::{mask, LARGEST_CONTROL, LARGEST_HEADER, RSV1};
 use crate::runtime::{padding, Buffers, BLOCK};
 
 /// One turn of a connection ends when it has handed on so many bytes, or so many frames of any kind.
@@ -19,8 +20,11 @@ pub(super) const TURN_FRAMES: u32 = 128;
 const COLLECTED: usize = 32 << 10;
 /// So much of a frame still to come is read straight to where the message grows.
 const DIRECT: u64 = 16 << 10;
-/// The first size of a message that grows.
+/// The first size of a message that grows, and the most that it grows by.
 const FIRST_SIZE: usize = 64 << 10;
+const LARGEST_STEP: usize = 4 << 20;
+/// So much of a compressed message is decompressed together.
+const INFLATED: usize = 16 << 10;
 /// What a message that waits costs besides its bytes.
 pub(super) const ITEM: usize = 128;
 
@@ -32,6 +36,18 @@ pub(super) enum Fault {
     Utf8,
     TooBig(u64),
     NoMemory,
+    /// Compressed data is damaged.
+    Compression,
+}
+
+impl From<InflateError> for Fault {
+    fn from(error: InflateError) -> Fault {
+        match error {
+            InflateError::Corrupt => Fault::Compression,
+            InflateError::TooBig => Fault::TooBig(0),
+            InflateError::NoMemory => Fault::NoMemory,
+        }
+    }
 }
 
 /// A control frame's receiver.
@@ -133,6 +149,9 @@ struct Message {
     /// The beginning of a character that waits for its end, in parts.
     begun: Vec<u8>,
     is_first: bool,
+    /// Compressed bytes that wait for a turn, and whether they are the last.
+    compressed: Option<(Vec<u8>, bool)>,
+    is_compressed: bool,
 }
 
 /// The reading side of a connection.
@@ -147,12 +166,25 @@ pub(super) struct Receiver {
     pub tail: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Message>,
+    inflater: Option<Box<Inflater>>,
     is_closed: bool,
 }
 
 impl Receiver {
-    pub fn new(role: Role, limit: usize, in_parts: bool, early: Vec<u8>) -> Receiver {
-        Receiver { role, limit, in_parts, tail: early, frame: None, message: None, is_closed: false }
+    pub fn new(
+        role: Role,
+        limit: usize,
+        in_parts: bool,
+        inflater: Option<Box<Inflater>>,
+        early: Vec<u8>,
+    ) -> Receiver {
+        let (frame, message, is_closed) = (None, None, false);
+        Receiver { role, limit, in_parts, tail: early, frame, message, inflater, is_closed }
+    }
+
+    /// Whether there is something to decompress that has arrived already.
+    pub fn has_compressed(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.compressed.is_some())
     }
 
     /// Whether the peer owes the rest of a message or frame.
@@ -167,7 +199,8 @@ impl Receiver {
 
     /// Nothing more of what arrives matters.
     pub fn close(&mut self) {
-        (self.tail, self.frame, self.message, self.is_closed) = (Vec::new(), None, None, true);
+        (self.tail, self.frame, self.message, self.inflater) = (Vec::new(), None, None, None);
+        self.is_closed = true;
     }
 
     /// Takes what was read to `block[*at..end]`, as far as the turn goes. What is left behind `at` then is for the
@@ -182,6 +215,10 @@ impl Receiver {
         buffers: &Buffers,
     ) -> Result<(), Fault> {
         while !turn.is_over() && !self.is_closed {
+            if self.has_compressed() {
+                self.inflate(None, turn)?;
+                continue;
+            }
             if self.frame.is_some() {
                 if *at == end {
                     break;
@@ -218,7 +255,8 @@ impl Receiver {
             };
             self.check_data(&header, opcode)?;
             let is_whole = (bytes.len() - header.size) as u64 >= header.length;
-            if is_whole && header.is_final && self.message.is_none() {
+            let is_compressed = header.reserved != 0;
+            if is_whole && header.is_final && self.message.is_none() && !is_compressed {
                 let start = *at + header.size;
                 let length = header.length as usize;
                 *at = start + length;
@@ -226,7 +264,7 @@ impl Receiver {
                 self.take_whole(block, start..start + length, opcode, header.mask, turn)?;
                 continue;
             }
-            if !is_whole && !self.in_parts && header.length <= COLLECTED as u64 {
+            if !is_whole && !self.in_parts && !is_compressed && header.length <= COLLECTED as u64 {
                 break;
             }
             *at += header.size;
@@ -238,6 +276,8 @@ impl Receiver {
                 text: Pieces::default(),
                 begun: Vec::new(),
                 is_first: true,
+                compressed: None,
+                is_compressed,
             });
             if header.length == 0 {
                 self.continue_frame(block, at, *at, turn, buffers)?;
@@ -284,7 +324,8 @@ impl Receiver {
     #[inline]
     fn check_data(&self, header: &Header, opcode: Data) -> Result<(), Fault> {
         self.check_mask(header)?;
-        if header.reserved != 0 {
+        let allowed = if self.inflater.is_some() && opcode != Data::Continue { RSV1 } else { 0 };
+        if header.reserved & !allowed != 0 {
             return Err(Fault::Protocol("a frame has a reserved bit set"));
         }
         match (opcode, &self.message) {
@@ -293,6 +334,10 @@ impl Receiver {
                 return Err(Fault::Protocol("a message begins before the one before has ended"))
             }
             _ => {}
+        }
+        // Compressed messages are bounded by what they become.
+        if header.reserved != 0 || self.message.as_ref().is_some_and(|message| message.is_compressed) {
+            return Ok(());
         }
         let so_far = self.message.as_ref().map_or(0, |message| message.length);
         let length = so_far.saturating_add(header.length);
@@ -335,7 +380,12 @@ impl Receiver {
         buffers: &Buffers,
     ) -> Result<(), Fault> {
         let Some(frame) = &mut self.frame else { return Ok(()) };
-        let most = if self.in_parts { turn.bytes.max(1) } else { usize::MAX };
+        let is_compressed = self.message.as_ref().is_some_and(|message| message.is_compressed);
+        let most = match (is_compressed, self.in_parts) {
+            (true, _) => INFLATED,
+            (false, true) => turn.bytes.max(1),
+            (false, false) => usize::MAX,
+        };
         let length = frame.left.min((end - *at) as u64).min(most as u64) as usize;
         let range = *at..*at + length;
         *at += length;
@@ -347,11 +397,12 @@ impl Receiver {
             self.frame = None;
             turn.frame();
         }
+        if is_compressed {
+            return self.inflate(Some((piece, is_end)), turn);
+        }
         let Some(message) = &mut self.message else { return Ok(()) };
         message.length += length as u64;
-        if message.is_text && !(message.text.accept(piece) && (!is_end || message.text.is_complete())) {
-            return Err(Fault::Utf8);
-        }
+        message.check_text(piece, is_end)?;
         if self.in_parts {
             message.hand_on_part(block, range, is_end, turn);
         } else {
@@ -369,7 +420,7 @@ impl Receiver {
     /// How many bytes may be read straight to where the message grows; there is room for at least one.
     pub fn direct(&mut self, buffers: &Buffers) -> Result<Option<(&mut Vec<u8>, usize)>, Fault> {
         let (Some(frame), Some(message)) = (&self.frame, &mut self.message) else { return Ok(None) };
-        if self.in_parts || frame.left < DIRECT {
+        if self.in_parts || message.is_compressed || frame.left < DIRECT {
             return Ok(None);
         }
         let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
@@ -388,12 +439,48 @@ impl Receiver {
         let is_over = frame.left == 0;
         let is_end = is_over && frame.is_final;
         message.length += length as u64;
-        if message.is_text && !(message.text.accept(piece) && (!is_end || message.text.is_complete())) {
+        let valid = !message.is_text || (message.text.accept(piece) && (!is_end || message.text.is_complete()));
+        if !valid {
             return Err(Fault::Utf8);
         }
         if is_over {
             self.frame = None;
             turn.frame();
+        }
+        if is_end {
+            self.finish(turn);
+        }
+        Ok(())
+    }
+
+    /// Decompresses, as far as the turn goes: a piece, or what waits.
+    fn inflate(&mut self, piece: Option<(&[u8], bool)>, turn: &mut Turn) -> Result<(), Fault> {
+        let (Some(inflater), Some(message)) = (&mut self.inflater, &mut self.message) else { return Ok(()) };
+        let waiting = message.compressed.take();
+        let Some((input, is_last)) = piece.or(waiting.as_ref().map(|(bytes, is_last)| (&bytes[..], *is_last))) else {
+            return Ok(());
+        };
+        let out = &mut message.own.memory;
+        let start = out.len();
+        let progress = inflater.step(input, is_last, out, self.limit, turn.bytes.max(1)).map_err(|error| match error {
+            InflateError::TooBig => Fault::TooBig(self.limit as u64 + 1),
+            error => error.into(),
+        })?;
+        if !progress.done {
+            let rest = input.get(progress.consumed..).unwrap_or_default();
+            let mut kept = Vec::new();
+            kept.try_reserve_exact(rest.len()).map_err(|_| Fault::NoMemory)?;
+            kept.extend_from_slice(rest);
+            message.compressed = Some((kept, is_last));
+        }
+        let is_end = progress.done && is_last;
+        let produced = message.own.memory.len() - start;
+        turn.bytes = turn.bytes.saturating_sub(produced);
+        let own = std::mem::take(&mut message.own);
+        message.check_text(own.memory.get(start..).unwrap_or_default(), is_end)?;
+        message.own = own;
+        if self.in_parts {
+            message.hand_on_inflated(is_end, turn);
         }
         if is_end {
             self.finish(turn);
@@ -423,6 +510,28 @@ impl Frame {
 }
 
 impl Message {
+    /// Text must be UTF-8, and end with a whole character.
+    fn check_text(&mut self, piece: &[u8], is_end: bool) -> Result<(), Fault> {
+        match self.is_text && !(self.text.accept(piece) && (!is_end || self.text.is_complete())) {
+            true => Err(Fault::Utf8),
+            false => Ok(()),
+        }
+    }
+
+    /// Hands on what has been decompressed; of text, whole characters.
+    fn hand_on_inflated(&mut self, is_end: bool, turn: &mut Turn) {
+        let mut own = std::mem::take(&mut self.own);
+        let waiting = if self.is_text { self.text.waiting() } else { 0 };
+        self.own.memory = own.memory.split_off(own.memory.len().saturating_sub(waiting));
+        if own.memory.is_empty() && !is_end {
+            return;
+        }
+        let item = Item { place: Place::Own, is_text: self.is_text, is_first: self.is_first, is_last: is_end };
+        self.is_first = false;
+        turn.hand_on(item, 0);
+        turn.own.push_back(own);
+    }
+
     /// Makes room for `more` bytes; `wanted` are announced. The memory grows as bytes arrive, whatever is announced.
     fn grow(&mut self, more: usize, wanted: u64, buffers: &Buffers) -> Result<(), Fault> {
         let memory = &mut self.own.memory;
@@ -433,7 +542,7 @@ impl Message {
             *memory = buffers.large();
         }
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let next = memory.len().max(FIRST_SIZE).min(wanted).max(more);
+        let next = memory.len().clamp(FIRST_SIZE, LARGEST_STEP).min(wanted).max(more);
         memory.try_reserve_exact(next).map_err(|_| Fault::NoMemory)?;
         if memory.is_empty() && wanted > FIRST_SIZE {
             let start = padding(memory);

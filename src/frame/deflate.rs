@@ -317,3 +317,102 @@ impl History {
         [older, newer]
     }
 }
+
+/// However messages are cut, they decompress to what flate2 makes of them as a whole, and are refused when that is.
+#[cfg(fuzzing)]
+pub fn fuzz_inflate(data: &[u8]) {
+    let Some(([flags, bits, low, high, cuts @ ..], data)) = data.split_first_chunk::<8>() else { return };
+    let way = Way { bits: 8 + bits % 8, no_takeover: flags & 4 != 0 };
+    let limit = usize::from(u16::from_le_bytes([*low, *high]));
+    let mut cuts = cuts.iter().cycle().map(|cut| usize::from(*cut));
+    let mut inflater = Inflater::new(way);
+    let mut window = Vec::new();
+    for message in data.chunks(data.len() / (1 + usize::from(flags & 3)) + 1) {
+        let expected = inflate_whole(message, &mut window, way, limit);
+        let (mut out, mut rest) = (Vec::new(), message);
+        let verdict = loop {
+            let (piece, behind) = rest.split_at((1 + cuts.next().unwrap_or_default()).min(rest.len()));
+            let most = cuts.next().unwrap_or_default().pow(2) + 1;
+            let before = out.len();
+            let step = inflater.step(piece, behind.is_empty(), &mut out, limit, most);
+            assert!(out.len() <= limit && out.len() - before <= most && out.capacity() <= limit);
+            match step {
+                Ok(progress) => {
+                    rest = rest.get(progress.consumed..).unwrap_or_default();
+                    assert!(!progress.done || progress.consumed == piece.len());
+                    if progress.done && behind.is_empty() {
+                        break Ok(());
+                    }
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        // What is both too big and corrupt is either, as the cuts fall.
+        assert_eq!(verdict.is_ok(), expected.is_ok(), "{verdict:?} {expected:?}");
+        let Ok(expected) = expected else { return };
+        assert_eq!(out, expected);
+    }
+}
+
+#[cfg(fuzzing)]
+fn inflate_whole(
+    message: &[u8],
+    window: &mut Vec<u8>,
+    way: Way,
+    limit: usize,
+) -> Result<Vec<u8>, InflateError> {
+    let (mut out, mut rest) = (Vec::with_capacity(limit + 1), message);
+    while !rest.is_empty() {
+        let mut state = Decompress::new(false);
+        let known = [window.as_slice(), &out].concat();
+        let reach = known.get(known.len().saturating_sub(1 << way.bits)..).unwrap_or_default();
+        state.set_dictionary(reach).map_err(|_| InflateError::Corrupt)?;
+        let status = state.decompress_vec(rest, &mut out, FlushDecompress::None);
+        let status = status.map_err(|_| InflateError::Corrupt)?;
+        if out.len() > limit {
+            return Err(InflateError::TooBig);
+        }
+        rest = rest.get(state.total_in() as usize..).unwrap_or_default();
+        if status != Status::StreamEnd {
+            assert!(rest.is_empty());
+            let (size, length) = (state.total_out(), state.total_in() as usize);
+            let status = state.decompress(&END, &mut [0], FlushDecompress::None);
+            let is_whole = state.total_in() as usize == length + END.len() && state.total_out() == size;
+            if status.ok() != Some(Status::StreamEnd) || !is_whole {
+                return Err(InflateError::Corrupt);
+            }
+        }
+    }
+    window.extend_from_slice(&out);
+    if way.no_takeover {
+        window.clear();
+    }
+    Ok(out)
+}
+
+/// What is compressed, whole or in parts, is smaller, and what was compressed.
+#[cfg(fuzzing)]
+pub fn fuzz_deflate(data: &[u8]) {
+    let Some(([flags, bits, level, times], data)) = data.split_first_chunk::<4>() else { return };
+    let way = Way { bits: 8 + bits % 8, no_takeover: flags & 2 != 0 };
+    let (mut deflater, mut inflater) = (Deflater::new(way, level % 9 + 1), Inflater::new(way));
+    for (index, content) in data.chunks(data.len() / 4 + 1).enumerate() {
+        let message = content.repeat(usize::from(*times) + 1);
+        let (mut frame, mut out) = (Vec::new(), Vec::new());
+        if usize::from(flags & 1) == index % 2 {
+            let parts = content.first().map_or(1, |byte| usize::from(*byte) * 16 + 1);
+            for part in message.chunks(parts) {
+                assert_eq!(deflater.compress_part(part, false, &mut frame), Ok(()));
+            }
+            assert_eq!(deflater.compress_part(&[], true, &mut frame), Ok(()));
+        } else if !deflater.compress(&message, &mut frame) {
+            assert!(frame.is_empty());
+            continue;
+        } else {
+            assert!(frame.len() < message.len());
+        }
+        let done = Progress { consumed: frame.len(), done: true };
+        assert_eq!(inflater.step(&frame, true, &mut out, message.len(), usize::MAX), Ok(done));
+        assert_eq!(out, message);
+    }
+}

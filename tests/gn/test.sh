@@ -39,7 +39,15 @@ python3 tests/gn/check.py "$root/out/source" ohos/gn/bundle.json
 # A second time there is nothing to do.
 offline ninja -C "$root/out/source" | grep 'no work to do'
 
+# With compression, if asked.
+made="$root/out/source/gen/${gn#//}"
+if grep -q zlib_rs "$made/libnetstack_websocket.a"; then
+  exit 1
+fi
+make source nsws_deflate=true
+grep -q zlib_rs "$made/libnetstack_websocket.a"
+
 # With the libraries of a release instead of cargo.
-cp "$root/out/source/gen/${gn#//}"/libnetstack_websocket.{so,a} "$root/prebuilt"
+cp "$made"/libnetstack_websocket.{so,a} "$root/prebuilt"
 make prebuilt 'netstack_websocket_prebuilt="//prebuilt"'
 python3 tests/gn/check.py "$root/out/prebuilt" ohos/gn/bundle.json

@@ -8,6 +8,7 @@ use std::fmt::Write;
 use list::{Extension, List};
 use options::{LARGEST, NAME, SMALLEST, SMALLEST_OF_ZLIB};
 
+#[cfg(feature = "deflate")]
 pub(super) use options::{deflater_memory, INFLATER_MEMORY};
 pub use options::{memory, Agreed, CompressionOptions, Way};
 
@@ -69,7 +70,7 @@ pub fn accept_answer<'a>(
     values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<Agreed>, String> {
     let mut agreed = None;
-    for extension in values.flat_map(|value| List::new(value)) {
+    for extension in values.flat_map(List::new) {
         let extension = extension.ok_or("its Sec-WebSocket-Extensions is malformed")?;
         let Some((client, server)) = offered(options).filter(|_| extension.name() == NAME) else {
             return Err("it uses an extension that was not offered".into());
@@ -105,7 +106,7 @@ pub fn accept_answer<'a>(
 }
 
 /// A server's choice among what a client offers, and its answer: the first offer that it can keep to. `values` are those
-/// of the header. Nothing behind what is malformed is looked at.
+/// of the header; where one is malformed, its rest is ignored.
 pub fn agree<'a>(
     options: &CompressionOptions,
     values: impl Iterator<Item = &'a [u8]>,
@@ -113,7 +114,7 @@ pub fn agree<'a>(
     if !options.is_on() {
         return None;
     }
-    let offers = values.flat_map(|value| List::new(value)).map_while(|extension| extension);
+    let offers = values.flat_map(List::new).flatten();
     let agreed = offers.filter(|offer| offer.name() == NAME).find_map(|offer| consider(options, &offer))?;
     Some((agreed, agreed.describe()))
 }
@@ -150,7 +151,7 @@ fn consider(options: &CompressionOptions, offer: &Extension<'_>) -> Option<Agree
 /// memory; and what a server answers is what a client that has offered it accepts.
 #[cfg(fuzzing)]
 pub fn fuzz(data: &[u8]) {
-    let Some(([flags, bits, level, memory], header)) = data.split_first_chunk::<4>() else { return };
+    let Some(([flags, bits, level, kib], header)) = data.split_first_chunk::<4>() else { return };
     let options = CompressionOptions {
         enabled: true,
         level: level % 9 + 1,
@@ -158,7 +159,7 @@ pub fn fuzz(data: &[u8]) {
         server_max_window_bits: 8 + (bits >> 3) % 8,
         client_no_context_takeover: flags & 1 != 0,
         server_no_context_takeover: flags & 2 != 0,
-        memory: usize::from(*memory) << 11,
+        memory: usize::from(*kib) << 11,
         ..CompressionOptions::default()
     };
     assert!(options.check().is_ok());
@@ -293,6 +294,7 @@ mod tests {
             (&["permessage-deflate; server_max_window_bits=+8", "permessage-deflate"], Some("")),
             (&["permessage-deflate; server_max_window_bits", "permessage-deflate"], Some("")),
             (&["permessage-deflate; unknown, permessage-deflate"], Some("")),
+            (&["permessage-deflate;, permessage-deflate", "permessage-deflate"], Some("")),
             (&["permessage-deflate; server_no_context_takeover=1, permessage-deflate"], Some("")),
             (&["x-webkit-deflate-frame, bbf-usp-protocol; a=\"b\", permessage-deflate"], Some("")),
             (&[",, permessage-deflate ,"], Some("")),
@@ -306,7 +308,7 @@ mod tests {
             (&["permessage-deflate; client_max_window_bits=\"\""], None),
             (&["permessage-deflate; client_max_window_bits=\"10"], None),
             (&["permessage-deflate; client_max_window_bits=\"1 0\""], None),
-            (&["permessage-deflate;"], None),
+            (&["permessage-deflate;, permessage-deflate"], None),
             (&["permessage-deflate; ;"], None),
             (&["permessage-deflate client_max_window_bits"], None),
             (&["permessage-deflate=1"], None),
