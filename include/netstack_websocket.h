@@ -717,10 +717,59 @@ typedef struct {
     /**
      * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
      * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+     * @since 0.2
+     */
+    size_t compression_threshold;
+    /**
+     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
+     * they fit, or none. Default 512 KiB.
+     * @since 0.2
+     */
+    size_t compression_memory;
+    /**
      * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
      * @since 0.2
      */
     uint32_t message_timeout_ms;
+    /**
+     * 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
+     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
+     * may choose.
+     * @since 0.2
+     */
+    uint8_t compression;
+    /**
+     * How hard to compress, 1 to 9 (else 401). Default 6.
+     * @since 0.2
+     */
+    uint8_t compression_level;
+    /**
+     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+     * @since 0.2
+     */
+    uint8_t client_max_window_bits;
+    /**
+     * The largest window of the server's messages. Default 15.
+     * @since 0.2
+     */
+    uint8_t server_max_window_bits;
+    /**
+     * 1: each of the client's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t client_no_context_takeover;
+    /**
+     * 1: each of the server's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t server_no_context_takeover;
+    /**
+     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
+     * whole message. Default 0.
+     * @since 0.2
+     */
+    uint8_t receive_parts;
 } nsws_connect_options;
 
 /**
@@ -841,6 +890,11 @@ typedef struct {
      * The HTTP status: 101.
      */
     int32_t status;
+    /**
+     * The extensions that were agreed to, as the header has them, or "".
+     * @since 0.2
+     */
+    const char *extensions;
 } nsws_open_event;
 
 /**
@@ -1044,7 +1098,7 @@ typedef struct {
      * program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
      * @since 0.2
      */
-    uint32_t io_threads;
+    size_t io_threads;
 } nsws_runtime_options;
 
 /**
@@ -1054,6 +1108,77 @@ typedef struct {
  * @since 0.1
  */
 typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
+
+/**
+ * A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
+ * @since 0.2
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The bytes; never NULL, not NUL-terminated.
+     */
+    const uint8_t *data;
+    /**
+     * How many bytes there are; may be 0.
+     */
+    size_t length;
+    /**
+     * 1: the message is text, valid UTF-8 so far. 0: it is binary.
+     */
+    uint8_t is_text;
+    /**
+     * 1: the message begins with this part.
+     */
+    uint8_t is_first;
+    /**
+     * 1: the message ends with this part. A connection that breaks before ends without it.
+     */
+    uint8_t is_last;
+} nsws_message_part_event;
+
+/**
+ * Called for `message_part` of a client.
+ * @since 0.2
+ */
+typedef void (*nsws_message_part_fn)(nsws_client client,
+                                     const nsws_message_part_event *event,
+                                     void *user_data);
+
+/**
+ * A WebSocket server. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_server;
+
+/**
+ * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
+ * `close` listeners have returned.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_connection;
+
+/**
+ * Called for `message_part` of a server's connection.
+ * @since 0.2
+ */
+typedef void (*nsws_server_message_part_fn)(nsws_server server,
+                                            nsws_connection connection,
+                                            const nsws_message_part_event *event,
+                                            void *user_data);
 
 /**
  * Answers yes (not 0) or no (0).
@@ -1172,17 +1297,6 @@ typedef struct {
 } nsws_system_proxy;
 
 /**
- * A WebSocket server. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_server;
-
-/**
  * What nsws_server_start() may be told.
  *
  * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
@@ -1270,23 +1384,68 @@ typedef struct {
      */
     uint8_t min_tls_version;
     /**
+     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+     * @since 0.2
+     */
+    size_t compression_threshold;
+    /**
+     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
+     * they fit, or none. Default 512 KiB.
+     * @since 0.2
+     */
+    size_t compression_memory;
+    /**
+     * How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
+     * are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
+     * largest unfinished message of the address that holds most ends its connection with 1009,
+     * `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
+     * @since 0.2
+     */
+    size_t receive_budget;
+    /**
      * As in nsws_connect_options.
      * @since 0.2
      */
     uint32_t message_timeout_ms;
-} nsws_server_options;
-
-/**
- * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
- * `close` listeners have returned.
- * @since 0.1
- */
-typedef struct {
     /**
-     * Opaque. Below 2^53.
+     * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
+     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
+     * may choose.
+     * @since 0.2
      */
-    uint64_t id;
-} nsws_connection;
+    uint8_t compression;
+    /**
+     * How hard to compress, 1 to 9 (else 401). Default 6.
+     * @since 0.2
+     */
+    uint8_t compression_level;
+    /**
+     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+     * @since 0.2
+     */
+    uint8_t client_max_window_bits;
+    /**
+     * The largest window of the server's messages. Default 15.
+     * @since 0.2
+     */
+    uint8_t server_max_window_bits;
+    /**
+     * 1: each of the client's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t client_no_context_takeover;
+    /**
+     * 1: each of the server's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t server_no_context_takeover;
+    /**
+     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
+     * whole message. Default 0.
+     * @since 0.2
+     */
+    uint8_t receive_parts;
+} nsws_server_options;
 
 /**
  * A client has connected to a server: `connect`. The accept hook receives the same before the client is
@@ -1322,6 +1481,11 @@ typedef struct {
      * The client's port.
      */
     uint16_t client_port;
+    /**
+     * The extensions that were agreed to, as the header has them, or "".
+     * @since 0.2
+     */
+    const char *extensions;
 } nsws_connect_event;
 
 /**
@@ -1504,7 +1668,7 @@ int32_t nsws_client_ping(nsws_client client, const void *data, size_t length);
  * the peer's. `close` follows. While connecting, the attempt is abandoned and `close` has code 1006.
  *
  * @param client the client
- * @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+ * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
  * @param reason at most 123 bytes of UTF-8; NULL is ""
  * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_NOT_CONNECTED` when there is nothing
  *         to close or it is being closed already; `NSWS_ERR_BAD_HANDLE`
@@ -1967,6 +2131,108 @@ int32_t nsws_log(int32_t level,
 int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
 
 /**
+ * Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
+ * nsws_connect_options, it is called instead of `message`, as the bytes arrive; `data_end` follows the last part.
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_on_message_part(nsws_client client,
+                                    nsws_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message_part`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_off_message_part(nsws_client client, nsws_message_part_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options, it
+ * is called instead of `message`, as the bytes arrive.
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_on_message_part(nsws_server server,
+                                    nsws_server_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message_part`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_off_message_part(nsws_server server,
+                                     nsws_server_message_part_fn fn,
+                                     void *user_data);
+
+/**
+ * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in the send
+ * queue as a message does. Until the last part, other messages to this peer are refused with
+ * `NSWS_ERR_MESSAGE_UNFINISHED`; pings pass, and nsws_client_close() sends what was accepted before it closes.
+ *
+ * @param client the client
+ * @param data the bytes, copied; NULL is allowed when `length` is 0
+ * @param length how many there are, at most `max_send_size`
+ * @param is_text 1: the message is text, and valid UTF-8 over the whole; a part may end within a character. What the
+ *        first part says counts.
+ * @param is_last 1: the message ends with this part
+ * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or a flag that is neither 0 nor 1;
+ *         `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_client_send_part(nsws_client client,
+                              const void *data,
+                              size_t length,
+                              uint8_t is_text,
+                              uint8_t is_last);
+
+/**
+ * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
+ * for the last part.
+ *
+ * @param connection the connection
+ * @param data the bytes, copied; NULL is allowed when `length` is 0
+ * @param length how many there are, at most `max_send_size`
+ * @param is_text 1: the message is text
+ * @param is_last 1: the message ends with this part
+ * @return as nsws_client_send_part()
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_send_part(nsws_connection connection,
+                                  const void *data,
+                                  size_t length,
+                                  uint8_t is_text,
+                                  uint8_t is_last);
+
+/**
  * Writes the defaults: no hooks.
  *
  * @param platform the struct to prepare
@@ -2208,7 +2474,7 @@ int32_t nsws_connection_send_binary(nsws_connection connection, const void *data
  * client's. `close` follows.
  *
  * @param connection the connection
- * @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+ * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
  * @param reason at most 123 bytes of UTF-8; NULL is ""
  * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
  *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`

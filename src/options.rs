@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
+use crate::frame::extension::CompressionOptions;
 use crate::proxy;
 use crate::secret::Secret;
 use crate::tls::PublicKeyPin;
@@ -110,6 +111,10 @@ pub struct Limits {
     pub heartbeat: Heartbeat,
     /// How long a message under way may pause; `None`: for ever.
     pub message_timeout: Option<Duration>,
+    /// Whether and how to compress.
+    pub compression: CompressionOptions,
+    /// Hand on messages in parts, as they arrive.
+    pub receive_parts: bool,
 }
 
 impl Default for Limits {
@@ -120,6 +125,8 @@ impl Default for Limits {
             send_queue_size: 16 << 20,
             close_timeout: Duration::from_secs(5),
             message_timeout: Some(Duration::from_secs(60)),
+            compression: CompressionOptions::default(),
+            receive_parts: false,
             heartbeat: Heartbeat {
                 interval: Some(DEFAULT_PING_INTERVAL),
                 timeout: Some(DEFAULT_PONG_TIMEOUT),
@@ -137,7 +144,7 @@ impl Limits {
         if self.max_receive_size == 0 {
             return Err(parameter("A receive limit of 0 is not allowed."));
         }
-        Ok(())
+        self.compression.check()
     }
 }
 

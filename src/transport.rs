@@ -54,7 +54,11 @@ impl Transport {
     }
 
     /// Reads what is there.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
         ready!(Pin::new(self).poll_read(cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
@@ -82,7 +86,11 @@ impl Transport {
     }
 
     /// Writes what fits.
-    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match (&mut *self, parts) {
             (Transport::Plain(tcp), [part]) => Pin::new(tcp).poll_write(cx, part),
             _ => Pin::new(self).poll_write_vectored(cx, parts),
@@ -183,4 +191,3 @@ impl AsyncWrite for Transport {
         }
     }
 }
-

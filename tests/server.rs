@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::FAR;
+use netstack_websocket::connection::MessageEvent;
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
 use netstack_websocket::options::Limits;
 use netstack_websocket::runtime;
-use netstack_websocket::connection::MessageEvent;
-use netstack_websocket::server::{Accepted, Server, ServerOptions, Of};
+use netstack_websocket::server::{Accepted, Of, Server, ServerOptions};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};

@@ -7,12 +7,13 @@ use parking_lot::Mutex;
 
 use super::dial::{dial, Tried};
 use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
-use crate::transport::{Tcp, Transport};
 use crate::error::{Code, Error, Phase, Result};
+use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
 use crate::proxy::{self, Choice, Server};
 use crate::tls::TlsOptions;
+use crate::transport::{Tcp, Transport};
 use crate::url::Target;
 
 /// Where a session connects to, and how; decided in `connect`, on the caller's thread.
@@ -40,6 +41,7 @@ pub(super) struct Opened {
     pub early: Vec<u8>,
     pub header_receive: HeaderReceiveEvent,
     pub open: OpenEvent,
+    pub compression: Option<Agreed>,
     pub timings: Timings,
 }
 
@@ -126,7 +128,9 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             status: answer.status,
             message: "Switching Protocols".into(),
             protocol: answer.protocol,
+            extensions: answer.compression.map(|agreed| agreed.describe()).unwrap_or_default(),
         },
+        compression: answer.compression,
         timings,
     })
 }

@@ -7,11 +7,12 @@ use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::AsyncWriteExt;
 
-use crate::transport::Transport;
 use crate::error::{Code, Error, Phase, Result};
+use crate::frame::extension::{accept_answer, offer, Agreed, CompressionOptions};
 use crate::http::{accept_key, has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::options::ConnectOptions;
 use crate::tls::late_alert;
+use crate::transport::Transport;
 use crate::url::Target;
 
 /// The largest answer that is read: a server can't make a client remember more.
@@ -23,6 +24,7 @@ pub(super) struct Request {
     head: String,
     accept: String,
     protocols: Vec<String>,
+    compression: CompressionOptions,
     peer: String,
 }
 
@@ -32,6 +34,7 @@ pub(super) struct Answer {
     pub status: u16,
     pub headers: Vec<(String, Vec<u8>)>,
     pub protocol: String,
+    pub compression: Option<Agreed>,
     /// What arrived behind it.
     pub early: Vec<u8>,
 }
@@ -68,6 +71,9 @@ impl Request {
         if !origin.is_empty() {
             add("Origin", &origin);
         }
+        if let Some(extensions) = offer(&options.limits.compression) {
+            add("Sec-WebSocket-Extensions", &extensions);
+        }
         if !protocols.is_empty() {
             add("Sec-WebSocket-Protocol", &protocols.join(", "));
         }
@@ -83,7 +89,14 @@ impl Request {
             }
         }
         head.push_str("\r\n");
-        Ok(Request { head, accept: accept_key(key.as_bytes()), protocols, peer: peer.to_owned() })
+        let compression = options.limits.compression;
+        Ok(Request {
+            head,
+            accept: accept_key(key.as_bytes()),
+            protocols,
+            compression,
+            peer: peer.to_owned(),
+        })
     }
 
     /// Sends the request and reads the answer.
@@ -156,11 +169,10 @@ impl Request {
         if accepts.next() != Some(self.accept.as_bytes()) || accepts.next().is_some() {
             return Err(self.invalid("its Sec-WebSocket-Accept is missing or wrong"));
         }
-        if values("Sec-WebSocket-Extensions").any(|value| !value.is_empty()) {
-            return Err(self.invalid("it uses an extension that was not offered"));
-        }
+        let compression = accept_answer(&self.compression, values("Sec-WebSocket-Extensions"))
+            .map_err(|what| self.invalid(what))?;
         let protocol = self.chosen_protocol(values("Sec-WebSocket-Protocol"))?;
-        Ok(Some(Answer { status, headers: owned(headers), protocol, early: Vec::new() }))
+        Ok(Some(Answer { status, headers: owned(headers), protocol, compression, early: Vec::new() }))
     }
 
     /// One of those that were offered, or none.

@@ -18,8 +18,10 @@ use tokio::task::AbortHandle;
 
 use self::attempt::Plan;
 use crate::callback::in_callback;
-use crate::connection::{self, CloseFrame, Connection, End, Payload, Sink, Traffic, ABNORMAL, GOING_AWAY};
-pub use crate::connection::{CloseEvent, DrainEvent, MessageEvent};
+use crate::connection::{
+    self, CloseFrame, Connection, End, Part, Payload, Sink, Traffic, ABNORMAL, GOING_AWAY,
+};
+pub use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Actor, Line, Listener, Listeners, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::options::ConnectOptions;
@@ -45,6 +47,8 @@ pub struct OpenEvent {
     pub message: String,
     /// The sub-protocol that the server chose, or "".
     pub protocol: String,
+    /// The extensions that were agreed to, as a header has them, or "".
+    pub extensions: String,
 }
 
 /// The message before was complete.
@@ -62,6 +66,8 @@ pub struct ReconnectingEvent {
 
 /// What is called for a message.
 pub type MessageListener = dyn Fn(&MessageEvent<'_>) + Send + Sync;
+/// What is called for a part of a message.
+pub type MessagePartListener = dyn Fn(&MessagePartEvent<'_>) + Send + Sync;
 
 /// The listeners of each event.
 #[derive(Default)]
@@ -72,6 +78,8 @@ pub struct ClientListeners {
     pub open: Listeners<Listener<OpenEvent>>,
     /// A message.
     pub message: Listeners<MessageListener>,
+    /// A part of a message, with `receive_parts`.
+    pub message_part: Listeners<MessagePartListener>,
     /// Right after each message.
     pub data_end: Listeners<Listener<DataEndEvent>>,
     /// The connection is over.
@@ -234,6 +242,11 @@ impl Client {
             Stage::Open(connection) => connection.send_behind(payload),
             _ => false,
         }
+    }
+
+    /// Sends a part of a message, as a fragment.
+    pub fn send_part(&self, data: &[u8], is_text: bool, is_last: bool) -> Result<()> {
+        self.send(Payload::Part(Part { data, is_text, is_last }))
     }
 
     /// Sends a ping.
@@ -431,6 +444,7 @@ struct Heard<'a> {
     client: &'a Client,
     session: u32,
     message: View<MessageListener>,
+    message_part: View<MessagePartListener>,
     data_end: View<Listener<DataEndEvent>>,
 }
 
@@ -441,6 +455,16 @@ impl Sink for Heard<'_> {
         if self.client.counts(self.session) {
             listeners.message.emit_in(closed, &mut self.message, |listener| listener(&message));
             listeners.data_end.emit_in(closed, &mut self.data_end, |listener| listener(&DataEndEvent));
+        }
+    }
+
+    fn part(&mut self, part: MessagePartEvent<'_>) {
+        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        if self.client.counts(self.session) {
+            listeners.message_part.emit_in(closed, &mut self.message_part, |listener| listener(&part));
+            if part.is_last {
+                listeners.data_end.emit_in(closed, &mut self.data_end, |listener| listener(&DataEndEvent));
+            }
         }
     }
 
@@ -494,6 +518,7 @@ impl Actor for Client {
             client: self,
             session: connection.tag(),
             message: View::default(),
+            message_part: View::default(),
             data_end: View::default(),
         };
         connection.turn(pace, &mut heard)
@@ -513,8 +538,18 @@ impl Actor for Client {
     }
 
     fn retire(&self) {
-        let ClientListeners { header_receive, open, message, data_end, close, error, drain, reconnecting } =
-            &self.listeners;
+        let ClientListeners {
+            header_receive,
+            open,
+            message,
+            message_part,
+            data_end,
+            close,
+            error,
+            drain,
+            reconnecting,
+        } = &self.listeners;
+        message_part.close();
         header_receive.close();
         open.close();
         message.close();

@@ -77,15 +77,17 @@ impl Session {
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
         let (client, number, peer) = (&self.client, self.number, plan.target.address());
-        let Opened { transport, early, header_receive, open, timings } = opened;
+        let Opened { transport, early, header_receive, open, compression, timings } = opened;
         let role = tungstenite::protocol::Role::Client;
         let (connection, mut course) = Connection::new(Opening {
             transport,
             role,
             early,
             limits: plan.options.limits,
+            compression,
             lane: client.lane.clone(),
             owner: self.clone(),
+            share: None,
             tag: number,
             peer: peer.clone(),
         });

@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use tungstenite::protocol::frame::coding::{Control, OpCode};
 
+use super::budget::Share;
 use super::close::{self, BadClose, CloseFrame, Ending};
 use super::heartbeat::Beat;
 use super::inbox::{Delivery, End, Waiting};
 use super::link::{Broken, Link, Rest, Signals, Unfinished, LONGEST_CONTROL};
 use super::receive::{Fault, Item, Place, Turn, TURN_BYTES};
 use super::send::Stage;
-use super::{Connection, MessageEvent};
+use super::{Connection, MessageEvent, MessagePartEvent};
 use crate::dispatch::Pace;
 use crate::error::{Code, Error, Phase};
 use crate::frame::write::{first_byte, put_frame};
@@ -23,6 +24,7 @@ use crate::runtime::Block;
 /// The listeners of a connection.
 pub(crate) trait Sink {
     fn message(&mut self, message: MessageEvent<'_>);
+    fn part(&mut self, part: MessagePartEvent<'_>);
     fn drained(&mut self, queued_bytes: usize);
     fn ended(&mut self, end: End);
 }
@@ -80,14 +82,15 @@ impl Connection {
         pace.enter();
         match delivery {
             Delivery::Messages(messages) => {
+                let in_parts = self.limits.receive_parts;
                 let mut left = LeftWaiting { connection: self, messages };
                 let mut bytes = 0;
                 while !pace.is_closed() {
-                    let held = left.messages.next(|item, data| emit(sink, item, data));
+                    let held = left.messages.next(|item, data| emit(sink, in_parts, item, data));
                     let Some(held) = held else { break };
                     pace.called(held);
                     bytes += held;
-                    if self.inbox.give_back(held) {
+                    if self.inbox.give_back(held, self.share()) {
                         self.attend();
                     }
                 }
@@ -123,7 +126,7 @@ impl Connection {
             let read = self.work(&mut link, Some(&mut turn), is_due);
             if !turn.items.is_empty() {
                 let bytes = read.block.as_ref().map(Block::get).unwrap_or_default();
-                self.inbox.push(Delivery::Messages(Waiting::copied(&mut turn, 0, bytes)));
+                self.inbox.push(Delivery::Messages(Waiting::copied(&mut turn, 0, bytes)), self.share());
             }
             drop(link);
             let more = read.more;
@@ -151,12 +154,18 @@ impl Connection {
         link.signals.now = now;
         self.fail_if_asked(link);
         self.pump(link);
+        if link.ending.is_none() && self.share().is_some_and(Share::is_over) {
+            self.fault(link, Fault::OverBudget);
+        }
         if let (None, Some(turn)) = (&link.ending, turn) {
-            let room = self.inbox.has_room();
+            let room = self.inbox.has_room() && self.share().is_none_or(|share| share.has_room(self));
             link.signals.pulse.set_deaf(!room);
             match room {
                 true => read = self.read(link, turn, now),
                 false => link.unfinished = None,
+            }
+            if let Some(share) = self.share() {
+                share.holds_unfinished(link.receiver.held());
             }
             self.note_unread(link, room, now);
         }
@@ -219,7 +228,12 @@ impl Connection {
     }
 
     /// The body of [`Connection::read`]; the end of the stream is settled here.
-    fn receive(self: &Arc<Self>, link: &mut Link, turn: &mut Turn, now: Instant) -> Result<Read, (Read, Fault)> {
+    fn receive(
+        self: &Arc<Self>,
+        link: &mut Link,
+        turn: &mut Turn,
+        now: Instant,
+    ) -> Result<Read, (Read, Fault)> {
         let buffers = &self.lane.buffers;
         let is_rest = link.rest.is_some();
         let Rest { mut block, end, mut more, done } = match link.rest.take() {
@@ -469,6 +483,10 @@ impl Connection {
                 let message = format!("{peer} sent a message of {size} bytes, more than {most}.");
                 (close::TOO_BIG, "Message too big", protocol(Code::MessageTooBig, message))
             }
+            Fault::OverBudget => {
+                let message = format!("The server's receive budget is used up, most of it by {}.", self.peer);
+                (close::TOO_BIG, "Out of memory", protocol(Code::ReceiveBudget, message))
+            }
             Fault::Compression => {
                 let message = format!("{peer} sent compressed data that is damaged.");
                 (close::INVALID_DATA, "Invalid compressed data", protocol(Code::Compression, message))
@@ -582,7 +600,7 @@ impl Connection {
         let queued = outbox.cost;
         drop(outbox);
         if room {
-            self.inbox.push(Delivery::Drained(queued));
+            self.inbox.push(Delivery::Drained(queued), None);
             self.owner.deliverable(self);
         }
     }
@@ -659,7 +677,8 @@ impl Connection {
             return Some(until);
         }
         let timeout = self.limits.message_timeout;
-        let unfinished = link.unfinished.zip(timeout).map(|(unfinished, timeout)| unfinished.deadline(timeout));
+        let unfinished =
+            link.unfinished.zip(timeout).map(|(unfinished, timeout)| unfinished.deadline(timeout));
         if is_due && unfinished.is_some_and(|deadline| now >= deadline) {
             let message = format!(
                 "{} began a message and did not go on with it within {} ms.",
@@ -699,8 +718,12 @@ impl Connection {
 
 /// Calls the listeners of a message.
 #[inline]
-fn emit(sink: &mut impl Sink, item: &Item, data: &[u8]) {
-    sink.message(MessageEvent { data, is_text: item.is_text });
+fn emit(sink: &mut impl Sink, in_parts: bool, item: &Item, data: &[u8]) {
+    let Item { is_text, is_first, is_last, .. } = *item;
+    match in_parts {
+        false => sink.message(MessageEvent { data, is_text }),
+        true => sink.part(MessagePartEvent { data, is_text, is_first, is_last }),
+    }
 }
 
 /// What a turn has read and not yet delivered. If a listener panics, the rest waits for another turn.
@@ -715,6 +738,7 @@ impl Left<'_> {
     #[inline]
     fn deliver(&mut self, pace: &mut Pace<'_>, sink: &mut impl Sink) {
         let block = self.read.block.as_ref().map(Block::get).unwrap_or_default();
+        let in_parts = self.connection.limits.receive_parts;
         while let Some(item) = self.turn.items.get(self.next) {
             if pace.is_closed() {
                 self.next = self.turn.items.len();
@@ -724,12 +748,12 @@ impl Left<'_> {
             let length = match item.place {
                 Place::Block(start, length) => {
                     let (start, length) = (start as usize, length as usize);
-                    emit(sink, item, block.get(start..start + length).unwrap_or_default());
+                    emit(sink, in_parts, item, block.get(start..start + length).unwrap_or_default());
                     length
                 }
                 Place::Own => {
                     let own = self.turn.own.pop_front().unwrap_or_default();
-                    emit(sink, item, own.bytes());
+                    emit(sink, in_parts, item, own.bytes());
                     let length = own.bytes().len();
                     self.connection.lane.buffers.give_back_large(own.memory);
                     length
@@ -745,7 +769,8 @@ impl Drop for Left<'_> {
         let read = std::mem::replace(&mut self.read, Read::NOTHING);
         if self.next < self.turn.items.len() {
             let block = read.block.as_ref().map(Block::get).unwrap_or_default();
-            self.connection.inbox.put_back(Waiting::copied(&mut self.turn, self.next, block));
+            let waiting = Waiting::copied(&mut self.turn, self.next, block);
+            self.connection.inbox.put_back(waiting);
         }
         self.connection.give_back(read);
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::budget::Share;
 use super::close::CloseEvent;
 use super::receive::{Item, Own, Place, Turn, ITEM};
 use crate::error::Error;
@@ -106,7 +107,7 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    pub fn push(&self, delivery: Delivery) {
+    pub fn push(&self, delivery: Delivery, share: Option<&Share>) {
         if let Delivery::Messages(messages) = &delivery {
             if self.discards() {
                 return;
@@ -114,6 +115,9 @@ impl Inbox {
             let (count, held) = messages.size();
             self.messages.fetch_add(count, Ordering::Relaxed);
             self.held.fetch_add(held, Ordering::Relaxed);
+            if let Some(share) = share {
+                share.wait_for(held);
+            }
         }
         self.waiting.lock().push_back(delivery);
     }
@@ -137,7 +141,10 @@ impl Inbox {
     }
 
     /// One message has been delivered. Whether the reading had stopped and may go on.
-    pub fn give_back(&self, held: usize) -> bool {
+    pub fn give_back(&self, held: usize, share: Option<&Share>) -> bool {
+        if let Some(share) = share {
+            share.delivered(held);
+        }
         self.messages.fetch_sub(1, Ordering::SeqCst);
         self.held.fetch_sub(held, Ordering::SeqCst);
         self.starved.load(Ordering::SeqCst) && self.has_space() && self.starved.swap(false, Ordering::SeqCst)
@@ -176,8 +183,13 @@ impl Inbox {
     }
 
     /// Keeps nothing from now on: nobody will hear of it.
-    pub fn discard(&self) {
+    pub fn discard(&self, share: Option<&Share>) {
         self.discards.store(true, Ordering::SeqCst);
-        let _waiting = std::mem::take(&mut *self.waiting.lock());
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        for delivery in &waiting {
+            if let (Delivery::Messages(messages), Some(share)) = (delivery, share) {
+                share.delivered(messages.size().1);
+            }
+        }
     }
 }

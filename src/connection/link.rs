@@ -203,10 +203,6 @@ impl Link {
         self.blocked || !self.wire.is_empty() || self.dirty
     }
 
-    pub fn is_wire_empty(&self) -> bool {
-        self.wire.is_empty()
-    }
-
     pub fn wire(&mut self) -> &mut VecDeque<Segment> {
         &mut self.wire
     }

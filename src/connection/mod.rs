@@ -3,6 +3,7 @@
 //! It has two locks: the outbox, in which every thread may leave what it sends, and the link, which reads and
 //! writes. Nobody waits for the link: whoever finds it taken leaves the work to the lane's service.
 
+mod budget;
 mod close;
 mod drive;
 mod heartbeat;
@@ -22,6 +23,8 @@ use tungstenite::protocol::Role;
 
 use crate::callback::own_work;
 use crate::error::{Code, Error, Result};
+use crate::frame::deflate::Inflater;
+use crate::frame::extension::Agreed;
 use crate::frame::write::put_header;
 use crate::frame::LARGEST_HEADER;
 use crate::options::Limits;
@@ -29,20 +32,23 @@ use crate::platform;
 use crate::runtime::{hold_back, HeldBack, Lane, Served};
 use crate::transport::{Transport, LINGER};
 
+#[cfg(feature = "server")]
+pub(crate) use budget::Budget;
+pub(crate) use budget::Share;
 pub use close::{CloseEvent, CloseFrame, Ending};
 pub(crate) use close::{ABNORMAL, GOING_AWAY};
 pub(crate) use drive::Sink;
 pub(crate) use inbox::End;
-pub use send::DrainEvent;
 #[cfg(feature = "server")]
 pub(crate) use send::Broadcast;
-pub(crate) use send::Payload;
+pub use send::DrainEvent;
+pub(crate) use send::{Part, Payload};
 
 use heartbeat::Pulse;
 use inbox::{Delivery, Inbox};
 use link::Link;
 use receive::Receiver;
-use send::{cost, Outbox, Segment, Sent, Stage, FRAGMENT, LARGE};
+use send::{cost, Compression, Outbox, Segment, Sent, Stage, FRAGMENT, LARGE};
 
 /// So much of what is corked is worth a write of its own.
 const CORKED: usize = 16 << 10;
@@ -66,6 +72,19 @@ pub struct MessageEvent<'a> {
     pub data: &'a [u8],
     /// Whether it is text, and then valid UTF-8.
     pub is_text: bool,
+}
+
+/// A part of a message: `data` is a piece of it as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct MessagePartEvent<'a> {
+    /// The piece; of text, whole characters.
+    pub data: &'a [u8],
+    /// Whether the message is text.
+    pub is_text: bool,
+    /// Whether the message begins with it.
+    pub is_first: bool,
+    /// Whether the message ends with it.
+    pub is_last: bool,
 }
 
 /// Figures of a connection.
@@ -92,6 +111,7 @@ pub struct Connection {
     wanted: AtomicBool,
     outbox: Mutex<Outbox>,
     inbox: Inbox,
+    share: Option<Share>,
     owner: Arc<dyn Owner>,
     lane: Arc<Lane>,
     /// It waits for its turn, or to be served.
@@ -143,8 +163,12 @@ pub(crate) struct Opening {
     /// What arrived behind the handshake.
     pub early: Vec<u8>,
     pub limits: Limits,
+    /// What the handshake has agreed to.
+    pub compression: Option<Agreed>,
     pub lane: Arc<Lane>,
     pub owner: Arc<dyn Owner>,
+    /// Its share of its server's receive budget.
+    pub share: Option<Share>,
     pub tag: u32,
     pub peer: String,
 }
@@ -203,16 +227,27 @@ pub(crate) fn send_permitted(open: Result<Arc<Connection>>, payload: Payload<'_>
 impl Connection {
     /// A connection after its opening handshake.
     pub(crate) fn new(opening: Opening) -> (Arc<Connection>, Course) {
-        let Opening { transport, role, early, limits, lane, owner, tag, peer } = opening;
+        let Opening { transport, role, early, limits, compression, lane, owner, share, tag, peer } = opening;
         let now = Instant::now();
         let (tell, ended) = oneshot::channel();
-        let receiver = Receiver::new(role, limits.max_receive_size, false, early);
+        let ways = compression.map(|agreed| match role {
+            Role::Client => (agreed.client, agreed.server),
+            Role::Server => (agreed.server, agreed.client),
+        });
+        let inflater = ways.map(|(_, incoming)| Box::new(Inflater::new(incoming)));
+        let compression = ways.map(|(way, _)| Compression {
+            way,
+            level: limits.compression.level,
+            threshold: limits.compression.threshold,
+        });
+        let receiver = Receiver::new(role, limits.max_receive_size, limits.receive_parts, inflater, early);
         let link = Link::new(transport, receiver, Pulse::new(limits.heartbeat, now), now, tell);
         let connection = Arc::new(Connection {
             link: Mutex::new(link),
             wanted: AtomicBool::new(false),
-            outbox: Mutex::new(Outbox::new(role)),
+            outbox: Mutex::new(Outbox::new(role, compression)),
             inbox: Inbox::default(),
+            share,
             owner,
             lane,
             has_turn: AtomicBool::new(false),
@@ -224,6 +259,9 @@ impl Connection {
         });
         // A circle, until the connection hangs up.
         connection.link.lock().waker = connection.clone().into();
+        if let Some(share) = &connection.share {
+            share.join(&connection);
+        }
         let course = Course { connection: connection.clone(), ended };
         (connection, course)
     }
@@ -242,6 +280,7 @@ impl Connection {
     fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
         let cost = cost(payload.len(), self.role);
         let mut outbox = self.outbox.lock();
+        outbox.check_turn(&payload)?;
         if let Err(error) = outbox.admit(cost, self.limits.send_queue_size) {
             let corked = outbox.corked;
             drop(outbox);
@@ -297,8 +336,9 @@ impl Connection {
         payload: Payload<'_>,
         cost: usize,
     ) -> Result<()> {
-        let is_direct = matches!((self.role, &payload), (Role::Server, Payload::Text(_) | Payload::Binary(_)));
-        if is_direct && outbox.is_empty() && !outbox.corked {
+        let is_direct =
+            matches!((self.role, &payload), (Role::Server, Payload::Text(_) | Payload::Binary(_)));
+        if is_direct && outbox.is_empty() && !outbox.corked && !outbox.compresses(payload.len()) {
             if let Some(mut link) = self.try_link().filter(|link| link.is_free()) {
                 drop(outbox);
                 self.send_direct(&mut link, payload, cost);
@@ -372,6 +412,8 @@ impl Connection {
         let mut outbox = self.outbox.lock();
         outbox.scheduled
             && !outbox.corked
+            && !outbox.compresses(payload.len())
+            && outbox.check_turn(&payload).is_ok()
             && outbox.takes(cost, self.limits.send_queue_size)
             && outbox.push(payload, cost, &self.lane).is_ok()
     }
@@ -442,13 +484,13 @@ impl Connection {
 
     /// Nobody will hear of what arrives: it is read, so that the peer comes to its close frame, and dropped.
     pub(crate) fn discard(self: &Arc<Self>) {
-        self.inbox.discard();
+        self.inbox.discard(self.share());
         self.attend();
     }
 
     /// Tells the listeners how it ended, after everything that it has received.
     pub(crate) fn tell_end(self: &Arc<Self>, end: End) {
-        self.inbox.push(Delivery::Ended(Box::new(end)));
+        self.inbox.push(Delivery::Ended(Box::new(end)), None);
         self.owner.deliverable(self);
     }
 
@@ -483,9 +525,16 @@ impl Connection {
         if let Some(alarm) = alarm {
             self.lane.service.cancel(alarm);
         }
+        if let Some(share) = &self.share {
+            share.holds_unfinished(0);
+        }
         let mut outbox = self.outbox.lock();
         outbox.stage = Stage::Closed;
         outbox.discard();
+    }
+
+    fn share(&self) -> Option<&Share> {
+        self.share.as_ref()
     }
 
     fn try_link(self: &Arc<Self>) -> Option<LinkLock<'_>> {

@@ -36,6 +36,8 @@ pub(super) enum Fault {
     Utf8,
     TooBig(u64),
     NoMemory,
+    /// The server's connections hold too much.
+    OverBudget,
     /// Compressed data is damaged.
     Compression,
 }
@@ -233,7 +235,8 @@ impl Receiver {
                 OpCode::Control(opcode) => {
                     self.check_control(&header)?;
                     let length = header.length as usize;
-                    let Some(payload) = block.get_mut(*at + header.size..end).and_then(|bytes| bytes.get_mut(..length))
+                    let Some(payload) =
+                        block.get_mut(*at + header.size..end).and_then(|bytes| bytes.get_mut(..length))
                     else {
                         break;
                     };
@@ -439,7 +442,8 @@ impl Receiver {
         let is_over = frame.left == 0;
         let is_end = is_over && frame.is_final;
         message.length += length as u64;
-        let valid = !message.is_text || (message.text.accept(piece) && (!is_end || message.text.is_complete()));
+        let valid =
+            !message.is_text || (message.text.accept(piece) && (!is_end || message.text.is_complete()));
         if !valid {
             return Err(Fault::Utf8);
         }
@@ -457,15 +461,19 @@ impl Receiver {
     fn inflate(&mut self, piece: Option<(&[u8], bool)>, turn: &mut Turn) -> Result<(), Fault> {
         let (Some(inflater), Some(message)) = (&mut self.inflater, &mut self.message) else { return Ok(()) };
         let waiting = message.compressed.take();
-        let Some((input, is_last)) = piece.or(waiting.as_ref().map(|(bytes, is_last)| (&bytes[..], *is_last))) else {
+        let Some((input, is_last)) =
+            piece.or(waiting.as_ref().map(|(bytes, is_last)| (&bytes[..], *is_last)))
+        else {
             return Ok(());
         };
         let out = &mut message.own.memory;
         let start = out.len();
-        let progress = inflater.step(input, is_last, out, self.limit, turn.bytes.max(1)).map_err(|error| match error {
-            InflateError::TooBig => Fault::TooBig(self.limit as u64 + 1),
-            error => error.into(),
-        })?;
+        let progress = inflater.step(input, is_last, out, self.limit, turn.bytes.max(1)).map_err(
+            |error| match error {
+                InflateError::TooBig => Fault::TooBig(self.limit as u64 + 1),
+                error => error.into(),
+            },
+        )?;
         if !progress.done {
             let rest = input.get(progress.consumed..).unwrap_or_default();
             let mut kept = Vec::new();
@@ -526,7 +534,8 @@ impl Message {
         if own.memory.is_empty() && !is_end {
             return;
         }
-        let item = Item { place: Place::Own, is_text: self.is_text, is_first: self.is_first, is_last: is_end };
+        let item =
+            Item { place: Place::Own, is_text: self.is_text, is_first: self.is_first, is_last: is_end };
         self.is_first = false;
         turn.hand_on(item, 0);
         turn.own.push_back(own);

@@ -8,10 +8,16 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::Role;
 
 use super::close::CloseFrame;
+use parking_lot::Mutex;
+
+use crate::callback::own_work;
 use crate::error::{Code, Error, Result};
+use crate::frame::deflate::Deflater;
+use crate::frame::extension::Way;
 use crate::frame::mask::Keys;
+use crate::frame::utf8::Pieces;
 use crate::frame::write::{first_byte, header_size, put_frame};
-use crate::frame::{LARGEST_CONTROL, LARGEST_HEADER};
+use crate::frame::{LARGEST_CONTROL, LARGEST_HEADER, RSV1};
 use crate::runtime::Lane;
 
 /// A larger message goes out in fragments: control frames pass between them.
@@ -39,62 +45,99 @@ pub(crate) enum Payload<'a> {
     Binary(&'a [u8]),
     Ping(&'a [u8]),
     /// What goes to many connections, encoded before.
-    Shared(&'a Broadcast),
+    Shared(&'a Broadcast<'a>),
+    /// A part of a message whose length isn't known yet.
+    Part(Part<'a>),
+}
+
+/// A part of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part<'a> {
+    pub data: &'a [u8],
+    /// What counts is what the first part says.
+    pub is_text: bool,
+    pub is_last: bool,
 }
 
 /// A message for many connections of a server.
-#[derive(Clone, Debug)]
-pub(crate) struct Broadcast {
+#[derive(Debug)]
+pub(crate) struct Broadcast<'a> {
+    payload: &'a [u8],
+    opcode: OpCode,
     /// Whole frames.
     frames: Bytes,
-    /// The lengths of the payload and of each frame but the last.
-    length: usize,
-    frame: usize,
+    /// The same compressed, for connections where each message stands alone. `None`: it did not shrink.
+    compressed: Mutex<Vec<(Way, Option<Bytes>)>>,
 }
 
-impl Broadcast {
+/// The length of each frame but the last of a large message without masks.
+const WHOLE_FRAGMENT: usize = FRAGMENT + 10;
+
+impl<'a> Broadcast<'a> {
     /// Encodes the message, once for all.
-    pub fn new(payload: Payload<'_>) -> Broadcast {
-        let bytes = payload.bytes();
-        let mut frames = Vec::with_capacity(cost(bytes.len(), Role::Server));
-        // Without masks nothing can fail.
-        let _ = encode(&mut frames, payload.opcode(), bytes, None, |_| Ok(()));
-        let frame = header_size(FRAGMENT, false) + FRAGMENT;
-        Broadcast { frames: frames.into(), length: bytes.len(), frame }
+    pub fn new(payload: Payload<'a>) -> Broadcast<'a> {
+        let (opcode, payload) = (payload.opcode(), payload.into_bytes());
+        Broadcast {
+            payload,
+            opcode,
+            frames: encode_for_all(opcode, 0, payload),
+            compressed: Mutex::default(),
+        }
+    }
+
+    /// The frames of the compressed message, made by whoever needs them first.
+    fn compressed(&self, deflater: &mut Deflater, way: Way) -> Option<Bytes> {
+        let mut made = self.compressed.lock();
+        if let Some((_, frames)) = made.iter().find(|(made, _)| *made == way) {
+            return frames.clone();
+        }
+        let mut bytes = Vec::new();
+        let shrinks = deflater.compress(self.payload, &mut bytes);
+        let frames = shrinks.then(|| encode_for_all(self.opcode, RSV1, &bytes));
+        made.push((way, frames.clone()));
+        frames
     }
 }
 
-impl Payload<'_> {
+/// The frames of a server's message.
+fn encode_for_all(opcode: OpCode, reserved: u8, payload: &[u8]) -> Bytes {
+    let mut frames = Vec::with_capacity(cost(payload.len(), Role::Server));
+    // Without masks nothing can fail.
+    let _ = encode(&mut frames, opcode, reserved, payload, None, |_| Ok(()));
+    frames.into()
+}
+
+impl<'a> Payload<'a> {
     fn opcode(&self) -> OpCode {
         match self {
             Payload::Text(_) => OpCode::Data(Data::Text),
-            Payload::Binary(_) | Payload::Shared(_) => OpCode::Data(Data::Binary),
+            Payload::Binary(_) => OpCode::Data(Data::Binary),
+            Payload::Shared(message) => message.opcode,
+            Payload::Part(part) => OpCode::Data(if part.is_text { Data::Text } else { Data::Binary }),
             Payload::Ping(_) => OpCode::Control(Control::Ping),
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn into_bytes(self) -> &'a [u8] {
         match self {
             Payload::Text(text) => text.as_bytes(),
             Payload::Binary(bytes) | Payload::Ping(bytes) => bytes,
-            Payload::Shared(_) => &[],
+            Payload::Shared(message) => message.payload,
+            Payload::Part(part) => part.data,
         }
+    }
+
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.into_bytes()
     }
 
     pub(super) fn first_byte(&self) -> u8 {
         first_byte(self.opcode(), true, 0)
     }
 
-    pub(super) fn is_message(&self) -> bool {
-        !matches!(self, Payload::Ping(_))
-    }
-
     #[inline]
     pub fn len(&self) -> usize {
-        match self {
-            Payload::Shared(message) => message.length,
-            _ => self.bytes().len(),
-        }
+        self.bytes().len()
     }
 
     /// Refuses what is too long.
@@ -102,6 +145,7 @@ impl Payload<'_> {
     pub fn check(&self, largest_message: usize) -> Result<()> {
         let (what, most) = match self {
             Payload::Ping(_) => ("ping", LARGEST_CONTROL),
+            Payload::Part(_) => ("part", largest_message),
             Payload::Text(_) | Payload::Binary(_) | Payload::Shared(_) => ("message", largest_message),
         };
         match self.len() > most {
@@ -129,6 +173,7 @@ pub(super) fn cost(length: usize, role: Role) -> usize {
 fn encode(
     out: &mut Vec<u8>,
     opcode: OpCode,
+    reserved: u8,
     payload: &[u8],
     mut keys: Option<&mut Keys>,
     mut cut: impl FnMut(&mut Vec<u8>) -> Result<()>,
@@ -136,9 +181,15 @@ fn encode(
     let count = payload.len().div_ceil(FRAGMENT).max(1);
     let mut pieces = payload.chunks(FRAGMENT);
     for number in 1..=count {
-        let opcode = if number == 1 { opcode } else { OpCode::Data(Data::Continue) };
+        let (opcode, reserved) =
+            if number == 1 { (opcode, reserved) } else { (OpCode::Data(Data::Continue), 0) };
         let mask = keys.as_mut().map(|keys| keys.next()).transpose()?;
-        put_frame(out, first_byte(opcode, number == count, 0), pieces.next().unwrap_or_default(), mask);
+        put_frame(
+            out,
+            first_byte(opcode, number == count, reserved),
+            pieces.next().unwrap_or_default(),
+            mask,
+        );
         if number < count {
             cut(out)?;
         }
@@ -211,6 +262,21 @@ pub(super) enum Stage {
     Closed,
 }
 
+/// A message that is sent in parts.
+#[derive(Clone, Copy, Debug)]
+struct UnfinishedMessage {
+    is_text: bool,
+    is_compressed: bool,
+    text: Pieces,
+}
+
+/// How a connection compresses what it sends.
+pub(super) struct Compression {
+    pub way: Way,
+    pub level: u8,
+    pub threshold: usize,
+}
+
 /// The messages that were accepted.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -220,6 +286,12 @@ pub(super) struct Outbox {
     buffer: Vec<u8>,
     buffered: Sent,
     keys: Option<Box<Keys>>,
+    deflater: Option<Box<Deflater>>,
+    /// How this side compresses, and from which length on.
+    way: Way,
+    threshold: usize,
+    /// The message of which a part was sent and not the last.
+    unfinished: Option<UnfinishedMessage>,
     /// What was accepted and isn't written costs so much.
     pub cost: usize,
     /// Somebody has been told to write.
@@ -237,8 +309,17 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub fn new(role: Role) -> Self {
+    pub fn new(role: Role, compression: Option<Compression>) -> Self {
+        let (way, threshold) = match &compression {
+            Some(compression) => (compression.way, compression.threshold),
+            None => (Way { bits: 15, no_takeover: true }, usize::MAX),
+        };
+        let deflater = compression.map(|compression| Deflater::new(compression.way, compression.level));
         Outbox {
+            deflater: deflater.map(Box::new),
+            way,
+            threshold,
+            unfinished: None,
             role,
             segments: VecDeque::new(),
             buffer: Vec::new(),
@@ -265,6 +346,17 @@ impl Outbox {
         match self.stage {
             Stage::Open => Ok(()),
             _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    /// Whether this may be sent now: between the parts of a message only another part, or a ping.
+    #[inline]
+    pub fn check_turn(&self, payload: &Payload<'_>) -> Result<()> {
+        match (&self.unfinished, payload) {
+            (Some(_), Payload::Text(_) | Payload::Binary(_) | Payload::Shared(_)) => {
+                Err(Error::code(Code::MessageUnfinished))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -302,58 +394,90 @@ impl Outbox {
         self.buffer.len()
     }
 
-    /// Queues a message that was admitted at this cost.
+    /// Whether messages of this length are compressed.
+    pub fn compresses(&self, length: usize) -> bool {
+        self.deflater.is_some() && length >= self.threshold
+    }
+
+    /// Queues what was admitted at this cost.
     #[inline]
     pub fn push(&mut self, payload: Payload<'_>, cost: usize, lane: &Lane) -> Result<()> {
-        let sent = match payload.is_message() {
-            true => Sent { cost, messages: 1, bytes: payload.len() as u64 },
-            false => Sent { cost, ..Sent::default() },
-        };
-        if let Payload::Ping(data) = payload {
-            self.ping = Some((data.into(), Instant::now()));
-        }
-        let result = match payload {
-            Payload::Shared(message) if message.length > LARGE => {
-                self.push_shared(message, sent);
-                Ok(())
+        let mut sent = match payload {
+            Payload::Ping(data) => {
+                self.ping = Some((data.into(), Instant::now()));
+                Sent { cost, ..Sent::default() }
             }
-            _ if payload.len() > LARGE => self.push_large(payload, sent, lane),
-            _ => self.push_small(payload, sent, lane),
+            _ => Sent { cost, messages: 1, bytes: payload.len() as u64 },
         };
-        if result.is_err() {
-            self.cost -= cost;
+        let result = match payload {
+            Payload::Part(part) => self.push_part(part, &mut sent, lane),
+            Payload::Text(_) | Payload::Binary(_) if self.compresses(payload.len()) => {
+                self.push_compressed(payload.opcode(), payload.bytes(), &mut sent, lane)
+            }
+            Payload::Shared(message) => self.push_shared(message, &mut sent, lane),
+            _ => self.push_frames(payload.opcode(), 0, payload.bytes(), sent, lane),
+        };
+        match result {
+            // What was admitted and is not needed.
+            Ok(()) => self.cost = self.cost + sent.cost - cost,
+            Err(_) => self.cost -= cost,
         }
         result
     }
 
+    /// Queues a message, or the beginning of one.
     #[inline]
-    fn push_small(&mut self, payload: Payload<'_>, sent: Sent, lane: &Lane) -> Result<()> {
-        if self.buffer.len() + LARGEST_HEADER + payload.len() > TOGETHER {
+    fn push_frames(
+        &mut self,
+        opcode: OpCode,
+        reserved: u8,
+        payload: &[u8],
+        sent: Sent,
+        lane: &Lane,
+    ) -> Result<()> {
+        match payload.len() > LARGE {
+            true => self.push_large(opcode, reserved, payload, sent, lane),
+            false => self.push_small(first_byte(opcode, true, reserved), payload, sent, lane),
+        }
+    }
+
+    #[inline]
+    fn push_small(&mut self, first: u8, payload: &[u8], sent: Sent, lane: &Lane) -> Result<()> {
+        self.make_room(payload.len(), lane);
+        let mask = self.mask()?;
+        put_frame(&mut self.buffer, first, payload, mask);
+        self.buffered.add(sent);
+        Ok(())
+    }
+
+    /// Makes the buffer ready for a small frame.
+    #[inline]
+    fn make_room(&mut self, length: usize, lane: &Lane) {
+        if self.buffer.len() + LARGEST_HEADER + length > TOGETHER {
             self.close_buffer();
         }
         if self.buffer.capacity() == 0 {
             self.buffer = lane.buffers.outgoing();
             self.buffer.reserve(SMALLEST);
         }
-        match payload {
-            Payload::Shared(message) => self.buffer.extend_from_slice(&message.frames),
-            _ => {
-                let mask = self.mask()?;
-                put_frame(&mut self.buffer, payload.first_byte(), payload.bytes(), mask);
-            }
-        }
-        self.buffered.add(sent);
-        Ok(())
     }
 
-    fn push_large(&mut self, payload: Payload<'_>, sent: Sent, lane: &Lane) -> Result<()> {
+    fn push_large(
+        &mut self,
+        opcode: OpCode,
+        reserved: u8,
+        payload: &[u8],
+        sent: Sent,
+        lane: &Lane,
+    ) -> Result<()> {
         self.close_buffer();
         let most = payload.len().min(FRAGMENT) + LARGEST_HEADER;
-        let reserve = |memory: &mut Vec<u8>| memory.try_reserve(most).map_err(|_| Error::code(Code::NoResources));
+        let reserve =
+            |memory: &mut Vec<u8>| memory.try_reserve(most).map_err(|_| Error::code(Code::NoResources));
         let mut memory = if payload.len() > TOGETHER { lane.buffers.large() } else { Vec::new() };
         reserve(&mut memory)?;
         let mut whole = Vec::new();
-        encode(&mut memory, payload.opcode(), payload.bytes(), self.keys.as_deref_mut(), |out| {
+        encode(&mut memory, opcode, reserved, payload, self.keys.as_deref_mut(), |out| {
             let mut next = Vec::new();
             reserve(&mut next)?;
             whole.push(Segment::new(std::mem::replace(out, next), Sent::default()));
@@ -365,14 +489,97 @@ impl Outbox {
         Ok(())
     }
 
-    fn push_shared(&mut self, message: &Broadcast, sent: Sent) {
+    /// Queues a message compressed, unless it does not shrink.
+    fn push_compressed(
+        &mut self,
+        opcode: OpCode,
+        payload: &[u8],
+        sent: &mut Sent,
+        lane: &Lane,
+    ) -> Result<()> {
+        let mut bytes = Vec::new();
+        let deflater = self.deflater.as_mut();
+        match deflater.is_some_and(|deflater| own_work(|| deflater.compress(payload, &mut bytes))) {
+            true => {
+                sent.cost = cost(bytes.len(), self.role);
+                self.push_frames(opcode, RSV1, &bytes, *sent, lane)
+            }
+            false => self.push_frames(opcode, 0, payload, *sent, lane),
+        }
+    }
+
+    fn push_shared(&mut self, message: &Broadcast<'_>, sent: &mut Sent, lane: &Lane) -> Result<()> {
+        let mut frames = message.frames.clone();
+        if self.compresses(message.payload.len()) {
+            let way = self.way;
+            if !way.no_takeover {
+                return self.push_compressed(message.opcode, message.payload, sent, lane);
+            }
+            let compressed =
+                self.deflater.as_mut().and_then(|deflater| own_work(|| message.compressed(deflater, way)));
+            if let Some(compressed) = compressed {
+                frames = compressed;
+                sent.cost = frames.len() + ITEM;
+            }
+        }
+        if frames.len() <= LARGE {
+            self.make_room(frames.len(), lane);
+            self.buffer.extend_from_slice(&frames);
+            self.buffered.add(*sent);
+            return Ok(());
+        }
         self.close_buffer();
-        let (mut frames, frame) = (message.frames.clone(), message.frame);
-        while frames.len() > frame {
-            let memory = Memory::Shared(frames.split_to(frame));
+        while frames.len() > WHOLE_FRAGMENT {
+            let memory = Memory::Shared(frames.split_to(WHOLE_FRAGMENT));
             self.segments.push_back(Segment { memory, at: 0, begun: false, sent: Sent::default() });
         }
-        self.segments.push_back(Segment { memory: Memory::Shared(frames), at: 0, begun: false, sent });
+        self.segments.push_back(Segment { memory: Memory::Shared(frames), at: 0, begun: false, sent: *sent });
+        Ok(())
+    }
+
+    /// Queues a part of a message as a fragment.
+    fn push_part(&mut self, part: Part<'_>, sent: &mut Sent, lane: &Lane) -> Result<()> {
+        let first = self.unfinished.is_none();
+        let mut unfinished = self.unfinished.unwrap_or(UnfinishedMessage {
+            is_text: part.is_text,
+            is_compressed: self.deflater.is_some() && (part.data.len() >= self.threshold || !part.is_last),
+            text: Pieces::default(),
+        });
+        let text = &mut unfinished.text;
+        if unfinished.is_text && !(text.accept(part.data) && (!part.is_last || text.is_complete())) {
+            return Err(Error::call(Code::Parameter, "The text is not UTF-8."));
+        }
+        let opcode = match (first, unfinished.is_text) {
+            (false, _) => Data::Continue,
+            (true, true) => Data::Text,
+            (true, false) => Data::Binary,
+        };
+        let mut compressed = Vec::new();
+        let mut data = part.data;
+        if let Some(deflater) = self.deflater.as_mut().filter(|_| unfinished.is_compressed) {
+            own_work(|| deflater.compress_part(part.data, part.is_last, &mut compressed))
+                .map_err(|_| Error::code(Code::NoResources))?;
+            data = &compressed;
+            sent.cost = cost(data.len(), self.role);
+        }
+        sent.messages = u64::from(part.is_last);
+        let reserved = if first && unfinished.is_compressed { RSV1 } else { 0 };
+        // A fragment at a time, so that control frames pass between.
+        let count = data.len().div_ceil(FRAGMENT).max(1);
+        let mut pieces = data.chunks(FRAGMENT);
+        for number in 1..=count {
+            let piece = pieces.next().unwrap_or_default();
+            let (opcode, reserved) = if number == 1 { (opcode, reserved) } else { (Data::Continue, 0) };
+            let is_final = part.is_last && number == count;
+            let sent = if number == count { *sent } else { Sent::default() };
+            let first = first_byte(OpCode::Data(opcode), is_final, reserved);
+            self.push_small(first, piece, sent, lane)?;
+            if piece.len() > LARGE {
+                self.close_buffer();
+            }
+        }
+        self.unfinished = (!part.is_last).then_some(unfinished);
+        Ok(())
     }
 
     /// No more frames join those in the buffer.

@@ -117,9 +117,4 @@ impl<C: ?Sized> Listeners<C> {
             }
         }
     }
-
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.lock().listeners.is_empty()
-    }
 }

@@ -4,7 +4,7 @@ mod listeners;
 mod mailbox;
 mod pace;
 
-pub use listeners::{Listener, ListenerKey, Listeners};
 pub(crate) use listeners::View;
+pub use listeners::{Listener, ListenerKey, Listeners};
 pub(crate) use mailbox::{Actor, Line, Mailbox};
 pub(crate) use pace::Pace;

@@ -94,11 +94,6 @@ impl<'a> Pace<'a> {
         self.is_long || self.calls >= BATCH_CALLS || self.bytes >= BATCH_BYTES
     }
 
-    /// When the calls that are timed now began, which is good enough for "now".
-    pub fn now(&self) -> Instant {
-        self.since
-    }
-
     /// The callbacks of one event, which had so many bytes, have returned.
     #[inline]
     pub fn called(&mut self, bytes: usize) {

@@ -20,7 +20,7 @@ use crate::runtime;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
-fn client(handle: nsws_client) -> Result<Arc<Client>> {
+pub(super) fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)
 }
 
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn nsws_client_ping(client: nsws_client, data: *const c_vo
 /// the peer's. `close` follows. While connecting, the attempt is abandoned and `close` has code 1006.
 ///
 /// @param client the client
-/// @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+/// @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
 /// @param reason at most 123 bytes of UTF-8; NULL is ""
 /// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_NOT_CONNECTED` when there is nothing
 ///         to close or it is being closed already; `NSWS_ERR_BAD_HANDLE`
@@ -446,11 +446,13 @@ pub unsafe extern "C" fn nsws_client_on_open(
         add(listeners, function as usize, user_data, free_fn, |user_data| {
             Box::new(move |event: &OpenEvent| {
                 let (message, protocol) = (c_text(event.message.as_str()), c_text(event.protocol.as_str()));
+                let extensions = c_text(event.extensions.as_str());
                 let event = nsws_open_event {
                     struct_size: size_of::<nsws_open_event>(),
                     message: message.as_ptr(),
                     protocol: protocol.as_ptr(),
                     status: event.status.into(),
+                    extensions: extensions.as_ptr(),
                 };
                 // SAFETY: the caller registered the function for these arguments; the event outlives the call.
                 unsafe { function(client, &raw const event, user_data.get()) }

@@ -55,6 +55,9 @@ pub struct nsws_open_event {
     pub protocol: *const c_char,
     /// The HTTP status: 101.
     pub status: i32,
+    /// The extensions that were agreed to, as the header has them, or "".
+    /// @since 0.2
+    pub extensions: *const c_char,
 }
 
 /// One whole message: `message`.
@@ -165,6 +168,9 @@ pub struct nsws_connect_event {
     pub header_count: usize,
     /// The client's port.
     pub client_port: u16,
+    /// The extensions that were agreed to, as the header has them, or "".
+    /// @since 0.2
+    pub extensions: *const c_char,
 }
 
 /// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback

@@ -14,6 +14,7 @@ mod hilog;
 mod library;
 mod listener;
 mod options;
+mod parts;
 mod platform;
 mod runtime_options;
 mod server;
@@ -28,6 +29,7 @@ pub use options::{
     nsws_connect_options, nsws_connect_options_init, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP,
     NSWS_PROXY_NONE, NSWS_PROXY_SOCKS5, NSWS_PROXY_SYSTEM, NSWS_TLS_1_2, NSWS_TLS_1_3,
 };
+pub use parts::*;
 pub use platform::*;
 pub use runtime_options::{nsws_runtime_options, nsws_runtime_options_init};
 pub use server::*;

@@ -8,6 +8,7 @@ use super::call;
 use super::event::nsws_header;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
+use crate::frame::extension::CompressionOptions;
 use crate::options::{
     ClientCert, ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL,
 };
@@ -97,7 +98,7 @@ pub struct nsws_connect_options {
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How many bytes may wait to be sent. Default 16 MiB. An empty queue takes any message that
+    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
     /// `max_send_size` allows.
     pub send_queue_size: usize,
     /// A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
@@ -151,11 +152,42 @@ pub struct nsws_connect_options {
     /// refuse more than 8 KiB.
     /// @since 0.2
     pub max_url_length: usize,
+    /// Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+    /// @since 0.2
+    pub compression_threshold: usize,
+    /// How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
+    /// they fit, or none. Default 512 KiB.
+    /// @since 0.2
+    pub compression_memory: usize,
     /// How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
     /// ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
     /// `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,
+    /// 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
+    /// Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
+    /// may choose.
+    /// @since 0.2
+    pub compression: u8,
+    /// How hard to compress, 1 to 9 (else 401). Default 6.
+    /// @since 0.2
+    pub compression_level: u8,
+    /// The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+    /// @since 0.2
+    pub client_max_window_bits: u8,
+    /// The largest window of the server's messages. Default 15.
+    /// @since 0.2
+    pub server_max_window_bits: u8,
+    /// 1: each of the client's messages is compressed by itself. Default 0.
+    /// @since 0.2
+    pub client_no_context_takeover: u8,
+    /// 1: each of the server's messages is compressed by itself. Default 0.
+    /// @since 0.2
+    pub server_no_context_takeover: u8,
+    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
+    /// whole message. Default 0.
+    /// @since 0.2
+    pub receive_parts: u8,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -279,8 +311,7 @@ pub fn in_ms(duration: Duration) -> u32 {
 
 /// Text that a program sends.
 pub fn utf8(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes)
-        .map_err(|error| Error::call(Code::Parameter, format!("The text is not UTF-8: {error}.")))
+    crate::frame::utf8::text(bytes).ok_or_else(|| Error::call(Code::Parameter, "The text is not UTF-8."))
 }
 
 /// A flag is 0 or 1; anything else is a struct that was not prepared.
@@ -327,6 +358,15 @@ fn connect_defaults() -> nsws_connect_options {
         origin: std::ptr::null(),
         max_url_length: defaults.max_url_length,
         message_timeout_ms: in_ms(limits.message_timeout.unwrap_or_default()),
+        compression: limits.compression.enabled.into(),
+        compression_level: limits.compression.level,
+        client_max_window_bits: limits.compression.client_max_window_bits,
+        server_max_window_bits: limits.compression.server_max_window_bits,
+        client_no_context_takeover: limits.compression.client_no_context_takeover.into(),
+        server_no_context_takeover: limits.compression.server_no_context_takeover.into(),
+        receive_parts: limits.receive_parts.into(),
+        compression_threshold: limits.compression.threshold,
+        compression_memory: limits.compression.memory,
     }
 }
 
@@ -445,6 +485,23 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
             message_timeout: in_time(given.message_timeout_ms),
+            compression: CompressionOptions {
+                enabled: flag(given.compression, "compression")?,
+                level: given.compression_level,
+                threshold: given.compression_threshold,
+                client_max_window_bits: given.client_max_window_bits,
+                server_max_window_bits: given.server_max_window_bits,
+                client_no_context_takeover: flag(
+                    given.client_no_context_takeover,
+                    "client_no_context_takeover",
+                )?,
+                server_no_context_takeover: flag(
+                    given.server_no_context_takeover,
+                    "server_no_context_takeover",
+                )?,
+                memory: given.compression_memory,
+            },
+            receive_parts: flag(given.receive_parts, "receive_parts")?,
         },
         min_tls_version: tls_version(given.min_tls_version)?,
         skip_server_cert_verification: flag(

@@ -23,7 +23,7 @@ pub struct nsws_runtime_options {
     /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
     /// program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
     /// @since 0.2
-    pub io_threads: u32,
+    pub io_threads: usize,
 }
 
 fn runtime_defaults() -> nsws_runtime_options {

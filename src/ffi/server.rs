@@ -20,11 +20,11 @@ use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
 
-fn server(handle: nsws_server) -> Result<Arc<Server>> {
+pub(super) fn server(handle: nsws_server) -> Result<Arc<Server>> {
     SERVERS.get(handle.id)
 }
 
-fn named(connection: &Accepted) -> nsws_connection {
+pub(super) fn named(connection: &Accepted) -> nsws_connection {
     nsws_connection { id: connection.handle() }
 }
 
@@ -38,6 +38,7 @@ pub(super) fn release_all() {
 fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_event) -> R) -> R {
     let (ip, path) = (c_text(event.peer.ip.to_string()), c_text(event.path.as_str()));
     let protocol = c_text(event.protocol.as_str());
+    let extensions = c_text(event.extensions.as_str());
     with_headers(&event.headers, |headers| {
         call(&nsws_connect_event {
             struct_size: size_of::<nsws_connect_event>(),
@@ -47,6 +48,7 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
             headers: headers.as_ptr(),
             header_count: headers.len(),
             client_port: event.peer.port,
+            extensions: extensions.as_ptr(),
         })
     })
 }
@@ -334,7 +336,7 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
 /// client's. `close` follows.
 ///
 /// @param connection the connection
-/// @param code 1000-1003, 1007-1013 or 3000-4999 (1014 can't be sent); 1000 is the normal one
+/// @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
 /// @param reason at most 123 bytes of UTF-8; NULL is ""
 /// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
 ///         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`

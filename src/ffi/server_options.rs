@@ -5,10 +5,11 @@ use std::mem::size_of;
 
 use super::call;
 use super::options::{
-    heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
+    flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
 };
 use crate::error::Result;
+use crate::frame::extension::CompressionOptions;
 use crate::options::{Limits, DEFAULT_PING_INTERVAL};
 use crate::server::{CertificateFiles, ServerOptions};
 
@@ -41,7 +42,7 @@ pub struct nsws_server_options {
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message
+    /// How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
     /// that `max_send_size` allows.
     pub send_queue_size: usize,
     /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
@@ -66,9 +67,46 @@ pub struct nsws_server_options {
     pub close_timeout_ms: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
+    /// Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+    /// @since 0.2
+    pub compression_threshold: usize,
+    /// How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
+    /// they fit, or none. Default 512 KiB.
+    /// @since 0.2
+    pub compression_memory: usize,
+    /// How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
+    /// are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
+    /// largest unfinished message of the address that holds most ends its connection with 1009,
+    /// `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
+    /// @since 0.2
+    pub receive_budget: usize,
     /// As in nsws_connect_options.
     /// @since 0.2
     pub message_timeout_ms: u32,
+    /// 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
+    /// Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
+    /// may choose.
+    /// @since 0.2
+    pub compression: u8,
+    /// How hard to compress, 1 to 9 (else 401). Default 6.
+    /// @since 0.2
+    pub compression_level: u8,
+    /// The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+    /// @since 0.2
+    pub client_max_window_bits: u8,
+    /// The largest window of the server's messages. Default 15.
+    /// @since 0.2
+    pub server_max_window_bits: u8,
+    /// 1: each of the client's messages is compressed by itself. Default 0.
+    /// @since 0.2
+    pub client_no_context_takeover: u8,
+    /// 1: each of the server's messages is compressed by itself. Default 0.
+    /// @since 0.2
+    pub server_no_context_takeover: u8,
+    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
+    /// whole message. Default 0.
+    /// @since 0.2
+    pub receive_parts: u8,
 }
 
 fn defaults() -> nsws_server_options {
@@ -93,6 +131,16 @@ fn defaults() -> nsws_server_options {
         close_timeout_ms: in_ms(limits.close_timeout),
         min_tls_version: NSWS_TLS_1_2,
         message_timeout_ms: in_ms(limits.message_timeout.unwrap_or_default()),
+        compression: limits.compression.enabled.into(),
+        compression_level: limits.compression.level,
+        client_max_window_bits: limits.compression.client_max_window_bits,
+        server_max_window_bits: limits.compression.server_max_window_bits,
+        client_no_context_takeover: limits.compression.client_no_context_takeover.into(),
+        server_no_context_takeover: limits.compression.server_no_context_takeover.into(),
+        receive_parts: limits.receive_parts.into(),
+        compression_threshold: limits.compression.threshold,
+        compression_memory: limits.compression.memory,
+        receive_budget: 0,
     }
 }
 
@@ -134,7 +182,25 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
             close_timeout: ms(given.close_timeout_ms),
             heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
             message_timeout: in_time(given.message_timeout_ms),
+            compression: CompressionOptions {
+                enabled: flag(given.compression, "compression")?,
+                level: given.compression_level,
+                threshold: given.compression_threshold,
+                client_max_window_bits: given.client_max_window_bits,
+                server_max_window_bits: given.server_max_window_bits,
+                client_no_context_takeover: flag(
+                    given.client_no_context_takeover,
+                    "client_no_context_takeover",
+                )?,
+                server_no_context_takeover: flag(
+                    given.server_no_context_takeover,
+                    "server_no_context_takeover",
+                )?,
+                memory: given.compression_memory,
+            },
+            receive_parts: flag(given.receive_parts, "receive_parts")?,
         },
+        receive_budget: given.receive_budget,
         descriptors: most_descriptors(),
     })
 }

@@ -68,9 +68,8 @@ impl Keys {
     pub fn next(&mut self) -> Result<[u8; 4]> {
         if self.at >= Keys::POOL {
             let random = ring::rand::SystemRandom::new();
-            ring::rand::SecureRandom::fill(&random, &mut self.pool).map_err(|_| {
-                Error::call(Code::NoResources, "The system gives no random bytes for masks.")
-            })?;
+            ring::rand::SecureRandom::fill(&random, &mut self.pool)
+                .map_err(|_| Error::call(Code::NoResources, "The system gives no random bytes for masks."))?;
             self.at = 0;
         }
         let key = self.pool.get(self.at..).and_then(|bytes| bytes.first_chunk()).copied();
@@ -87,8 +86,7 @@ mod tests {
     fn a_mask_is_the_same_however_the_payload_is_cut() {
         let data: Vec<u8> = (0..200).collect();
         let mask = [3, 141, 59, 26];
-        let plain: Vec<u8> =
-            data.iter().enumerate().map(|(place, byte)| byte ^ mask[place & 3]).collect();
+        let plain: Vec<u8> = data.iter().enumerate().map(|(place, byte)| byte ^ mask[place & 3]).collect();
         for cut in 0..data.len() {
             let mut masked = data.clone();
             let (first, second) = masked.split_at_mut(cut);

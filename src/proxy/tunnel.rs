@@ -7,9 +7,9 @@ use tokio_socks::Error as Socks;
 use zeroize::Zeroizing;
 
 use super::{Credentials, Kind, Server};
-use crate::transport::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{status_line, values, HeadReader, NoHead};
+use crate::transport::Tcp;
 use crate::url::Target;
 
 /// The largest answer that is read: a proxy can't make a client remember more.

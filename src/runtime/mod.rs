@@ -46,7 +46,7 @@ pub struct Config {
     /// The most threads that may run callbacks at once.
     pub max_threads: u32,
     /// How many I/O loops there are.
-    pub io_threads: u32,
+    pub io_threads: usize,
 }
 
 impl Config {
@@ -105,7 +105,7 @@ pub fn configure(config: Config) -> Result<()> {
         return Err(Error::call(Code::Parameter, "max_threads is below 2."));
     }
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-    if config.io_threads == 0 || config.io_threads as usize > processors {
+    if config.io_threads == 0 || config.io_threads > processors {
         return Err(Error::call(Code::Parameter, format!("io_threads is 0 or above {processors}.")));
     }
     let mut current = CURRENT.lock();
@@ -311,4 +311,3 @@ pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
     })
     .await
 }
-

@@ -91,7 +91,10 @@ impl Pool {
 
 impl Runtime {
     /// Starts the first threads: one to lead each lane, and the watchdog.
-    pub(super) fn start_threads(self: &Arc<Self>, lanes: Vec<(Arc<Lane>, Arc<Engine>)>) -> std::io::Result<()> {
+    pub(super) fn start_threads(
+        self: &Arc<Self>,
+        lanes: Vec<(Arc<Lane>, Arc<Engine>)>,
+    ) -> std::io::Result<()> {
         let mut state = self.pool.state.lock();
         state.vacant.extend(lanes.iter().cloned());
         for _ in 0..lanes.len() {

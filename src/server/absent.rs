@@ -34,6 +34,10 @@ impl Accepted {
         match *self {}
     }
 
+    pub fn send_part(&self, _: &[u8], _: bool, _: bool) -> Result<()> {
+        match *self {}
+    }
+
     pub fn close(&self, _: u16, _: &str) -> Result<()> {
         match *self {}
     }

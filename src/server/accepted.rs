@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use super::event::Peer;
 use super::live::{Server, CONNECTIONS};
-use crate::connection::{self, CloseFrame, Connection, Owner, Payload, Traffic, GOING_AWAY};
+use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
 
@@ -48,6 +48,11 @@ impl Accepted {
     /// Sends bytes.
     pub fn send_binary(&self, data: &[u8]) -> Result<()> {
         self.send(Payload::Binary(data))
+    }
+
+    /// Sends a part of a message, as a fragment.
+    pub fn send_part(&self, data: &[u8], is_text: bool, is_last: bool) -> Result<()> {
+        self.send(Payload::Part(Part { data, is_text, is_last }))
     }
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::Accepted;
-use crate::connection::{CloseEvent, DrainEvent, MessageEvent};
+use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
 use crate::error::Error;
 
@@ -41,6 +41,8 @@ pub struct ConnectEvent {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The sub-protocol that was chosen, or "".
     pub protocol: String,
+    /// The extensions that were agreed to, as a header has them, or "".
+    pub extensions: String,
 }
 
 /// An event of one connection.
@@ -63,6 +65,8 @@ pub struct ServerError {
 pub type ConnectionListener<E> = dyn Fn(&Of<'_, E>) + Send + Sync;
 /// What is called for a message.
 pub type MessageListener = dyn Fn(&Of<'_, MessageEvent<'_>>) + Send + Sync;
+/// What is called for a part of a message.
+pub type MessagePartListener = dyn Fn(&Of<'_, MessagePartEvent<'_>>) + Send + Sync;
 
 /// The listeners of each event.
 #[derive(Default)]
@@ -71,6 +75,8 @@ pub struct ServerListeners {
     pub connect: Listeners<ConnectionListener<ConnectEvent>>,
     /// A message.
     pub message: Listeners<MessageListener>,
+    /// A part of a message, with `receive_parts`.
+    pub message_part: Listeners<MessagePartListener>,
     /// A connection is over.
     pub close: Listeners<ConnectionListener<CloseEvent>>,
     /// Something failed.

@@ -167,15 +167,17 @@ impl Request {
     }
 
     /// The answer that opens the connection.
-    pub fn answer(&self, protocol: &str) -> String {
+    pub fn answer(&self, protocol: &str, extensions: Option<&str>) -> String {
         let protocol = match protocol {
             "" => String::new(),
             chosen => format!("Sec-WebSocket-Protocol: {chosen}\r\n"),
         };
+        let extensions = extensions.map(|agreed| format!("Sec-WebSocket-Extensions: {agreed}\r\n"));
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n{protocol}\r\n",
+             Sec-WebSocket-Accept: {}\r\n{protocol}{}\r\n",
             accept_key(&self.key),
+            extensions.unwrap_or_default(),
         )
     }
 }
@@ -188,7 +190,7 @@ pub fn fuzz(head: &[u8]) {
         Ok(request) => {
             assert_eq!(request.key.len(), 24);
             assert!(!request.path.contains(char::is_control) && !request.path.contains(' '));
-            (request.answer(&request.choose(&spoken)), 101)
+            (request.answer(&request.choose(&spoken), None), 101)
         }
         Err(refusal) => (refusal.answer(), refusal.status),
     };
@@ -216,7 +218,7 @@ mod tests {
         let request = Request::parse(VALID.as_bytes()).unwrap();
         assert_eq!(request.path, "/chat?x=1");
         assert!(request.headers.contains(&("X-Token".to_owned(), b"a".to_vec())));
-        let answer = request.answer("");
+        let answer = request.answer("", None);
         assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Protocol:"));
     }
@@ -231,7 +233,7 @@ mod tests {
         assert_eq!(choose(&["chat"]), "chat");
         assert_eq!(choose(&["Chat", ""]), "");
         assert_eq!(choose(&[]), "");
-        assert!(request.answer("b").contains("\r\nSec-WebSocket-Protocol: b\r\n"));
+        assert!(request.answer("b", None).contains("\r\nSec-WebSocket-Protocol: b\r\n"));
     }
 
     #[test]

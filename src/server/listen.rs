@@ -24,8 +24,9 @@ use super::options::ServerOptions;
 use super::places::{Places, Underway};
 use super::turns::Turns;
 
-use crate::connection::{CloseEvent, Connection, End, Opening, ABNORMAL};
+use crate::connection::{Budget, CloseEvent, Connection, End, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
+use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
 use crate::options::Limits;
@@ -46,6 +47,7 @@ pub(super) struct Listening {
     protocols: Vec<String>,
     handshake_timeout: Duration,
     limits: Limits,
+    budget: Arc<Budget>,
     admission: Arc<Admission>,
     places: Arc<Places>,
     tls_turns: Turns,
@@ -72,6 +74,7 @@ impl Listening {
             protocols: options.protocols()?,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
+            budget: Budget::new(options.receive_budget()),
             admission: Admission::new(options.into(), Instant::now()),
             places: Places::new(options.descriptors),
             tls_turns: Turns::default(),
@@ -203,6 +206,7 @@ struct Opened {
     /// What arrived behind the request.
     early: Vec<u8>,
     connect: ConnectEvent,
+    compression: Option<Agreed>,
     permit: Permit,
 }
 
@@ -237,7 +241,7 @@ async fn handshake(
         Err(refusal) => Err(refusal),
     };
     let (answer, opened) = match answered {
-        Ok((answer, connect, permit)) => (answer, Some((connect, permit))),
+        Ok((answer, connect, compression, permit)) => (answer, Some((connect, compression, permit))),
         Err(refusal) => {
             log(Level::Info, || format!("{peer}: refused with {refusal}"));
             (refusal.answer(), None)
@@ -246,8 +250,8 @@ async fn handshake(
     transport.write_all(answer.as_bytes()).await.ok()?;
     transport.flush().await.ok()?;
     match opened {
-        Some((connect, permit)) => {
-            Some(Opened { accepted, transport, early: heads.into_rest(), connect, permit })
+        Some((connect, compression, permit)) => {
+            Some(Opened { accepted, transport, early: heads.into_rest(), connect, compression, permit })
         }
         None => {
             transport.linger().await;
@@ -262,19 +266,28 @@ async fn admit(
     underway: &Underway,
     accepted: &Arc<Accepted>,
     request: Request,
-) -> Result<(String, ConnectEvent, Permit), Refusal> {
+) -> Result<(String, ConnectEvent, Option<Agreed>, Permit), Refusal> {
     let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
     if accepted.server.is_behind() {
         return Err(Refusal::unavailable("The server is busy."));
     }
     let protocol = request.choose(&listening.protocols);
-    let answer = request.answer(&protocol);
-    let connect =
-        ConnectEvent { peer: accepted.peer(), path: request.path, headers: request.headers, protocol };
+    let offered =
+        request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"));
+    let agreed = agree(&listening.limits.compression, offered.map(|(_, value)| value.as_slice()));
+    let (compression, extensions) = agreed.unzip();
+    let answer = request.answer(&protocol, extensions.as_deref());
+    let connect = ConnectEvent {
+        peer: accepted.peer(),
+        path: request.path,
+        headers: request.headers,
+        protocol,
+        extensions: compression.map(|agreed| agreed.describe()).unwrap_or_default(),
+    };
     match accepted.server.has_accept_hook() {
-        false => Ok((answer, connect, permit)),
+        false => Ok((answer, connect, compression, permit)),
         true => match underway.excused(accepted.server.ask(accepted, connect)).await {
-            Ok((connect, 0)) => Ok((answer, connect, permit)),
+            Ok((connect, 0)) => Ok((answer, connect, compression, permit)),
             Ok((_, status)) => Err(Refusal::by_the_program(status)),
             // The server was destroyed meanwhile.
             Err(_) => Err(Refusal::unavailable("The server is going away.")),
@@ -289,15 +302,17 @@ async fn converse(
     task: Option<AbortHandle>,
     opened: Opened,
 ) {
-    let Opened { accepted, transport, early, connect, permit } = opened;
+    let Opened { accepted, transport, early, connect, compression, permit } = opened;
     let peer = accepted.peer();
     let (connection, mut course) = Connection::new(Opening {
         transport,
         role: Role::Server,
         early,
         limits: listening.limits,
+        compression,
         lane: server.lane.clone(),
         owner: Seat::of(&accepted),
+        share: Some(listening.budget.share(peer.ip)),
         tag: 0,
         peer: format!("the client {peer}"),
     });

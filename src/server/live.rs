@@ -10,11 +10,15 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
-use super::event::{AcceptHook, ConnectEvent, MessageListener, Of, Peer, ServerError, ServerListeners};
+use super::event::{
+    AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
+};
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
 use crate::callback::in_callback;
-use crate::connection::{Broadcast, Connection, DrainEvent, End, MessageEvent, Payload, Sink};
+use crate::connection::{
+    Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
+};
 use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
@@ -341,6 +345,7 @@ struct Heard<'a> {
     server: &'a Server,
     accepted: &'a Arc<Accepted>,
     message: View<MessageListener>,
+    message_part: View<MessagePartListener>,
 }
 
 impl Sink for Heard<'_> {
@@ -349,6 +354,12 @@ impl Sink for Heard<'_> {
         let of = Of { connection: self.accepted, event: message };
         let listeners = &self.server.listeners.message;
         listeners.emit_in(&self.server.mailbox.closed, &mut self.message, |listener| listener(&of));
+    }
+
+    fn part(&mut self, part: MessagePartEvent<'_>) {
+        let of = Of { connection: self.accepted, event: part };
+        let listeners = &self.server.listeners.message_part;
+        listeners.emit_in(&self.server.mailbox.closed, &mut self.message_part, |listener| listener(&of));
     }
 
     fn drained(&mut self, queued_bytes: usize) {
@@ -402,7 +413,8 @@ impl Actor for Server {
     fn turn(&self, Turn(accepted): &Turn, pace: &mut Pace<'_>) -> bool {
         let Some(connection) = accepted.get_connection() else { return false };
         let _delivering = Delivering(accepted);
-        connection.turn(pace, &mut Heard { server: self, accepted, message: View::default() })
+        let (message, message_part) = (View::default(), View::default());
+        connection.turn(pace, &mut Heard { server: self, accepted, message, message_part })
     }
 
     fn panicked(self: &Arc<Self>) {
@@ -410,7 +422,8 @@ impl Actor for Server {
     }
 
     fn retire(&self) {
-        let ServerListeners { connect, message, close, error, drain } = &self.listeners;
+        let ServerListeners { connect, message, message_part, close, error, drain } = &self.listeners;
+        message_part.close();
         connect.close();
         message.close();
         close.close();

@@ -10,6 +10,9 @@ use crate::options::{sub_protocols, Limits, TlsVersion};
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
 
+/// What all connections may hold of what they receive, if no message may be larger.
+const DEFAULT_BUDGET: usize = 64 << 20;
+
 /// How to listen.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -33,6 +36,8 @@ pub struct ServerOptions {
     pub handshake_timeout: Duration,
     /// What a connection may hold and how long it may take.
     pub limits: Limits,
+    /// What all connections may hold of what they receive; 0 for the default.
+    pub receive_budget: usize,
     /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
     pub descriptors: Option<u64>,
 }
@@ -59,6 +64,7 @@ impl Default for ServerOptions {
             max_upgrades_per_minute: 50,
             handshake_timeout: Duration::from_secs(10),
             limits: Limits::default(),
+            receive_budget: 0,
             descriptors: None,
         }
     }
@@ -72,6 +78,14 @@ impl ServerOptions {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
         self.protocols().map(|_| ())
+    }
+
+    /// What all connections may hold of what they receive.
+    pub(super) fn receive_budget(&self) -> usize {
+        match self.receive_budget {
+            0 => DEFAULT_BUDGET.max(self.limits.max_receive_size),
+            given => given,
+        }
     }
 
     /// The address to listen on.

@@ -28,11 +28,11 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
-use crate::transport::Tcp;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::{ClientCert, ConnectOptions, TlsVersion};
 use crate::runtime::Runtime;
+use crate::transport::Tcp;
 
 pub(crate) use describe::late_alert;
 pub use files::check_file;

@@ -32,7 +32,7 @@ SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
 
-SIZE(nsws_connect_options, 184, 108);
+SIZE(nsws_connect_options, 216, 128);
 AT(nsws_connect_options, struct_size, 0, 0);
 AT(nsws_connect_options, headers, 8, 4);
 AT(nsws_connect_options, header_count, 16, 8);
@@ -63,6 +63,16 @@ AT(nsws_connect_options, support_origin_port, 162, 98);
 AT(nsws_connect_options, proxy_mode, 163, 99);
 AT(nsws_connect_options, origin, 168, 100);
 AT(nsws_connect_options, max_url_length, 176, 104);
+AT(nsws_connect_options, compression_threshold, 184, 108);
+AT(nsws_connect_options, compression_memory, 192, 112);
+AT(nsws_connect_options, message_timeout_ms, 200, 116);
+AT(nsws_connect_options, compression, 204, 120);
+AT(nsws_connect_options, compression_level, 205, 121);
+AT(nsws_connect_options, client_max_window_bits, 206, 122);
+AT(nsws_connect_options, server_max_window_bits, 207, 123);
+AT(nsws_connect_options, client_no_context_takeover, 208, 124);
+AT(nsws_connect_options, server_no_context_takeover, 209, 125);
+AT(nsws_connect_options, receive_parts, 210, 126);
 
 SIZE(nsws_client_stats, 96, U64 + 80 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);
@@ -84,17 +94,26 @@ AT(nsws_header_receive_event, headers, 8, 4);
 AT(nsws_header_receive_event, header_count, 16, 8);
 AT(nsws_header_receive_event, status, 24, 12);
 
-SIZE(nsws_open_event, 32, 16);
+SIZE(nsws_open_event, 40, 20);
 AT(nsws_open_event, struct_size, 0, 0);
 AT(nsws_open_event, message, 8, 4);
 AT(nsws_open_event, protocol, 16, 8);
 AT(nsws_open_event, status, 24, 12);
+AT(nsws_open_event, extensions, 32, 16);
 
 SIZE(nsws_message_event, 32, 16);
 AT(nsws_message_event, struct_size, 0, 0);
 AT(nsws_message_event, data, 8, 4);
 AT(nsws_message_event, length, 16, 8);
 AT(nsws_message_event, is_text, 24, 12);
+
+SIZE(nsws_message_part_event, 32, 16);
+AT(nsws_message_part_event, struct_size, 0, 0);
+AT(nsws_message_part_event, data, 8, 4);
+AT(nsws_message_part_event, length, 16, 8);
+AT(nsws_message_part_event, is_text, 24, 12);
+AT(nsws_message_part_event, is_first, 25, 13);
+AT(nsws_message_part_event, is_last, 26, 14);
 
 SIZE(nsws_data_end_event, 8, 4);
 AT(nsws_data_end_event, struct_size, 0, 0);
@@ -124,10 +143,11 @@ AT(nsws_reconnecting_event, struct_size, 0, 0);
 AT(nsws_reconnecting_event, attempt, 8, 4);
 AT(nsws_reconnecting_event, delay_ms, 12, 8);
 
-SIZE(nsws_runtime_options, 24, 12);
+SIZE(nsws_runtime_options, 32, 16);
 AT(nsws_runtime_options, struct_size, 0, 0);
 AT(nsws_runtime_options, thread_stack_size, 8, 4);
 AT(nsws_runtime_options, max_threads, 16, 8);
+AT(nsws_runtime_options, io_threads, 24, 12);
 
 SIZE(nsws_platform, 80, 40);
 AT(nsws_platform, struct_size, 0, 0);
@@ -150,7 +170,7 @@ AT(nsws_system_proxy, exclusion_list, 32, 16);
 AT(nsws_system_proxy, port, 40, 20);
 AT(nsws_system_proxy, mode, 44, 24);
 
-SIZE(nsws_connect_event, 56, 28);
+SIZE(nsws_connect_event, 64, 32);
 AT(nsws_connect_event, struct_size, 0, 0);
 AT(nsws_connect_event, client_ip, 8, 4);
 AT(nsws_connect_event, path, 16, 8);
@@ -158,8 +178,9 @@ AT(nsws_connect_event, protocol, 24, 12);
 AT(nsws_connect_event, headers, 32, 16);
 AT(nsws_connect_event, header_count, 40, 20);
 AT(nsws_connect_event, client_port, 48, 24);
+AT(nsws_connect_event, extensions, 56, 28);
 
-SIZE(nsws_server_options, 104, 68);
+SIZE(nsws_server_options, 144, 92);
 AT(nsws_server_options, struct_size, 0, 0);
 AT(nsws_server_options, server_ip, 8, 4);
 AT(nsws_server_options, cert_path, 16, 8);
@@ -177,6 +198,17 @@ AT(nsws_server_options, ping_interval_ms, 84, 52);
 AT(nsws_server_options, pong_timeout_ms, 88, 56);
 AT(nsws_server_options, close_timeout_ms, 92, 60);
 AT(nsws_server_options, min_tls_version, 96, 64);
+AT(nsws_server_options, compression_threshold, 104, 68);
+AT(nsws_server_options, compression_memory, 112, 72);
+AT(nsws_server_options, receive_budget, 120, 76);
+AT(nsws_server_options, message_timeout_ms, 128, 80);
+AT(nsws_server_options, compression, 132, 84);
+AT(nsws_server_options, compression_level, 133, 85);
+AT(nsws_server_options, client_max_window_bits, 134, 86);
+AT(nsws_server_options, server_max_window_bits, 135, 87);
+AT(nsws_server_options, client_no_context_takeover, 136, 88);
+AT(nsws_server_options, server_no_context_takeover, 137, 89);
+AT(nsws_server_options, receive_parts, 138, 90);
 
 SIZE(nsws_connection_info, 104, U64 + 96);
 AT(nsws_connection_info, struct_size, 0, 0);

@@ -1,0 +1,170 @@
+//! What the connections of a server may hold together of what they receive.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::Connection;
+
+/// A budget, and who shares it.
+pub(crate) struct Budget {
+    most: usize,
+    /// Whole messages that wait for their listeners.
+    waiting: AtomicUsize,
+    /// Messages that aren't complete.
+    unfinished: AtomicUsize,
+    /// Connections that have stopped to read.
+    starved: Mutex<Vec<Weak<Connection>>>,
+    members: Mutex<HashMap<u64, (IpAddr, Weak<Connection>)>>,
+    count: AtomicUsize,
+}
+
+/// One connection's share.
+pub(crate) struct Share {
+    budget: Arc<Budget>,
+    address: IpAddr,
+    number: u64,
+    waiting: AtomicUsize,
+    unfinished: AtomicUsize,
+    /// Its unfinished message is to go.
+    is_over: AtomicBool,
+}
+
+impl Budget {
+    pub fn new(most: usize) -> Arc<Budget> {
+        Arc::new(Budget {
+            most,
+            waiting: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
+            starved: Mutex::default(),
+            members: Mutex::default(),
+            count: AtomicUsize::new(0),
+        })
+    }
+
+    /// The share of a connection from this address.
+    pub fn share(self: &Arc<Self>, address: IpAddr) -> Share {
+        Share {
+            budget: self.clone(),
+            address,
+            number: self.count.fetch_add(1, Ordering::Relaxed) as u64,
+            waiting: AtomicUsize::new(0),
+            unfinished: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) + self.unfinished.load(Ordering::SeqCst) >= self.most
+    }
+
+    /// Reading goes on where it had stopped.
+    fn relieve(&self) {
+        if self.is_full() {
+            return;
+        }
+        let starved = std::mem::take(&mut *self.starved.lock());
+        for connection in starved.iter().filter_map(Weak::upgrade) {
+            connection.attend();
+        }
+    }
+
+    /// Ends the largest unfinished message of the address that holds most.
+    fn end_largest(&self) {
+        let members: Vec<(IpAddr, Arc<Connection>)> = {
+            let members = self.members.lock();
+            members.values().filter_map(|(ip, member)| Some((*ip, member.upgrade()?))).collect()
+        };
+        let mut held: HashMap<IpAddr, usize> = HashMap::new();
+        for (ip, member) in &members {
+            *held.entry(*ip).or_default() += member.share().map_or(0, Share::held);
+        }
+        let Some((most, _)) = held.into_iter().max_by_key(|(_, held)| *held) else { return };
+        let of_most = members.iter().filter(|(ip, _)| *ip == most).map(|(_, member)| member);
+        let unfinished = |member: &&Arc<Connection>| {
+            member.share().map_or(0, |share| share.unfinished.load(Ordering::Relaxed))
+        };
+        if let Some(largest) = of_most.max_by_key(unfinished) {
+            if let Some(share) = largest.share() {
+                share.is_over.store(true, Ordering::Release);
+            }
+            largest.attend();
+        }
+    }
+}
+
+impl Share {
+    /// The connection is open.
+    pub fn join(&self, connection: &Arc<Connection>) {
+        let member = (self.address, Arc::downgrade(connection));
+        self.budget.members.lock().insert(self.number, member);
+    }
+
+    fn held(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed) + self.unfinished.load(Ordering::Relaxed)
+    }
+
+    /// More waits for the listeners.
+    pub fn wait_for(&self, held: usize) {
+        self.waiting.fetch_add(held, Ordering::SeqCst);
+        self.budget.waiting.fetch_add(held, Ordering::SeqCst);
+    }
+
+    /// Less waits for the listeners.
+    pub fn delivered(&self, held: usize) {
+        self.waiting.fetch_sub(held, Ordering::SeqCst);
+        let before = self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
+        if before + self.budget.unfinished.load(Ordering::Relaxed) >= self.budget.most {
+            self.budget.relieve();
+        }
+    }
+
+    /// What an unfinished message holds now.
+    pub fn holds_unfinished(&self, held: usize) {
+        let before = self.unfinished.swap(held, Ordering::SeqCst);
+        if held > before {
+            self.budget.unfinished.fetch_add(held - before, Ordering::SeqCst);
+            // Where whole messages wait, their delivery makes room.
+            if self.budget.is_full() && self.budget.waiting.load(Ordering::SeqCst) == 0 {
+                self.budget.end_largest();
+            }
+        } else if held < before {
+            self.budget.unfinished.fetch_sub(before - held, Ordering::SeqCst);
+            self.budget.relieve();
+        }
+    }
+
+    /// Whether more may be read; if not, the connection is told when.
+    pub fn has_room(&self, connection: &Arc<Connection>) -> bool {
+        if !self.budget.is_full() || self.budget.waiting.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        self.budget.starved.lock().push(Arc::downgrade(connection));
+        // What was delivered meanwhile may have missed it.
+        !self.budget.is_full()
+    }
+
+    /// Whether its unfinished message must go.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// The connection holds nothing any more.
+    pub fn leave(&self) {
+        self.budget.members.lock().remove(&self.number);
+        self.holds_unfinished(0);
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        if waiting > 0 {
+            self.delivered(waiting);
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
