@@ -1,5 +1,7 @@
 //! The server's opening handshake (RFC 6455 4.2): a request becomes an upgrade, or gets a proper HTTP answer.
 
+use std::net::Ipv6Addr;
+
 use data_encoding::BASE64;
 
 use crate::http::{accept_key, has_token, owned, values, NoHead};
@@ -14,8 +16,6 @@ pub(super) struct Request {
     pub path: String,
     pub headers: Vec<(String, Vec<u8>)>,
     key: Vec<u8>,
-    /// The sub-protocols that the client speaks.
-    offered: Vec<String>,
 }
 
 /// Why a request is refused: what the HTTP answer says.
@@ -57,7 +57,7 @@ impl Refusal {
     pub fn of(why: &NoHead) -> Option<Self> {
         match why {
             NoHead::TooLarge => Some(Refusal::new(431, "The request's head is too large.")),
-            NoHead::NotHttp => Some(Refusal::new(400, "This is not an HTTP request.")),
+            NoHead::NotHttp | NoHead::TooMany => Some(Refusal::new(400, "This is not an HTTP request.")),
             NoHead::Io(_) | NoHead::Closed => None,
         }
     }
@@ -126,7 +126,12 @@ impl Request {
                 (Some(_), Some(_)) => Err(Refusal::new(400, repeated)),
             }
         };
-        only("Host", "The request has no Host.", "The request has more than one Host.")?;
+        let host = only("Host", "The request has no Host.", "The request has more than one Host.")?;
+        if !is_authority(host) {
+            return Err(Refusal::new(400, "The request's Host is no host."));
+        }
+        let (named, path) = target(request.path.unwrap_or_default())
+            .ok_or_else(|| Refusal::new(400, "The request's target is no path and no URL of one."))?;
         // What followed would be read as frames.
         if values(headers, "Transfer-Encoding").next().is_some()
             || values(headers, "Content-Length").any(|length| length != b"0")
@@ -152,18 +157,24 @@ impl Request {
         if BASE64.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
             return Err(Refusal::new(400, "The Sec-WebSocket-Key is not 16 bytes in base64."));
         }
-        let offered = values(headers, "Sec-WebSocket-Protocol")
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .filter_map(|protocol| std::str::from_utf8(protocol.trim_ascii()).ok())
-            .map(str::to_owned)
-            .collect();
-        let path = request.path.unwrap_or_default().to_owned();
-        Ok(Request { path, headers: owned(headers), key: key.to_owned(), offered })
+        let mut headers = owned(headers);
+        // RFC 9112 3.2.2.
+        if let Some(named) = named {
+            let host = headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Host"));
+            host.into_iter().for_each(|(_, value)| *value = named.as_bytes().to_vec());
+        }
+        Ok(Request { path, headers, key: key.to_owned() })
     }
 
     /// The first of the server's sub-protocols that the client speaks too, or "".
     pub fn choose(&self, spoken: &[String]) -> String {
-        spoken.iter().find(|protocol| self.offered.contains(protocol)).cloned().unwrap_or_default()
+        let is_offered = |protocol: &&String| {
+            let lists =
+                self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
+            let mut offered = lists.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+            offered.any(|offered| offered.trim_ascii() == protocol.as_bytes())
+        };
+        spoken.iter().find(is_offered).cloned().unwrap_or_default()
     }
 
     /// The answer that opens the connection.
@@ -180,6 +191,53 @@ impl Request {
     }
 }
 
+/// A request's target: the authority, if it is a URL, and path and query (RFC 9112 3.2). A fragment, `*` and whatever else is
+/// `None`.
+fn target(text: &str) -> Option<(Option<&str>, String)> {
+    if text.contains('#') {
+        return None;
+    }
+    if text.starts_with('/') {
+        return Some((None, text.to_owned()));
+    }
+    let (scheme, rest) = text.split_once("://")?;
+    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    is_authority(authority.as_bytes()).then(|| (Some(authority), format!("{slash}{path}")))
+}
+
+/// Whether this is a host with or without a port (RFC 3986 3.2.2, 3.2.3), as `Host` has it.
+fn is_authority(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => {
+            // Some clients name the interface as well.
+            let (address, interface) = address.split_once('%').unwrap_or((address, ""));
+            (address.parse::<Ipv6Addr>().is_ok() && is_name(0, interface), port)
+        }
+        None => {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (!host.is_empty() && host.split('%').enumerate().all(|(nth, part)| is_name(nth, part)), port)
+        }
+    };
+    let is_port = match port.strip_prefix(':') {
+        Some("") => true,
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
+        None => port.is_empty(),
+    };
+    is_host && is_port
+}
+
+/// Whether this may be the part of a registered name that comes behind so many percent signs.
+fn is_name(nth: usize, part: &str) -> bool {
+    let is_encoded = nth == 0
+        || matches!(part.as_bytes(), [one, other, ..] if one.is_ascii_hexdigit() && other.is_ascii_hexdigit());
+    is_encoded && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte))
+}
+
 /// Any request gets one whole answer, in which nothing of the request is repeated.
 #[cfg(fuzzing)]
 pub fn fuzz(head: &[u8]) {
@@ -187,6 +245,7 @@ pub fn fuzz(head: &[u8]) {
     let (answer, expected) = match Request::parse(head) {
         Ok(request) => {
             assert_eq!(request.key.len(), 24);
+            assert!(request.path.starts_with('/') && !request.path.contains('#'));
             assert!(!request.path.contains(char::is_control) && !request.path.contains(' '));
             (request.answer(&request.choose(&spoken)), 101)
         }
@@ -235,6 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn a_url_as_target_is_its_path_and_its_host_is_the_one_that_counts() {
+        for (target, host, path) in [
+            ("http://other:81/x?y=1", "other:81", "/x?y=1"),
+            ("WS://[::1]:81/x", "[::1]:81", "/x"),
+            ("wss://other", "other", "/"),
+            ("https://other?y", "other", "/?y"),
+            ("/http://other/", "tv:8080", "/http://other/"),
+        ] {
+            let request = Request::parse(VALID.replace("/chat?x=1", target).as_bytes()).unwrap();
+            assert_eq!(request.path, path);
+            assert!(request.headers.contains(&("Host".to_owned(), host.into())), "{target}");
+        }
+        for host in [
+            "tv",
+            "tv:",
+            "10.0.0.1:80",
+            "[fe80::1]",
+            "[fe80::1%eth0]:80",
+            "t%41v",
+            "a_b.example",
+            "xn--bcher-kva.example",
+        ] {
+            Request::parse(VALID.replace("tv:8080", host).as_bytes()).expect(host);
+        }
+    }
+
+    #[test]
     fn what_is_no_valid_upgrade_gets_its_status() {
         let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
         for (from, to, status) in [
@@ -244,6 +330,27 @@ mod tests {
             ("HTTP/1.1", "HTTP/2", 400),
             ("Host: tv:8080\r\n", "", 400),
             ("Host: tv:8080\r\n", "Host: a\r\nHost: b\r\n", 400),
+            ("Host: tv:8080\r\n", "Host:\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: a b\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: user@tv\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:80:80\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:99999\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:+80\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv/\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: t%zzv\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: [::1\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: [::1]x\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: ::1\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: :80\r\n", 400),
+            ("/chat?x=1", "*", 400),
+            ("/chat?x=1", "admin", 400),
+            ("/chat?x=1", "?x=1", 400),
+            ("/chat?x=1", "tv:8080", 400),
+            ("/chat?x=1", "/a#b", 400),
+            ("/chat?x=1", "http://tv/a#b", 400),
+            ("/chat?x=1", "http:///a", 400),
+            ("/chat?x=1", "http://user:pass@tv/a", 400),
+            ("/chat?x=1", "ftp://tv/a", 400),
             ("Upgrade: websocket\r\n", "", 426),
             ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n", 426),
             ("keep-alive, Upgrade", "keep-alive", 426),

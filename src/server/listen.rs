@@ -227,7 +227,7 @@ async fn handshake(
     };
     let mut heads = HeadReader::of_requests(LARGEST_HEAD);
     let request = match heads.next(&mut transport).await {
-        Ok(head) => Request::parse(&head),
+        Ok(head) => Request::parse(head),
         Err(why) => Err(Refusal::of(&why)?),
     };
     let accepted = Accepted::new(server.clone(), peer);
