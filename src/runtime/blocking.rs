@@ -61,6 +61,11 @@ impl Drop for Lookup {
     }
 }
 
+/// Whether this thread can drive a runtime: not once its thread-locals are gone.
+pub fn can_be_driven_here() -> bool {
+    !matches!(tokio::runtime::Handle::try_current(), Err(error) if error.is_thread_local_destroyed())
+}
+
 impl Runtime {
     /// The addresses of a host.
     pub(crate) async fn look_up(&self, host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {

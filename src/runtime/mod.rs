@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
+pub use blocking::can_be_driven_here;
 use blocking::{Lookups, BLOCKING_THREADS};
 
 use crate::dispatch::{enter_callback, in_callback};
