@@ -72,6 +72,8 @@ pub struct ConnectOptions {
     pub max_url_length: usize,
     /// Whether and how to connect again by itself.
     pub reconnect: Reconnect,
+    /// Whether the environment may name proxies and CAs: not in a process with privileges that its caller doesn't have.
+    pub trusts_environment: bool,
 }
 
 impl Default for ConnectOptions {
@@ -91,6 +93,7 @@ impl Default for ConnectOptions {
             origin: None,
             max_url_length: crate::url::LONGEST_URL,
             reconnect: Reconnect::default(),
+            trusts_environment: true,
         }
     }
 }

@@ -90,8 +90,8 @@ pub struct nsws_platform {
     /// be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
     /// nsws_connect_options.
     pub get_system_proxy: nsws_system_proxy_fn,
-    /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
-    /// on a thread that may block. Default: no. OpenHarmony only.
+    /// Whether the CAs that the user has installed are trusted as well; asked in each attempt that
+    /// trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
     pub trusts_user_ca: nsws_ask_fn,
     /// Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
     pub is_tv_device: nsws_ask_fn,
