@@ -537,8 +537,9 @@ typedef struct {
     const char *protocol;
     /**
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
-     * is in it is trusted as well. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE`
-     * and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+     * is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
+     * else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
+     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
      * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
      */
     const char *ca_path;
@@ -671,7 +672,7 @@ typedef struct {
      * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
      * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
      * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-     * says otherwise. In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
+     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
      * `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
      * and wss alike, by a tunnel.
      */
@@ -1080,8 +1081,8 @@ typedef struct {
      */
     nsws_system_proxy_fn get_system_proxy;
     /**
-     * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
-     * on a thread that may block. Default: no. OpenHarmony only.
+     * Whether the CAs that the user has installed are trusted as well; asked in each attempt that
+     * trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
      */
     nsws_ask_fn trusts_user_ca;
     /**
@@ -1201,12 +1202,14 @@ typedef struct {
      */
     uint32_t max_concurrent_clients;
     /**
-     * How many connections one address may have; more are refused with 503. 0 means the default, 10.
+     * How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+     * addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
      */
     uint32_t max_connections_per_client;
     /**
      * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit.
+     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
+     * as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -1231,6 +1234,18 @@ typedef struct {
      * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
      */
     uint8_t min_tls_version;
+    /**
+     * The web pages that may connect, by their origins, separated by commas: "https://example.com,
+     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
+     * the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
+     * passes. NULL: any page. "": none. What is no origin: 401.
+     *
+     * Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
+     * without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
+     * ban all who share that address for a minute.
+     * @since 0.2
+     */
+    const char *allowed_origins;
 } nsws_server_options;
 
 /**
@@ -1870,7 +1885,8 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
 
 /**
  * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
- * the library's threads. Afterwards the library can be used again, or unloaded.
+ * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
+ * handler, or in the destructor of a global object.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
  *        What is still connected then is cut, and threads that only have to end may take half a second more.

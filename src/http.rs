@@ -1,6 +1,7 @@
 //! HTTP heads (RFC 9112): read whole from a stream, within a bound, and searched for what a handshake asks.
 
 use std::io;
+use std::net::Ipv6Addr;
 
 use data_encoding::BASE64;
 use ring::digest;
@@ -92,6 +93,9 @@ impl HeadReader {
                 return Err(NoHead::Closed);
             }
         };
+        if end - self.start > self.largest {
+            return Err(NoHead::TooLarge);
+        }
         self.told += 1;
         let head = self.received.get_mut(self.start..end).unwrap_or_default();
         self.start = end;
@@ -153,6 +157,35 @@ pub(crate) fn has_token(headers: &[httparse::Header<'_>], name: &'static str, to
     values(headers, name)
         .flat_map(|value| value.split(|byte| *byte == b','))
         .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Whether this is a host with or without a port (RFC 3986 3.2.2, 3.2.3), as `Host` has it.
+pub(crate) fn is_authority(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => {
+            // Some clients name the interface as well.
+            let (address, interface) = address.split_once('%').unwrap_or((address, ""));
+            (address.parse::<Ipv6Addr>().is_ok() && is_name(0, interface), port)
+        }
+        None => {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (!host.is_empty() && host.split('%').enumerate().all(|(nth, part)| is_name(nth, part)), port)
+        }
+    };
+    let is_port = match port.strip_prefix(':') {
+        Some("") => true,
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
+        None => port.is_empty(),
+    };
+    is_host && is_port
+}
+
+/// Whether this may be the part of a registered name that comes behind so many percent signs.
+fn is_name(nth: usize, part: &str) -> bool {
+    let is_encoded = nth == 0
+        || matches!(part.as_bytes(), [one, other, ..] if one.is_ascii_hexdigit() && other.is_ascii_hexdigit());
+    is_encoded && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte))
 }
 
 /// Status and reason, for a sentence; the peer decides how long the reason is, and what is in it.

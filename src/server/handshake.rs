@@ -1,10 +1,8 @@
 //! The server's opening handshake (RFC 6455 4.2): a request becomes an upgrade, or gets a proper HTTP answer.
 
-use std::net::Ipv6Addr;
-
 use data_encoding::BASE64;
 
-use crate::http::{accept_key, has_token, owned, values, NoHead};
+use crate::http::{accept_key, has_token, is_authority, owned, values, NoHead};
 
 /// The largest request that is read.
 pub(super) const LARGEST_HEAD: usize = 32 << 10;
@@ -166,6 +164,17 @@ impl Request {
         Ok(Request { path, headers, key: key.to_owned() })
     }
 
+    /// Whether it is of a page that may connect, or of no page.
+    pub fn check_origin(&self, allowed: &[String]) -> Result<(), Refusal> {
+        let mut origins = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Origin"));
+        let is_allowed =
+            |origin: &[u8]| allowed.iter().any(|allowed| allowed.as_bytes() == origin.trim_ascii());
+        match origins.all(|(_, origin)| is_allowed(origin)) {
+            true => Ok(()),
+            false => Err(Refusal::new(403, "Pages of this origin may not connect.")),
+        }
+    }
+
     /// The first of the server's sub-protocols that the client speaks too, or "".
     pub fn choose(&self, spoken: &[String]) -> String {
         let is_offered = |protocol: &&String| {
@@ -207,35 +216,6 @@ fn target(text: &str) -> Option<(Option<&str>, String)> {
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if path.starts_with('/') { "" } else { "/" };
     is_authority(authority.as_bytes()).then(|| (Some(authority), format!("{slash}{path}")))
-}
-
-/// Whether this is a host with or without a port (RFC 3986 3.2.2, 3.2.3), as `Host` has it.
-fn is_authority(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port)) => {
-            // Some clients name the interface as well.
-            let (address, interface) = address.split_once('%').unwrap_or((address, ""));
-            (address.parse::<Ipv6Addr>().is_ok() && is_name(0, interface), port)
-        }
-        None => {
-            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            (!host.is_empty() && host.split('%').enumerate().all(|(nth, part)| is_name(nth, part)), port)
-        }
-    };
-    let is_port = match port.strip_prefix(':') {
-        Some("") => true,
-        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
-        None => port.is_empty(),
-    };
-    is_host && is_port
-}
-
-/// Whether this may be the part of a registered name that comes behind so many percent signs.
-fn is_name(nth: usize, part: &str) -> bool {
-    let is_encoded = nth == 0
-        || matches!(part.as_bytes(), [one, other, ..] if one.is_ascii_hexdigit() && other.is_ascii_hexdigit());
-    is_encoded && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte))
 }
 
 /// Any request gets one whole answer, in which nothing of the request is repeated.
@@ -317,6 +297,28 @@ mod tests {
             "xn--bcher-kva.example",
         ] {
             Request::parse(VALID.replace("tv:8080", host).as_bytes()).expect(host);
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_not_connect() {
+        let allowed = ["https://a".to_owned(), "http://b:81".to_owned()];
+        for (origins, status) in [
+            ("", 101),
+            ("Origin: https://a\r\n", 101),
+            ("origin:  http://b:81 \r\n", 101),
+            ("Origin: null\r\n", 403),
+            ("Origin:\r\n", 403),
+            ("Origin: http://a\r\n", 403),
+            ("Origin: https://a:444\r\n", 403),
+            ("Origin: https://a.evil\r\n", 403),
+            ("Origin: http://b\r\n", 403),
+            ("Origin: https://a\r\nOrigin: https://evil\r\n", 403),
+            ("Origin: https://a, https://evil\r\n", 403),
+        ] {
+            let head = VALID.replace("X-Token: a\r\n", origins);
+            let checked = Request::parse(head.as_bytes()).unwrap().check_origin(&allowed);
+            assert_eq!(checked.map_or_else(|refusal| refusal.status, |()| 101), status, "{origins:?}");
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) struct Listening {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     protocols: Vec<String>,
+    /// Of web pages that may connect; `None`: any.
+    origins: Option<Vec<String>>,
     handshake_timeout: Duration,
     limits: Limits,
     admission: Arc<Admission>,
@@ -69,6 +71,7 @@ impl Listening {
             address,
             tls,
             protocols: options.protocols()?,
+            origins: options.origins()?,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             admission: Admission::new(options.into(), Instant::now()),
@@ -262,6 +265,14 @@ async fn admit(
     accepted: &Arc<Accepted>,
     request: Request,
 ) -> Result<(String, ConnectEvent, Permit), Refusal> {
+    if let Some(origins) = &listening.origins {
+        // Before it counts: a page must not ban those who share its address.
+        request.check_origin(origins).inspect_err(|_| {
+            if listening.tls.is_some() {
+                listening.admission.take_back_tls(accepted.peer().ip);
+            }
+        })?;
+    }
     let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
     if accepted.server.is_behind() {
         return Err(Refusal::unavailable("The server is busy."));

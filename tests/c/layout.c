@@ -159,7 +159,7 @@ AT(nsws_connect_event, headers, 32, 16);
 AT(nsws_connect_event, header_count, 40, 20);
 AT(nsws_connect_event, client_port, 48, 24);
 
-SIZE(nsws_server_options, 104, 68);
+SIZE(nsws_server_options, 112, 72);
 AT(nsws_server_options, struct_size, 0, 0);
 AT(nsws_server_options, server_ip, 8, 4);
 AT(nsws_server_options, cert_path, 16, 8);
@@ -177,6 +177,7 @@ AT(nsws_server_options, ping_interval_ms, 84, 52);
 AT(nsws_server_options, pong_timeout_ms, 88, 56);
 AT(nsws_server_options, close_timeout_ms, 92, 60);
 AT(nsws_server_options, min_tls_version, 96, 64);
+AT(nsws_server_options, allowed_origins, 104, 68);
 
 SIZE(nsws_connection_info, 104, U64 + 96);
 AT(nsws_connection_info, struct_size, 0, 0);
