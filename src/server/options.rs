@@ -117,8 +117,9 @@ impl ServerOptions {
             let text = text.to_ascii_lowercase();
             let (scheme, authority) = text.split_once("://").ok_or_else(invalid)?;
             let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-            if scheme.is_empty() || !scheme.bytes().all(is_scheme_byte) || !is_authority(authority.as_bytes())
-            {
+            // A star would be for any, which there isn't: origins are exact.
+            let is_exact = !authority.contains('*') && is_authority(authority.as_bytes());
+            if scheme.is_empty() || !scheme.bytes().all(is_scheme_byte) || !is_exact {
                 return Err(invalid());
             }
             // Browsers leave it out.
