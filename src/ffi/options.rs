@@ -116,7 +116,8 @@ pub struct nsws_connect_options {
     pub close_timeout_ms: u32,
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
     /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
+    /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
     /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.

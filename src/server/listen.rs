@@ -329,15 +329,15 @@ async fn converse(
         }
     };
     log(Level::Info, || format!("{peer}: closed with {}", close.code));
+    // A place among the clients is free when its descriptor is, before the program hears of it if nothing is left to be said.
+    let leaving = (hangs_up, permit);
+    let leaving = (!lost).then_some(leaving);
     server.part(&accepted, error, close);
     drop(accepted);
-    if !lost {
+    if leaving.is_some() {
         let _goodbye = task.map(|task| listening.places.say_goodbye(task));
         connection.linger().await;
     }
-    // Its place among the clients is free when its descriptor is.
-    drop(hangs_up);
-    drop(permit);
 }
 
 /// Closes a connection's link, whoever still knows the connection, and also when its task is cut.
