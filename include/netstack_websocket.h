@@ -635,7 +635,8 @@ typedef struct {
     /**
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
      * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
+     * not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
      * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
