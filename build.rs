@@ -1,9 +1,12 @@
-//! Tells the linker what the shared library is called, and what OpenHarmony wants besides.
+//! Tells the linker what the shared library is called, what makes attacks on it harder, and what OpenHarmony wants besides.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let os = std::env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     let env = std::env::var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
+    if os == "linux" {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,relro,-z,now,-z,noexecstack");
+    }
     match (os.as_str(), env.as_str()) {
         ("linux", "ohos") => {
             // App packages hold lib*.so only, so the name carries no version there.

@@ -562,8 +562,9 @@ typedef struct {
     const char *protocol;
     /**
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
-     * is in it is trusted as well. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE`
-     * and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+     * is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
+     * else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
+     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
      * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
      */
     const char *ca_path;
@@ -631,7 +632,7 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How many bytes may wait to be sent. Default 16 MiB. An empty queue takes any message that
+     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
      * `max_send_size` allows.
      */
     size_t send_queue_size;
@@ -659,7 +660,8 @@ typedef struct {
     /**
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
      * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
+     * not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
      * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
@@ -696,7 +698,7 @@ typedef struct {
      * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
      * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
      * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-     * says otherwise. In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
+     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
      * `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
      * and wss alike, by a tunnel.
      */
@@ -715,8 +717,6 @@ typedef struct {
      */
     size_t max_url_length;
     /**
-     * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
-     * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
      * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
      * @since 0.2
      */
@@ -728,6 +728,8 @@ typedef struct {
      */
     size_t compression_memory;
     /**
+     * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
+     * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
      * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
      * @since 0.2
      */
@@ -1243,8 +1245,8 @@ typedef struct {
      */
     nsws_system_proxy_fn get_system_proxy;
     /**
-     * Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
-     * on a thread that may block. Default: no. OpenHarmony only.
+     * Whether the CAs that the user has installed are trusted as well; asked in each attempt that
+     * trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
      */
     nsws_ask_fn trusts_user_ca;
     /**
@@ -1339,7 +1341,7 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How many bytes may wait to be sent on one connection. Default 16 MiB. An empty queue takes any message
+     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
      * that `max_send_size` allows.
      */
     size_t send_queue_size;
@@ -1353,12 +1355,14 @@ typedef struct {
      */
     uint32_t max_concurrent_clients;
     /**
-     * How many connections one address may have; more are refused with 503. 0 means the default, 10.
+     * How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+     * addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
      */
     uint32_t max_connections_per_client;
     /**
      * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit.
+     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
+     * as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -1383,6 +1387,18 @@ typedef struct {
      * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
      */
     uint8_t min_tls_version;
+    /**
+     * The web pages that may connect, by their origins, separated by commas: "https://example.com,
+     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
+     * the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
+     * passes. NULL: any page. "": none. What is no origin: 401.
+     *
+     * Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
+     * without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
+     * ban all who share that address for a minute.
+     * @since 0.2
+     */
+    const char *allowed_origins;
     /**
      * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
      * @since 0.2
@@ -2077,7 +2093,8 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
 
 /**
  * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
- * the library's threads. Afterwards the library can be used again, or unloaded.
+ * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
+ * handler, or in the destructor of a global object.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
  *        What is still connected then is cut, and threads that only have to end may take half a second more.

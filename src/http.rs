@@ -1,19 +1,32 @@
 //! HTTP heads (RFC 9112): read whole from a stream, within a bound, and searched for what a handshake asks.
 
 use std::io;
+use std::net::Ipv6Addr;
 
 use data_encoding::BASE64;
 use ring::digest;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+/// Heads that may come before the one that counts: a peer can't keep this side busy with interim answers (RFC 9110 15.2).
+const MOST_BEFORE: usize = 16;
+
 /// Reads heads, and keeps what comes behind the last one.
 pub(crate) struct HeadReader {
     received: Vec<u8>,
+    /// Where the next head begins. What is before it has been told.
+    start: usize,
     /// Nothing before this needs another look.
     searched: usize,
     largest: usize,
-    /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
-    is_head: fn(&[u8]) -> bool,
+    told: usize,
+    kind: Kind,
+}
+
+/// What the heads are of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Answers,
+    Requests,
 }
 
 /// Why there is no head.
@@ -25,48 +38,98 @@ pub(crate) enum NoHead {
     TooLarge,
     /// The peer speaks something else.
     NotHttp,
+    /// The peer sends one interim answer after the other.
+    TooMany,
+}
+
+impl NoHead {
+    /// What is wrong with what the peer sent, as the end of a sentence.
+    pub fn fault(&self, largest: usize) -> String {
+        match self {
+            NoHead::TooLarge => format!("its head is larger than {largest} bytes"),
+            NoHead::TooMany => format!("more than {MOST_BEFORE} interim answers come before it"),
+            NoHead::NotHttp => "it is not HTTP".to_owned(),
+            NoHead::Io(_) | NoHead::Closed => "there is none".to_owned(),
+        }
+    }
 }
 
 impl HeadReader {
     /// A reader of answers.
     pub fn of_answers(largest: usize) -> Self {
-        HeadReader {
-            received: Vec::with_capacity(1024),
-            searched: 0,
-            largest,
-            is_head: begins_like_an_answer,
-        }
+        HeadReader::of(Kind::Answers, largest)
     }
 
     /// A reader of requests.
     pub fn of_requests(largest: usize) -> Self {
-        HeadReader { is_head: begins_like_a_request, ..HeadReader::of_answers(largest) }
+        HeadReader::of(Kind::Requests, largest)
     }
 
-    /// The next head, up to and with its empty line.
-    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, NoHead> {
-        loop {
-            if let Some(end) = end_of_head(&self.received, self.searched) {
-                let rest = self.received.split_off(end);
-                self.searched = 0;
-                return Ok(std::mem::replace(&mut self.received, rest));
+    fn of(kind: Kind, largest: usize) -> Self {
+        HeadReader { received: Vec::with_capacity(1024), start: 0, searched: 0, largest, told: 0, kind }
+    }
+
+    /// The next head, up to and with its empty line. The lines of an answer are unfolded.
+    pub async fn next(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<&[u8], NoHead> {
+        if self.told > MOST_BEFORE {
+            return Err(NoHead::TooMany);
+        }
+        let end = loop {
+            if let Some(end) = end_of_head(&self.received, self.start, self.searched) {
+                break end;
             }
             self.searched = self.received.len();
-            if !(self.is_head)(&self.received) {
+            let begun = self.received.get(self.start..).unwrap_or_default();
+            if !self.is_head(begun) {
                 return Err(NoHead::NotHttp);
             }
-            if self.received.len() > self.largest {
+            if begun.len() > self.largest {
                 return Err(NoHead::TooLarge);
             }
+            // Only a part of a head is left to be moved.
+            self.received.drain(..std::mem::take(&mut self.start));
+            self.searched = self.received.len();
             if stream.read_buf(&mut self.received).await.map_err(NoHead::Io)? == 0 {
                 return Err(NoHead::Closed);
             }
+        };
+        if end - self.start > self.largest {
+            return Err(NoHead::TooLarge);
+        }
+        self.told += 1;
+        let head = self.received.get_mut(self.start..end).unwrap_or_default();
+        self.start = end;
+        self.searched = end;
+        if self.kind == Kind::Answers {
+            unfold(head);
+        }
+        Ok(head)
+    }
+
+    /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
+    fn is_head(&self, received: &[u8]) -> bool {
+        match self.kind {
+            Kind::Answers => begins_like_an_answer(received),
+            Kind::Requests => begins_like_a_request(received),
         }
     }
 
     /// What has arrived behind the last head.
-    pub fn into_rest(self) -> Vec<u8> {
-        self.received
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.received.split_off(self.start)
+    }
+}
+
+/// Puts blanks where a header goes on in the next line (RFC 9112 5.2). The first line is no header.
+fn unfold(head: &mut [u8]) {
+    let Some(first) = head.iter().position(|byte| *byte == b'\n') else { return };
+    for at in first + 1..head.len() {
+        if let [.., line_end @ b'\n', b' ' | b'\t'] = head.get_mut(..at + 2).unwrap_or_default() {
+            *line_end = b' ';
+            if let Some(before @ b'\r') = head.get_mut(at - 1) {
+                *before = b' ';
+            }
+        }
     }
 }
 
@@ -96,6 +159,35 @@ pub(crate) fn has_token(headers: &[httparse::Header<'_>], name: &'static str, to
         .any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
+/// Whether this is a host with or without a port (RFC 3986 3.2.2, 3.2.3), as `Host` has it.
+pub(crate) fn is_authority(text: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(text) else { return false };
+    let (is_host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => {
+            // Some clients name the interface as well.
+            let (address, interface) = address.split_once('%').unwrap_or((address, ""));
+            (address.parse::<Ipv6Addr>().is_ok() && is_name(0, interface), port)
+        }
+        None => {
+            let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (!host.is_empty() && host.split('%').enumerate().all(|(nth, part)| is_name(nth, part)), port)
+        }
+    };
+    let is_port = match port.strip_prefix(':') {
+        Some("") => true,
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
+        None => port.is_empty(),
+    };
+    is_host && is_port
+}
+
+/// Whether this may be the part of a registered name that comes behind so many percent signs.
+fn is_name(nth: usize, part: &str) -> bool {
+    let is_encoded = nth == 0
+        || matches!(part.as_bytes(), [one, other, ..] if one.is_ascii_hexdigit() && other.is_ascii_hexdigit());
+    is_encoded && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte))
+}
+
 /// Status and reason, for a sentence; the peer decides how long the reason is, and what is in it.
 pub(crate) fn status_line(response: &httparse::Response<'_, '_>) -> String {
     let reason = response.reason.unwrap_or_default();
@@ -108,9 +200,9 @@ pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> 
     headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect()
 }
 
-/// Where the head ends, if it does; nothing before `searched` needs another look.
-fn end_of_head(received: &[u8], searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3);
+/// Where the head that begins at `start` ends, if it does; nothing before `searched` needs another look.
+fn end_of_head(received: &[u8], start: usize, searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3).max(start);
     let rest = received.get(from..)?;
     let newlines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at + 1);
     newlines.into_iter().find_map(|next| match received.get(next..)? {
@@ -159,6 +251,7 @@ pub fn fuzz(data: &[u8]) {
         0 => HeadReader::of_answers(largest),
         _ => HeadReader::of_requests(largest),
     };
+    let mut told = 0;
     let mut stream = Pieces { rest, lengths: lengths.iter().cycle() };
     loop {
         let end = (1..=rest.len()).find(|end| {
@@ -175,13 +268,19 @@ pub fn fuzz(data: &[u8]) {
         match next {
             Ok(head) => {
                 let (expected, others) = rest.split_at(end.unwrap_or_default());
+                let mut expected = expected.to_vec();
+                if kind & 1 == 0 {
+                    unfold(&mut expected);
+                }
                 assert_eq!(head, expected);
                 rest = others;
+                told += 1;
                 continue;
             }
+            Err(NoHead::TooMany) => assert_eq!(told, MOST_BEFORE + 1),
             Err(NoHead::Closed) => assert_eq!(end, None),
             Err(NoHead::TooLarge) => assert!(end.is_none_or(|end| end > largest)),
-            Err(NoHead::NotHttp) => assert!(!(heads.is_head)(rest)),
+            Err(NoHead::NotHttp) => assert!(!heads.is_head(rest)),
             Err(NoHead::Io(_)) => unreachable!(),
         }
         let received = rest.len() - stream.rest.len();
@@ -205,10 +304,50 @@ mod tests {
         for head in ["HTTP/1.1 101 X\r\nA: b\r\n\r\n", "HTTP/1.1 101 X\nA: b\n\n", "HTTP/1.1 101 X\n\r\n"] {
             let stream = format!("{head}frame");
             for cut in 0..=stream.len() {
-                let first = end_of_head(&stream.as_bytes()[..cut], 0);
+                let first = end_of_head(&stream.as_bytes()[..cut], 0, 0);
                 assert_eq!(first, (cut >= head.len()).then_some(head.len()), "{head:?} {cut}");
-                assert_eq!(end_of_head(stream.as_bytes(), cut.min(head.len() - 1)), Some(head.len()));
+                assert_eq!(end_of_head(stream.as_bytes(), 0, cut.min(head.len() - 1)), Some(head.len()));
             }
         }
+    }
+
+    /// The heads of a stream that arrives at once, and why there are no more.
+    fn heads_of(stream: &str) -> (Vec<String>, NoHead) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (mut reader, mut stream) = (HeadReader::of_answers(1000), stream.as_bytes());
+            let mut heads = Vec::new();
+            loop {
+                match reader.next(&mut stream).await {
+                    Ok(head) => heads.push(String::from_utf8(head.to_vec()).unwrap()),
+                    Err(why) => return (heads, why),
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn a_header_that_goes_on_in_the_next_line_is_one_with_blanks() {
+        for (folded, unfolded) in [
+            ("Server: x\r\n y\r\nA: b", "Server: x   y\r\nA: b"),
+            ("Server: x\n\ty\r\n z", "Server: x \ty   z"),
+            ("Server:\r\n x", "Server:   x"),
+        ] {
+            let whole = |headers: &str| format!("HTTP/1.1 101 X\r\n{headers}\r\n\r\n");
+            let (heads, _) = heads_of(&whole(folded));
+            assert_eq!(heads, [whole(unfolded)]);
+        }
+        let status_line = "HTTP/1.1 101 X\r\n y: z\r\n\r\n";
+        assert_eq!(heads_of(status_line).0, [status_line], "that is no header");
+    }
+
+    #[test]
+    fn interim_answers_are_bounded() {
+        let (heads, why) = heads_of(&"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(1000));
+        assert_eq!(heads.len(), MOST_BEFORE + 1);
+        assert!(why.fault(0).contains("interim answers"), "{why:?}");
+        // Their bound is for each, not for all of them.
+        let interim = format!("HTTP/1.1 103 {}\r\n\r\n", "x".repeat(900));
+        assert_eq!(heads_of(&interim.repeat(MOST_BEFORE)).0.len(), MOST_BEFORE);
     }
 }

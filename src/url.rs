@@ -3,8 +3,10 @@
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
+use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
 
 /// How many bytes a URL may have, unless the program says otherwise.
 pub(crate) const LONGEST_URL: usize = 2048;
@@ -21,7 +23,7 @@ pub struct Target {
     /// Path and query.
     pub resource: String,
     /// The value of an `Authorization` header, from user and password.
-    pub authorization: Option<String>,
+    pub authorization: Option<Secret>,
 }
 
 impl Target {
@@ -51,10 +53,17 @@ impl Target {
             "wss" => true,
             _ => return Err(url_error("The URL's scheme is neither ws nor wss.")),
         };
+        // Taken out before anything copies it (RFC 3986 3.2).
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (userinfo, rest) = match authority.rfind('@').and_then(|at| rest.split_at_checked(at)) {
+            Some((userinfo, host)) => (Some(userinfo), host.strip_prefix('@').unwrap_or(host)),
+            None => (None, rest),
+        };
         if rest.is_empty() || rest.starts_with(['/', '?']) {
             return Err(url_error("The URL has no host."));
         }
-        let url = Url::parse(text).map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
+        let url = Url::parse(&format!("{scheme}://{rest}"))
+            .map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
         let host = match url.host() {
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
@@ -69,7 +78,7 @@ impl Target {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        Ok(Target { secure, host, port, resource, authorization: basic_authorization(&url) })
+        Ok(Target { secure, host, port, resource, authorization: userinfo.and_then(basic_authorization) })
     }
 
     /// `host` as it stands in a URL: IPv6 in brackets.
@@ -110,14 +119,21 @@ impl Target {
     }
 }
 
-fn basic_authorization(url: &Url) -> Option<String> {
-    if url.username().is_empty() && url.password().is_none() {
+/// RFC 7617 2.
+fn basic_authorization(userinfo: &str) -> Option<Secret> {
+    let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
+    if user.is_empty() && password.is_empty() {
         return None;
     }
-    let mut user: Vec<u8> = percent_decode_str(url.username()).collect();
-    user.push(b':');
-    user.extend(percent_decode_str(url.password().unwrap_or_default()));
-    Some(format!("Basic {}", BASE64.encode(&user)))
+    // As much as it takes: a text that grows leaves copies behind.
+    let mut pair = Zeroizing::new(Vec::with_capacity(userinfo.len() + 1));
+    pair.extend(percent_decode_str(user));
+    pair.push(b':');
+    pair.extend(percent_decode_str(password));
+    let mut value = Zeroizing::new(String::with_capacity(6 + BASE64.encode_len(pair.len())));
+    value.push_str("Basic ");
+    BASE64.encode_append(&pair, &mut value);
+    Some(Secret::from(value.as_str()))
 }
 
 fn url_error(message: impl Into<String>) -> Error {
@@ -133,7 +149,7 @@ pub fn fuzz(data: &[u8]) {
         let scheme = if target.secure { "wss" } else { "ws" };
         assert!(!target.host.is_empty() && target.port != 0 && target.resource.starts_with('/'));
         let texts = [&target.authority(), &target.resource, &target.origin(true), &target.address()];
-        let authorization = target.authorization.clone().unwrap_or_default().replacen(' ', "", 1);
+        let authorization = target.authorization.as_ref().map_or("", Secret::expose).replacen(' ', "", 1);
         for text in texts.into_iter().chain([&authorization]) {
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
         }
@@ -223,7 +239,19 @@ mod tests {
     #[test]
     fn userinfo_becomes_basic_authorization_and_is_never_shown() {
         let target = Target::parse("ws://Aladdin:open%20sesame@host/").unwrap();
-        assert_eq!(target.authorization.as_deref(), Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
+        let shown = |text: &str| {
+            let target = Target::parse(text).unwrap();
+            assert!(!format!("{target:?}").contains("QWxh"));
+            target.authorization.map(|value| value.expose().to_owned())
+        };
+        assert_eq!(target.authorization, Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".into()));
+        assert_eq!(
+            shown("ws://Aladdin:open%20sesame@host/@").as_deref(),
+            Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
+        );
+        assert_eq!(shown("ws://a@b:c@host?x@y").as_deref(), Some("Basic YUBiOmM="));
+        assert_eq!(shown("ws://:pw@host").as_deref(), Some("Basic OnB3"));
+        assert_eq!((shown("ws://@host"), shown("ws://:@host"), shown("ws://host/a:b@c")), (None, None, None));
         assert!(!target.address().contains("Aladdin"));
         let error = Target::parse("ws://user:secret@host:99999/").unwrap_err();
         assert!(!error.message.contains("secret"), "{}", error.message);

@@ -230,3 +230,34 @@ fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
     while ask().1 != "101" {}
     server.destroy();
 }
+
+#[test]
+fn pages_of_other_origins_are_refused_and_ban_nobody() {
+    let server = runtime::create(Server::new).unwrap();
+    let options = ServerOptions {
+        ip: "127.0.0.1".into(),
+        allowed_origins: Some("https://here".into()),
+        max_upgrades_per_minute: 5,
+        ..ServerOptions::default()
+    };
+    server.start(&options).unwrap();
+    let status = |origin: &str| {
+        let mut client = TcpStream::connect(("127.0.0.1", server.port().unwrap())).unwrap();
+        client.set_read_timeout(Some(FAR)).unwrap();
+        let request = String::from_utf8(REQUEST.to_vec()).unwrap();
+        client.write_all(request.replace("Host: a\r\n", &format!("Host: a\r\n{origin}")).as_bytes()).unwrap();
+        let mut status = [0; 12];
+        client.read_exact(&mut status).unwrap();
+        String::from_utf8_lossy(&status[9..]).into_owned()
+    };
+    for _ in 0..20 {
+        assert_eq!(status("Origin: https://elsewhere\r\n"), "403");
+    }
+    assert_eq!(status("Origin: https://here\r\n"), "101");
+    assert_eq!(status(""), "101");
+    server.destroy();
+    let wrong = ServerOptions { allowed_origins: Some("here".into()), ..options };
+    let server = runtime::create(Server::new).unwrap();
+    assert_eq!(server.start(&wrong).unwrap_err().code, Code::Parameter);
+    server.destroy();
+}

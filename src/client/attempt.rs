@@ -28,8 +28,10 @@ pub(super) struct Plan {
 impl Plan {
     /// Reads the environment, so it is for the caller's thread: on another it would race with setenv().
     pub fn new(target: Target, options: ConnectOptions) -> Plan {
-        let proxy = Choice::new(&options.proxy, &target);
-        let tls = target.secure.then(|| TlsOptions::new(&options));
+        let trusted = options.trusts_environment;
+        let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
+        let proxy = Choice::new(&options.proxy, &target, variable);
+        let tls = target.secure.then(|| TlsOptions::new(&options, variable));
         Plan { target, options, proxy, tls }
     }
 }
@@ -213,4 +215,23 @@ async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress)
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
     Ok(Tcp(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_that_is_not_trusted_names_no_ca() {
+        let plan = |trusts_environment| {
+            let target = Target::parse("wss://host/").unwrap();
+            Plan::new(target, ConnectOptions { trusts_environment, ..ConnectOptions::default() })
+        };
+        let without = TlsOptions::new(&ConnectOptions::default(), |_| None);
+        let named = TlsOptions::new(&ConnectOptions::default(), |name| {
+            (name == "SSL_CERT_FILE").then(|| "/ca.pem".into())
+        });
+        assert!(named != without);
+        assert!(plan(false).tls == Some(without));
+    }
 }

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::AsyncWriteExt;
+use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::{accept_answer, offer, Agreed, CompressionOptions};
@@ -21,7 +22,8 @@ const MOST_HEADERS: usize = 256;
 
 /// The upgrade request, and what the answer must fit.
 pub(super) struct Request {
-    head: String,
+    /// It may hold a password.
+    head: Zeroizing<String>,
     accept: String,
     protocols: Vec<String>,
     compression: CompressionOptions,
@@ -56,7 +58,13 @@ impl Request {
             let header = options.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
             header.map(|(_, value)| value.clone())
         };
-        let mut head = format!("GET {} HTTP/1.1\r\n", target.resource);
+        let long: usize = options.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let own = target.authorization.as_ref().map_or(0, |value| value.expose().len());
+        // As much as it takes: a text that grows leaves copies behind.
+        let enough =
+            1024 + 2 * target.resource.len() + 3 * target.host.len() + options.protocol.len() + long + own;
+        let mut head = Zeroizing::new(String::with_capacity(enough));
+        let _ = write!(head, "GET {} HTTP/1.1\r\n", target.resource);
         let mut add = |name: &str, value: &str| {
             // Writing to a String can't fail.
             let _ = write!(head, "{name}: {value}\r\n");
@@ -78,9 +86,9 @@ impl Request {
             add("Sec-WebSocket-Protocol", &protocols.join(", "));
         }
         if let Some(authorization) =
-            target.authorization.as_deref().filter(|_| given("Authorization").is_none())
+            target.authorization.as_ref().filter(|_| given("Authorization").is_none())
         {
-            add("Authorization", authorization);
+            add("Authorization", authorization.expose());
         }
         for (name, value) in &options.headers {
             let written = ["Host", "Origin", "Sec-WebSocket-Protocol"];
@@ -124,13 +132,13 @@ impl Request {
                     }
                     _ => broke(error),
                 },
-                NoHead::TooLarge => self.invalid(format!("its head is larger than {LARGEST_HEAD} bytes")),
                 NoHead::NotHttp => {
                     let message = format!("{} does not answer in HTTP.", self.peer);
                     Error::event(Phase::Handshake, Code::Handshake, message)
                 }
+                fault => self.invalid(fault.fault(LARGEST_HEAD)),
             })?;
-            if let Some(answer) = self.check(&head)? {
+            if let Some(answer) = self.check(head)? {
                 return Ok(Answer { early: heads.into_rest(), ..answer });
             }
         }
@@ -194,13 +202,11 @@ impl Request {
     fn refused(&self, status: u16, mut answer: String, headers: &[httparse::Header<'_>]) -> Error {
         let location = headers.iter().find(|header| header.name.eq_ignore_ascii_case("Location"));
         if let (300..400, Some(location)) = (status, location) {
-            let to: String = String::from_utf8_lossy(location.value)
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect();
-            // A redirect's target may carry a token in its query.
+            let to: String =
+                String::from_utf8_lossy(location.value).chars().filter(|c| !c.is_control()).collect();
+            // A redirect's target may carry a token in its query, or a user's password.
             let to = to.split(['?', '#']).next().unwrap_or_default();
+            let to: String = without_userinfo(to).chars().take(200).collect();
             answer = format!("{answer} to {to}; redirects are not followed");
         }
         Error {
@@ -216,6 +222,21 @@ impl Request {
     fn invalid(&self, what: impl std::fmt::Display) -> Error {
         let message = format!("The answer to the upgrade from {} is invalid: {what}.", self.peer);
         Error::event(Phase::Handshake, Code::Handshake, message)
+    }
+}
+
+/// A URL without user name and password, if it has any, in each way in which browsers read URLs.
+fn without_userinfo(url: &str) -> String {
+    let slashed = url.replace('\\', "/");
+    let is_scheme =
+        |scheme: &&&str| slashed.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
+    let scheme = ["http:", "https:", "ws:", "wss:"].iter().find(is_scheme).map_or(0, |scheme| scheme.len());
+    let slashes = slashed.bytes().skip(scheme).take_while(|byte| *byte == b'/').count();
+    let (before, rest) = slashed.split_at(scheme + slashes);
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rfind('@').and_then(|at| rest.get(at + 1..)) {
+        Some(host) if (scheme, slashes) != (0, 1) => format!("{before}{host}"),
+        _ => url.to_owned(),
     }
 }
 
@@ -276,7 +297,7 @@ mod tests {
             headers: vec![("X-One".into(), "1".into()), ("origin".into(), "https://elsewhere".into())],
             ..Default::default()
         };
-        let head = request(&options).head;
+        let head = request(&options).head.to_string();
         assert!(head.starts_with("GET /chat?x=1 HTTP/1.1\r\nHost: example.com:81\r\n"), "{head}");
         for line in [
             "Upgrade: websocket",
@@ -331,6 +352,11 @@ mod tests {
                 "Location: http://x/?token=s\r\n",
                 Code::HttpStatus,
             ),
+            (
+                &[("101 Switching Protocols", "302 Found")][..],
+                "Location: https://user:token@x/a\r\n",
+                Code::HttpStatus,
+            ),
         ] {
             let error = request.check(&answer(&request, changes, added)).unwrap_err();
             assert_eq!(
@@ -339,6 +365,25 @@ mod tests {
                 "{changes:?} {added}: {error}"
             );
             assert!(!error.message.contains("token"));
+        }
+    }
+
+    #[test]
+    fn where_a_redirect_leads_is_told_without_a_password() {
+        let long = format!("http://user:{}@host/a", "p".repeat(300));
+        for (location, told) in [
+            ("https://user:pass@host/a@b?c", "https://host/a@b"),
+            ("//user:pass@host", "//host"),
+            ("http://us@er:p@ss@host:81/", "http://host:81/"),
+            ("http:\\\\user:pass@host\\a", "http://host/a"),
+            ("HTTPS:/user:pass@host", "HTTPS:/host"),
+            ("user:pass@host/a", "host/a"),
+            ("/users/@me", "/users/@me"),
+            (&long, "http://host/a"),
+        ] {
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n");
+            let error = request(&ConnectOptions::default()).check(head.as_bytes()).unwrap_err();
+            assert!(error.message.contains(&format!(" to {told}; redirects")), "{error}");
         }
     }
 

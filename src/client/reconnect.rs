@@ -92,6 +92,7 @@ pub(super) fn may_help_after_ending(ending: &Ending) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Phase;
 
     #[test]
     fn the_wait_doubles_up_to_its_bound_and_success_starts_over() {
@@ -107,6 +108,17 @@ mod tests {
         backoff.succeeded();
         assert_eq!(backoff.next().unwrap().0, 1);
         assert!(Backoff::new(Reconnect::default()).next().is_none());
+    }
+
+    #[test]
+    fn dates_heal_by_themselves_and_names_and_issuers_do_not() {
+        let helps = |detail| may_help_after_failure(&Error::event(Phase::Tls, detail, ""));
+        for detail in [Code::CertExpired, Code::CertNotYetValid, Code::Timeout] {
+            assert!(helps(detail), "{detail:?}");
+        }
+        for detail in [Code::CertName, Code::CertIssuer, Code::CertInvalid, Code::PinMismatch] {
+            assert!(!helps(detail), "{detail:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::event::*;
 use super::handle::nsws_client;
 use super::listener::{add, remove};
 use super::options::{bytes, nsws_connect_options, read_connect_options, text, utf8};
-use super::{call, check_out, prepare, write_out};
+use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent, Progress,
     ReconnectingEvent,
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         prepare();
-        let id = runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)?))?;
+        let id = threads::starting(|| runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)?)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })

@@ -9,7 +9,7 @@ use super::event::nsws_free_fn;
 use super::listener::UserData;
 use super::options::text;
 use super::runtime_options::{nsws_runtime_options, read_runtime_options};
-use super::{call, fork};
+use super::{call, fork, threads};
 use crate::error::{Code, Error, Phase};
 use crate::log::{self, Level};
 use crate::runtime;
@@ -120,7 +120,8 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 }
 
 /// Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
-/// the library's threads. Afterwards the library can be used again, or unloaded.
+/// the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
+/// handler, or in the destructor of a global object.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
 ///        What is still connected then is cut, and threads that only have to end may take half a second more.
@@ -134,9 +135,11 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
     call(|| {
         runtime::check_may_wait()?;
-        runtime::shutdown(Duration::from_millis(timeout_ms.into()), || {
-            super::client::release_all();
-            super::server::release_all();
+        threads::driving(|| {
+            runtime::shutdown(Duration::from_millis(timeout_ms.into()), || {
+                super::client::release_all();
+                super::server::release_all();
+            })
         })
     })
 }

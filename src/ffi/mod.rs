@@ -19,6 +19,7 @@ mod platform;
 mod runtime_options;
 mod server;
 mod server_options;
+mod threads;
 
 pub use client::*;
 pub use codes::*;

@@ -51,8 +51,9 @@ pub struct nsws_connect_options {
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
-    /// is in it is trusted as well. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE`
-    /// and `SSL_CERT_DIR` name. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
+    /// is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
+    /// else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
+    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
     /// certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
     pub ca_path: *const c_char,
     /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
@@ -116,7 +117,8 @@ pub struct nsws_connect_options {
     pub close_timeout_ms: u32,
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
     /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
-    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. Each time, the
+    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
+    /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
     /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
@@ -139,7 +141,7 @@ pub struct nsws_connect_options {
     /// it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
     /// `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
     /// that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-    /// says otherwise. In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
+    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
     /// `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
     /// and wss alike, by a tunnel.
     pub proxy_mode: u8,
@@ -435,13 +437,20 @@ unsafe fn read_client_cert(given: &nsws_connect_options) -> Result<Option<Client
     }
 }
 
+/// The rule of secure_getenv(3): a process with privileges that its caller doesn't have believes nothing of what the caller
+/// has put into the environment.
+fn trusts_environment() -> bool {
+    // SAFETY: getauxval has no preconditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) == 0 }
+}
+
 /// The caller's options, or the defaults for NULL.
 ///
 /// # Safety
 /// `options` is NULL or as [`read_struct`] and its members' documentation demand.
 pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Result<ConnectOptions> {
     if options.is_null() {
-        return Ok(ConnectOptions::default());
+        return Ok(ConnectOptions { trusts_environment: trusts_environment(), ..ConnectOptions::default() });
     }
     // SAFETY: as promised to this function.
     let given = unsafe { read_struct(options, connect_defaults()) }?;
@@ -516,6 +525,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             min_delay: ms(given.reconnect_min_delay_ms),
             max_delay: ms(given.reconnect_max_delay_ms),
         },
+        trusts_environment: trusts_environment(),
     })
 }
 

@@ -1,8 +1,10 @@
 //! The platform's answers, given by the program that embeds the library.
 
-use std::ffi::{c_char, c_void, CString};
+use std::ffi::{c_char, c_void, CStr, CString};
 use std::mem::size_of;
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use super::event::nsws_free_fn;
 use super::library::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
@@ -90,8 +92,8 @@ pub struct nsws_platform {
     /// be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
     /// nsws_connect_options.
     pub get_system_proxy: nsws_system_proxy_fn,
-    /// Whether the CAs that the user has installed are trusted as well; asked when the system's CAs are read,
-    /// on a thread that may block. Default: no. OpenHarmony only.
+    /// Whether the CAs that the user has installed are trusted as well; asked in each attempt that
+    /// trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
     pub trusts_user_ca: nsws_ask_fn,
     /// Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
     pub is_tv_device: nsws_ask_fn,
@@ -253,8 +255,11 @@ fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
         let user_data = user_data.clone();
         given.is_host_allowed.map(|hook| -> AskAboutHost {
             Box::new(move |host, url| {
-                // Neither holds a NUL, or the URL would have been refused.
-                let (Ok(host), Ok(url)) = (CString::new(host), CString::new(url)) else { return false };
+                // Neither holds a NUL, or the URL would have been refused. It may hold a password.
+                let url = Zeroizing::new([url.as_bytes(), b"\0"].concat());
+                let (Ok(host), Ok(url)) = (CString::new(host), CStr::from_bytes_with_nul(&url)) else {
+                    return false;
+                };
                 // SAFETY: the caller gave the hook for these arguments.
                 unsafe { hook(host.as_ptr(), url.as_ptr(), user_data.get()) != 0 }
             })

@@ -11,7 +11,7 @@ use super::handle::{nsws_connection, nsws_server};
 use super::listener::{add, remove, UserData};
 use super::options::{bytes, flag, text, utf8, write_defaults};
 use super::server_options::{nsws_server_options, read_server_options};
-use super::{call, check_out, prepare, write_out};
+use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
         check_out(out)?;
         prepare();
         server::check_device()?;
-        let id = runtime::create(|runtime| SERVERS.insert(Server::new(runtime)?))?;
+        let id = threads::starting(|| runtime::create(|runtime| SERVERS.insert(Server::new(runtime)?)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_server { id }) }
     })

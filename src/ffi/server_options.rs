@@ -50,10 +50,12 @@ pub struct nsws_server_options {
     pub server_port: u32,
     /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
     pub max_concurrent_clients: u32,
-    /// How many connections one address may have; more are refused with 503. 0 means the default, 10.
+    /// How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+    /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
     pub max_connections_per_client: u32,
     /// How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-    /// all that this address asks for in the next 60 seconds. Default 50; 0: no limit.
+    /// all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
+    /// as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
     /// milliseconds; a slower one is cut off. Default 10000; 0: 401.
@@ -67,6 +69,16 @@ pub struct nsws_server_options {
     pub close_timeout_ms: u32,
     /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
     pub min_tls_version: u8,
+    /// The web pages that may connect, by their origins, separated by commas: "https://example.com,
+    /// http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
+    /// the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
+    /// passes. NULL: any page. "": none. What is no origin: 401.
+    ///
+    /// Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
+    /// without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
+    /// ban all who share that address for a minute.
+    /// @since 0.2
+    pub allowed_origins: *const c_char,
     /// Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
     /// @since 0.2
     pub compression_threshold: usize,
@@ -130,6 +142,7 @@ fn defaults() -> nsws_server_options {
         pong_timeout_ms: NSWS_PONG_TIMEOUT_DEFAULT,
         close_timeout_ms: in_ms(limits.close_timeout),
         min_tls_version: NSWS_TLS_1_2,
+        allowed_origins: std::ptr::null(),
         message_timeout_ms: in_ms(limits.message_timeout.unwrap_or_default()),
         compression: limits.compression.enabled.into(),
         compression_level: limits.compression.level,
@@ -154,6 +167,8 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     }
     // SAFETY: as promised to this function.
     let given = unsafe { read_struct(options, defaults()) }?;
+    // SAFETY: NULL or NUL-terminated.
+    let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (ip, chain, key, protocol) = unsafe {
         (
@@ -201,6 +216,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
             receive_parts: flag(given.receive_parts, "receive_parts")?,
         },
         receive_budget: given.receive_budget,
+        allowed_origins: allowed_origins.map(str::to_owned),
         descriptors: most_descriptors(),
     })
 }

@@ -8,6 +8,7 @@ pub use environment::from_variables;
 pub use exclusion::{Exclusions, Names};
 pub(crate) use tunnel::open;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::Ipv6Addr;
 
@@ -151,13 +152,12 @@ pub(crate) enum Choice {
 impl Choice {
     /// What the options say. The environment is read here, on the program's own thread, since another's
     /// setenv() would be a race.
-    pub fn new(option: &Proxy, target: &Target) -> Choice {
+    pub fn new(option: &Proxy, target: &Target, variable: impl Fn(&str) -> Option<OsString>) -> Choice {
         match option {
             Proxy::None => Choice::Fixed(None),
             Proxy::Explicit(server) => Choice::Fixed(server.clone().unless_excluded(&target.host)),
             Proxy::System => {
-                let variable =
-                    |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+                let variable = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
                 Choice::System(from_variables(target.secure, variable).map_err(unusable))
             }
         }

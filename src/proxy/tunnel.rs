@@ -37,10 +37,9 @@ async fn connect(stream: &mut Tcp, proxy: &Server, target: &Target) -> Result<()
         let head = heads.next(stream).await.map_err(|why| match why {
             NoHead::Io(error) => broke(error),
             NoHead::Closed => closed(proxy),
-            NoHead::TooLarge => invalid(proxy, format!("its head is larger than {LARGEST_HEAD} bytes")),
-            NoHead::NotHttp => invalid(proxy, "it is not HTTP"),
+            fault => invalid(proxy, fault.fault(LARGEST_HEAD)),
         })?;
-        if check(&head, proxy, target)? {
+        if check(head, proxy, target)? {
             break;
         }
     }

@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 
 use crate::callback::in_callback;
 use crate::error::{Code, Error, Result};
+pub use blocking::can_be_driven_here;
 use blocking::{Lookups, BLOCKING_THREADS};
 use lane::Engine;
 use pool::Pool;

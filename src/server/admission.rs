@@ -164,6 +164,17 @@ impl Admission {
         !state.is_banned(ip, now) && self.count(state, ip, Counted::TlsHandshakes, most, now).is_ok()
     }
 
+    /// A TLS handshake of this address doesn't count after all.
+    pub fn take_back_tls(&self, ip: IpAddr) {
+        let state = &mut *self.state.lock();
+        for (source, _) in Source::all(ip) {
+            if let Some(rate) = state.rates.get_mut(&(source, Counted::TlsHandshakes)) {
+                let last = rate.at(rate.last);
+                *last = last.saturating_sub(1);
+            }
+        }
+    }
+
     /// Counts what an address does, of which it may do `most` within a minute; 0 for no limit. A ban is for whatever is counted.
     fn count(
         &self,
@@ -361,6 +372,11 @@ mod tests {
         assert_eq!(admission.admit(ip(1), now).err().unwrap().status, 429);
         assert!(admission.may_begin_tls(ip(2), now));
         assert!(admission.may_begin_tls(ip(1), now + BAN));
+
+        for _ in 0..1000 {
+            assert!(admission.may_begin_tls(ip(3), now));
+            admission.take_back_tls(ip(3));
+        }
 
         let (unlimited, now) = self::admission(LARGE);
         assert!((0..1000).all(|_| unlimited.may_begin_tls(ip(1), now)));

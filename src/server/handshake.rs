@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use crate::http::{accept_key, has_token, owned, values, NoHead};
+use crate::http::{accept_key, has_token, is_authority, owned, values, NoHead};
 
 /// The largest request that is read.
 pub(super) const LARGEST_HEAD: usize = 32 << 10;
@@ -14,8 +14,6 @@ pub(super) struct Request {
     pub path: String,
     pub headers: Vec<(String, Vec<u8>)>,
     key: Vec<u8>,
-    /// The sub-protocols that the client speaks.
-    offered: Vec<String>,
 }
 
 /// Why a request is refused: what the HTTP answer says.
@@ -57,7 +55,7 @@ impl Refusal {
     pub fn of(why: &NoHead) -> Option<Self> {
         match why {
             NoHead::TooLarge => Some(Refusal::new(431, "The request's head is too large.")),
-            NoHead::NotHttp => Some(Refusal::new(400, "This is not an HTTP request.")),
+            NoHead::NotHttp | NoHead::TooMany => Some(Refusal::new(400, "This is not an HTTP request.")),
             NoHead::Io(_) | NoHead::Closed => None,
         }
     }
@@ -126,7 +124,12 @@ impl Request {
                 (Some(_), Some(_)) => Err(Refusal::new(400, repeated)),
             }
         };
-        only("Host", "The request has no Host.", "The request has more than one Host.")?;
+        let host = only("Host", "The request has no Host.", "The request has more than one Host.")?;
+        if !is_authority(host) {
+            return Err(Refusal::new(400, "The request's Host is no host."));
+        }
+        let (named, path) = target(request.path.unwrap_or_default())
+            .ok_or_else(|| Refusal::new(400, "The request's target is no path and no URL of one."))?;
         // What followed would be read as frames.
         if values(headers, "Transfer-Encoding").next().is_some()
             || values(headers, "Content-Length").any(|length| length != b"0")
@@ -152,18 +155,35 @@ impl Request {
         if BASE64.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
             return Err(Refusal::new(400, "The Sec-WebSocket-Key is not 16 bytes in base64."));
         }
-        let offered = values(headers, "Sec-WebSocket-Protocol")
-            .flat_map(|value| value.split(|byte| *byte == b','))
-            .filter_map(|protocol| std::str::from_utf8(protocol.trim_ascii()).ok())
-            .map(str::to_owned)
-            .collect();
-        let path = request.path.unwrap_or_default().to_owned();
-        Ok(Request { path, headers: owned(headers), key: key.to_owned(), offered })
+        let mut headers = owned(headers);
+        // RFC 9112 3.2.2.
+        if let Some(named) = named {
+            let host = headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Host"));
+            host.into_iter().for_each(|(_, value)| *value = named.as_bytes().to_vec());
+        }
+        Ok(Request { path, headers, key: key.to_owned() })
+    }
+
+    /// Whether it is of a page that may connect, or of no page.
+    pub fn check_origin(&self, allowed: &[String]) -> Result<(), Refusal> {
+        let mut origins = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Origin"));
+        let is_allowed =
+            |origin: &[u8]| allowed.iter().any(|allowed| allowed.as_bytes() == origin.trim_ascii());
+        match origins.all(|(_, origin)| is_allowed(origin)) {
+            true => Ok(()),
+            false => Err(Refusal::new(403, "Pages of this origin may not connect.")),
+        }
     }
 
     /// The first of the server's sub-protocols that the client speaks too, or "".
     pub fn choose(&self, spoken: &[String]) -> String {
-        spoken.iter().find(|protocol| self.offered.contains(protocol)).cloned().unwrap_or_default()
+        let is_offered = |protocol: &&String| {
+            let lists =
+                self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Protocol"));
+            let mut offered = lists.flat_map(|(_, value)| value.split(|byte| *byte == b','));
+            offered.any(|offered| offered.trim_ascii() == protocol.as_bytes())
+        };
+        spoken.iter().find(is_offered).cloned().unwrap_or_default()
     }
 
     /// The answer that opens the connection.
@@ -182,6 +202,24 @@ impl Request {
     }
 }
 
+/// A request's target: the authority, if it is a URL, and path and query (RFC 9112 3.2). A fragment, `*` and whatever else is
+/// `None`.
+fn target(text: &str) -> Option<(Option<&str>, String)> {
+    if text.contains('#') {
+        return None;
+    }
+    if text.starts_with('/') {
+        return Some((None, text.to_owned()));
+    }
+    let (scheme, rest) = text.split_once("://")?;
+    if !["http", "https", "ws", "wss"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    is_authority(authority.as_bytes()).then(|| (Some(authority), format!("{slash}{path}")))
+}
+
 /// Any request gets one whole answer, in which nothing of the request is repeated.
 #[cfg(fuzzing)]
 pub fn fuzz(head: &[u8]) {
@@ -189,6 +227,7 @@ pub fn fuzz(head: &[u8]) {
     let (answer, expected) = match Request::parse(head) {
         Ok(request) => {
             assert_eq!(request.key.len(), 24);
+            assert!(request.path.starts_with('/') && !request.path.contains('#'));
             assert!(!request.path.contains(char::is_control) && !request.path.contains(' '));
             (request.answer(&request.choose(&spoken), None), 101)
         }
@@ -237,6 +276,55 @@ mod tests {
     }
 
     #[test]
+    fn a_url_as_target_is_its_path_and_its_host_is_the_one_that_counts() {
+        for (target, host, path) in [
+            ("http://other:81/x?y=1", "other:81", "/x?y=1"),
+            ("WS://[::1]:81/x", "[::1]:81", "/x"),
+            ("wss://other", "other", "/"),
+            ("https://other?y", "other", "/?y"),
+            ("/http://other/", "tv:8080", "/http://other/"),
+        ] {
+            let request = Request::parse(VALID.replace("/chat?x=1", target).as_bytes()).unwrap();
+            assert_eq!(request.path, path);
+            assert!(request.headers.contains(&("Host".to_owned(), host.into())), "{target}");
+        }
+        for host in [
+            "tv",
+            "tv:",
+            "10.0.0.1:80",
+            "[fe80::1]",
+            "[fe80::1%eth0]:80",
+            "t%41v",
+            "a_b.example",
+            "xn--bcher-kva.example",
+        ] {
+            Request::parse(VALID.replace("tv:8080", host).as_bytes()).expect(host);
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_not_connect() {
+        let allowed = ["https://a".to_owned(), "http://b:81".to_owned()];
+        for (origins, status) in [
+            ("", 101),
+            ("Origin: https://a\r\n", 101),
+            ("origin:  http://b:81 \r\n", 101),
+            ("Origin: null\r\n", 403),
+            ("Origin:\r\n", 403),
+            ("Origin: http://a\r\n", 403),
+            ("Origin: https://a:444\r\n", 403),
+            ("Origin: https://a.evil\r\n", 403),
+            ("Origin: http://b\r\n", 403),
+            ("Origin: https://a\r\nOrigin: https://evil\r\n", 403),
+            ("Origin: https://a, https://evil\r\n", 403),
+        ] {
+            let head = VALID.replace("X-Token: a\r\n", origins);
+            let checked = Request::parse(head.as_bytes()).unwrap().check_origin(&allowed);
+            assert_eq!(checked.map_or_else(|refusal| refusal.status, |()| 101), status, "{origins:?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_valid_upgrade_gets_its_status() {
         let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
         for (from, to, status) in [
@@ -246,6 +334,27 @@ mod tests {
             ("HTTP/1.1", "HTTP/2", 400),
             ("Host: tv:8080\r\n", "", 400),
             ("Host: tv:8080\r\n", "Host: a\r\nHost: b\r\n", 400),
+            ("Host: tv:8080\r\n", "Host:\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: a b\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: user@tv\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:80:80\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:99999\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv:+80\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: tv/\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: t%zzv\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: [::1\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: [::1]x\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: ::1\r\n", 400),
+            ("Host: tv:8080\r\n", "Host: :80\r\n", 400),
+            ("/chat?x=1", "*", 400),
+            ("/chat?x=1", "admin", 400),
+            ("/chat?x=1", "?x=1", 400),
+            ("/chat?x=1", "tv:8080", 400),
+            ("/chat?x=1", "/a#b", 400),
+            ("/chat?x=1", "http://tv/a#b", 400),
+            ("/chat?x=1", "http:///a", 400),
+            ("/chat?x=1", "http://user:pass@tv/a", 400),
+            ("/chat?x=1", "ftp://tv/a", 400),
             ("Upgrade: websocket\r\n", "", 426),
             ("Upgrade: websocket\r\n", "Upgrade: h2c\r\n", 426),
             ("keep-alive, Upgrade", "keep-alive", 426),

@@ -45,6 +45,8 @@ pub(super) struct Listening {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     protocols: Vec<String>,
+    /// Of web pages that may connect; `None`: any.
+    origins: Option<Vec<String>>,
     handshake_timeout: Duration,
     limits: Limits,
     budget: Arc<Budget>,
@@ -72,6 +74,7 @@ impl Listening {
             address,
             tls,
             protocols: options.protocols()?,
+            origins: options.origins()?,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             budget: Budget::new(options.receive_budget()),
@@ -232,7 +235,7 @@ async fn handshake(
     };
     let mut heads = HeadReader::of_requests(LARGEST_HEAD);
     let request = match heads.next(&mut transport).await {
-        Ok(head) => Request::parse(&head),
+        Ok(head) => Request::parse(head),
         Err(why) => Err(Refusal::of(&why)?),
     };
     let accepted = Accepted::new(server.clone(), peer);
@@ -267,6 +270,14 @@ async fn admit(
     accepted: &Arc<Accepted>,
     request: Request,
 ) -> Result<(String, ConnectEvent, Option<Agreed>, Permit), Refusal> {
+    if let Some(origins) = &listening.origins {
+        // Before it counts: a page must not ban those who share its address.
+        request.check_origin(origins).inspect_err(|_| {
+            if listening.tls.is_some() {
+                listening.admission.take_back_tls(accepted.peer().ip);
+            }
+        })?;
+    }
     let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
     if accepted.server.is_behind() {
         return Err(Refusal::unavailable("The server is busy."));
@@ -334,13 +345,12 @@ async fn converse(
         }
     };
     log(Level::Info, || format!("{peer}: closed with {}", close.code));
+    // A place among the clients is free when its descriptor is, before the program hears of it if nothing is left to be said.
+    let leaving = (!lost).then_some((course, permit));
     server.part(&connection, End { error, close, is_last: true });
     drop(accepted);
-    if !lost {
+    if let Some((course, _permit)) = &leaving {
         let _goodbye = task.map(|task| listening.places.say_goodbye(task));
         course.linger().await;
     }
-    // Its place among the clients is free when its descriptor is.
-    drop(course);
-    drop(permit);
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
+use crate::http::is_authority;
 use crate::options::{sub_protocols, Limits, TlsVersion};
 
 /// How many clients, and how many connections each, unless the program says otherwise.
@@ -38,6 +39,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// What all connections may hold of what they receive; 0 for the default.
     pub receive_budget: usize,
+    /// The origins of web pages that may connect, separated by commas; `None`: any.
+    pub allowed_origins: Option<String>,
     /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
     pub descriptors: Option<u64>,
 }
@@ -65,6 +68,7 @@ impl Default for ServerOptions {
             handshake_timeout: Duration::from_secs(10),
             limits: Limits::default(),
             receive_budget: 0,
+            allowed_origins: None,
             descriptors: None,
         }
     }
@@ -77,6 +81,7 @@ impl ServerOptions {
         if self.handshake_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
+        self.origins()?;
         self.protocols().map(|_| ())
     }
 
@@ -112,5 +117,67 @@ impl ServerOptions {
     pub(super) fn protocols(&self) -> Result<Vec<String>> {
         let protocols = sub_protocols(std::iter::once(self.protocol.as_str()))?;
         Ok(protocols.into_iter().map(str::to_owned).collect())
+    }
+
+    /// The origins of web pages that may connect, as browsers write them (RFC 6454 6.2); `None`: any.
+    pub(super) fn origins(&self) -> Result<Option<Vec<String>>> {
+        let listed = self.allowed_origins.as_deref().map(|list| list.split(',').map(str::trim));
+        let origin = |text: &str| {
+            let invalid = || {
+                let message =
+                    format!("allowed_origins: {text:?} is no origin such as https://example.com:8443.");
+                Error::call(Code::Parameter, message)
+            };
+            let text = text.to_ascii_lowercase();
+            let (scheme, authority) = text.split_once("://").ok_or_else(invalid)?;
+            let is_scheme_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+            // A star would be for any, which there isn't: origins are exact.
+            let is_exact = !authority.contains('*') && is_authority(authority.as_bytes());
+            if scheme.is_empty() || !scheme.bytes().all(is_scheme_byte) || !is_exact {
+                return Err(invalid());
+            }
+            // Browsers leave it out.
+            let port = match scheme {
+                "http" => ":80",
+                "https" => ":443",
+                _ => "",
+            };
+            let authority = authority.strip_suffix(port).unwrap_or(authority);
+            Ok(format!("{scheme}://{authority}"))
+        };
+        listed.map(|listed| listed.filter(|text| !text.is_empty()).map(origin).collect()).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_read_as_browsers_write_them() {
+        let read = |list: &str| {
+            ServerOptions { allowed_origins: Some(list.into()), ..ServerOptions::default() }.origins()
+        };
+        assert_eq!(ServerOptions::default().origins().unwrap(), None);
+        assert_eq!(read(" , ").unwrap().unwrap(), Vec::<String>::new());
+        let origins =
+            read("HTTPS://Example.com:443, http://10.0.0.7:8080,http://[::1]:80,https://a:80,app://x")
+                .unwrap();
+        let expected =
+            ["https://example.com", "http://10.0.0.7:8080", "http://[::1]", "https://a:80", "app://x"];
+        assert_eq!(origins.unwrap(), expected);
+        for wrong in [
+            "*",
+            "null",
+            "example.com",
+            "https://",
+            "https://a/",
+            "https://a b",
+            "https://a?x",
+            "://a",
+            "https://*.a",
+        ] {
+            assert_eq!(read(wrong).unwrap_err().code, Code::Parameter, "{wrong}");
+        }
     }
 }

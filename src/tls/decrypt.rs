@@ -194,7 +194,7 @@ impl Derivation {
         let salt = parameters.bytes().ok_or_else(damaged)?.to_vec();
         let mut number = || parameters.number().ok_or_else(damaged);
         let (n, r, p) = (number()?, number()?, number()?);
-        let memory = n.saturating_mul(r).saturating_mul(128);
+        let memory = n.saturating_add(p).saturating_mul(r).saturating_mul(128);
         if memory > MOST_SCRYPT_MEMORY || n.saturating_mul(r).saturating_mul(p) > MOST_SCRYPT_WORK {
             return Err(unreadable(format!("its scrypt parameters {n}, {r}, {p} ask for too much")));
         }

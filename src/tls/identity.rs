@@ -214,6 +214,12 @@ mod tests {
                 Code::KeyForm,
                 "16384, 8, 33 ask for too much",
             ),
+            (
+                "wide",
+                b"\x02\x01\x02\x02\x01\x40\x02\x02\x7f\xff",
+                Code::KeyForm,
+                "2, 64, 32767 ask for too much",
+            ),
             ("zero", b"\x02\x02\x00\x00\x02\x01\x08\x02\x01\x01", Code::KeyContent, "damaged"),
             ("odd", b"\x02\x02\x40\x01\x02\x01\x08\x02\x01\x01", Code::KeyContent, "damaged"),
             ("flat", b"\x02\x02\x40\x00\x02\x01\x00\x02\x01\x01", Code::KeyContent, "damaged"),

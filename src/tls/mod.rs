@@ -15,6 +15,7 @@ mod server;
 mod verify;
 mod x509;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use tokio_rustls::TlsConnector;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::options::{ClientCert, ConnectOptions, TlsVersion};
+use crate::platform;
 use crate::runtime::Runtime;
 use crate::transport::Tcp;
 
@@ -56,25 +58,42 @@ pub(crate) struct TlsOptions {
 /// Who vouches for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trust {
-    /// With the files and directories that the environment names, if it does.
-    System(Vec<PathBuf>),
+    /// The files and directories that the environment names, or else the system's CAs, with or without the user's.
+    System {
+        named: Vec<PathBuf>,
+        with_users: bool,
+    },
     CaFile(PathBuf),
     Anybody,
 }
 
 impl TlsOptions {
     /// Reads the environment if the system's CAs are wanted.
-    pub fn new(options: &ConnectOptions) -> Self {
+    pub fn new(options: &ConnectOptions, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         TlsOptions {
             trust: match &options.ca_path {
                 _ if options.skip_server_cert_verification => Trust::Anybody,
                 Some(path) => Trust::CaFile(path.clone()),
-                None => Trust::System(roots::named_by_the_environment()),
+                None => {
+                    let named = roots::named_by_the_environment(variable);
+                    Trust::System { named, with_users: false }
+                }
             },
             pins: options.pinned_public_keys.clone(),
             client_cert: options.client_cert.clone(),
             min_version: options.min_tls_version,
         }
+    }
+
+    /// These options with what the platform says now about the user's CAs.
+    async fn asked(&self, runtime: &Runtime) -> Self {
+        let mut asked = self.clone();
+        if let Trust::System { named, with_users } = &mut asked.trust {
+            if named.is_empty() && platform::has_hooks() {
+                *with_users = runtime.blocking(platform::trusts_user_ca).await.unwrap_or(false);
+            }
+        }
+        asked
     }
 }
 
@@ -99,6 +118,7 @@ struct Made {
 impl Cache {
     /// The configuration for these options; made anew if a file has changed since.
     pub async fn client_config(&self, runtime: &Runtime, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+        let options = &options.asked(runtime).await;
         let kept = self.kept(options);
         let mut made = kept.made.lock().await;
         if let Some(made) = made.as_ref().filter(|made| made.stamps.are_current()) {
@@ -137,8 +157,8 @@ impl Cache {
 fn make(options: &TlsOptions) -> Result<Made> {
     log(Level::Debug, || "A TLS configuration is made anew.".into());
     let cas = match &options.trust {
-        Trust::System(named) if named.is_empty() => roots::system_sources(),
-        Trust::System(named) => named.clone(),
+        Trust::System { named, with_users } if named.is_empty() => roots::system_sources(*with_users),
+        Trust::System { named, .. } => named.clone(),
         Trust::CaFile(path) => vec![path.clone()],
         Trust::Anybody => Vec::new(),
     };
@@ -156,7 +176,7 @@ fn make(options: &TlsOptions) -> Result<Made> {
             let named = files::ca_certificates(path)?;
             Arc::new(verify::Verifier::new(&named, provider.clone()).and_own(named))
         }
-        Trust::System(_) => {
+        Trust::System { .. } => {
             let mut all = roots::read(&cas)?;
             let verifier = verify::Verifier::new(&all, provider.clone());
             // What the system holds beside its CAs.
@@ -211,4 +231,36 @@ pub(crate) async fn connect(
         .map_err(|error| describe::handshake_error(peer, &error))?;
     let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
     Ok(Secured { stream, resumed })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::platform::Hooks;
+
+    #[test]
+    fn another_answer_about_the_users_cas_is_noticed() {
+        static TRUSTED: AtomicBool = AtomicBool::new(false);
+        let hook: platform::Ask = Box::new(|| TRUSTED.load(Ordering::Acquire));
+        platform::set(Some(Hooks { trusts_user_ca: Some(hook), ..Hooks::default() }));
+        let runtime = crate::runtime::create(Ok).unwrap();
+        let options = Arc::new(TlsOptions::new(&ConnectOptions::default(), |_| None));
+        let config = |trusted: bool| {
+            TRUSTED.store(trusted, Ordering::Release);
+            let (runtime, options) = (runtime.clone(), options.clone());
+            let (to, made) = channel();
+            runtime.clone().spawn(async move {
+                to.send(runtime.tls.client_config(&runtime, &options).await.unwrap()).unwrap();
+            });
+            made.recv().unwrap()
+        };
+        let without = config(false);
+        let with = config(true);
+        assert!(!Arc::ptr_eq(&without, &with));
+        assert!(Arc::ptr_eq(&without, &config(false)) && Arc::ptr_eq(&with, &config(true)));
+        platform::set(None);
+    }
 }

@@ -1,6 +1,7 @@
 //! The CAs that vouch for a server unless the program names others: where the system keeps them, and reading them.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,6 @@ use rustls_native_certs::load_certs_from_paths;
 use rustls_pki_types::CertificateDer;
 
 use crate::error::{Code, Error, Phase, Result};
-use crate::platform;
 
 /// Where the systems keep one file with all CAs; the first that exists counts.
 const FILES: [&str; 7] = [
@@ -30,21 +30,20 @@ const DIRECTORIES: [&str; 3] = [
 const USER_CAS: &str = "/data/certificates/user_cacerts";
 
 /// The files and directories that the environment names in place of the system's, as it does for OpenSSL.
-pub fn named_by_the_environment() -> Vec<PathBuf> {
-    let file = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-    let directories = env::var_os("SSL_CERT_DIR");
+pub fn named_by_the_environment(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let file = variable("SSL_CERT_FILE").map(PathBuf::from);
+    let directories = variable("SSL_CERT_DIR");
     let named = file.into_iter().chain(directories.iter().flat_map(env::split_paths));
     named.filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
-/// The files and directories that hold the system's CAs. Asks the platform about the user's, so it is called where
-/// it blocks nobody.
-pub fn system_sources() -> Vec<PathBuf> {
+/// The files and directories that hold the system's CAs and, if they are wanted, the user's.
+pub fn system_sources(with_users: bool) -> Vec<PathBuf> {
     let existing = |path: &PathBuf| path.exists();
     let file = FILES.iter().map(PathBuf::from).find(existing);
     let mut sources: Vec<PathBuf> =
         file.into_iter().chain(DIRECTORIES.iter().map(PathBuf::from).filter(existing)).collect();
-    if cfg!(target_env = "ohos") && platform::trusts_user_ca() {
+    if cfg!(target_env = "ohos") && with_users {
         // Also when it doesn't exist yet: when it does, the CAs are read again.
         sources.extend(fs::read_to_string("/proc/self/status").ok().and_then(|status| user_cas(&status)));
     }

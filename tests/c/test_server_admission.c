@@ -313,6 +313,37 @@ static void the_hook_is_asked_after_the_limits_and_about_valid_requests_only(voi
     close(kept);
 }
 
+static void pages_of_other_origins_are_refused_before_the_hook_and_ban_nobody(void) {
+    nsws_server_options options = server_defaults();
+    options.max_upgrades_per_minute = 5;
+    options.allowed_origins = "https://example.com, http://10.0.0.7:8080";
+    struct server *s = server_with_hook(&options);
+    if (!s) return;
+    static const char *const others[] = { "null", "", "http://example.com", "https://example.com:8443", "https://example.com.evil" };
+    char origin[128];
+    for (int i = 0; i < 10; i++) {
+        snprintf(origin, sizeof origin, "Origin: %s\r\n", others[i % 5]);
+        CHECK_INT(ask_for(s, "/", origin), 403);
+    }
+    CHECK_INT(counter_value(&hook.asked), 0);
+    CHECK_INT(ask_for(s, "/", "Origin: http://10.0.0.7:8080\r\n"), 101);
+    CHECK_INT(ask_for(s, "/", ""), 101);
+    CHECK_INT(counter_value(&hook.asked), 2);
+
+    static const char *const wrong[] = { "*", "null", "example.com", "https://example.com/", "https://a, b" };
+    struct server *other = new_server();
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        options.allowed_origins = wrong[i];
+        CHECK_CODE(nsws_server_start(other->handle, &options), NSWS_ERR_PARAMETER);
+        CHECK_CONTAINS(nsws_last_error(), "allowed_origins");
+    }
+    /* No page at all. */
+    options.allowed_origins = "";
+    if (!START(other, &options)) return;
+    CHECK_INT(ask_for(other, "/", "Origin: https://example.com\r\n"), 403);
+    CHECK_INT(ask_for(other, "/", ""), 101);
+}
+
 static void a_hook_that_blocks_delays_its_server_only(void) {
     struct server *s = server_with_hook(NULL), *other = started_server(NULL);
     if (!s) return;
@@ -502,6 +533,7 @@ int main(void) {
     RUN(over_tls_the_banned_get_no_handshake);
     RUN(the_hook_sees_the_request_and_decides);
     RUN(the_hook_is_asked_after_the_limits_and_about_valid_requests_only);
+    RUN(pages_of_other_origins_are_refused_before_the_hook_and_ban_nobody);
     RUN(a_hook_that_blocks_delays_its_server_only);
     RUN(who_waits_too_long_for_the_hook_is_cut);
     RUN(a_client_that_leaves_while_the_hook_decides_does_no_harm);
