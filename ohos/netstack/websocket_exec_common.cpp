@@ -5,12 +5,12 @@
 
 #include "constant.h"
 #include "napi_utils.h"
+#include "rules/close_codes.h"
 
 namespace OHOS::NetStack::Websocket {
 namespace {
 constexpr size_t MOST_EVENTS = 4096;
 constexpr size_t MOST_BYTES = 4 << 20;
-constexpr uint16_t CLOSE_WITHOUT_CODE = 1005;
 } // namespace
 
 void UserData::Post(Event event, uint64_t connection, size_t bytes)
@@ -113,6 +113,6 @@ napi_value MessageValue(napi_env env, const std::string &data, bool isText)
 
 uint32_t CloseCode(uint16_t code)
 {
-    return code == CLOSE_WITHOUT_CODE ? static_cast<uint32_t>(CLOSE_REASON_NORMAL_CLOSE) : code;
+    return nsws_rules::seen(code);
 }
 } // namespace OHOS::NetStack::Websocket

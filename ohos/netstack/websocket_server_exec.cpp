@@ -4,15 +4,16 @@
 #include <mutex>
 #include <vector>
 
-#include "../limits.h"
 #include "constant.h"
 #include "napi_utils.h"
 #include "netstack_common_utils.h"
+#include "rules/close_codes.h"
+#include "rules/limits.h"
+#include "rules/server.h"
 #include "websocket_exec_common.h"
 
 namespace OHOS::NetStack::Websocket {
 namespace {
-constexpr size_t LARGEST_RECEIVED = 64u << 20;
 // What the layer says when the program names no protocol.
 constexpr const char *NO_PROTOCOL = "lws_server";
 
@@ -148,20 +149,21 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
     if (self == nullptr) {
         return false;
     }
-    nsws_server_options options{};
-    nsws_server_options_init(&options, sizeof options);
+    nsws_server_options options = nsws_rules::server_defaults();
     options.server_ip = context->serverIp_.c_str();
     options.server_port = context->serverPort_;
     options.max_concurrent_clients = context->maxClientsNumber_;
     options.max_connections_per_client = context->maxCountForOneClient_;
-    options.max_receive_size = LARGEST_RECEIVED;
     if (context->websocketServerProtocol_ != NO_PROTOCOL) {
         options.protocol = context->websocketServerProtocol_.c_str();
     }
     options.cert_path = context->certPath_.c_str();
     options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
-    ServerLimits limits(options);
-    return Report(*context, limits.answer(nsws_server_start({self->Handle()}, &options)));
+    int32_t code = nsws_rules::start({self->Handle()}, options, nsws_rules::wrong_in(options));
+    if (code != NSWS_OK) {
+        self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, nsws_error_message(code), 0));
+    }
+    return Report(*context, code);
 }
 
 bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context)
@@ -177,7 +179,9 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
         handles.resize(count);
         code = nsws_server_list_connections({self->Handle()}, handles.data(), handles.size(), &count);
     } while (code == NSWS_OK && count > handles.size());
-    handles.resize(count);
+    // A server that was stopped has none, though some are still saying goodbye.
+    uint16_t port = 0;
+    handles.resize(nsws_server_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
     std::vector<WebSocketConnection> connections;
     for (nsws_connection handle : handles) {
         connections.push_back(NameOf(handle));
@@ -193,7 +197,7 @@ bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context)
         return false;
     }
     return Report(*context,
-        nsws_connection_close(connection, close_code_to_send(context->code), context->reason.c_str()));
+        nsws_connection_close(connection, nsws_rules::to_send(context->code), context->reason.c_str()));
 }
 
 bool WebSocketServerExec::ExecServerSend(ServerSendContext *context)
@@ -221,11 +225,14 @@ bool WebSocketServerExec::ExecServerStop(ServerStopContext *context)
 
 napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context)
 {
+    if (context == nullptr) {
+        return nullptr;
+    }
     napi_env env = context->GetEnv();
     auto connections = context->GetAllConnections();
     napi_value list = NapiUtils::CreateArray(env, connections.size());
@@ -237,16 +244,19 @@ napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsCon
 
 napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context)
 {
+    if (context == nullptr) {
+        return nullptr;
+    }
     if (auto manager = context->GetSharedManager()) {
         manager->DeleteEventReference(context->GetEnv());
     }
