@@ -1,4 +1,3 @@
-import typings = require('./@ohos.net.webSocket.js');
-import webSocket = typings.default;
+import webSocket from './@ohos.net.webSocket.mjs';
 export { webSocket };
 export default webSocket;
