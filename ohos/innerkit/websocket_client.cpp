@@ -98,6 +98,7 @@ protected:
         }
         Call(&WebSocketClient::onCloseCallback_,
              [&](ClientContext &context) {
+                 context.openStatus = 0;
                  context.closeStatus = static_cast<lws_close_status>(result.code);
                  context.closeReason = result.reason;
              },
@@ -348,7 +349,9 @@ int WebSocketClient::Close(CloseOption options) {
         return WEBSOCKET_ERROR_HAVE_NO_CONNECT;
     }
     const int result = CloseEx(options);
-    return result == NO_CONNECTION ? WEBSOCKET_ERROR_HAVE_NO_CONNECT : result;
+    // What the program has been told by openStatus, or says itself by setting it.
+    const bool is_open = link_->With(*context_, [](ClientContext &context) { return std::exchange(context.openStatus, 0) != 0; });
+    return result != NO_CONNECTION ? result : is_open ? WEBSOCKET_NONE_ERR : WEBSOCKET_ERROR_HAVE_NO_CONNECT;
 }
 
 int WebSocketClient::Registcallback(OnOpenCallback OnOpen, OnMessageCallback onMessage, OnErrorCallback OnError,

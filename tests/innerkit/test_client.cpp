@@ -110,6 +110,11 @@ void a_session_goes_headers_open_message_end_close() {
     f.events().wait("close");
     SAME(f.client->GetClientContext()->closeStatus, LWS_CLOSE_STATUS_NORMAL);
     SAME(f.client->GetClientContext()->closeReason, "done");
+    SAME(f.client->GetClientContext()->openStatus, 0u);
+    // A program that says itself that it is open has closed nothing without an error, once.
+    f.client->GetClientContext()->openStatus = 101;
+    SAME(f.client->Close({1000, ""}), WEBSOCKET_NONE_ERR);
+    SAME(f.client->Close({1000, ""}), WEBSOCKET_ERROR_HAVE_NO_CONNECT);
     const std::string all = f.events().all();
     SAME(all.substr(all.find(", open")), ", open 101 Switching Protocols, message hello, end, close 1000 done");
     // Names in lower case, the values of a repeated one together.
