@@ -90,7 +90,7 @@ void OnMessage(nsws_client client, const nsws_message_event *event, void *userDa
         }
         manager.Emit(EventName::EVENT_DATA_END, {undefined, undefined});
     };
-    self->Post(std::move(deliver), client.id, length);
+    self->PostMessage(std::move(deliver), client.id, length);
 }
 
 void OnClose(nsws_client, const nsws_close_event *event, void *userData)
@@ -128,13 +128,14 @@ std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
         return self;
     }
     self = std::make_shared<UserData>(
-        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); },
-        [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
-    nsws_client_on_header_receive(client, OnHeaderReceive, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_open(client, OnOpen, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_message(client, OnMessage, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_close(client, OnClose, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_error(client, OnError, self->UserDataOfListener(), UserData::Free);
+        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); });
+    self->flows.add(client.id, [](uint64_t id) { return nsws_client_pause({id}); },
+        [](uint64_t id) { return nsws_client_resume({id}); });
+    nsws_client_on_header_receive(client, ClientListener<OnHeaderReceive, nsws_header_receive_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_open(client, ClientListener<OnOpen, nsws_open_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_message(client, ClientListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_close(client, ClientListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }

@@ -32,12 +32,14 @@ WebSocketConnection NameOf(nsws_connection connection)
     return {info.client_ip, info.client_port};
 }
 
-void OnConnect(nsws_server, nsws_connection, const nsws_connect_event *event, void *userData)
+void OnConnect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *userData)
 {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
     }
+    self->flows.add(connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
+        [](uint64_t id) { return nsws_connection_resume({id}); });
     WebSocketConnection name{event->client_ip, event->client_port};
     self->Post([name](napi_env env, EventManager &manager) {
         manager.Emit(EventName::EVENT_SERVER_CONNECT, {NapiUtils::GetUndefined(env), ConnectionValue(env, name)});
@@ -59,7 +61,7 @@ void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event
         NapiUtils::SetNamedProperty(env, message, "clientConnection", ConnectionValue(env, name));
         manager.Emit(EventName::EVENT_SERVER_MESSAGE_RECEIVE, {NapiUtils::GetUndefined(env), message});
     };
-    self->Post(std::move(deliver), connection.id, length);
+    self->PostMessage(std::move(deliver), connection.id, length);
 }
 
 void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *event, void *userData)
@@ -70,7 +72,7 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
     }
     uint32_t code = CloseCode(event->code);
     std::string reason(event->reason, event->reason_length);
-    self->Post([name = NameOf(connection), code, reason](napi_env env, EventManager &manager) {
+    auto deliver = [name = NameOf(connection), code, reason](napi_env env, EventManager &manager) {
         napi_value result = NapiUtils::CreateObject(env);
         NapiUtils::SetUint32Property(env, result, "code", code);
         // The reference has the first name, NetStack the second.
@@ -78,7 +80,8 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
         NapiUtils::SetStringPropertyUtf8(env, result, "closeReason", reason);
         manager.EmitWithTwoPara(EventName::EVENT_SERVER_CLOSE,
             {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
-    });
+    };
+    self->PostLast(std::move(deliver), connection.id);
 }
 
 void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *userData)
@@ -99,12 +102,11 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
         return self;
     }
     self = std::make_shared<UserData>(
-        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); },
-        [](uint64_t id) { return nsws_connection_pause({id}); }, [](uint64_t id) { return nsws_connection_resume({id}); });
-    nsws_server_on_connect(server, OnConnect, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_message(server, OnMessage, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_close(server, OnClose, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_error(server, OnError, self->UserDataOfListener(), UserData::Free);
+        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); });
+    nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_close(server, ServerListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }

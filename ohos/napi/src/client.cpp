@@ -51,7 +51,7 @@ void on_open(nsws_client, const nsws_open_event *event, void *user_data) {
 
 void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
     Source *source = source_of(user_data);
-    if (!source->push_message(source->flow(client.id), 0, *event)) nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory");
+    if (!source->push_message(source->flows.find(client.id), 0, *event)) nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
 void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
@@ -113,7 +113,7 @@ napi_value Client::construct(napi_env env, napi_callback_info info) {
 
 bool Client::create() {
     if (nsws_client_create(&handle_) != NSWS_OK) return false;
-    flow_ = source()->add_flow(
+    flow_ = source()->flows.add(
         handle_.id, [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
     // Each registration uses the source until its free_fn; one that fails doesn't.
     const auto listen = [this](auto add, auto function) {

@@ -34,7 +34,7 @@ std::string name_of(std::string_view address, uint32_t port) {
 // The library's events, on its threads.
 
 void on_connect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *user_data) {
-    source_of(user_data)->add_flow(
+    source_of(user_data)->flows.add(
         connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
         [](uint64_t id) { return nsws_connection_resume({id}); });
     auto detail = std::make_unique<Event::Detail>();
@@ -45,7 +45,7 @@ void on_connect(nsws_server, nsws_connection connection, const nsws_connect_even
 
 void on_message(nsws_server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
     Source *source = source_of(user_data);
-    Flow *flow = source->flow(connection.id);
+    Flow *flow = source->flows.find(connection.id);
     if (flow == nullptr || !source->push_message(flow, connection.id, *event)) nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
@@ -356,7 +356,7 @@ void Server::deliver_close(Event &event) {
     if (named != names_.end() && named->second == event.connection) names_.erase(named);
     napi_delete_reference(env(), known->second.value);
     peers_.erase(known);
-    source()->remove_flow(event.connection);
+    source()->flows.remove(event.connection);
     update();
     if (!has_listeners(CLOSE)) return;
     napi_value reason = js::text(env(), event.detail->text);
