@@ -10,7 +10,8 @@
 //
 // No call throws, but for want of memory. Programs that like exceptions write nsws::check(client.connect(...)), which throws std::system_error.
 // An exception that leaves a listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
-// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti.
+// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti, and units of one program may differ in that: what
+// counts is how the unit is built that registers the listener.
 
 #ifndef NETSTACK_WEBSOCKET_HPP
 #define NETSTACK_WEBSOCKET_HPP
@@ -300,8 +301,18 @@ inline std::atomic<ExceptionHandler> &exception_handler() noexcept {
     return handler;
 }
 
+// One program's units may be built with and without exceptions. The linker keeps one of all functions with the same name, so what
+// differs has this in its name.
+#if defined(__cpp_exceptions)
+struct WithExceptions;
+using Mode = WithExceptions;
+#else
+struct WithoutExceptions;
+using Mode = WithoutExceptions;
+#endif
+
 // Runs a listener. None of its exceptions gets further; `thrown` runs instead of the rest.
-template <class Body, class Thrown>
+template <class In, class Body, class Thrown>
 auto contain(Body body, [[maybe_unused]] Thrown thrown) noexcept -> decltype(body()) {
 #if defined(__cpp_exceptions)
     try {
@@ -316,6 +327,44 @@ auto contain(Body body, [[maybe_unused]] Thrown thrown) noexcept -> decltype(bod
     return body();
 #endif
 }
+
+template <class F>
+struct is_std_function : std::false_type {};
+template <class Signature>
+struct is_std_function<std::function<Signature>> : std::true_type {};
+
+// What a listener is kept in: a std::function that lets out no exception, as the unit that makes it is built. `Failed` is called with
+// the arguments instead.
+template <class Signature, class Failed>
+class Guarded;
+template <class Result, class... Arguments, class Failed>
+class Guarded<Result(Arguments...), Failed> {
+public:
+    Guarded() = default;
+    Guarded(std::nullptr_t) noexcept {}
+    template <class F, class In = Mode,
+              class = std::enable_if_t<!std::is_same_v<F, Guarded> && std::is_invocable_r_v<Result, F &, Arguments...>>>
+    Guarded(F f) {
+        if constexpr (std::is_pointer_v<F> || is_std_function<F>::value) {
+            if (!f) {
+                return;
+            }
+        }
+        function_ = [f = std::move(f)](Arguments... arguments) mutable -> Result {
+            return contain<In>([&]() -> Result { return f(arguments...); }, [&]() -> Result { return Failed()(arguments...); });
+        };
+    }
+
+    explicit operator bool() const noexcept { return static_cast<bool>(function_); }
+    Result operator()(Arguments... arguments) const { return function_(arguments...); }
+
+private:
+    std::function<Result(Arguments...)> function_;
+};
+
+struct Ignored {
+    void operator()(int, std::string_view) const noexcept {}
+};
 
 constexpr uint16_t failed_here = 1011;
 
@@ -368,6 +417,10 @@ private:
 template <auto on, auto off, class Handle, class Function, class Held>
 Listener listen(Handle handle, Function function, Held held) {
     Listener listener;
+    if (!held) {
+        listener.error_ = error_code(NSWS_ERR_PARAMETER);
+        return listener;
+    }
     auto owned = std::make_unique<Held>(std::move(held));
     const int32_t code = on(handle, function, owned.get(), [](void *user_data) { delete static_cast<Held *>(user_data); });
     if (code != NSWS_OK) {
@@ -432,8 +485,16 @@ public:
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
     }
 
+    // What happens when a listener throws.
+    struct Failed {
+        template <class Event>
+        void operator()(ClientRef client, const Event &) const noexcept {
+            detail::fail(client.get());
+        }
+    };
+
     template <class Event>
-    using On = std::function<void(ClientRef, const Event &)>;
+    using On = detail::Guarded<void(ClientRef, const Event &), Failed>;
 
     Listener on_header_receive(On<HeaderReceiveEvent> f) const {
         return add<nsws_client_on_header_receive, nsws_client_off_header_receive, nsws_header_receive_event>(std::move(f));
@@ -466,8 +527,7 @@ protected:
 private:
     template <class Raw, class Event>
     static void call(nsws_client client, const Raw *event, void *user_data) {
-        detail::contain([&] { (*static_cast<On<Event> *>(user_data))(ClientRef(client), Event(*event)); },
-                        [&] { detail::fail(client); });
+        (*static_cast<On<Event> *>(user_data))(ClientRef(client), Event(*event));
     }
 
     template <auto on, auto off, class Raw, class Event>
@@ -597,9 +657,23 @@ public:
         return error_code(nsws_server_broadcast(handle_, data.data(), data.size(), 0, accepted));
     }
 
+    // What happens when a listener throws.
+    struct Failed {
+        template <class Event>
+        void operator()(ServerRef, Connection connection, const Event &) const noexcept {
+            detail::fail(connection.get());
+        }
+        uint16_t operator()(ServerRef, const ConnectEvent &) const noexcept {
+            constexpr uint16_t internal_server_error = 500;
+            return internal_server_error;
+        }
+    };
+
+    using AcceptHook = detail::Guarded<uint16_t(ServerRef, const ConnectEvent &), Failed>;
+
     // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it. Empty: nobody is asked.
-    std::error_code set_accept_hook(std::function<uint16_t(ServerRef, const ConnectEvent &)> f) const {
-        using Hook = std::function<uint16_t(ServerRef, const ConnectEvent &)>;
+    std::error_code set_accept_hook(AcceptHook f) const {
+        using Hook = AcceptHook;
         if (!f) {
             return error_code(nsws_server_set_accept_hook(handle_, nullptr, nullptr, nullptr));
         }
@@ -607,10 +681,7 @@ public:
         const int32_t code = nsws_server_set_accept_hook(
             handle_,
             [](nsws_server server, const nsws_connect_event *event, void *user_data) -> uint16_t {
-                constexpr uint16_t internal_server_error = 500;
-                return detail::contain(
-                    [&] { return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event)); },
-                    [] { return internal_server_error; });
+                return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event));
             },
             held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
         if (code == NSWS_OK) {
@@ -620,7 +691,7 @@ public:
     }
 
     template <class Event>
-    using On = std::function<void(ServerRef, Connection, const Event &)>;
+    using On = detail::Guarded<void(ServerRef, Connection, const Event &), Failed>;
 
     Listener on_connect(On<ConnectEvent> f) const {
         return add<nsws_server_on_connect, nsws_server_off_connect, nsws_connect_event>(std::move(f));
@@ -645,9 +716,7 @@ protected:
 private:
     template <class Raw, class Event>
     static void call(nsws_server server, nsws_connection connection, const Raw *event, void *user_data) {
-        detail::contain(
-            [&] { (*static_cast<On<Event> *>(user_data))(ServerRef(server), Connection(connection), Event(*event)); },
-            [&] { detail::fail(connection); });
+        (*static_cast<On<Event> *>(user_data))(ServerRef(server), Connection(connection), Event(*event));
     }
 
     template <auto on, auto off, class Raw, class Event>
@@ -694,8 +763,9 @@ private:
 // The library.
 
 // Sets who receives the log, up to a level (NSWS_LOG_*). Empty: nobody.
-inline std::error_code set_log(int level, std::function<void(int, std::string_view)> f) {
-    using Receiver = std::function<void(int, std::string_view)>;
+using LogReceiver = detail::Guarded<void(int, std::string_view), detail::Ignored>;
+inline std::error_code set_log(int level, LogReceiver f) {
+    using Receiver = LogReceiver;
     if (!f) {
         return error_code(nsws_set_log_callback(NSWS_LOG_OFF, nullptr, nullptr, nullptr));
     }
@@ -703,7 +773,7 @@ inline std::error_code set_log(int level, std::function<void(int, std::string_vi
     const int32_t code = nsws_set_log_callback(
         level,
         [](int32_t of, const char *line, void *user_data) {
-            detail::contain([&] { (*static_cast<Receiver *>(user_data))(of, line); }, [] {});
+            (*static_cast<Receiver *>(user_data))(of, line);
         },
         held.get(), [](void *user_data) { delete static_cast<Receiver *>(user_data); });
     if (code == NSWS_OK) {

@@ -3,40 +3,30 @@
 #include "websocket_client_innerapi.h"
 
 #include <atomic>
-#include <cctype>
 #include <mutex>
 #include <utility>
 #include <vector>
 
-#include "contain.h"
+#include "../rules/contain.h"
+#include "../rules/limits.h"
+#include "../rules/text.h"
 #include "message_buffer.h"
 #include "session.h"
 
 namespace OHOS::NetStack::WebSocketClient {
 
-using nsws_surface::contain;
+using nsws_rules::contain;
+using nsws_rules::has_nul;
 using nsws_surface::Session;
 
 namespace {
 
 // Results of the Ex functions beside the codes of WebSocketErrorCode.
-constexpr int kNoConnection = -1;
-
-std::string LowerCase(std::string text) {
-    for (char &letter : text) {
-        letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-    }
-    return text;
-}
+constexpr int NO_CONNECTION = -1;
 
 // NULL for an empty one, whose Data() the platform's own class doesn't end with a NUL.
 const char *Text(const Secure::SecureChar &secret) {
     return secret.Length() == 0 ? nullptr : secret.Data();
-}
-
-// A NUL would hide what follows it.
-bool HoldsNul(const std::string &text) {
-    return text.find('\0') != std::string::npos;
 }
 
 }  // namespace
@@ -45,6 +35,13 @@ bool HoldsNul(const std::string &text) {
 class WebSocketClient::Link final : public Session {
 public:
     explicit Link(WebSocketClient *client) : client_(client) {}
+
+    // Uses what the client knows, in its turn. The program's own use of it is not ours to guard.
+    template <class Use>
+    auto With(ClientContext &context, Use use) {
+        const std::lock_guard<std::mutex> guard(lock_);
+        return use(context);
+    }
 
     // The client is being deleted.
     void Forget() {
@@ -62,7 +59,7 @@ protected:
     void answered(const nsws_header_receive_event &event) override {
         std::map<std::string, std::string> headers;
         for (std::size_t i = 0; i < event.header_count; i++) {
-            std::string &value = headers[LowerCase(event.headers[i].name)];
+            std::string &value = headers[nsws_rules::lower_case(event.headers[i].name)];
             value += (value.empty() ? "" : ", ") + std::string(event.headers[i].value);
         }
         Call(&WebSocketClient::onHeaderReceiveCallback_, [](ClientContext &) {}, headers);
@@ -101,6 +98,7 @@ protected:
         }
         Call(&WebSocketClient::onCloseCallback_,
              [&](ClientContext &context) {
+                 context.openStatus = 0;
                  context.closeStatus = static_cast<lws_close_status>(result.code);
                  context.closeReason = result.reason;
              },
@@ -127,6 +125,7 @@ private:
         }
     }
 
+    // Guards client_ and its context.
     std::mutex lock_;
     WebSocketClient *client_;
     nsws_surface::MessageBuffer message_;
@@ -147,72 +146,97 @@ ClientContext *WebSocketClient::GetClientContext() const {
     return context_.get();
 }
 
+// What an attempt is made with, copied: another thread may begin the next.
+struct WebSocketClient::Settings {
+    std::map<std::string, std::string> header;
+    std::string caPath, clientCert, proxyHost, proxyExclusions;
+    Secure::SecureChar clientKey, keyPassword;
+    WebsocketProxyType proxyType = WebsocketProxyType::USE_SYSTEM;
+    int32_t proxyPort = 0;
+
+    explicit Settings(const ClientContext &context)
+        : header(context.header), caPath(context.caPath), clientCert(context.clientCert), proxyHost(context.websocketProxyHost),
+          proxyExclusions(context.websocketProxyExclusions), clientKey(context.clientKey), keyPassword(context.keyPassword),
+          proxyType(context.usingWebsocketProxyType), proxyPort(context.websocketProxyPort) {}
+};
+
 // Connects, and returns the code of the C ABI, or 1016.
-int32_t WebSocketClient::Start(const std::string &url, const OpenOptions &options) {
-    if (options.headers.size() > nsws_surface::kMaxHeaders) {
+int32_t WebSocketClient::Start(const std::string &url, const OpenOptions &options, bool user_cert) {
+    if (const int32_t denied = link_->permission(); denied != NSWS_OK) {
+        return Noted(denied);
+    }
+    if (options.headers.size() > nsws_rules::MOST_HEADERS) {
         return WEBSOCKET_ERROR_NO_HEADR_EXCEEDS;
     }
-    for (const auto &[name, value] : options.headers) {
-        context_->header[name] = value;
-    }
-    context_->supportOriginPort = options.supportOriginPort;
-    context_->errorCode = WEBSOCKET_NONE_ERR;
-    if (HoldsNul(url)) {
+    const Settings settings = link_->With(*context_, [&](ClientContext &context) {
+        for (const auto &[name, value] : options.headers) {
+            context.header[name] = value;
+        }
+        if (user_cert && !context.GetUserCertPath().empty()) {
+            context.caPath = context.GetUserCertPath();
+        }
+        context.supportOriginPort = options.supportOriginPort;
+        context.errorCode = WEBSOCKET_NONE_ERR;
+        return Settings(context);
+    });
+    if (has_nul(url)) {
         return NSWS_ERR_URL;
     }
     std::vector<nsws_header> headers;
-    for (const auto &[name, value] : context_->header) {
-        if (HoldsNul(name) || HoldsNul(value)) {
+    for (const auto &[name, value] : settings.header) {
+        if (has_nul(name) || has_nul(value)) {
             return NSWS_ERR_PARAMETER;
         }
         headers.push_back({name.c_str(), value.c_str()});
     }
-    nsws_connect_options given = nsws_surface::connect_defaults();
+    nsws_connect_options given = nsws_rules::client_defaults();
     given.headers = headers.data();
     given.header_count = headers.size();
     given.support_origin_port = options.supportOriginPort ? 1 : 0;
-    given.ca_path = context_->caPath.empty() ? nullptr : context_->caPath.c_str();
-
-    if (HoldsNul(context_->caPath)) {
-        return NSWS_ERR_CERT_FILE;
+    if (has_nul(settings.caPath) || has_nul(settings.clientCert)) {
+        return Noted(NSWS_ERR_CERT_FILE);
     }
-    if (!context_->clientCert.empty()) {
-        if (HoldsNul(context_->clientCert)) {
-            return NSWS_ERR_CERT_FILE;
-        }
-        given.client_cert_path = context_->clientCert.c_str();
-        given.client_key_path = Text(context_->clientKey);
-        given.client_key_password = Text(context_->keyPassword);
+    given.ca_path = settings.caPath.empty() ? nullptr : settings.caPath.c_str();
+    if (!settings.clientCert.empty()) {
+        given.client_cert_path = settings.clientCert.c_str();
+        given.client_key_path = Text(settings.clientKey);
+        given.client_key_password = Text(settings.keyPassword);
     }
-    if (context_->usingWebsocketProxyType == WebsocketProxyType::NOT_USE) {
+    if (settings.proxyType == WebsocketProxyType::NOT_USE) {
         given.proxy_mode = NSWS_PROXY_NONE;
-    } else if (context_->usingWebsocketProxyType == WebsocketProxyType::USE_SPECIFIED) {
-        given.proxy_mode = context_->websocketProxyHost.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
+    } else if (settings.proxyType == WebsocketProxyType::USE_SPECIFIED) {
+        given.proxy_mode = settings.proxyHost.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
     }
     if (given.proxy_mode == NSWS_PROXY_HTTP) {
-        if (HoldsNul(context_->websocketProxyHost) || HoldsNul(context_->websocketProxyExclusions)) {
+        if (has_nul(settings.proxyHost) || has_nul(settings.proxyExclusions)) {
             return NSWS_ERR_PARAMETER;
         }
-        given.proxy_host = context_->websocketProxyHost.c_str();
+        given.proxy_host = settings.proxyHost.c_str();
         // Of a port that is none, the library says so.
-        given.proxy_port = static_cast<uint32_t>(context_->websocketProxyPort);
-        given.proxy_exclusion_list = context_->websocketProxyExclusions.c_str();
+        given.proxy_port = static_cast<uint32_t>(settings.proxyPort);
+        given.proxy_exclusion_list = settings.proxyExclusions.c_str();
     }
-    const int32_t code = link_->connect(url.c_str(), given);
-    if (code == NSWS_ERR_PERMISSION_DENIED) {
-        context_->permissionDenied = true;
-    } else if (code == NSWS_ERR_DOMAIN_NOT_ALLOWED) {
-        context_->noAllowedHost = true;
-    } else if (code == NSWS_ERR_CERT_FILE) {
-        context_->errorCode = WEBSOCKET_ERROR_FILE_NOT_EXIST;
-    }
+    return Noted(link_->connect(url.c_str(), given));
+}
+
+// A code of the C ABI; what the context says of it is set.
+int32_t WebSocketClient::Noted(int32_t code) {
+    link_->With(*context_, [=](ClientContext &context) {
+        if (code == NSWS_ERR_PERMISSION_DENIED) {
+            context.permissionDenied = true;
+        } else if (code == NSWS_ERR_DOMAIN_NOT_ALLOWED) {
+            context.noAllowedHost = true;
+        } else if (code == NSWS_ERR_CERT_FILE) {
+            context.errorCode = WEBSOCKET_ERROR_FILE_NOT_EXIST;
+        }
+    });
     return code;
 }
 
 int WebSocketClient::Connect(std::string URL, OpenOptions Options) {
     return contain(
         [&]() -> int {
-            switch (const int32_t code = Start(URL, Options)) {
+            switch (const int32_t code = Start(URL, Options, false)) {
                 case NSWS_OK:
                     return WEBSOCKET_NONE_ERR;
                 case NSWS_ERR_URL:
@@ -240,10 +264,7 @@ int WebSocketClient::Connect(std::string URL, OpenOptions Options) {
 int WebSocketClient::ConnectEx(std::string URL, OpenOptions Options) {
     return contain(
         [&]() -> int {
-            if (!context_->GetUserCertPath().empty()) {
-                context_->caPath = context_->GetUserCertPath();
-            }
-            switch (const int32_t code = Start(URL, Options)) {
+            switch (const int32_t code = Start(URL, Options, true)) {
                 case NSWS_OK:
                 case NSWS_ERR_URL:
                 case NSWS_ERR_CERT_FILE:
@@ -271,20 +292,19 @@ int WebSocketClient::SendEx(const char *data, size_t length) {
     if (length == 0) {
         return WEBSOCKET_NONE_ERR;
     }
-    if (length > nsws_surface::kMaxSend) {
+    if (length > nsws_rules::CLIENT_SENDS) {
         return WEBSOCKET_DATA_LENGTH_EXCEEDS;
     }
     return contain(
         [&]() -> int {
-            switch (link_->send(data, length)) {
+            switch (Noted(link_->send(data, length))) {
                 case NSWS_OK:
                     return WEBSOCKET_NONE_ERR;
                 case NSWS_ERR_NOT_CONNECTED:
-                    return kNoConnection;
+                    return NO_CONNECTION;
                 case NSWS_ERR_QUEUE_FULL:
                     return WEBSOCKET_QUEUE_LENGTH_EXCEEDS;
                 case NSWS_ERR_PERMISSION_DENIED:
-                    context_->permissionDenied = true;
                     return WEBSOCKET_ERROR_PERMISSION_DENIED;
                 default:
                     return WEBSOCKET_CONNECTION_ERROR;
@@ -295,7 +315,7 @@ int WebSocketClient::SendEx(const char *data, size_t length) {
 
 int WebSocketClient::Send(const char *data, size_t length) {
     const int result = SendEx(data, length);
-    if (result == kNoConnection) {
+    if (result == NO_CONNECTION) {
         nsws_log(NSWS_LOG_WARN, "WebSocketClient::Send: nothing is connected; the message was dropped.");
         return WEBSOCKET_NONE_ERR;
     }
@@ -305,15 +325,14 @@ int WebSocketClient::Send(const char *data, size_t length) {
 int WebSocketClient::CloseEx(CloseOption options) {
     return contain(
         [&]() -> int {
-            switch (link_->close(options.code, options.reason)) {
+            switch (Noted(link_->close(options.code, options.reason))) {
                 case NSWS_OK:
                     return WEBSOCKET_NONE_ERR;
                 case NSWS_ERR_NOT_CONNECTED:
-                    return kNoConnection;
+                    return NO_CONNECTION;
                 case NSWS_ERR_PARAMETER:
                     return nsws_surface::reason_is_too_long(options.reason) ? WEBSOCKET_DATA_LENGTH_EXCEEDS : WEBSOCKET_PROTOCOL_ERROR;
                 case NSWS_ERR_PERMISSION_DENIED:
-                    context_->permissionDenied = true;
                     return WEBSOCKET_ERROR_PERMISSION_DENIED;
                 default:
                     return WEBSOCKET_CONNECTION_ERROR;
@@ -323,11 +342,16 @@ int WebSocketClient::CloseEx(CloseOption options) {
 }
 
 int WebSocketClient::Close(CloseOption options) {
+    if (Noted(link_->permission()) != NSWS_OK) {
+        return WEBSOCKET_ERROR_PERMISSION_DENIED;
+    }
     if (link_->abandon()) {
         return WEBSOCKET_ERROR_HAVE_NO_CONNECT;
     }
     const int result = CloseEx(options);
-    return result == kNoConnection ? WEBSOCKET_ERROR_HAVE_NO_CONNECT : result;
+    // What the program has been told by openStatus, or says itself by setting it.
+    const bool is_open = link_->With(*context_, [](ClientContext &context) { return std::exchange(context.openStatus, 0) != 0; });
+    return result != NO_CONNECTION ? result : is_open ? WEBSOCKET_NONE_ERR : WEBSOCKET_ERROR_HAVE_NO_CONNECT;
 }
 
 int WebSocketClient::Registcallback(OnOpenCallback OnOpen, OnMessageCallback onMessage, OnErrorCallback OnError,
@@ -344,11 +368,17 @@ int WebSocketClient::Destroy() {
 }
 
 int WebSocketClient::AppendData(void *data, size_t length) {
-    if (length > nsws_surface::kMaxReceive - data_.size()) {
-        return WEBSOCKET_DATA_LENGTH_EXCEEDS;
-    }
-    data_.append(static_cast<const char *>(data), length);
-    return WEBSOCKET_NONE_ERR;
+    return contain(
+        [&]() -> int {
+            return link_->With(*context_, [&](ClientContext &) -> int {
+                if (length > nsws_rules::CLIENT_RECEIVES - data_.size()) {
+                    return WEBSOCKET_DATA_LENGTH_EXCEEDS;
+                }
+                data_.append(static_cast<const char *>(data), length);
+                return WEBSOCKET_NONE_ERR;
+            });
+        },
+        []() -> int { return WEBSOCKET_CONNECTION_NO_MEMOERY; });
 }
 
 const std::string &WebSocketClient::GetData() {
@@ -356,7 +386,7 @@ const std::string &WebSocketClient::GetData() {
 }
 
 void WebSocketClient::ClearData() {
-    data_.clear();
+    link_->With(*context_, [this](ClientContext &) { data_.clear(); });
 }
 
 }  // namespace OHOS::NetStack::WebSocketClient

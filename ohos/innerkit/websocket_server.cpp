@@ -2,40 +2,30 @@
 
 #include "websocket_server_innerapi.h"
 
-#include <arpa/inet.h>
-
 #include <mutex>
 #include <utility>
 
-#include "contain.h"
+#include "../rules/close_codes.h"
+#include "../rules/contain.h"
+#include "../rules/limits.h"
+#include "../rules/server.h"
+#include "../rules/text.h"
 #include "listen.h"
 #include "message_buffer.h"
 #include "session.h"
 
 namespace OHOS::NetStack::WebSocketServer {
 
-using nsws_surface::contain;
+using nsws_rules::contain;
 
 namespace {
 
-constexpr int kFailed = -1;
-constexpr int kMostLimit = 10;
-constexpr int kMaxPort = 65535;
-constexpr std::size_t kMaxReceive = 64u << 20;
-
-bool IsAddress(const std::string &text) {
-    unsigned char address[sizeof(in6_addr)];
-    return text.empty() || inet_pton(AF_INET, text.c_str(), address) == 1 || inet_pton(AF_INET6, text.c_str(), address) == 1;
-}
-
-bool IsLimit(int limit) {
-    return limit >= 0 && limit <= kMostLimit;
-}
+constexpr int FAILED = -1;
 
 bool HoldsNul(const ServerConfig &config) {
     for (const std::string *text :
          {&config.serverIP, &config.serverCert.certPath, &config.serverCert.keyPath, &config.protocol}) {
-        if (text->find('\0') != std::string::npos) {
+        if (nsws_rules::has_nul(*text)) {
             return true;
         }
     }
@@ -59,7 +49,7 @@ int ResultOfStart(int32_t code) {
             // A limit.
             return NSWS_ERR_INTERNAL;
         default:
-            return kFailed;
+            return FAILED;
     }
 }
 
@@ -71,7 +61,7 @@ int Result(int32_t code) {
         case NSWS_ERR_NO_CONNECTION:
             return code;
         default:
-            return kFailed;
+            return FAILED;
     }
 }
 
@@ -97,6 +87,13 @@ int32_t Permission(nsws_server server) {
 class WebSocketServer::Link final : public std::enable_shared_from_this<Link> {
 public:
     explicit Link(WebSocketServer *owner) : owner_(owner) {}
+
+    // Uses what the server knows, in its turn. The program's own use of it is not ours to guard.
+    template <class Use>
+    void With(ServerContext &context, Use use) {
+        const std::lock_guard<std::mutex> guard(lock_);
+        use(context);
+    }
 
     // The server is being deleted.
     void Forget() {
@@ -162,9 +159,8 @@ private:
         Link &link = nsws_surface::shared_object<Link>(user_data);
         contain([&] { (link.*handle)(connection, *event); },
                 [&] {
-                    constexpr uint16_t kInternalError = 1011;
                     nsws_log(NSWS_LOG_ERROR, "A callback threw an exception; its connection is closed.");
-                    nsws_connection_close(connection, kInternalError, "");
+                    nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "");
                 });
     }
 
@@ -184,14 +180,13 @@ private:
     void Closed(nsws_connection connection, const nsws_close_event &event) {
         SocketConnection client;
         if (Named(connection, client)) {
-            const unsigned int code = event.code == nsws_surface::kNoStatus ? nsws_surface::kNormal : event.code;
-            Call(&WebSocketServer::onCloseCallback_, CloseResult{code, event.reason}, client);
+            Call(&WebSocketServer::onCloseCallback_, CloseResult{nsws_rules::seen(event.code), event.reason}, client);
         }
     }
 
     void Failed(nsws_connection, const nsws_error_event &event) {
         const bool too_big = event.detail == NSWS_DETAIL_MESSAGE_TOO_BIG;
-        const uint32_t code = too_big ? nsws_surface::kDataLengthExceeded : static_cast<uint32_t>(event.code);
+        const uint32_t code = too_big ? nsws_surface::DATA_LENGTH_EXCEEDED : static_cast<uint32_t>(event.code);
         Call(&WebSocketServer::onErrorCallback_, ErrorResult{code, event.message});
     }
 
@@ -210,7 +205,7 @@ private:
         }
     }
 
-    // Guards owner_, also in callbacks.
+    // Guards owner_, also in callbacks, and its context.
     std::mutex lock_;
     WebSocketServer *owner_;
     nsws_surface::MessageBuffer message_;
@@ -236,38 +231,31 @@ ServerContext *WebSocketServer::GetServerContext() const {
 int WebSocketServer::Start(const ServerConfig &config) {
     return contain(
         [&]() -> int {
-            const bool limits_hold = IsLimit(config.maxConcurrentClientsNumber) && IsLimit(config.maxConnectionsForOneClient);
-            const bool has_port = config.serverPort >= 1 && config.serverPort <= kMaxPort;
             const nsws_server server = link_->Known();
             int32_t code = NSWS_OK;
             if (HoldsNul(config)) {
-                code = NSWS_ERR_PARAMETER;
-            } else if (!limits_hold && has_port && IsAddress(config.serverIP)) {
-                // The library has no upper limit. Where permission, address or port is wrong too, that comes first.
                 code = Permission(server);
                 code = code == NSWS_OK ? NSWS_ERR_PARAMETER : code;
             } else {
-                nsws_server_options options{};
-                nsws_server_options_init(&options, sizeof options);
+                nsws_server_options options = nsws_rules::server_defaults();
                 options.server_ip = config.serverIP.c_str();
                 options.cert_path = config.serverCert.certPath.c_str();
                 options.key_path = config.serverCert.keyPath.c_str();
                 options.protocol = config.protocol.c_str();
-                options.max_receive_size = kMaxReceive;
                 options.max_send_size = SIZE_MAX;
-                // For the library, 0 is any port.
-                options.server_port = static_cast<uint32_t>(has_port ? config.serverPort : kMaxPort + 1);
-                options.max_concurrent_clients = static_cast<uint32_t>(limits_hold ? config.maxConcurrentClientsNumber : 0);
-                options.max_connections_per_client = static_cast<uint32_t>(limits_hold ? config.maxConnectionsForOneClient : 0);
-                code = nsws_server_start(server, &options);
+                // What is negative is above every limit.
+                options.server_port = static_cast<uint32_t>(config.serverPort);
+                options.max_concurrent_clients = static_cast<uint32_t>(config.maxConcurrentClientsNumber);
+                options.max_connections_per_client = static_cast<uint32_t>(config.maxConnectionsForOneClient);
+                code = nsws_rules::start(server, options, nsws_rules::wrong_in(options));
             }
             if (code == NSWS_OK) {
-                context_->startServerConfig_ = config;
+                link_->With(*context_, [&](ServerContext &context) { context.startServerConfig_ = config; });
                 link_->Started();
             }
             return Noted(ResultOfStart(code));
         },
-        []() -> int { return kFailed; });
+        []() -> int { return FAILED; });
 }
 
 int WebSocketServer::Stop() {
@@ -275,12 +263,14 @@ int WebSocketServer::Stop() {
         [&]() -> int {
             const int32_t code = nsws_server_stop(link_->Known());
             if (code == NSWS_OK) {
-                context_->closeStatus_ = LWS_CLOSE_STATUS_GOINGAWAY;
-                context_->closeReason_ = "server is going away";
+                link_->With(*context_, [](ServerContext &context) {
+                    context.closeStatus_ = LWS_CLOSE_STATUS_GOINGAWAY;
+                    context.closeReason_ = "server is going away";
+                });
             }
             return Noted(Result(code));
         },
-        []() -> int { return kFailed; });
+        []() -> int { return FAILED; });
 }
 
 int WebSocketServer::Close(const SocketConnection &connection, const CloseOption &option) {
@@ -294,13 +284,13 @@ int WebSocketServer::Close(const SocketConnection &connection, const CloseOption
 
 int WebSocketServer::Send(const char *data, int length, const SocketConnection &connection) {
     if (data == nullptr || length < 0) {
-        return kFailed;
+        return FAILED;
     }
     return WithConnection(connection, [&](nsws_connection found) -> int32_t {
         if (length == 0) {
             return NSWS_OK;
         }
-        return nsws_surface::send_by_content(
+        return nsws_rules::send_by_content(
             data, static_cast<std::size_t>(length),
             [=](const char *text, std::size_t size) { return nsws_connection_send_text(found, text, size); },
             [=](const char *bytes, std::size_t size) { return nsws_connection_send_binary(found, bytes, size); });
@@ -312,11 +302,11 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
     return contain(
         [&]() -> int {
             if (connection.clientIP.empty()) {
-                return kFailed;
+                return FAILED;
             }
             const nsws_server server = link_->Known();
             nsws_connection found{0};
-            if (connection.clientPort <= static_cast<uint32_t>(kMaxPort) &&
+            if (connection.clientPort <= nsws_rules::HIGHEST_PORT &&
                 nsws_server_find_connection(server, connection.clientIP.c_str(),
                                             static_cast<uint16_t>(connection.clientPort), &found) == NSWS_OK) {
                 const int32_t code = use(found);
@@ -328,9 +318,9 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
                 return Noted(Result(permission));
             }
             uint16_t port = 0;
-            return nsws_server_port(server, &port) == NSWS_OK ? static_cast<int>(NSWS_ERR_NO_CONNECTION) : kFailed;
+            return nsws_server_port(server, &port) == NSWS_OK ? static_cast<int>(NSWS_ERR_NO_CONNECTION) : FAILED;
         },
-        []() -> int { return kFailed; });
+        []() -> int { return FAILED; });
 }
 
 int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connections) const {
@@ -343,14 +333,14 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
                 return Noted(Result(permission));
             }
             if (nsws_server_port(server, &port) != NSWS_OK) {
-                return kFailed;
+                return FAILED;
             }
             std::vector<nsws_connection> handles;
             std::size_t count = 0;
             do {
                 handles.resize(count);
                 if (nsws_server_list_connections(server, handles.data(), handles.size(), &count) != NSWS_OK) {
-                    return kFailed;
+                    return FAILED;
                 }
             } while (count > handles.size());
             connections.clear();
@@ -363,7 +353,7 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
             }
             return 0;
         },
-        []() -> int { return kFailed; });
+        []() -> int { return FAILED; });
 }
 
 int WebSocketServer::Noted(int result) const {
@@ -374,7 +364,7 @@ int WebSocketServer::Noted(int result) const {
 }
 
 int WebSocketServer::Destroy() {
-    return link_->Destroy() ? 0 : kFailed;
+    return link_->Destroy() ? 0 : FAILED;
 }
 
 int WebSocketServer::Registcallback(OnErrorCallback onError, OnConnectCallback onConnect, OnCloseCallback onClose,

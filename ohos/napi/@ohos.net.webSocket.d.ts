@@ -22,7 +22,7 @@ declare namespace webSocket {
   /** Makes a client. */
   function createWebSocket(): WebSocket;
 
-  /** Makes a server; `null` on a device that runs none (servers are for smart TVs). */
+  /** Makes a server; `null` on a device that runs none: the reference has servers on smart TVs, newer releases on all devices. */
   function createWebSocketServer(): WebSocketServer;
 
   /** A proxy. */
@@ -80,9 +80,9 @@ declare namespace webSocket {
     protocol?: string;
     /** Whether any server certificate is accepted. Default false. */
     skipServerCertVerification?: boolean;
-    /** Seconds of silence before a ping. Default 30, 0: no heartbeat, at most 30000. */
+    /** Seconds from one ping to the next. Default 30, 0: no heartbeat, at most 30000. */
     pingInterval?: number;
-    /** Seconds that the peer may be silent after a ping. Default 30, at most `pingInterval`; 0: for ever. */
+    /** Seconds that the peer may be silent after a ping. Default 30; a given value counts as at most `pingInterval`; 0: for ever. */
     pongTimeout?: number;
     /** The oldest acceptable version of TLS. Default 1.2. */
     minSupportTlsProtocol?: TlsProtocol;
@@ -120,6 +120,14 @@ declare namespace webSocket {
     message: string;
     /** The sub-protocol that the server chose, or "". With the event 'openInfo' alone. */
     protocol?: string;
+  }
+
+  /** The result of the opening handshake, with the event 'openInfo'. */
+  export interface WebSocketOpenInfo {
+    status: number;
+    message: string;
+    /** The sub-protocol that the server chose, or "". */
+    protocol: string;
   }
 
   /** The headers of the server's answer, names in lower case; `set-cookie` is an array. */
@@ -168,7 +176,7 @@ declare namespace webSocket {
 
     /** Adds a listener; each function counts once. Several are called in the order of their registration. */
     on(type: 'open', callback: AsyncCallback<OpenInfo>): void;
-    on(type: 'openInfo', callback: AsyncCallback<OpenInfo>): void;
+    on(type: 'openInfo', callback: AsyncCallback<WebSocketOpenInfo>): void;
     on(type: 'message', callback: AsyncCallback<string | ArrayBuffer>): void;
     on(type: 'close', callback: AsyncCallback<CloseResult>): void;
     on(type: 'error', callback: ErrorCallback<ConnectionError>): void;
@@ -182,7 +190,7 @@ declare namespace webSocket {
 
     /** Removes a listener, or all of them. */
     off(type: 'open', callback?: AsyncCallback<OpenInfo>): void;
-    off(type: 'openInfo', callback?: AsyncCallback<OpenInfo>): void;
+    off(type: 'openInfo', callback?: AsyncCallback<WebSocketOpenInfo>): void;
     off(type: 'message', callback?: AsyncCallback<string | ArrayBuffer>): void;
     off(type: 'close', callback?: AsyncCallback<CloseResult>): void;
     off(type: 'error', callback?: ErrorCallback<ConnectionError>): void;
@@ -239,10 +247,10 @@ declare namespace webSocket {
 
   /** A server. It keeps the process alive while it listens. */
   export interface WebSocketServer {
-    /** Listens: true when clients can connect. */
+    /** Listens: true when clients can connect. A failure is an 'error' event as well. */
     start(config: WebSocketServerConfig): Promise<boolean>;
 
-    /** The connections; the array can be awaited as well. */
+    /** The connections, none after `stop`; the array can be awaited as well. Without the permission it is empty, and awaiting it fails with 201. */
     listAllConnections(): WebSocketConnection[] & Promise<WebSocketConnection[]>;
 
     /** Sends text or bytes to a client; at most 5 MiB. */

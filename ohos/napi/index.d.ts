@@ -1,3 +1,3 @@
-import webSocket from './@ohos.net.webSocket';
+import webSocket from './@ohos.net.webSocket.js';
 export { webSocket };
 export default webSocket;

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -14,28 +15,28 @@
 #include <utility>
 #include <vector>
 
-#include "contain.h"
+#include "../rules/contain.h"
+#include "../rules/limits.h"
 #include "message_buffer.h"
 #include "session.h"
 
 namespace {
 
-using nsws_surface::contain;
+using nsws_rules::contain;
 using nsws_surface::Session;
 
-constexpr std::size_t kMaxClients = 100;
-constexpr std::size_t kMaxUrl = 2048;
+constexpr std::size_t MOST_CLIENTS = 100;
 
-constexpr int kPermissionDenied = E_BASE + 20;
-constexpr int kHostNotAllowed = E_BASE + 21;
+constexpr int PERMISSION_DENIED = E_BASE + 20;
+constexpr int HOST_NOT_ALLOWED = E_BASE + 21;
 
 struct Client final : Session {
     // What the program holds. It lives as long as the client, whose last callback may still read it.
     WebSocket shown{};
-    // The nodes of OH_WebSocketClient_AddHeader; the registry's lock guards them.
-    std::deque<WebSocket_Header> headers;
-
+    // The registry's lock must be held by who calls these.
     int add_header(const WebSocket_Header &header);
+    // An attempt has begun with the headers of this list: those that were added go.
+    void take_headers(WebSocket_Header *first);
 
 protected:
     void opened(const nsws_open_event &event) override {
@@ -67,6 +68,9 @@ protected:
 
 private:
     nsws_surface::MessageBuffer message_;
+    // The nodes of OH_WebSocketClient_AddHeader, and those of the last attempt, which a copy of requestOptions may still name.
+    std::deque<WebSocket_Header> headers_;
+    std::deque<WebSocket_Header> taken_;
 };
 
 struct Registry {
@@ -89,18 +93,34 @@ std::shared_ptr<Client> find(const WebSocket *shown) {
 
 int Client::add_header(const WebSocket_Header &header) {
     WebSocket_Header **end = &shown.requestOptions.headers;
-    if (!headers.empty() && *end == &headers.front()) {
-        end = &headers.back().next;
+    if (!headers_.empty() && *end == &headers_.front()) {
+        end = &headers_.back().next;
     }
     // What follows, if anything, is a list of the program's own.
     for (std::size_t passed = 0; *end != nullptr; end = &(*end)->next) {
-        if (++passed > nsws_surface::kMaxHeaders) {
+        if (++passed > nsws_rules::MOST_HEADERS) {
             return WEBSOCKET_HEADER_EXCEEDED;
         }
     }
-    headers.push_back({header.fieldName, header.fieldValue, nullptr});
-    *end = &headers.back();
+    headers_.push_back({header.fieldName, header.fieldValue, nullptr});
+    *end = &headers_.back();
     return WEBSOCKET_OK;
+}
+
+void Client::take_headers(WebSocket_Header *first) {
+    const auto added = [this](const WebSocket_Header *header) {
+        return std::any_of(headers_.begin(), headers_.end(), [=](const WebSocket_Header &node) { return &node == header; });
+    };
+    // They begin the client's list, or follow headers of the program's own in the one that Connect was given.
+    WebSocket_Header **link = &shown.requestOptions.headers;
+    if (!added(*link)) {
+        for (link = &first; *link != nullptr && !added(*link); link = &(*link)->next) {
+        }
+    }
+    if (*link != nullptr) {
+        *link = nullptr;
+        taken_ = std::exchange(headers_, {});
+    }
 }
 
 struct IgnoringCase {
@@ -112,7 +132,7 @@ int read_headers(const WebSocket_Header *first, std::vector<nsws_header> &header
     std::map<const char *, std::size_t, IgnoringCase> places;
     std::size_t count = 0;
     for (const WebSocket_Header *header = first; header != nullptr; header = header->next) {
-        if (++count > nsws_surface::kMaxHeaders) {
+        if (++count > nsws_rules::MOST_HEADERS) {
             return WEBSOCKET_HEADER_EXCEEDED;
         }
         if (header->fieldName == nullptr || header->fieldValue == nullptr) {
@@ -136,9 +156,9 @@ int result_of_connect(int32_t code) {
         case NSWS_ERR_PARAMETER:
             return WEBSOCKET_CONNECTION_PARSE_URL_ERROR;
         case NSWS_ERR_PERMISSION_DENIED:
-            return kPermissionDenied;
+            return PERMISSION_DENIED;
         case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-            return kHostNotAllowed;
+            return HOST_NOT_ALLOWED;
         case NSWS_ERR_BAD_HANDLE:
             return WEBSOCKET_CLIENT_NOT_CREATED;
         case NSWS_ERR_NO_RESOURCES:
@@ -149,23 +169,34 @@ int result_of_connect(int32_t code) {
 }
 
 int connect(Client &client, const char *url, const WebSocket_RequestOptions &given) {
-    if (url == nullptr || strnlen(url, kMaxUrl + 1) > kMaxUrl) {
+    if (client.permission() != NSWS_OK) {
+        return PERMISSION_DENIED;
+    }
+    std::vector<nsws_header> headers;
+    {
+        const std::lock_guard<std::mutex> guard(registry().lock);
+        const int read = read_headers(given.headers, headers);
+        if (read != WEBSOCKET_OK) {
+            return read;
+        }
+    }
+    if (url == nullptr || strnlen(url, nsws_rules::LONGEST_URL + 1) > nsws_rules::LONGEST_URL) {
         return WEBSOCKET_CONNECTION_PARSE_URL_ERROR;
     }
     if (*url == '\0') {
         return WEBSOCKET_CONNECTION_NO_MEMORY;
     }
-    std::vector<nsws_header> headers;
-    const int read = read_headers(given.headers, headers);
-    if (read != WEBSOCKET_OK) {
-        return read;
-    }
-    nsws_connect_options options = nsws_surface::connect_defaults();
+    nsws_connect_options options = nsws_rules::client_defaults();
     options.headers = headers.data();
     options.header_count = headers.size();
     const bool is_bare = std::strstr(url, "://") == nullptr;
-    return result_of_connect(is_bare ? client.connect_in_vain("The URL has no scheme: it must begin with ws:// or wss://.", options)
-                                     : client.connect(url, options));
+    const int32_t code = is_bare ? client.connect_in_vain("The URL has no scheme: it must begin with ws:// or wss://.", options)
+                                 : client.connect(url, options);
+    if (code == NSWS_OK) {
+        const std::lock_guard<std::mutex> guard(registry().lock);
+        client.take_headers(given.headers);
+    }
+    return result_of_connect(code);
 }
 
 int send(Client &client, const char *data, std::size_t length) {
@@ -175,7 +206,7 @@ int send(Client &client, const char *data, std::size_t length) {
     if (length == 0) {
         return WEBSOCKET_OK;
     }
-    if (length > nsws_surface::kMaxSend) {
+    if (length > nsws_rules::CLIENT_SENDS) {
         return WEBSOCKET_DATA_LENGTH_EXCEEDED;
     }
     switch (client.send(data, length)) {
@@ -187,13 +218,16 @@ int send(Client &client, const char *data, std::size_t length) {
         case NSWS_ERR_QUEUE_FULL:
             return WEBSOCKET_QUEUE_LENGTH_EXCEEDED;
         case NSWS_ERR_PERMISSION_DENIED:
-            return kPermissionDenied;
+            return PERMISSION_DENIED;
         default:
             return WEBSOCKET_CONNECTION_ERROR;
     }
 }
 
 int close(Client &client, const WebSocket_CloseOption &option) {
+    if (client.permission() != NSWS_OK) {
+        return PERMISSION_DENIED;
+    }
     if (client.abandon()) {
         return WEBSOCKET_NO_CONNECTION;
     }
@@ -206,7 +240,7 @@ int close(Client &client, const WebSocket_CloseOption &option) {
         case NSWS_ERR_NOT_CONNECTED:
             return WEBSOCKET_NO_CONNECTION;
         case NSWS_ERR_PERMISSION_DENIED:
-            return kPermissionDenied;
+            return PERMISSION_DENIED;
         default:
             return WEBSOCKET_CONNECTION_ERROR;
     }
@@ -237,7 +271,7 @@ struct WebSocket *OH_WebSocketClient_Constructor(WebSocket_OnOpenCallback onOpen
             *shown = {onOpen, onMessage, onError, onClose, {nullptr}};
             Registry &all = registry();
             const std::lock_guard<std::mutex> guard(all.lock);
-            if (all.clients.size() >= kMaxClients) {
+            if (all.clients.size() >= MOST_CLIENTS) {
                 return nullptr;
             }
             all.clients.emplace(shown, std::move(client));

@@ -1,22 +1,30 @@
 #include "websocket_exec.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 
-#include "../limits.h"
 #include "constant.h"
 #include "napi_utils.h"
 #include "netstack_common_utils.h"
+#include "rules/close_codes.h"
+#include "rules/limits.h"
+#include "rules/text.h"
 #include "websocket_exec_common.h"
 
 namespace OHOS::NetStack::Websocket {
 namespace {
-constexpr size_t LARGEST_RECEIVED = 1u << 30;
 constexpr uint32_t MILLISECONDS = 1000;
-constexpr uint32_t DEFAULT_PROXY_PORT = 80;
+
+// A property of the object's own, whatever its name: setting `__proto__` would do something else.
+void DefineProperty(napi_env env, napi_value object, const std::string &name, napi_value value)
+{
+    const auto ordinary = static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
+    napi_value key = NapiUtils::CreateStringUtf8(env, name);
+    const napi_property_descriptor property = {nullptr, key, nullptr, nullptr, nullptr, value, ordinary, nullptr};
+    napi_define_properties(env, object, 1, &property);
+}
 
 void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *userData)
 {
@@ -26,22 +34,20 @@ void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *
     }
     std::map<std::string, std::vector<std::string>> headers;
     for (size_t i = 0; i < event->header_count; i++) {
-        std::string name = event->headers[i].name;
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-        headers[name].emplace_back(event->headers[i].value);
+        headers[nsws_rules::lower_case(event->headers[i].name)].emplace_back(event->headers[i].value);
     }
     self->Post([headers](napi_env env, EventManager &manager) {
         napi_value object = NapiUtils::CreateObject(env);
         for (const auto &[name, values] : headers) {
             if (values.size() == 1 && name != "set-cookie") {
-                NapiUtils::SetStringPropertyUtf8(env, object, name, values[0]);
+                DefineProperty(env, object, name, NapiUtils::CreateStringUtf8(env, values[0]));
                 continue;
             }
             napi_value list = NapiUtils::CreateArray(env, values.size());
             for (uint32_t i = 0; i < values.size(); i++) {
                 NapiUtils::SetArrayElement(env, list, i, NapiUtils::CreateStringUtf8(env, values[i]));
             }
-            NapiUtils::SetNamedProperty(env, object, name, list);
+            DefineProperty(env, object, name, list);
         }
         manager.Emit(EventName::EVENT_HEADER_RECEIVE, {NapiUtils::GetUndefined(env), object});
     });
@@ -84,7 +90,7 @@ void OnMessage(nsws_client client, const nsws_message_event *event, void *userDa
         }
         manager.Emit(EventName::EVENT_DATA_END, {undefined, undefined});
     };
-    self->Post(std::move(deliver), client.id, length);
+    self->PostMessage(std::move(deliver), client.id, length);
 }
 
 void OnClose(nsws_client, const nsws_close_event *event, void *userData)
@@ -122,13 +128,14 @@ std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
         return self;
     }
     self = std::make_shared<UserData>(
-        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); },
-        [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
-    nsws_client_on_header_receive(client, OnHeaderReceive, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_open(client, OnOpen, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_message(client, OnMessage, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_close(client, OnClose, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_error(client, OnError, self->UserDataOfListener(), UserData::Free);
+        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); });
+    self->flows.add(client.id, [](uint64_t id) { return nsws_client_pause({id}); },
+        [](uint64_t id) { return nsws_client_resume({id}); });
+    nsws_client_on_header_receive(client, ClientListener<OnHeaderReceive, nsws_header_receive_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_open(client, ClientListener<OnOpen, nsws_open_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_message(client, ClientListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_close(client, ClientListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }
@@ -138,7 +145,9 @@ void FillHeartbeat(const ConnectContext &context, nsws_connect_options &options)
     bool fits = context.pingInterval_ <= ConnectContext::maxPingInterval;
     uint32_t interval = fits ? context.pingInterval_ : ConnectContext::defaultPingInterval;
     options.ping_interval_ms = interval * MILLISECONDS;
-    options.pong_timeout_ms = std::min(context.pongTimeout_, interval) * MILLISECONDS;
+    // The layer doesn't tell whether the program gave the default.
+    options.pong_timeout_ms = context.pongTimeout_ == ConnectContext::defaultPingInterval
+        ? NSWS_PONG_TIMEOUT_DEFAULT : std::min(context.pongTimeout_, interval) * MILLISECONDS;
 }
 
 // `host` and `exclusions` must live until connect.
@@ -155,7 +164,7 @@ void FillProxy(const ConnectContext &context, std::string &host, std::string &ex
     options.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
     if (!host.empty()) {
         options.proxy_host = host.c_str();
-        options.proxy_port = port == 0 ? DEFAULT_PROXY_PORT : port;
+        options.proxy_port = port == 0 ? nsws_rules::DEFAULT_PROXY_PORT : port;
         options.proxy_exclusion_list = exclusions.c_str();
     }
 }
@@ -166,11 +175,6 @@ const char *TextOf(const Secure::SecureChar &secret)
     return secret.Length() == 0 ? nullptr : secret.Data();
 }
 
-bool IsBareScheme(std::string url)
-{
-    std::transform(url.begin(), url.end(), url.begin(), [](unsigned char c) { return std::tolower(c); });
-    return url == "ws://" || url == "wss://";
-}
 } // namespace
 
 bool WebSocketExec::ExecConnect(ConnectContext *context)
@@ -192,13 +196,12 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
     if (self == nullptr) {
         return false;
     }
-    if (IsBareScheme(context->url)) {
+    if (nsws_rules::is_bare_scheme(context->url)) {
         self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, "The URL has no host.", 0));
         context->SetErrorCode(WEBSOCKET_CONNECT_FAILED);
         return false;
     }
-    nsws_connect_options options{};
-    nsws_connect_options_init(&options, sizeof options);
+    nsws_connect_options options = nsws_rules::client_defaults();
     std::vector<nsws_header> headers;
     for (const auto &[name, value] : context->header) {
         headers.push_back({name.c_str(), value.c_str()});
@@ -218,7 +221,6 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
         options.client_key_path = TextOf(clientKey);
         options.client_key_password = TextOf(keyPassword);
     }
-    options.max_receive_size = LARGEST_RECEIVED;
     options.skip_server_cert_verification = context->skipServerCertVerification_;
     options.support_origin_port = context->supportOriginPort_;
     if (context->GetMinSupportTlsProtocol() == TlsProtocol::TLS_V_1_3) {
@@ -265,21 +267,24 @@ bool WebSocketExec::ExecClose(CloseContext *context)
     if (self == nullptr) {
         return false;
     }
-    return Report(*context, nsws_client_close({self->Handle()}, close_code_to_send(context->code), context->reason.c_str()));
+    return Report(*context, nsws_client_close({self->Handle()}, nsws_rules::to_send(context->code), context->reason.c_str()));
 }
 
 napi_value WebSocketExec::ConnectCallback(ConnectContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketExec::SendCallback(SendContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketExec::CloseCallback(CloseContext *context)
 {
+    if (context == nullptr) {
+        return nullptr;
+    }
     if (auto manager = context->GetSharedManager()) {
         manager->DeleteEventReference(context->GetEnv());
     }

@@ -1,58 +1,68 @@
 #include "websocket_exec_common.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "constant.h"
 #include "napi_utils.h"
 
 namespace OHOS::NetStack::Websocket {
-namespace {
-constexpr size_t MOST_EVENTS = 4096;
-constexpr size_t MOST_BYTES = 4 << 20;
-constexpr uint16_t CLOSE_WITHOUT_CODE = 1005;
-} // namespace
+void UserData::Post(Event event)
+{
+    Put({std::move(event)});
+}
 
-void UserData::Post(Event event, uint64_t connection, size_t bytes)
+void UserData::PostMessage(Event event, uint64_t connection, size_t bytes)
+{
+    Put({std::move(event), flows.find(connection), bytes});
+}
+
+void UserData::PostLast(Event event, uint64_t connection)
+{
+    Put({std::move(event), nullptr, 0, connection});
+}
+
+void UserData::Put(Waiting waiting)
 {
     auto manager = manager_.lock();
     if (manager == nullptr || !NapiUtils::IsEnvValid(manager->env_)) {
         return;
     }
-    std::lock_guard<std::mutex> lock(mutex_);
-    waiting_.push_back(std::move(event));
-    bytes_ += bytes;
-    bool full = waiting_.size() >= MOST_EVENTS || bytes_ >= MOST_BYTES;
-    if (full && connection != 0 && std::find(paused_.begin(), paused_.end(), connection) == paused_.end()) {
-        paused_.push_back(connection);
-        pause_(connection);
+    nsws_rules::Flow *flow = waiting.flow;
+    bool sleeps = false;
+    if (flow != nullptr) {
+        flow->fill(waiting.bytes);
     }
-    if (waiting_.size() == 1) {
-        NapiUtils::CreateUvQueueWorkEnhanced(manager->env_, new std::shared_ptr<UserData>(shared_from_this()), Deliver);
+    events_.push(waiting, sleeps);
+    if (flow != nullptr) {
+        flow->filled();
+    }
+    if (sleeps) {
+        Wake(*manager);
+        events_.woken();
     }
 }
 
-std::vector<UserData::Event> UserData::TakeAll()
+void UserData::Wake(EventManager &manager)
 {
-    std::lock_guard<std::mutex> lock(mutex_);
-    for (uint64_t connection : paused_) {
-        resume_(connection);
-    }
-    paused_.clear();
-    bytes_ = 0;
-    return std::exchange(waiting_, {});
+    NapiUtils::CreateUvQueueWorkEnhanced(manager.env_, new std::shared_ptr<UserData>(shared_from_this()), Deliver);
 }
 
 void UserData::Deliver(napi_env env, napi_status, void *data)
 {
-    std::unique_ptr<std::shared_ptr<UserData>> self(static_cast<std::shared_ptr<UserData> *>(data));
-    auto manager = (*self)->manager_.lock();
-    for (const Event &event : (*self)->TakeAll()) {
+    std::unique_ptr<std::shared_ptr<UserData>> held(static_cast<std::shared_ptr<UserData> *>(data));
+    UserData &self = **held;
+    auto manager = self.manager_.lock();
+    std::vector<Waiting> batch;
+    self.events_.take(batch);
+    for (const Waiting &waiting : batch) {
         if (manager == nullptr || !NapiUtils::IsEnvValid(env)) {
             return;
         }
+        if (waiting.flow != nullptr) {
+            waiting.flow->drain(waiting.bytes);
+        }
         napi_handle_scope scope = NapiUtils::OpenScope(env);
-        event(env, *manager);
+        waiting.deliver(env, *manager);
         // A listener's exception must not hold back what follows.
         bool pending = false;
         napi_value exception = nullptr;
@@ -61,6 +71,12 @@ void UserData::Deliver(napi_env env, napi_status, void *data)
             napi_fatal_exception(env, exception);
         }
         NapiUtils::CloseScope(env, scope);
+        if (waiting.ends != 0) {
+            self.flows.remove(waiting.ends);
+        }
+    }
+    if (manager != nullptr && !self.events_.fall_asleep()) {
+        self.Wake(*manager);
     }
 }
 
@@ -113,6 +129,6 @@ napi_value MessageValue(napi_env env, const std::string &data, bool isText)
 
 uint32_t CloseCode(uint16_t code)
 {
-    return code == CLOSE_WITHOUT_CODE ? static_cast<uint32_t>(CLOSE_REASON_NORMAL_CLOSE) : code;
+    return nsws_rules::seen(code);
 }
 } // namespace OHOS::NetStack::Websocket

@@ -1,13 +1,12 @@
 // What clients and servers of NetStack's JavaScript layer have in common with this engine: the way of an event to JavaScript.
 //
 // An event is posted on a thread of the library, as what to do on the JavaScript thread. All that wait are delivered in one turn,
-// in order. What bounds them is the socket: a connection of which much waits is paused, and goes on when it was delivered.
+// in order. rules/event_queue.h says how they are bounded.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,9 @@
 #include "base_context.h"
 #include "event_manager.h"
 #include "libwebsockets.h"
+#include "rules/close_codes.h"
+#include "rules/contain.h"
+#include "rules/event_queue.h"
 
 namespace OHOS::NetStack::Websocket {
 struct WebSocketConnection {
@@ -29,9 +31,9 @@ public:
     using Event = std::function<void(napi_env, EventManager &)>;
     using OnHandle = int32_t (*)(uint64_t);
 
-    // `release` gives the library's object up; `pause` and `resume` are a connection's.
-    UserData(const std::shared_ptr<EventManager> &manager, uint64_t handle, OnHandle release, OnHandle pause, OnHandle resume)
-        : manager_(manager), handle_(handle), release_(release), pause_(pause), resume_(resume)
+    // `release` gives the library's object up.
+    UserData(const std::shared_ptr<EventManager> &manager, uint64_t handle, OnHandle release)
+        : manager_(manager), handle_(handle), release_(release)
     {
     }
     ~UserData() { release_(handle_); }
@@ -42,8 +44,14 @@ public:
 
     uint64_t Handle() const { return handle_; }
 
-    // On any thread. `connection` is paused if too much of it waits; `bytes` is what the event holds.
-    void Post(Event event, uint64_t connection = 0, size_t bytes = 0);
+    // On any thread. A message holds `bytes` and counts for its connection.
+    void Post(Event event);
+    void PostMessage(Event event, uint64_t connection, size_t bytes);
+    // The last event of a connection.
+    void PostLast(Event event, uint64_t connection);
+
+    // Of the client, or of a server's connections.
+    nsws_rules::Flows flows;
 
     // What a listener's user_data is: it doesn't keep this, and this ends the library's object.
     void *UserDataOfListener() { return new std::weak_ptr<UserData>(weak_from_this()); }
@@ -51,19 +59,38 @@ public:
     static void Free(void *userData) { delete static_cast<std::weak_ptr<UserData> *>(userData); }
 
 private:
+    struct Waiting {
+        Event deliver;
+        nsws_rules::Flow *flow = nullptr;
+        size_t bytes = 0;
+        // The connection that it ends, or 0.
+        uint64_t ends = 0;
+    };
+
     static void Deliver(napi_env env, napi_status, void *data);
-    std::vector<Event> TakeAll();
+    void Put(Waiting waiting);
+    void Wake(EventManager &manager);
 
     const std::weak_ptr<EventManager> manager_;
     const uint64_t handle_;
     const OnHandle release_;
-    const OnHandle pause_;
-    const OnHandle resume_;
-    std::mutex mutex_;
-    std::vector<Event> waiting_;
-    size_t bytes_ = 0;
-    std::vector<uint64_t> paused_;
+    nsws_rules::EventQueue<Waiting> events_;
 };
+
+// A listener that no exception leaves: without the memory for an event, the connection ends.
+template <auto listener, class Event>
+void ClientListener(nsws_client client, const Event *event, void *userData)
+{
+    nsws_rules::contain([=] { listener(client, event, userData); },
+        [=] { nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory"); });
+}
+
+template <auto listener, class Event>
+void ServerListener(nsws_server server, nsws_connection connection, const Event *event, void *userData)
+{
+    nsws_rules::contain([=] { listener(server, connection, event, userData); },
+        [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
+}
 
 // Puts the library's answer into a context. Whether it is success.
 bool Report(BaseContext &context, int32_t code);

@@ -4,15 +4,16 @@
 #include <mutex>
 #include <vector>
 
-#include "../limits.h"
 #include "constant.h"
 #include "napi_utils.h"
 #include "netstack_common_utils.h"
+#include "rules/close_codes.h"
+#include "rules/limits.h"
+#include "rules/server.h"
 #include "websocket_exec_common.h"
 
 namespace OHOS::NetStack::Websocket {
 namespace {
-constexpr size_t LARGEST_RECEIVED = 64u << 20;
 // What the layer says when the program names no protocol.
 constexpr const char *NO_PROTOCOL = "lws_server";
 
@@ -31,12 +32,14 @@ WebSocketConnection NameOf(nsws_connection connection)
     return {info.client_ip, info.client_port};
 }
 
-void OnConnect(nsws_server, nsws_connection, const nsws_connect_event *event, void *userData)
+void OnConnect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *userData)
 {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
     }
+    self->flows.add(connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
+        [](uint64_t id) { return nsws_connection_resume({id}); });
     WebSocketConnection name{event->client_ip, event->client_port};
     self->Post([name](napi_env env, EventManager &manager) {
         manager.Emit(EventName::EVENT_SERVER_CONNECT, {NapiUtils::GetUndefined(env), ConnectionValue(env, name)});
@@ -58,7 +61,7 @@ void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event
         NapiUtils::SetNamedProperty(env, message, "clientConnection", ConnectionValue(env, name));
         manager.Emit(EventName::EVENT_SERVER_MESSAGE_RECEIVE, {NapiUtils::GetUndefined(env), message});
     };
-    self->Post(std::move(deliver), connection.id, length);
+    self->PostMessage(std::move(deliver), connection.id, length);
 }
 
 void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *event, void *userData)
@@ -69,7 +72,7 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
     }
     uint32_t code = CloseCode(event->code);
     std::string reason(event->reason, event->reason_length);
-    self->Post([name = NameOf(connection), code, reason](napi_env env, EventManager &manager) {
+    auto deliver = [name = NameOf(connection), code, reason](napi_env env, EventManager &manager) {
         napi_value result = NapiUtils::CreateObject(env);
         NapiUtils::SetUint32Property(env, result, "code", code);
         // The reference has the first name, NetStack the second.
@@ -77,7 +80,8 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
         NapiUtils::SetStringPropertyUtf8(env, result, "closeReason", reason);
         manager.EmitWithTwoPara(EventName::EVENT_SERVER_CLOSE,
             {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
-    });
+    };
+    self->PostLast(std::move(deliver), connection.id);
 }
 
 void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *userData)
@@ -98,12 +102,11 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
         return self;
     }
     self = std::make_shared<UserData>(
-        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); },
-        [](uint64_t id) { return nsws_connection_pause({id}); }, [](uint64_t id) { return nsws_connection_resume({id}); });
-    nsws_server_on_connect(server, OnConnect, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_message(server, OnMessage, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_close(server, OnClose, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_error(server, OnError, self->UserDataOfListener(), UserData::Free);
+        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); });
+    nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_close(server, ServerListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }
@@ -148,20 +151,21 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
     if (self == nullptr) {
         return false;
     }
-    nsws_server_options options{};
-    nsws_server_options_init(&options, sizeof options);
+    nsws_server_options options = nsws_rules::server_defaults();
     options.server_ip = context->serverIp_.c_str();
     options.server_port = context->serverPort_;
     options.max_concurrent_clients = context->maxClientsNumber_;
     options.max_connections_per_client = context->maxCountForOneClient_;
-    options.max_receive_size = LARGEST_RECEIVED;
     if (context->websocketServerProtocol_ != NO_PROTOCOL) {
         options.protocol = context->websocketServerProtocol_.c_str();
     }
     options.cert_path = context->certPath_.c_str();
     options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
-    ServerLimits limits(options);
-    return Report(*context, limits.answer(nsws_server_start({self->Handle()}, &options)));
+    int32_t code = nsws_rules::start({self->Handle()}, options, nsws_rules::wrong_in(options));
+    if (code != NSWS_OK) {
+        self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, nsws_error_message(code), 0));
+    }
+    return Report(*context, code);
 }
 
 bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context)
@@ -177,7 +181,9 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
         handles.resize(count);
         code = nsws_server_list_connections({self->Handle()}, handles.data(), handles.size(), &count);
     } while (code == NSWS_OK && count > handles.size());
-    handles.resize(count);
+    // A server that was stopped has none, though some are still saying goodbye.
+    uint16_t port = 0;
+    handles.resize(nsws_server_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
     std::vector<WebSocketConnection> connections;
     for (nsws_connection handle : handles) {
         connections.push_back(NameOf(handle));
@@ -193,7 +199,7 @@ bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context)
         return false;
     }
     return Report(*context,
-        nsws_connection_close(connection, close_code_to_send(context->code), context->reason.c_str()));
+        nsws_connection_close(connection, nsws_rules::to_send(context->code), context->reason.c_str()));
 }
 
 bool WebSocketServerExec::ExecServerSend(ServerSendContext *context)
@@ -221,11 +227,14 @@ bool WebSocketServerExec::ExecServerStop(ServerStopContext *context)
 
 napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context)
 {
+    if (context == nullptr) {
+        return nullptr;
+    }
     napi_env env = context->GetEnv();
     auto connections = context->GetAllConnections();
     napi_value list = NapiUtils::CreateArray(env, connections.size());
@@ -237,16 +246,19 @@ napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsCon
 
 napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context)
 {
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
 napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context)
 {
+    if (context == nullptr) {
+        return nullptr;
+    }
     if (auto manager = context->GetSharedManager()) {
         manager->DeleteEventReference(context->GetEnv());
     }

@@ -24,14 +24,14 @@ public:
         }
         message.assign(reinterpret_cast<const char *>(event.data), event.length);
         use(message);
-        if (message.capacity() <= kMostKept) {
+        if (message.capacity() <= MOST_KEPT) {
             const std::lock_guard<std::mutex> guard(lock_);
             message.swap(kept_);
         }
     }
 
 private:
-    static constexpr std::size_t kMostKept = 64u << 10;
+    static constexpr std::size_t MOST_KEPT = 64u << 10;
 
     std::mutex lock_;
     std::string kept_;

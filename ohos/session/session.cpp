@@ -5,20 +5,18 @@
 #include <cstring>
 #include <utility>
 
-#include "contain.h"
+#include "../rules/contain.h"
 #include "listen.h"
 
 namespace nsws_surface {
 
 namespace {
 
-constexpr uint16_t kInternalError = 1011;
-
 // TCP refuses a broadcast address at once and without a packet.
-constexpr const char *kNowhere = "ws://255.255.255.255/";
+constexpr const char *NOWHERE = "ws://255.255.255.255/";
 
 int32_t transmit(nsws_client client, const char *data, std::size_t length) {
-    return send_by_content(
+    return nsws_rules::send_by_content(
         data, length, [=](const char *text, std::size_t size) { return nsws_client_send_text(client, text, size); },
         [=](const char *bytes, std::size_t size) { return nsws_client_send_binary(client, bytes, size); });
 }
@@ -39,29 +37,18 @@ const char *readable_reason(uint32_t code, const char *reason) {
 }
 
 bool reason_is_too_long(const char *reason) {
-    return strnlen(reason, kMaxReason + 1) > kMaxReason;
+    return strnlen(reason, nsws_rules::MOST_REASON + 1) > nsws_rules::MOST_REASON;
 }
 
 CloseSeen seen(const nsws_close_event &event) {
-    switch (event.code) {
-        case kAbnormal:
-            return {kLinkLost, "websocket close from server"};
-        case kNoStatus:
-            return {kNormal, event.reason};
-        default:
-            return {event.code, event.reason};
+    if (event.code == nsws_rules::ABNORMAL) {
+        return {LINK_LOST, "websocket close from server"};
     }
+    return {nsws_rules::seen(event.code), event.reason};
 }
 
 uint32_t error_code(const nsws_error_event &event) {
-    return event.detail == NSWS_DETAIL_MESSAGE_TOO_BIG ? kDataLengthExceeded : kConnectionError;
-}
-
-nsws_connect_options connect_defaults() {
-    nsws_connect_options options{};
-    nsws_connect_options_init(&options, sizeof options);
-    options.max_receive_size = kMaxReceive;
-    return options;
+    return event.detail == NSWS_DETAIL_MESSAGE_TOO_BIG ? DATA_LENGTH_EXCEEDED : CONNECTION_ERROR;
 }
 
 int32_t Session::connect(const char *url, const nsws_connect_options &options) {
@@ -71,7 +58,7 @@ int32_t Session::connect(const char *url, const nsws_connect_options &options) {
 int32_t Session::connect_in_vain(const char *sentence, const nsws_connect_options &options) {
     nsws_connect_options direct = options;
     direct.proxy_mode = NSWS_PROXY_NONE;
-    return start(kNowhere, direct, sentence);
+    return start(NOWHERE, direct, sentence);
 }
 
 int32_t Session::start(const char *url, const nsws_connect_options &options, const char *sentence) {
@@ -87,7 +74,10 @@ int32_t Session::start(const char *url, const nsws_connect_options &options, con
             return code;
         }
     }
-    const int32_t code = nsws_client_connect(client_, url, &options);
+    // Whatever has waited fits into the library's queue, which the last message may have filled beyond the bound.
+    nsws_connect_options given = options;
+    given.send_queue_size += nsws_rules::queued_cost(nsws_rules::CLIENT_SENDS);
+    const int32_t code = nsws_client_connect(client_, url, &given);
     if (code == NSWS_OK) {
         started_++;
         stage_ = Stage::connecting;
@@ -96,6 +86,17 @@ int32_t Session::start(const char *url, const nsws_connect_options &options, con
         waiting_most_ = options.send_queue_size;
     }
     return code;
+}
+
+int32_t Session::permission() {
+    nsws_client client{0};
+    {
+        const std::lock_guard<std::recursive_mutex> guard(lock_);
+        client = known_client();
+    }
+    // Asked for no URL, the library answers with what comes before it.
+    const int32_t code = nsws_client_connect(client, nullptr, nullptr);
+    return code == NSWS_ERR_PERMISSION_DENIED ? code : NSWS_OK;
 }
 
 nsws_client Session::known_client() {
@@ -137,10 +138,11 @@ int32_t Session::create() {
 template <class Event, void (Session::*handle)(nsws_client, const Event &)>
 void Session::entry(nsws_client client, const Event *event, void *user_data) {
     Session &session = shared_object<Session>(user_data);
-    contain([&] { (session.*handle)(client, *event); },
-            [&] {
+    nsws_rules::contain(
+        [&] { (session.*handle)(client, *event); },
+        [&] {
                 nsws_log(NSWS_LOG_ERROR, "A callback threw an exception; its connection is closed.");
-                nsws_client_close(client, kInternalError, "");
+                nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "");
             });
 }
 
@@ -148,12 +150,12 @@ int32_t Session::send(const char *data, std::size_t length) {
     uint64_t open = open_.load(std::memory_order_acquire);
     if (open == 0) {
         const std::lock_guard<std::recursive_mutex> guard(lock_);
-        if (stage_ == Stage::connecting) {
-            if (length > waiting_most_ - waiting_bytes_) {
+        if (stage_ == Stage::connecting || stage_ == Stage::flushing) {
+            if (waiting_cost_ >= waiting_most_) {
                 return NSWS_ERR_QUEUE_FULL;
             }
             waiting_.emplace_back(data, length);
-            waiting_bytes_ += length;
+            waiting_cost_ += nsws_rules::queued_cost(length);
             return NSWS_OK;
         }
         // Without an attempt nothing is sent, but the library knows in which order to say why.
@@ -178,13 +180,14 @@ bool Session::abandon() {
 }
 
 int32_t Session::close(uint32_t code, const char *reason) {
+    const std::lock_guard<std::recursive_mutex> behind(handing_over_);
     nsws_client client{0};
     {
         const std::lock_guard<std::recursive_mutex> guard(lock_);
         client = known_client();
         if (stage_ == Stage::idle) {
             // Programs pass a reason that they never set.
-            return without_stale(nsws_client_close(client, kNormal, ""));
+            return without_stale(nsws_client_close(client, nsws_rules::NORMAL, ""));
         }
     }
     return without_stale(close_kindly(code, reason_of(code, reason), [=](uint16_t may_be_sent, const char *why) {
@@ -219,27 +222,43 @@ bool Session::end() {
 
 void Session::on_open(nsws_client client, const nsws_open_event &event) {
     {
-        const std::lock_guard<std::recursive_mutex> guard(lock_);
-        if (client.id != client_.id) {
-            return;
+        const std::lock_guard<std::recursive_mutex> handing_over(handing_over_);
+        {
+            const std::lock_guard<std::recursive_mutex> guard(lock_);
+            if (client.id != client_.id) {
+                return;
+            }
+            is_open_ = true;
+            stage_ = Stage::flushing;
         }
-        is_open_ = true;
-        send_waiting();
-        stage_ = Stage::open;
-        open_.store(client.id, std::memory_order_release);
+        send_waiting(client);
     }
     opened(event);
 }
 
-void Session::send_waiting() {
-    // They fit: together they are no larger than the queue, which is empty.
-    for (const std::string &message : waiting_) {
-        if (transmit(client_, message.data(), message.size()) != NSWS_OK) {
-            nsws_log(NSWS_LOG_ERROR, "A message that was sent before open was dropped.");
+// Without lock_: a send on another thread waits for no other.
+void Session::send_waiting(nsws_client client) {
+    for (;;) {
+        std::deque<std::string> messages;
+        {
+            const std::lock_guard<std::recursive_mutex> guard(lock_);
+            if (client.id != client_.id || stage_ != Stage::flushing) {
+                return;
+            }
+            if (waiting_.empty()) {
+                waiting_cost_ = 0;
+                stage_ = Stage::open;
+                open_.store(client.id, std::memory_order_release);
+                return;
+            }
+            messages.swap(waiting_);
+        }
+        for (const std::string &message : messages) {
+            if (transmit(client, message.data(), message.size()) != NSWS_OK) {
+                nsws_log(NSWS_LOG_ERROR, "A message that was sent before open was dropped.");
+            }
         }
     }
-    waiting_.clear();
-    waiting_bytes_ = 0;
 }
 
 void Session::on_error(nsws_client client, const nsws_error_event &event) {
@@ -289,7 +308,7 @@ void Session::reset() {
     is_open_ = false;
     sentence_.clear();
     waiting_.clear();
-    waiting_bytes_ = 0;
+    waiting_cost_ = 0;
 }
 
 }  // namespace nsws_surface

@@ -12,30 +12,19 @@
 #include <mutex>
 #include <string>
 
+#include "../rules/close_codes.h"
+#include "../rules/limits.h"
+#include "../rules/text.h"
 #include "netstack_websocket.h"
 
 namespace nsws_surface {
 
-// Limits that programs know from NetStack's first implementation.
-constexpr std::size_t kMaxSend = 4u << 20;
-constexpr std::size_t kMaxReceive = 1u << 30;
-constexpr std::size_t kMaxHeaders = 8192;
-constexpr std::size_t kMaxReason = 123;
-
-// Close codes.
-constexpr uint16_t kNormal = 1000;
-constexpr uint16_t kNoStatus = 1005;
-constexpr uint16_t kAbnormal = 1006;
-
 // What NetStack's clients say when the link broke.
-constexpr uint32_t kLinkLost = 1001;
+constexpr uint32_t LINK_LOST = 1001;
 
 // What every numbering of NetStack's clients calls a connection that failed, and a message that is too large.
-constexpr uint32_t kConnectionError = 1003;
-constexpr uint32_t kDataLengthExceeded = 1012;
-
-// The defaults of the C ABI, with the receive limit of NetStack.
-nsws_connect_options connect_defaults();
+constexpr uint32_t CONNECTION_ERROR = 1003;
+constexpr uint32_t DATA_LENGTH_EXCEEDED = 1012;
 
 // A connection's end as NetStack's clients tell it: a lost link is 1001, a close frame without a code is 1000.
 struct CloseSeen {
@@ -57,10 +46,6 @@ const char *readable_reason(uint32_t code, const char *reason);
 template <class Close>
 int32_t close_kindly(uint32_t code, const char *reason, Close close);
 
-// Sends bytes as text when they hold no NUL and are UTF-8, else as binary. `text` and `binary` do the sending.
-template <class Text, class Binary>
-int32_t send_by_content(const char *data, std::size_t length, Text text, Binary binary);
-
 // All functions return codes of the C ABI. Every one may be called from any thread and inside callbacks.
 class Session : public std::enable_shared_from_this<Session> {
 public:
@@ -74,6 +59,10 @@ public:
     // An attempt that fails, with this sentence: for a URL that the program must hear about in an event.
     int32_t connect_in_vain(const char *sentence, const nsws_connect_options &options);
 
+    // NSWS_ERR_PERMISSION_DENIED, or 0: for what a surface checks itself, and later.
+    int32_t permission();
+
+    // Between connect and open, messages wait, within the bound of the send queue.
     int32_t send(const char *data, std::size_t length);
 
     // Ends an attempt that has not opened, and no event tells of it. Whether there was one.
@@ -106,7 +95,8 @@ protected:
     virtual bool wants_all_events() const { return false; }
 
 private:
-    enum class Stage { idle, connecting, open };
+    // `flushing`: it is open, and what has waited is being sent; what is sent meanwhile waits behind it.
+    enum class Stage { idle, connecting, flushing, open };
 
     int32_t start(const char *url, const nsws_connect_options &options, const char *sentence);
     int32_t create();
@@ -121,12 +111,14 @@ private:
     void on_error(nsws_client client, const nsws_error_event &event);
     void on_close(nsws_client client, const nsws_close_event &event);
 
-    void send_waiting();
+    void send_waiting(nsws_client client);
     void attempt_is_over();
     void reset();
 
     // Recursive: connect asks the platform's hooks under it, and those may call back.
     std::recursive_mutex lock_;
+    // Held while what has waited is handed over, and by close, which comes behind it; taken before lock_. Recursive, as above.
+    std::recursive_mutex handing_over_;
     // The client of the C ABI; 0 before the first attempt, and after one that was abandoned.
     nsws_client client_{0};
     Stage stage_ = Stage::idle;
@@ -139,28 +131,14 @@ private:
     bool refuses_ = false;
     std::string sentence_;
     std::deque<std::string> waiting_;
-    std::size_t waiting_bytes_ = 0;
+    // What all that has waited since connect costs.
+    std::size_t waiting_cost_ = 0;
     std::size_t waiting_most_ = 0;
 };
 
-template <class Text, class Binary>
-int32_t send_by_content(const char *data, std::size_t length, Text text, Binary binary) {
-    if (std::char_traits<char>::find(data, length, '\0') == nullptr) {
-        const int32_t code = text(data, length);
-        // 401: not UTF-8, or too large, which it is as binary as well.
-        if (code != NSWS_ERR_PARAMETER) {
-            return code;
-        }
-    }
-    return binary(data, length);
-}
-
 template <class Close>
 int32_t close_kindly(uint32_t code, const char *reason, Close close) {
-    const bool may_be_sent = code <= UINT16_MAX && reason != nullptr;
-    const int32_t result = close(may_be_sent ? static_cast<uint16_t>(code) : kNormal, reason);
-    // 401: the code, or else the reason.
-    return result == NSWS_ERR_PARAMETER ? close(kNormal, reason) : result;
+    return close(reason == nullptr ? nsws_rules::NORMAL : nsws_rules::to_send(code), reason);
 }
 
 }  // namespace nsws_surface

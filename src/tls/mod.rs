@@ -252,7 +252,8 @@ mod tests {
             TRUSTED.store(trusted, Ordering::Release);
             let (runtime, options) = (runtime.clone(), options.clone());
             let (to, made) = channel();
-            runtime.clone().spawn(async move {
+            let lane = runtime.choose_lane().unwrap();
+            runtime.clone().spawn(&lane, async move {
                 to.send(runtime.tls.client_config(&runtime, &options).await.unwrap()).unwrap();
             });
             made.recv().unwrap()

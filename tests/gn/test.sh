@@ -36,6 +36,13 @@ make() { # OUT GN_ARGS
 }
 make source ""
 python3 tests/gn/check.py "$root/out/source" ohos/gn/bundle.json
+# Each library that programs load brings the hooks of system images; is_tv() is the one that an argument leaves out.
+surfaces_with_is_tv() {
+  for library in "$root/out/$1"/communication/netstack/*websocket*.so; do
+    nm "$library" | grep -q 'is_tv' && basename "$library"
+  done
+}
+[ "$(surfaces_with_is_tv source | wc -l)" = 3 ]
 # A second time there is nothing to do.
 offline ninja -C "$root/out/source" | grep 'no work to do'
 
@@ -49,5 +56,6 @@ grep -q zlib_rs "$made/libnetstack_websocket.a"
 
 # With the libraries of a release instead of cargo.
 cp "$made"/libnetstack_websocket.{so,a} "$root/prebuilt"
-make prebuilt 'netstack_websocket_prebuilt="//prebuilt"'
+make prebuilt 'netstack_websocket_prebuilt="//prebuilt" nsws_servers_on_all_devices=true'
+[ -z "$(surfaces_with_is_tv prebuilt)" ]
 python3 tests/gn/check.py "$root/out/prebuilt" ohos/gn/bundle.json

@@ -110,6 +110,11 @@ void a_session_goes_headers_open_message_end_close() {
     f.events().wait("close");
     SAME(f.client->GetClientContext()->closeStatus, LWS_CLOSE_STATUS_NORMAL);
     SAME(f.client->GetClientContext()->closeReason, "done");
+    SAME(f.client->GetClientContext()->openStatus, 0u);
+    // A program that says itself that it is open has closed nothing without an error, once.
+    f.client->GetClientContext()->openStatus = 101;
+    SAME(f.client->Close({1000, ""}), WEBSOCKET_NONE_ERR);
+    SAME(f.client->Close({1000, ""}), WEBSOCKET_ERROR_HAVE_NO_CONNECT);
     const std::string all = f.events().all();
     SAME(all.substr(all.find(", open")), ", open 101 Switching Protocols, message hello, end, close 1000 done");
     // Names in lower case, the values of a repeated one together.
@@ -153,7 +158,7 @@ void clients_have_numbers() {
 
 void invalid_urls_are_refused_at_once() {
     Fixture f;
-    const std::string too_long = "ws://127.0.0.1/" + std::string(2048, 'a');
+    const std::string too_long = "ws://127.0.0.1/" + std::string(8196, 'a');
     for (const std::string &url : {std::string("http://127.0.0.1/"), std::string("ws://"), std::string("ws://127.0.0.1/#x"), too_long,
                                    std::string("ws://127.0.0.1/\0hidden", 22)}) {
         SAME(f.client->Connect(url, {}), WEBSOCKET_CONNECTION_PARSEURL_ERROR);
@@ -697,6 +702,34 @@ void an_exception_in_a_callback_ends_its_connection_only() {
     other.events().wait("message hello");
 }
 
+// Connect, Close, Send and the context's fields, from several threads at once: for the sanitizers.
+void every_function_may_be_called_from_any_thread() {
+    Fixture f;
+    std::atomic<int> opens{0};
+    const std::string url = f.peer.url("/echo");
+    f.app->hook = [&](WebSocketClient *client, const std::string &event) {
+        if (event.rfind("open", 0) == 0) {
+            opens++;
+            client->Close({1000, ""});
+        }
+    };
+    const auto connect = [&](int thread) {
+        for (int i = 0; i < 2000 && opens < 50; i++) {
+            OpenOptions options;
+            for (int k = 0; k < 20; k++) options.headers["X-Name-" + std::to_string(k)] = std::string(30 + (i * 37 + thread) % 400, 'v');
+            if (i % 2 == 0) f.client->Connect(url, options);
+            else f.client->ConnectEx(url, options);
+            f.client->SendEx("x", 1);
+            f.client->AppendData(&i, sizeof i);
+            if (i % 10 == 0) f.client->ClearData();
+        }
+    };
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; i++) threads.emplace_back(connect, i);
+    for (std::thread &thread : threads) thread.join();
+    SAME(f.client->Destroy(), WEBSOCKET_NONE_ERR);
+}
+
 // The platform.
 
 std::atomic<int> permission{1}, host{1};
@@ -712,6 +745,12 @@ void without_permission_or_host_nothing_goes() {
         CHECK(f.opens("/sink"));
         permission = 0;
         SAME(f.connect("/sink"), WEBSOCKET_ERROR_PERMISSION_DENIED);
+        // Whatever the URL is.
+        for (const char *url : {"ws://", "", "hello"}) {
+            SAME(f.client->Connect(url, {}), WEBSOCKET_ERROR_PERMISSION_DENIED);
+            SAME(f.client->ConnectEx(url, {}), WEBSOCKET_ERROR_PERMISSION_DENIED);
+        }
+        SAME(f.client->Close({1000, ""}), WEBSOCKET_ERROR_PERMISSION_DENIED);
         SAME(f.client->SendEx("x", 1), WEBSOCKET_ERROR_PERMISSION_DENIED);
         SAME(f.send("x"), WEBSOCKET_ERROR_PERMISSION_DENIED);
         SAME(f.client->CloseEx({1000, ""}), WEBSOCKET_ERROR_PERMISSION_DENIED);
@@ -806,6 +845,7 @@ int main() {
         TEST(a_client_may_be_deleted_inside_each_callback),
         TEST(a_client_may_be_deleted_in_every_state),
         TEST(an_exception_in_a_callback_ends_its_connection_only),
+        TEST(every_function_may_be_called_from_any_thread),
         TEST(without_permission_or_host_nothing_goes),
         TEST(the_buffer_is_the_program_s),
         TEST(a_secure_char_holds_a_string),

@@ -591,6 +591,22 @@ void threads_may_send_while_clients_come_and_go() {
     for (std::thread &thread : threads) thread.join();
 }
 
+void threads_may_start_and_stop_one_server() {
+    Fixture f;
+    if (!f.starts()) return;
+    const auto start_and_stop = [&] {
+        for (int i = 0; i < 200; i++) {
+            f.server->Stop();
+            f.server->Start(f.config);
+        }
+    };
+    std::thread one(start_and_stop), other(start_and_stop);
+    one.join();
+    other.join();
+    f.server->Stop();
+    SAME(f.server->GetServerContext()->closeReason_, "server is going away");
+}
+
 void an_exception_in_a_callback_ends_its_connection_only() {
     Fixture f;
     f.app->hook = [&](WebSocketServer *, const std::string &event, const SocketConnection &) {
@@ -678,6 +694,7 @@ int main() {
         TEST(destroy_and_stop_are_safe_inside_each_callback),
         TEST(a_server_may_be_deleted_in_every_state),
         TEST(threads_may_send_while_clients_come_and_go),
+        TEST(threads_may_start_and_stop_one_server),
         TEST(an_exception_in_a_callback_ends_its_connection_only),
         TEST(without_permission_each_call_is_201),
         TEST(nothing_is_left),

@@ -501,6 +501,25 @@ describe('payloads and order', () => {
       if (bytes.length) bytes[0] = 255;
     });
   });
+  it('a header named __proto__, twice, is a property like any other', async () => {
+    const net = require('node:net');
+    const crypto = require('node:crypto');
+    const server = net.createServer((socket) => socket.once('data', (request) => {
+      const [, key] = /sec-websocket-key: (.*)\r\n/i.exec(request.toString());
+      const accept = crypto.createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+      socket.on('error', () => {});
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n__proto__: a\r\n__PROTO__: b\r\n'
+        + `constructor: c\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    }));
+    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { events, client } = fresh();
+    await client.connect(`ws://127.0.0.1:${server.address().port}/`);
+    const [headers] = await events.wait('headerReceive');
+    assert.equal(Object.getPrototypeOf(headers), Object.prototype);
+    assert.deepEqual(Object.getOwnPropertyDescriptor(headers, '__proto__').value, ['a', 'b']);
+    assert.equal(Object.getOwnPropertyDescriptor(headers, 'constructor').value, 'c');
+    server.close();
+  });
   it('an error after a failed connect: {code: 200}, with what is known', async () => {
     const { client, events } = fresh();
     await isTrue(client.connect('ws://127.0.0.1:1/'));
@@ -588,6 +607,25 @@ describe('TLS', () => {
     const { client, events } = fresh();
     await client.connect(old, { skipServerCertVerification: true, minSupportTlsProtocol: 3 });
     assert.equal((await events.wait('error'))[0].phase, 'tls');
+  });
+});
+
+describe('the CAs of NODE_EXTRA_CA_CERTS', () => {
+  const { execFile } = require('node:child_process');
+  const { promisify } = require('node:util');
+  const program = `
+    const { webSocket } = { webSocket: require(process.env.NSWS_JS_MODULE) };
+    const client = webSocket.createWebSocket();
+    client.on('open', () => { console.log('open'); client.close(); });
+    client.on('error', (error) => console.log(error.detail));
+    client.connect(process.env.NSWS_ECHO_WSS_URL);`;
+  const run = async (more) => (await promisify(execFile)(process.execPath, ['-e', program], { env: { ...process.env, ...more } })).stdout;
+  it('are trusted besides the system\'s, as Node trusts them', async () => {
+    const ca = `${certificates}/ca.pem`;
+    assert.equal(await run({ NODE_EXTRA_CA_CERTS: ca }), 'open\n');
+    assert.equal(await run({ NODE_EXTRA_CA_CERTS: '/no/such/file' }), 'NSWS_DETAIL_CERT_ISSUER\n');
+    assert.equal(await run({ NODE_EXTRA_CA_CERTS: `${certificates}/client-only.pem`, SSL_CERT_FILE: ca }), 'open\n');
+    assert.equal(await run({ NODE_EXTRA_CA_CERTS: '' }), 'NSWS_DETAIL_CERT_ISSUER\n');
   });
 });
 
@@ -780,7 +818,11 @@ describe('without the permission to use the network', () => {
       platform.allowNetwork(false);
       return made;
     };
-    fails(`connect when ${state}: 201`, 201, denied, (client, callback) => client.connect(echoUrl, ...last(callback)));
+    for (const url of [echoUrl, 'ws://', '', 'hello', 'http://127.0.0.1/', 'ws://host\0/']) {
+      const name = JSON.stringify(url === echoUrl ? 'ws://...' : url);
+      fails(`connect(${name}) when ${state}: 201`, 201, denied, (client, callback) => client.connect(url, ...last(callback)));
+    }
+    fails(`connect with a wrong URL type when ${state}: 401`, PARAMETER, denied, (client, callback) => client.connect(5, ...last(callback)));
     fails(`send when ${state}: 201`, 201, denied, (client, callback) => client.send('x', ...last(callback)));
     fails(`close when ${state}: 201`, 201, denied, (client, callback) => client.close(...last(callback)));
     fails(`wrong parameters come first when ${state}: 401`, PARAMETER, denied, (client, callback) => client.send(5, ...last(callback)));

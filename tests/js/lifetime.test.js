@@ -107,6 +107,22 @@ describe('the garbage collector', () => {
     assert.deepEqual(server.codes, [1001]);
     server.close();
   });
+  it('a client that its own close listener forgets and collects is held until it has been told', async () => {
+    const names = [];
+    await new Promise((resolve) => {
+      let client = webSocket.createWebSocket();
+      client.on('open', () => client.close());
+      client.on('close', () => {
+        client = null;
+        for (let i = 0; i < 5; i++) gc();
+        names.push('close');
+        setImmediate(resolve);
+      });
+      client.on('close', () => names.push('close again'));
+      client.connect(echoUrl);
+    });
+    assert.deepEqual(names, ['close', 'close again']);
+  });
   it('a server that is collected releases its port', async () => {
     const port = await freePort();
     await (async () => {

@@ -1,8 +1,9 @@
-// What `cmake --install` makes of the module is a package that npm installs, and that finds its library. NSWS_JS_BUILD is the build.
+// What `cmake --install` makes of the module is a package that npm packs, copies and installs, that holds its library, and that is
+// imported in every way in which programs import. NSWS_JS_BUILD is the build.
 
 'use strict';
 
-const { it } = require('node:test');
+const { after, before, it } = require('node:test');
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
@@ -11,37 +12,129 @@ const { promisify } = require('node:util');
 const { assert, echoUrl } = require('./support');
 
 const run = promisify(execFile);
-const build = process.env.NSWS_JS_BUILD;
+const modules = process.env.NODE_PATH.split(':')[0];
+// Nothing of this test's own way to the module.
+const { NSWS_JS_MODULE, LD_LIBRARY_PATH, NODE_PATH, ...env } = process.env;
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nsws-package-'));
+const user = path.join(folder, 'user');
+let installed;
 
-const PROGRAM = `
-const { webSocket } = require('netstack-websocket');
+const npm = (cwd, ...options) => run('npm', [...options, '--offline', '--no-audit', '--no-fund'], { cwd, env });
+const node = (...options) => run(process.execPath, options, { cwd: user, env });
+
+function write(name, text) {
+  fs.mkdirSync(path.dirname(path.join(user, name)), { recursive: true });
+  fs.writeFileSync(path.join(user, name), text);
+}
+
+before(async () => {
+  await run('cmake', ['--install', process.env.NSWS_JS_BUILD, '--prefix', path.join(folder, 'prefix')]);
+  const made = fs.readdirSync(path.join(folder, 'prefix'), { recursive: true });
+  installed = path.join(folder, 'prefix', made.find((name) => name.endsWith('node_modules/netstack-websocket')));
+  write('package.json', '{ "private": true }');
+  const { stdout } = await npm(folder, 'pack', '--json', installed);
+  await npm(user, 'install', path.join(folder, JSON.parse(stdout)[0].filename));
+  // Only the tarball's content is left.
+  fs.renameSync(path.join(folder, 'prefix'), path.join(folder, 'gone'));
+});
+after(() => fs.rmSync(folder, { recursive: true }));
+
+const TALK = `
 const client = webSocket.createWebSocket();
 client.on('open', () => client.send('hello'));
 client.on('message', (_, text) => { console.log(text); client.close(); });
-client.connect(process.argv[1]);
+client.connect(process.argv[process.argv.length - 1]);
 `;
+// Both names are the module.
+const LOOK = "console.log(byDefault === webSocket, typeof byDefault.createWebSocket, webSocket.TlsProtocol.TLS_V_1_3);\n";
+const LOOKS = 'true function 3\n';
 
-it('the installed package works where npm puts it, and has its typings', async () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nsws-package-'));
-  try {
-    await run('cmake', ['--install', build, '--prefix', path.join(folder, 'prefix')]);
-    const [made] = fs.readdirSync(path.join(folder, 'prefix'), { recursive: true }).filter((name) => name.endsWith('node_modules/netstack-websocket'));
-    const installed = path.join(folder, 'prefix', made);
-    const user = path.join(folder, 'user');
-    fs.mkdirSync(path.join(user, 'node_modules'), { recursive: true });
-    // As npm installs a folder.
-    fs.symlinkSync(installed, path.join(user, 'node_modules/netstack-websocket'));
-    const { NSWS_JS_MODULE, LD_LIBRARY_PATH, ...env } = process.env;
-    const { stdout } = await run(process.execPath, ['-e', PROGRAM, echoUrl], { cwd: user, env });
-    assert.equal(stdout, 'hello\n');
-    const described = JSON.parse(fs.readFileSync(path.join(installed, 'package.json')));
-    for (const name of [described.main, described.types, '@ohos.net.webSocket.d.ts', 'examples/client.js']) {
-      assert(fs.existsSync(path.join(installed, name)), name);
-    }
-    // It is the installed library that is loaded, not the build's.
-    const { stdout: libraries } = await run('ldd', [path.join(installed, 'websocket.node')]);
-    assert.match(libraries, new RegExp(`libnetstack_websocket\\.so\\.\\d+ => ${folder}/prefix/`));
-  } finally {
-    fs.rmSync(folder, { recursive: true });
+it('a packed and installed package connects, with the library that it holds', async () => {
+  write('talk.js', `const { webSocket } = require('netstack-websocket');${TALK}`);
+  assert.equal((await node('talk.js', echoUrl)).stdout, 'hello\n');
+  const there = fs.realpathSync(path.join(user, 'node_modules/netstack-websocket'));
+  const { stdout } = await run('ldd', [path.join(there, 'websocket.node')]);
+  assert.match(stdout, new RegExp(`libnetstack_websocket\\.so\\.\\d+ => ${there}/libnetstack_websocket`));
+  const described = JSON.parse(fs.readFileSync(path.join(there, 'package.json')));
+  for (const name of described.files) assert(fs.existsSync(path.join(there, name)), name);
+});
+
+it('a package that npm copies works, as npm 9 installs a folder', async () => {
+  const other = path.join(folder, 'other');
+  fs.mkdirSync(other);
+  fs.writeFileSync(path.join(other, 'package.json'), '{ "private": true }');
+  const source = path.join(folder, 'gone', path.relative(path.join(folder, 'prefix'), installed));
+  await npm(other, 'install', '--install-links', source);
+  assert(!fs.lstatSync(path.join(other, 'node_modules/netstack-websocket')).isSymbolicLink());
+  const program = `const { webSocket } = require('netstack-websocket');${TALK}`;
+  const { stdout } = await run(process.execPath, ['-e', program, echoUrl], { cwd: other, env });
+  assert.equal(stdout, 'hello\n');
+});
+
+it('CommonJS', async () => {
+  write('one.cjs', `const { webSocket, default: byDefault } = require('netstack-websocket');\n${LOOK}`);
+  assert.equal((await node('one.cjs')).stdout, LOOKS);
+});
+
+it('ECMAScript modules', async () => {
+  write('one.mjs', `import byDefault, { webSocket } from 'netstack-websocket';\n${LOOK}`);
+  assert.equal((await node('one.mjs')).stdout, LOOKS);
+  write('later.mjs', `const { webSocket, default: byDefault } = await import('netstack-websocket');\n${LOOK}`);
+  assert.equal((await node('later.mjs')).stdout, LOOKS);
+});
+
+const TYPED = `import byDefault, { webSocket } from 'netstack-websocket';
+const client: webSocket.WebSocket = byDefault.createWebSocket();
+const options: byDefault.WebSocketRequestOptions = { protocol: 'chat' };
+client.on('openInfo', (_, info: webSocket.WebSocketOpenInfo) => console.log(info.protocol.length, options));
+${LOOK}`;
+
+for (const [name, file, options, made] of [
+  ['commonjs with esModuleInterop', 'typed.ts', ['--module', 'commonjs', '--moduleResolution', 'node10', '--esModuleInterop'], 'typed.js'],
+  ['nodenext, in a module', 'typed.mts', ['--module', 'nodenext'], 'typed.mjs'],
+  ['nodenext, in CommonJS', 'typed.cts', ['--module', 'nodenext'], 'typed.cjs'],
+  ['bundler', 'src/typed.ts', ['--module', 'esnext', '--moduleResolution', 'bundler'], undefined],
+]) {
+  it(`TypeScript: ${name}`, async () => {
+    write(file, TYPED);
+    const tsc = [path.join(modules, 'typescript/bin/tsc'), '--strict', '--target', 'es2021', '--lib', 'es2021,dom'];
+    await node(...tsc, ...options, file).catch((error) => assert.fail(error.stdout));
+    // What tsc leaves for a bundler, no bundler has touched yet.
+    if (made) assert.equal((await node(made)).stdout, LOOKS);
+  });
+}
+
+for (const [format, extension] of [['cjs', 'cjs'], ['esm', 'mjs']]) {
+  const bundle = async (name, more) => {
+    write('bundled.ts', TYPED);
+    const esbuild = require('esbuild');
+    await esbuild.build({
+      absWorkingDir: user, entryPoints: ['bundled.ts'], bundle: true, platform: 'node', format, outfile: name, logLevel: 'silent', ...more,
+    });
+  };
+  it(`esbuild, ${format}: the package left external`, async () => {
+    await bundle(`external.${extension}`, { external: ['netstack-websocket'] });
+    assert.equal((await node(`external.${extension}`)).stdout, LOOKS);
+  });
+  it(`esbuild, ${format}: the package in the bundle, its binary elsewhere`, async () => {
+    await bundle(`whole/all.${extension}`, {});
+    const elsewhere = { ...env, NSWS_JS_MODULE: path.join(user, 'node_modules/netstack-websocket/websocket.node') };
+    const { stdout } = await run(process.execPath, [path.join(user, `whole/all.${extension}`)], { env: elsewhere });
+    assert.equal(stdout, LOOKS);
+  });
+}
+
+it('esbuild, cjs: the binary beside the bundle', async () => {
+  for (const name of ['websocket.node', 'libnetstack_websocket.so.0']) {
+    fs.copyFileSync(path.join(user, 'node_modules/netstack-websocket', name), path.join(user, 'whole', name));
   }
+  assert.equal((await node('whole/all.cjs')).stdout, LOOKS);
+});
+
+it('without its binary, the error says what to do', async () => {
+  const root = path.resolve(__dirname, '../../ohos/napi');
+  const failed = (what) => run(process.execPath, ['-e', what], { env, cwd: folder }).then(() => assert.fail('it was loaded'), (error) => error.stderr);
+  const said = await failed(`require(${JSON.stringify(root)})`);
+  assert.match(said, /websocket\.node can't be loaded.*build it.*NSWS_JS_MODULE/);
+  assert.match(said, /The cause: .*No such file/);
 });

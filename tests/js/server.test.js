@@ -147,6 +147,29 @@ describe('start', () => {
     }
     other.close();
   });
+  it('what has failed is told in the words of the configuration, by the error and by an error event', async () => {
+    const { server, events } = fresh();
+    const port = await freePort();
+    const nul = 'a\0b';
+    let failures = 0;
+    for (const [config, code, data] of [
+      [{ serverPort: 0 }, 2302005, /^config\.serverPort is not between 1 and 65535\.$/],
+      [{ serverPort: port, maxConcurrentClientsNumber: 11 }, 2302999, /^config\.maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10\.$/],
+      [{ serverPort: port, serverIP: 'hello' }, 2302004, /hello/],
+      [{ serverPort: port, serverIP: nul }, 2302004, /a\\+0b/],
+      [{ serverPort: port, serverCert: { certPath: '/no/such/file', keyPath: '' } }, 2302002, /\/no\/such\/file/],
+      [{ serverPort: port, serverCert: { certPath: nul, keyPath: '' } }, 2302002, /NUL/],
+    ]) {
+      const error = await errorOf(server.start(config));
+      assert.equal(error.code, code);
+      assert.match(error.data, data);
+      assert.doesNotMatch(error.data, /\/dev\/null|65536/);
+      if (code === 2302999) assert.equal(error.message, 'Websocket other unknown error.');
+      const [event] = await events.wait('error', ++failures);
+      assert.deepEqual([event.code, event.message], [200, error.data]);
+    }
+    assert.equal(events.events.length, failures);
+  });
   it('a getter that throws rejects', async () => {
     await assert.rejects(fresh().server.start({ get serverPort() { throw new RangeError('no port'); } }), RangeError);
   });
@@ -349,7 +372,10 @@ describe('listAllConnections', () => {
     const { server } = fresh();
     assert.deepEqual(await server.listAllConnections(), []);
     const made = await connected();
-    await stopServer(made);
+    await made.server.stop();
+    // At once, though the client's close is still to come.
+    assert.deepEqual(await made.server.listAllConnections(), []);
+    await made.events.wait('close');
     assert.deepEqual(await made.server.listAllConnections(), []);
   });
 });
@@ -440,6 +466,19 @@ describe('without the permission to use the network: 201, whatever the state', (
       });
     }
   }
+  it('listAllConnections that nobody awaits: an empty array, and the process goes on', async () => {
+    const { server } = await connected();
+    platform.allowNetwork(false);
+    const seen = [];
+    const note = (reason) => seen.push(reason);
+    process.on('unhandledRejection', note);
+    const list = server.listAllConnections();
+    assert.deepEqual([Array.isArray(list), list.length], [true, 0]);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    process.off('unhandledRejection', note);
+    assert.deepEqual(seen, []);
+    assert.equal((await errorOf(list)).code, 201);
+  });
 });
 
 describe('limits', () => {

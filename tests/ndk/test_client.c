@@ -217,6 +217,53 @@ static void a_list_that_was_cut_off_begins_anew(void) {
     free(head);
 }
 
+static void connect_empties_the_list_of_added_headers(void) {
+    struct app *app = new_app();
+    char *name = strdup("X-Token"), *value = strdup("first");
+    struct WebSocket_Header own = { "X-Own", "1", NULL };
+    CHECK_INT(add(app, name, value), 0);
+    /* A failed call leaves it. */
+    CHECK_INT(app_connect(app, "http://127.0.0.1/"), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
+    CHECK(app->client->requestOptions.headers != NULL);
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        CHECK_INT(app_connect(app, app_url(app, "/echo")), 0);
+        /* As the header says, the strings may go now. */
+        memset(name, 'Z', strlen(name));
+        memset(value, 'Z', strlen(value));
+        CHECK(app->client->requestOptions.headers == (attempt == 2 ? &own : NULL));
+        if (WAIT_CALL(app, ON_OPEN, attempt) == NULL) return;
+        char *head = request_head(app);
+        CHECK((strstr(head, "X-Token: ") != NULL) == (attempt < 3));
+        CHECK_LACKS(head, "ZZ");
+        free(head);
+        CHECK_INT(app_close(app, 1000, ""), 0);
+        if (WAIT_CALL(app, ON_CLOSE, attempt) == NULL) return;
+        /* Then behind headers of the program's own, which stay; then none. */
+        app->client->requestOptions.headers = attempt == 1 ? &own : NULL;
+        memcpy(name, "X-Token", 7);
+        memcpy(value, "again", 5);
+        if (attempt == 1) CHECK_INT(add(app, name, value), 0);
+    }
+    CHECK(own.next == NULL);
+    free(name);
+    free(value);
+}
+
+static void a_copy_of_the_options_may_be_used_again(void) {
+    struct app *app = new_app();
+    CHECK_INT(add(app, "X-Static", "1"), 0);
+    struct WebSocket_RequestOptions copy = app->client->requestOptions;
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        CHECK_INT(OH_WebSocketClient_Connect(app->client, app_url(app, "/echo"), copy), 0);
+        if (WAIT_CALL(app, ON_OPEN, attempt) == NULL) return;
+        char *head = request_head(app);
+        CHECK_CONTAINS(head, "X-Static: 1\r\n");
+        free(head);
+        CHECK_INT(app_close(app, 1000, ""), 0);
+        if (WAIT_CALL(app, ON_CLOSE, attempt) == NULL) return;
+    }
+}
+
 static void more_than_8192_headers_are_refused(void) {
     struct app *app = new_app();
     static char names[MAX_HEADERS + 1][8];
@@ -263,7 +310,7 @@ static void headers_that_can_not_be_sent_are_refused(void) {
 
 static void invalid_urls_are_refused_at_once(void) {
     struct app *app = new_app();
-    static char url[4096];
+    static char url[8200];
     CHECK_INT(app_connect(app, NULL), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
     CHECK_INT(app_connect(app, ""), WEBSOCKET_CONNECTION_NO_MEMORY);
     const char *const invalid[] = {
@@ -273,12 +320,20 @@ static void invalid_urls_are_refused_at_once(void) {
     for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++)
         if (!CHECK_INT(app_connect(app, invalid[i]), WEBSOCKET_CONNECTION_PARSE_URL_ERROR)) puts(invalid[i]);
 
-    memset(url, 'a', 2049);
+    memset(url, 'a', 8197);
     CHECK_INT(app_connect(app, url), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
     memcpy(url, "ws://127.0.0.1/", 15);
     CHECK_INT(app_connect(app, url), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
     CHECK_INT(app_destroy(app), WEBSOCKET_NO_CONNECTION_CONTEXT);
     CHECK_STR(call_order(app), "");
+}
+
+static void a_url_may_have_8196_characters(void) {
+    struct app *app = new_app();
+    static char url[8197];
+    int length = snprintf(url, sizeof url, "%s&", app_url(app, "/protocol/"));
+    memset(url + length, 'u', sizeof url - 1 - (size_t)length);
+    APP_OPENS(app, url);
 }
 
 static void a_bare_host_name_fails_in_an_event(void) {
@@ -496,6 +551,34 @@ static void what_is_sent_before_open_is_sent_after_it_in_order(void) {
     WAIT_PEER(app->token, "messages", 5);
     CHECK_INT(peer_number(app->token, "ordered"), 5);
     CHECK_INT(peer_number(app->token, "binary"), 1);
+}
+
+static void what_is_sent_while_the_waiting_is_sent_comes_behind_it(void) {
+    enum { WAITING = 20000, ALL = 40000 };
+    struct app *app = new_app();
+    char message[16];
+    CHECK_INT(app_connect(app, app_url(app, "/hold")), 0);
+    WAIT_PEER(app->token, "connections", 1);
+    for (int i = 0; i < ALL; i++) {
+        int length = snprintf(message, sizeof message, "%d:", i);
+        if (i == WAITING) release_peer(app->token);
+        if (!CHECK_INT(app_send(app, message, (size_t)length), 0)) return;
+    }
+    WAIT_PEER(app->token, "messages", ALL);
+    CHECK_INT(peer_number(app->token, "ordered"), ALL);
+}
+
+static void what_waits_for_open_is_counted_with_its_frame(void) {
+    /* A byte, its header, its mask, and what holding it takes. */
+    enum { COST = 1 + 2 + 4 + 64, QUEUE = 16 << 20 };
+    struct app *app = new_app();
+    CHECK_INT(app_connect(app, app_url(app, "/hold")), 0);
+    int accepted = 0, result;
+    while ((result = app_send(app, "x", 1)) == 0 && accepted <= QUEUE) accepted++;
+    CHECK_INT(result, WEBSOCKET_QUEUE_LENGTH_EXCEEDED);
+    CHECK_INT(accepted, (QUEUE + COST - 1) / COST);
+    release_peer(app->token);
+    WAIT_PEER(app->token, "messages", accepted);
 }
 
 static void what_is_sent_before_an_attempt_that_fails_is_forgotten(void) {
@@ -926,9 +1009,12 @@ int main(void) {
     RUN_APP(connect_reads_the_headers_of_its_options_alone);
     RUN_APP(headers_are_added_behind_a_list_of_the_program_s_own);
     RUN_APP(a_list_that_was_cut_off_begins_anew);
+    RUN_APP(connect_empties_the_list_of_added_headers);
+    RUN_APP(a_copy_of_the_options_may_be_used_again);
     RUN_APP(more_than_8192_headers_are_refused);
     RUN_APP(headers_that_can_not_be_sent_are_refused);
     RUN_APP(invalid_urls_are_refused_at_once);
+    RUN_APP(a_url_may_have_8196_characters);
     RUN_APP(a_bare_host_name_fails_in_an_event);
     RUN_APP(a_session_goes_open_message_close);
     RUN_APP(a_session_goes_the_same_way_over_tls);
@@ -943,6 +1029,8 @@ int main(void) {
     RUN_APP(the_bytes_decide_between_text_and_binary);
     RUN_APP(send_never_reads_past_the_length);
     RUN_APP(what_is_sent_before_open_is_sent_after_it_in_order);
+    RUN_APP(what_is_sent_while_the_waiting_is_sent_comes_behind_it);
+    RUN_APP(what_waits_for_open_is_counted_with_its_frame);
     RUN_APP(what_is_sent_before_an_attempt_that_fails_is_forgotten);
     RUN_APP(a_full_queue_is_1013);
     RUN_APP(close_before_open_is_1017_and_abandons_the_attempt);

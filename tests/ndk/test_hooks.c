@@ -40,9 +40,11 @@ static void without_permission_connect_is_1020(void) {
     set_hooks(0, 1);
     CHECK_INT(app_connect(app, app_url(app, "/echo")), 1020);
     CHECK_INT(app_connect(app, "www.example.com"), 1020);
-    /* The parameters come first. */
-    CHECK_INT(app_connect(app, "http://127.0.0.1/"), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
-    CHECK_INT(app_connect(app, ""), WEBSOCKET_CONNECTION_NO_MEMORY);
+    /* Whatever the URL is. */
+    CHECK_INT(app_connect(app, "http://127.0.0.1/"), 1020);
+    CHECK_INT(app_connect(app, ""), 1020);
+    CHECK_INT(app_connect(app, NULL), 1020);
+    CHECK_INT(app_close(app, 1000, ""), 1020);
     CHECK_INT(app_destroy(app), WEBSOCKET_NO_CONNECTION_CONTEXT);
 }
 
@@ -58,6 +60,17 @@ static void a_permission_that_is_taken_away_ends_send_and_close_too(void) {
     __atomic_store_n(&may_use_the_network, 1, __ATOMIC_SEQ_CST);
     CHECK_INT(app_close(app, 1000, ""), 0);
     CHECK_CALL(app, ON_CLOSE, 1000, "");
+}
+
+static void without_permission_close_leaves_an_attempt_alone(void) {
+    struct app *app = new_app();
+    set_hooks(1, 1);
+    CHECK_INT(app_connect(app, app_url(app, "/hold")), 0);
+    __atomic_store_n(&may_use_the_network, 0, __ATOMIC_SEQ_CST);
+    CHECK_INT(app_close(app, 1000, ""), 1020);
+    __atomic_store_n(&may_use_the_network, 1, __ATOMIC_SEQ_CST);
+    release_peer(app->token);
+    WAIT_CALL(app, ON_OPEN, 1);
 }
 
 static void a_host_that_is_not_allowed_is_1021(void) {
@@ -111,6 +124,7 @@ static void a_hook_may_call_the_client_that_it_is_asked_for(void) {
 int main(void) {
     RUN_APP(without_permission_connect_is_1020);
     RUN_APP(a_permission_that_is_taken_away_ends_send_and_close_too);
+    RUN_APP(without_permission_close_leaves_an_attempt_alone);
     RUN_APP(a_host_that_is_not_allowed_is_1021);
     RUN_APP(a_dropped_message_leaves_a_line_in_the_log);
     RUN_APP(a_hook_may_call_the_client_that_it_is_asked_for);

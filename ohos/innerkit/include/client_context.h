@@ -70,7 +70,7 @@ public:
     lws_close_status closeStatus = LWS_CLOSE_STATUS_NOSTATUS;
     std::string closeReason;
 
-    // The server's answer to the last attempt that opened; 0 until there was one.
+    // The server's answer: 101 while a connection is open, else 0.
     uint32_t openStatus = 0;
     std::string openMessage;
 

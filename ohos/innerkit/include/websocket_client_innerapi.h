@@ -4,8 +4,12 @@
 // threads of the library: never inside a call, in order, one at a time for each client; they must not throw. They are read
 // from the client's members at each event, and NULL is allowed. What they are given lives until they return.
 //
-// A client may be deleted at any time, also inside its own callbacks. Outside callbacks, the destructor and Destroy wait
-// for a callback of this client that runs.
+// A client may be deleted inside its own callbacks, and outside callbacks at any time: there, the destructor and Destroy wait
+// for a callback of this client that runs. Inside a callback of another object they don't wait, since two that wait for each
+// other would never end: there, delete a client only when none of its callbacks can be running.
+//
+// What GetClientContext() returns and GetData()'s string are the program's to guard: no other thread may use them, nor be in a
+// call of this client, while the program changes them.
 
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
@@ -72,7 +76,7 @@ public:
     typedef void (*OnHeaderReceiveCallback)(WebSocketClient *client, const std::map<std::string, std::string> &headers);
     typedef void (*OnDataEndCallback)(WebSocketClient *client);
 
-    // Starts to connect: onOpenCallback_ or onErrorCallback_ tells what becomes of it. 0; 1003 while connecting or
+    // Starts to connect to a URL of at most 8196 bytes: onOpenCallback_ or onErrorCallback_ tells what becomes of it. 0; 1003 while connecting or
     // connected; 1004 for an invalid URL or header; 1005 without memory; 1006 for a bare host name; 1016 for more than 8192
     // headers; 1019 for a file that can't be opened; 1020; 1021.
     int Connect(std::string URL, OpenOptions Options);
@@ -82,7 +86,8 @@ public:
 
     // Sends a message: as text when it holds no NUL and is UTF-8, else as binary. While connecting it waits for open;
     // without connection or attempt it is dropped, with a line in the log. 0, also for length 0, which sends nothing;
-    // 1010 without memory; 1011 when data is NULL; 1012 above 4 MiB; 1013 when 16 MiB wait to be sent; 1020.
+    // 1010 without memory; 1011 when data is NULL; 1012 above 4 MiB; 1013 when 16 MiB wait to be sent, each message counted with its frame
+    // and 64 bytes; 1020.
     int Send(const char *data, size_t length);
 
     // As Send, but for -1 without connection or attempt.
@@ -119,8 +124,10 @@ public:
 
 private:
     class Link;
+    struct Settings;
 
-    int32_t Start(const std::string &url, const OpenOptions &options);
+    int32_t Start(const std::string &url, const OpenOptions &options, bool user_cert);
+    int32_t Noted(int32_t code);
 
     std::unique_ptr<ClientContext> context_;
     std::shared_ptr<Link> link_;

@@ -4,8 +4,11 @@
 // threads of the library: never inside a call, in order, one at a time for each server; they must not throw. They are read
 // from the server's members at each event, and NULL is allowed. What they are given lives until they return.
 //
-// A server may be deleted at any time, also inside its own callbacks. Outside callbacks, the destructor and Destroy wait
-// for a callback of this server that runs.
+// A server may be deleted inside its own callbacks, and outside callbacks at any time: there, the destructor and Destroy wait
+// for a callback of this server that runs. Inside a callback of another object they don't wait, since two that wait for each
+// other would never end: there, delete a server only when none of its callbacks can be running.
+//
+// What GetServerContext() returns is the program's to guard: no other thread may be in Start or Stop while the program uses it.
 
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_SERVER_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_SERVER_H

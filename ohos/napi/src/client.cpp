@@ -1,13 +1,12 @@
 #include "client.h"
 
-#include <algorithm>
-#include <map>
+#include "../../rules/close_codes.h"
+#include "../../rules/contain.h"
+#include "../../rules/text.h"
 
 #include "events.h"
 
 namespace {
-
-constexpr double NO_CLOSE_FRAME = 1006;
 
 enum ClientEvent { OPEN, OPEN_INFO, MESSAGE, CLOSE, ERROR, DATA_END, HEADER_RECEIVE, DRAIN, RECONNECTING };
 
@@ -52,7 +51,7 @@ void on_open(nsws_client, const nsws_open_event *event, void *user_data) {
 
 void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
     Source *source = source_of(user_data);
-    if (!source->push_message(source->flow(client.id), 0, *event)) nsws_client_close(client, 1011, "out of memory");
+    if (!source->push_message(source->flows.find(client.id), 0, *event)) nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
 void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
@@ -78,10 +77,10 @@ void on_reconnecting(nsws_client, const nsws_reconnecting_event *event, void *us
     source_of(user_data)->push(event_of(Event::Kind::reconnecting, std::move(detail)));
 }
 
-// "ws://" and nothing else, which fails in a way of its own.
-bool is_bare_scheme(std::string url) {
-    std::transform(url.begin(), url.end(), url.begin(), [](unsigned char c) { return std::tolower(c); });
-    return url == "ws://" || url == "wss://";
+// A listener that no exception leaves: without the memory for an event, the connection ends.
+template <auto listener, class Event> void entry(nsws_client client, const Event *event, void *user_data) {
+    nsws_rules::contain([=] { listener(client, event, user_data); },
+                        [=] { nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
 } // namespace
@@ -114,19 +113,19 @@ napi_value Client::construct(napi_env env, napi_callback_info info) {
 
 bool Client::create() {
     if (nsws_client_create(&handle_) != NSWS_OK) return false;
-    flow_ = source()->add_flow(
+    flow_ = source()->flows.add(
         handle_.id, [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
     // Each registration uses the source until its free_fn; one that fails doesn't.
     const auto listen = [this](auto add, auto function) {
         if (add(handle_, function, source()->use(), Source::release) != NSWS_OK) source()->release();
     };
-    listen(nsws_client_on_header_receive, on_header_receive);
-    listen(nsws_client_on_open, on_open);
-    listen(nsws_client_on_message, on_message);
-    listen(nsws_client_on_close, on_close);
-    listen(nsws_client_on_error, on_error);
-    listen(nsws_client_on_drain, on_drain);
-    listen(nsws_client_on_reconnecting, on_reconnecting);
+    listen(nsws_client_on_header_receive, entry<on_header_receive, nsws_header_receive_event>);
+    listen(nsws_client_on_open, entry<on_open, nsws_open_event>);
+    listen(nsws_client_on_message, entry<on_message, nsws_message_event>);
+    listen(nsws_client_on_close, entry<on_close, nsws_close_event>);
+    listen(nsws_client_on_error, entry<on_error, nsws_error_event>);
+    listen(nsws_client_on_drain, entry<on_drain, nsws_drain_event>);
+    listen(nsws_client_on_reconnecting, entry<on_reconnecting, nsws_reconnecting_event>);
     return true;
 }
 
@@ -164,22 +163,22 @@ napi_value Client::connect(napi_env env, napi_callback_info info) {
 }
 
 Outcome Client::connect(const std::string &url, ConnectOptions &options) {
-    if (url.find('\0') != std::string::npos) return {NSWS_ERR_URL, "The URL holds a NUL."};
-    if (is_bare_scheme(url)) {
-        const char *sentence = "The URL has no host.";
-        auto detail = std::make_unique<Event::Detail>();
-        detail->text = sentence;
-        detail->number = NSWS_ERR_CONNECT_FAILED;
+    // Asked for no URL, the library answers with what comes before it: a wrong option, no permission.
+    int32_t before = nsws_client_connect(handle_, nullptr, options.get());
+    if (before != NSWS_ERR_URL) return outcome_of(before);
+    if (nsws_rules::has_nul(url)) return outcome(NSWS_ERR_URL, "The URL holds a NUL.");
+    if (nsws_rules::is_bare_scheme(url)) {
+        Outcome failed = outcome(CONNECT_FAILED, "The URL has no host.");
+        auto detail = error_detail(failed);
         detail->phase = NSWS_PHASE_PARSE;
         own_errors_++;
         update();
         source()->push(event_of(Event::Kind::call_error, std::move(detail)));
-        return {CONNECT_FAILED, sentence};
+        return failed;
     }
     if (state_ != State::idle) {
         // The library may be idle already, with its last event on the way: then it would begin anew.
-        int32_t code = nsws_client_send_binary(environment().bystander(), nullptr, 0);
-        return code == NSWS_ERR_NOT_CONNECTED ? Outcome{NSWS_ERR_ALREADY_CONNECTED, ""} : outcome_of(code);
+        return outcome(NSWS_ERR_ALREADY_CONNECTED, "");
     }
     int32_t code = nsws_client_connect(handle_, url.c_str(), options.get());
     if (code == NSWS_OK) enter(State::connecting);
@@ -247,7 +246,7 @@ void Client::deliver(Event &event) {
         if (!event.is_last) return;
         bool told = state_ == State::ending;
         enter(State::idle);
-        if (!told) emit_close(NO_CLOSE_FRAME, "", false);
+        if (!told) emit_close(nsws_rules::ABNORMAL, "", false);
         return;
     }
     switch (event.kind) {
@@ -298,24 +297,9 @@ void Client::deliver_reconnecting(const Event::Detail &detail) {
     emit(RECONNECTING, 1, &value);
 }
 
-// Names in lower case; a name that is repeated, and set-cookie always, has an array.
 void Client::deliver_headers(const Event::Detail &detail) {
     if (!has_listeners(HEADER_RECEIVE)) return;
-    std::vector<std::string> order;
-    std::map<std::string, std::vector<std::string>> headers;
-    for (const auto &[written, value] : detail.headers) {
-        std::string name = written;
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-        auto &values = headers[name];
-        if (values.empty()) order.push_back(name);
-        values.push_back(value);
-    }
-    napi_value object = js::object(env());
-    for (const std::string &name : order) {
-        const auto &values = headers[name];
-        bool single = values.size() == 1 && name != "set-cookie";
-        js::set(env(), object, name.c_str(), single ? js::text(env(), values[0]) : js::array(env(), values));
-    }
+    napi_value object = headers_value(env(), detail.headers);
     emit(HEADER_RECEIVE, 1, &object);
 }
 

@@ -250,6 +250,7 @@ void Environment::run(Completion completion) {
 void Environment::run(Event event) {
     Source *source = event.source;
     if (event.flow != nullptr) event.flow->drain(event.length);
-    if (source->object != nullptr) source->object->deliver(event);
+    // What its listeners forget may be collected while they run: not before the event has been delivered.
+    if (source->object != nullptr && source->object->value() != nullptr) source->object->deliver(event);
     source->release();
 }

@@ -1,7 +1,10 @@
 #include "events.h"
 
 #include <cstring>
+#include <map>
 
+#include "../../rules/close_codes.h"
+#include "../../rules/text.h"
 #include "environment.h"
 
 namespace {
@@ -9,7 +12,6 @@ namespace {
 // Smaller messages are copied into an ArrayBuffer of the engine's own, which is cheaper than telling it of foreign memory.
 constexpr size_t COPIED = 4 << 10;
 constexpr size_t KEPT_SCRATCH = 1 << 20;
-constexpr int64_t WITHOUT_CODE = 1005, NORMAL_CLOSURE = 1000;
 
 void free_bytes(napi_env, void *bytes, void *) { std::free(bytes); }
 
@@ -35,14 +37,32 @@ napi_value message_value(napi_env env, Event &event) {
 napi_value error_value(napi_env env, const Event::Detail &detail) {
     napi_value error = js::error(env, static_cast<int32_t>(detail.number), detail.text);
     js::set(env, error, "data", js::text(env, std::to_string(detail.http_status)));
-    js::set(env, error, "phase", js::text(env, nsws_phase_name(detail.phase)));
+    if (detail.phase != 0) js::set(env, error, "phase", js::text(env, nsws_phase_name(detail.phase)));
     if (detail.detail != 0) js::set(env, error, "detail", js::text(env, nsws_error_name(detail.detail)));
     if (detail.os_error != 0) js::set(env, error, "osError", js::number(env, detail.os_error));
     return error;
 }
 
+napi_value headers_value(napi_env env, const std::vector<std::pair<std::string, std::string>> &headers) {
+    std::vector<std::string> order;
+    std::map<std::string, std::vector<std::string>> by_name;
+    for (const auto &[written, value] : headers) {
+        std::string name = nsws_rules::lower_case(written);
+        auto &values = by_name[name];
+        if (values.empty()) order.push_back(name);
+        values.push_back(value);
+    }
+    napi_value object = js::object(env);
+    for (const std::string &name : order) {
+        const auto &values = by_name[name];
+        bool single = values.size() == 1 && name != "set-cookie";
+        js::define(env, object, name, single ? js::text(env, values[0]) : js::array(env, values));
+    }
+    return object;
+}
+
 double close_code(const Event::Detail &detail) {
-    return static_cast<double>(detail.number == WITHOUT_CODE ? NORMAL_CLOSURE : detail.number);
+    return nsws_rules::seen(static_cast<uint16_t>(detail.number));
 }
 
 std::unique_ptr<Event::Detail> detail_of(const nsws_close_event &event) {
@@ -61,6 +81,14 @@ std::unique_ptr<Event::Detail> detail_of(const nsws_error_event &event) {
     detail->phase = event.phase;
     detail->os_error = event.os_error;
     detail->http_status = event.http_status;
+    return detail;
+}
+
+std::unique_ptr<Event::Detail> error_detail(const Outcome &outcome) {
+    auto detail = std::make_unique<Event::Detail>();
+    detail->text = outcome.detail.empty() ? nsws_error_message(outcome.code) : outcome.detail;
+    detail->number = NSWS_ERR_CONNECT_FAILED;
+    if (outcome.code > 0) detail->detail = outcome.code;
     return detail;
 }
 

@@ -82,6 +82,13 @@ inline void set(napi_env env, napi_value object, const char *name, napi_value va
     napi_set_named_property(env, object, name, value);
 }
 
+// A property of the object's own, whatever its name: setting `__proto__` would do something else.
+inline void define(napi_env env, napi_value object, std::string_view name, napi_value value) {
+    const auto ordinary = static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
+    const napi_property_descriptor property = {nullptr, text(env, name), nullptr, nullptr, nullptr, value, ordinary, nullptr};
+    napi_define_properties(env, object, 1, &property);
+}
+
 // A string's UTF-8 (lone surrogates become U+FFFD), or nothing for any other value.
 inline std::optional<std::string> as_string(napi_env env, napi_value value) {
     size_t length = 0;

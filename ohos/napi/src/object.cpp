@@ -32,6 +32,12 @@ bool Object::attach(napi_value self) {
            napi_wrap(env(), self, this, finalize, nullptr, nullptr) == napi_ok;
 }
 
+napi_value Object::value() const {
+    napi_value value = nullptr;
+    napi_get_reference_value(env(), self_, &value);
+    return value;
+}
+
 void Object::update() {
     bool holding = is_active();
     if (holding != is_holding_) {

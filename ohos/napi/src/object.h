@@ -23,6 +23,9 @@ class Object {
     // Makes `self`, under construction, this object's, and this object `self`'s.
     bool attach(napi_value self);
 
+    // The JavaScript object, held by the scope that is open; null when it has been collected and only its end is to come.
+    napi_value value() const;
+
     // An event, on its own thread.
     virtual void deliver(Event &event) = 0;
     // Gives the library's object up, without waiting.

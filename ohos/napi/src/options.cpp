@@ -1,23 +1,21 @@
 #include "options.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include <string.h>
 
-#include "../../limits.h"
+#include "../../rules/close_codes.h"
+#include "../../rules/limits.h"
+#include "../../rules/text.h"
+#include "extra_cas.h"
+
+using nsws_rules::has_nul;
 
 namespace {
 
-constexpr size_t CLIENT_RECEIVES = 1u << 30;
-constexpr size_t SERVER_RECEIVES = 64u << 20;
 constexpr double DEFAULT_SECONDS = 30;
 constexpr double MOST_SECONDS = 30000;
-constexpr uint32_t DEFAULT_PROXY_PORT = 80;
-
-// C strings end at their first NUL.
-bool has_nul(const std::string &text) { return text.find('\0') != std::string::npos; }
 
 std::string member_string(napi_env env, napi_value object, const char *name) {
     return js::as_string(env, js::get(env, object, name)).value_or("");
@@ -52,7 +50,11 @@ Texts::~Texts() {
 
 ConnectOptions::ConnectOptions() {
     nsws_connect_options_init(&options_, sizeof options_);
-    options_.max_receive_size = CLIENT_RECEIVES;
+    options_.max_receive_size = nsws_rules::CLIENT_RECEIVES;
+    options_.support_origin_port = 0;
+#if !defined(__OHOS__)
+    options_.ca_path = with_extra_cas();
+#endif
 }
 
 const nsws_connect_options *ConnectOptions::get() {
@@ -90,7 +92,7 @@ Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
         password = member_string(env, certificate, "keyPassword");
     }
     for (const std::string &pin : js::as_strings(env, pinned)) pins += pins.empty() ? pin : ";" + pin;
-    if (has_nul(ca_path + cert_path + key_path)) return {NSWS_ERR_CERT_FILE, "The path of a file holds a NUL."};
+    if (has_nul(ca_path + cert_path + key_path)) return outcome(NSWS_ERR_CERT_FILE, "The path of a file holds a NUL.");
     if (has_nul(password) || has_nul(pins)) return wrong_parameter("A password or pin holds a NUL.");
     if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
     if (!cert_path.empty()) {
@@ -111,10 +113,9 @@ Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
     for (uint32_t i = 0; i < count; i++) {
         napi_value key = nullptr, content = nullptr;
         if (napi_get_element(env, names, i, &key) != napi_ok || napi_get_property(env, headers, key, &content) != napi_ok) break;
-        std::string name = js::as_string(env, key).value_or("");
+        std::string name = nsws_rules::lower_case(js::as_string(env, key).value_or(""));
         std::vector<std::string> values = js::as_strings(env, content);
         if (auto single = js::as_string(env, content)) values = {*single};
-        std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
         for (std::string &text : values) {
             if (text.empty()) continue;
             if (has_nul(name) || has_nul(text)) return wrong_parameter("A header holds a NUL.");
@@ -154,7 +155,7 @@ Outcome ConnectOptions::read_proxy(napi_env env, napi_value value) {
     options_.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
     if (host.empty()) return {};
     options_.proxy_host = texts_.keep(std::move(host));
-    options_.proxy_port = number >= 1 ? static_cast<uint32_t>(number) : DEFAULT_PROXY_PORT;
+    options_.proxy_port = number >= 1 ? static_cast<uint32_t>(number) : nsws_rules::DEFAULT_PROXY_PORT;
     options_.proxy_username = texts_.keep(std::move(username));
     options_.proxy_password = texts_.keep(std::move(password));
     options_.proxy_exclusion_list = texts_.keep(std::move(exclusions));
@@ -172,22 +173,22 @@ void ConnectOptions::read_reconnect(napi_env env, napi_value value) {
 }
 
 Outcome CloseOptions::read(napi_env env, napi_value value) {
-    code = close_code_to_send(js::as_number(env, js::get(env, value, "code")).value_or(code));
+    code = nsws_rules::to_send(js::as_number(env, js::get(env, value, "code")).value_or(code));
     reason = member_string(env, value, "reason");
     if (has_nul(reason)) return wrong_parameter("The reason holds a NUL.");
     return {};
 }
 
 ServerOptions::ServerOptions() {
-    nsws_server_options_init(&options_, sizeof options_);
-    options_.max_receive_size = SERVER_RECEIVES;
+    options_ = nsws_rules::server_defaults();
 }
 
 Outcome ServerOptions::read(napi_env env, napi_value value) {
     std::string address = member_string(env, value, "serverIP"), protocol = member_string(env, value, "protocol");
     if (has_nul(protocol)) return wrong_parameter("config.protocol holds a NUL.");
-    // No address has a NUL in it, nor is this one.
-    options_.server_ip = texts_.keep(has_nul(address) ? "NUL" : std::move(address));
+    // No address has a NUL in it, nor a backslash.
+    for (size_t at; (at = address.find('\0')) != std::string::npos;) address.replace(at, 1, "\\0");
+    options_.server_ip = texts_.keep(std::move(address));
     options_.protocol = texts_.keep(std::move(protocol));
     double port = js::as_number(env, js::get(env, value, "serverPort")).value_or(0);
     bool is_port = port >= 1 && port <= 65535 && port == std::floor(port);
@@ -201,8 +202,9 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
         cert_path = member_string(env, certificate, "certPath");
         key_path = member_string(env, certificate, "keyPath");
     }
-    if (has_nul(cert_path) || has_nul(key_path)) cert_path = "/dev/null/no-such-file";
-    if (!cert_path.empty()) {
+    wrong_ = nsws_rules::wrong_in(options_);
+    wrong_.files = has_nul(cert_path) || has_nul(key_path);
+    if (!cert_path.empty() && !wrong_.files) {
         options_.cert_path = texts_.keep(std::move(cert_path));
         options_.key_path = texts_.keep(std::move(key_path));
     }
@@ -210,6 +212,11 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
 }
 
 Outcome ServerOptions::start(nsws_server server) {
-    ServerLimits limits(options_);
-    return outcome_of(limits.answer(nsws_server_start(server, &options_)));
+    int32_t code = nsws_rules::start(server, options_, wrong_);
+    if (code == NSWS_ERR_LISTEN_PORT && wrong_.port) return outcome(code, "config.serverPort is not between 1 and 65535.");
+    if (code == NSWS_ERR_INTERNAL && wrong_.limits) {
+        return outcome(code, "config.maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10.");
+    }
+    if (code == NSWS_ERR_CERT_FILE && wrong_.files) return outcome(code, "The path of a file holds a NUL.");
+    return outcome_of(code);
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "../../rules/server.h"
 #include "js.h"
 #include "outcome.h"
 
@@ -61,5 +62,6 @@ class ServerOptions {
 
   private:
     nsws_server_options options_{};
+    nsws_rules::WrongConfig wrong_;
     Texts texts_;
 };

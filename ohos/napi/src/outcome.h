@@ -14,11 +14,20 @@ struct Outcome {
     int32_t code = NSWS_OK;
     // A sentence for people, "" when the code says it all.
     std::string detail;
+    // The message of 2302999.
+    const char *unknown = "Internal error.";
 
     bool is_ok() const { return code == NSWS_OK; }
 };
 
-inline Outcome wrong_parameter(const char *detail) { return {NSWS_ERR_PARAMETER, detail}; }
+inline Outcome outcome(int32_t code, std::string detail) {
+    Outcome outcome;
+    outcome.code = code;
+    outcome.detail = std::move(detail);
+    return outcome;
+}
+
+inline Outcome wrong_parameter(const char *detail) { return outcome(NSWS_ERR_PARAMETER, detail); }
 
 // The library's answer. `state` is what JavaScript sees when the connection isn't in the right state for the call.
 inline Outcome outcome_of(int32_t code, int32_t state = NSWS_ERR_INTERNAL) {
@@ -26,9 +35,9 @@ inline Outcome outcome_of(int32_t code, int32_t state = NSWS_ERR_INTERNAL) {
     case NSWS_OK:
         return {};
     case NSWS_ERR_NOT_CONNECTED:
-        return {state, nsws_last_error()};
+        return outcome(state, nsws_last_error());
     case NSWS_ERR_QUEUE_FULL:
-        return {CONNECT_FAILED, nsws_last_error()};
+        return outcome(CONNECT_FAILED, nsws_last_error());
     case NSWS_ERR_PERMISSION_DENIED:
     case NSWS_ERR_PARAMETER:
     case NSWS_ERR_URL:
@@ -39,14 +48,16 @@ inline Outcome outcome_of(int32_t code, int32_t state = NSWS_ERR_INTERNAL) {
     case NSWS_ERR_NO_CONNECTION:
     case NSWS_ERR_PORT_IN_USE:
     case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-        return {code, nsws_last_error()};
+        return outcome(code, nsws_last_error());
     default:
-        return {NSWS_ERR_INTERNAL, nsws_last_error()};
+        return outcome(NSWS_ERR_INTERNAL, nsws_last_error());
     }
 }
 
 inline napi_value error_of(napi_env env, const Outcome &outcome) {
-    const char *message = outcome.code == CONNECT_FAILED ? "Websocket connect failed" : nsws_error_message(outcome.code);
+    const char *message = outcome.code == CONNECT_FAILED     ? "Websocket connect failed"
+                          : outcome.code == NSWS_ERR_INTERNAL ? outcome.unknown
+                                                              : nsws_error_message(outcome.code);
     napi_value error = js::error(env, outcome.code, message);
     if (!outcome.detail.empty()) js::set(env, error, "data", js::text(env, outcome.detail));
     return error;

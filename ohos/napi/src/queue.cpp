@@ -2,54 +2,25 @@
 
 #include <cstring>
 #include <thread>
-#include <utility>
 
 void Queue::push(Event event) {
-    bool wake = false;
-    {
-        std::unique_lock<std::mutex> lock(mutex_);
-        if (closed_) {
-            lock.unlock();
-            event.source->release();
-            return;
-        }
-        waiting_.push_back(std::move(event));
-        wake = !std::exchange(awake_, true);
-        if (wake) waking_++;
-    }
-    if (!wake) return;
-    uv_async_send(wake_);
-    waking_--;
+    bool sleeps = false;
+    if (!events_.push(event, sleeps)) event.source->release();
+    if (sleeps) wake();
 }
 
 void Queue::schedule() {
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        if (closed_ || std::exchange(awake_, true)) return;
-    }
+    if (events_.schedule()) wake();
+}
+
+void Queue::wake() {
     uv_async_send(wake_);
-}
-
-bool Queue::take(std::vector<Event> &batch) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    batch.swap(waiting_);
-    return !batch.empty();
-}
-
-bool Queue::fall_asleep() {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (waiting_.empty()) awake_ = false;
-    return !awake_;
+    events_.woken();
 }
 
 void Queue::close() {
-    std::vector<Event> dropped;
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        closed_ = true;
-        dropped.swap(waiting_);
-    }
-    while (waking_.load() > 0) std::this_thread::yield();
+    std::vector<Event> dropped = events_.close();
+    while (events_.is_being_woken()) std::this_thread::yield();
     for (Event &event : dropped) event.source->release();
 }
 
@@ -68,22 +39,4 @@ bool Source::push_message(Flow *flow, uint64_t connection, const nsws_message_ev
     push(std::move(event));
     flow->filled();
     return true;
-}
-
-Flow *Source::add_flow(uint64_t id, int32_t (*pause)(uint64_t), int32_t (*resume)(uint64_t)) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    auto &flow = flows_[id];
-    flow = std::make_unique<Flow>(pause, resume, id);
-    return flow.get();
-}
-
-Flow *Source::flow(uint64_t id) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    auto found = flows_.find(id);
-    return found == flows_.end() ? nullptr : found->second.get();
-}
-
-void Source::remove_flow(uint64_t id) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    flows_.erase(id);
 }

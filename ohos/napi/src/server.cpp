@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include "../../rules/close_codes.h"
+#include "../../rules/contain.h"
 #include "events.h"
 
 namespace {
@@ -32,7 +34,7 @@ std::string name_of(std::string_view address, uint32_t port) {
 // The library's events, on its threads.
 
 void on_connect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *user_data) {
-    source_of(user_data)->add_flow(
+    source_of(user_data)->flows.add(
         connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
         [](uint64_t id) { return nsws_connection_resume({id}); });
     auto detail = std::make_unique<Event::Detail>();
@@ -43,8 +45,8 @@ void on_connect(nsws_server, nsws_connection connection, const nsws_connect_even
 
 void on_message(nsws_server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
     Source *source = source_of(user_data);
-    Flow *flow = source->flow(connection.id);
-    if (flow == nullptr || !source->push_message(flow, connection.id, *event)) nsws_connection_close(connection, 1011, "out of memory");
+    Flow *flow = source->flows.find(connection.id);
+    if (flow == nullptr || !source->push_message(flow, connection.id, *event)) nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
 void on_close(nsws_server, nsws_connection connection, const nsws_close_event *event, void *user_data) {
@@ -57,6 +59,12 @@ void on_error(nsws_server, nsws_connection connection, const nsws_error_event *e
 
 void on_drain(nsws_server, nsws_connection connection, const nsws_drain_event *, void *user_data) {
     source_of(user_data)->push(event_of(Event::Kind::drain, connection, nullptr));
+}
+
+// A listener that no exception leaves: without the memory for an event, the connection ends.
+template <auto listener, class Event> void entry(nsws_server server, nsws_connection connection, const Event *event, void *user_data) {
+    nsws_rules::contain([=] { listener(server, connection, event, user_data); },
+                        [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
 } // namespace
@@ -106,11 +114,11 @@ bool Server::create() {
     const auto listen = [this](auto add, auto function) {
         if (add(handle_, function, source()->use(), Source::release) != NSWS_OK) source()->release();
     };
-    listen(nsws_server_on_connect, on_connect);
-    listen(nsws_server_on_message, on_message);
-    listen(nsws_server_on_close, on_close);
-    listen(nsws_server_on_error, on_error);
-    listen(nsws_server_on_drain, on_drain);
+    listen(nsws_server_on_connect, entry<on_connect, nsws_connect_event>);
+    listen(nsws_server_on_message, entry<on_message, nsws_message_event>);
+    listen(nsws_server_on_close, entry<on_close, nsws_close_event>);
+    listen(nsws_server_on_error, entry<on_error, nsws_error_event>);
+    listen(nsws_server_on_drain, entry<on_drain, nsws_drain_event>);
     return true;
 }
 
@@ -119,7 +127,18 @@ void Server::let_go_of_handle() {
     handle_ = {};
 }
 
-bool Server::is_active() const { return is_listening_ || !peers_.empty(); }
+bool Server::is_active() const { return is_listening_ || !peers_.empty() || own_errors_ > 0; }
+
+void Server::tell_failed_start(const Outcome &outcome) {
+    own_errors_++;
+    update();
+    source()->push(event_of(Event::Kind::call_error, {}, error_detail(outcome)));
+}
+
+napi_value Server::settle(Outcome outcome) {
+    outcome.unknown = "Websocket other unknown error.";
+    return environment().settle(nullptr, outcome);
+}
 
 Outcome Server::after_permission(Outcome outcome) const {
     size_t count = 0;
@@ -148,7 +167,7 @@ Outcome Server::find(napi_value value, nsws_connection &connection) {
         peers_.count(connection.id) != 0) {
         return {};
     }
-    return after_permission({NSWS_ERR_NO_CONNECTION, ""});
+    return after_permission(outcome(NSWS_ERR_NO_CONNECTION, ""));
 }
 
 napi_value Server::start(napi_env env, napi_callback_info info) {
@@ -157,7 +176,7 @@ napi_value Server::start(napi_env env, napi_callback_info info) {
     if (server == nullptr) return nullptr;
     Environment &environment = server->environment();
     if (js::type_of(env, arguments.values[0]) != napi_object) {
-        return environment.settle(nullptr, wrong_parameter("start() takes a configuration."));
+        return server->settle(wrong_parameter("start() takes a configuration."));
     }
     ServerOptions options;
     Outcome outcome = options.read(env, arguments.values[0]);
@@ -166,8 +185,9 @@ napi_value Server::start(napi_env env, napi_callback_info info) {
         outcome = options.start(server->handle_);
         server->is_listening_ |= outcome.is_ok();
         server->update();
+        if (!outcome.is_ok()) server->tell_failed_start(outcome);
     }
-    return environment.settle(nullptr, outcome);
+    return server->settle(outcome);
 }
 
 napi_value Server::send(napi_env env, napi_callback_info info) {
@@ -189,7 +209,7 @@ napi_value Server::send(napi_env env, napi_callback_info info) {
         if (code == NSWS_ERR_BAD_HANDLE) code = NSWS_ERR_NO_CONNECTION;
         outcome = outcome_of(code, CONNECT_FAILED);
     }
-    return environment.settle(nullptr, outcome);
+    return server->settle(outcome);
 }
 
 napi_value Server::close(napi_env env, napi_callback_info info) {
@@ -212,26 +232,36 @@ napi_value Server::close(napi_env env, napi_callback_info info) {
         if (code == NSWS_ERR_BAD_HANDLE) code = NSWS_ERR_NO_CONNECTION;
         outcome = outcome_of(code);
     }
-    return environment.settle(nullptr, outcome);
+    return server->settle(outcome);
 }
 
-// The reference says that this returns an array, and awaits it: it returns an array that can be awaited, too.
+// The reference says that this returns an array, and awaits it: it returns an array that can be awaited, too. Where it fails, who
+// awaits it gets the error; for who doesn't, the array is empty, and no rejection is left that would end the process.
 napi_value Server::list_all_connections(napi_env env, napi_callback_info info) {
     Arguments arguments(env, info);
     auto *server = receiver<Server>(env, arguments.self);
     if (server == nullptr) return nullptr;
     Outcome outcome = server->after_permission({});
-    if (!outcome.is_ok()) return server->environment().settle(nullptr, outcome);
     napi_value lists[2] = {};
     for (napi_value &list : lists) {
         uint32_t count = 0;
-        napi_create_array_with_length(env, server->peers_.size(), &list);
-        for (const auto &[connection, peer] : server->peers_) napi_set_element(env, list, count++, server->value_of(connection));
+        napi_create_array(env, &list);
+        for (const auto &[connection, peer] : server->peers_) {
+            if (outcome.is_ok() && !peer.is_leaving) napi_set_element(env, list, count++, server->value_of(connection));
+        }
     }
     napi_deferred deferred = nullptr;
     napi_value promise = nullptr;
     napi_create_promise(env, &deferred, &promise);
-    napi_resolve_deferred(env, deferred, lists[1]);
+    if (outcome.is_ok()) {
+        napi_resolve_deferred(env, deferred, lists[1]);
+    } else {
+        napi_value handler = nullptr;
+        const auto ignore = [](napi_env, napi_callback_info) -> napi_value { return nullptr; };
+        napi_create_function(env, nullptr, 0, ignore, nullptr, &handler);
+        napi_call_function(env, promise, js::get(env, promise, "catch"), 1, &handler, nullptr);
+        napi_reject_deferred(env, deferred, error_of(env, outcome));
+    }
     for (const char *name : {"then", "catch", "finally"}) {
         napi_value method = js::get(env, promise, name), bound = nullptr;
         napi_call_function(env, method, js::get(env, method, "bind"), 1, &promise, &bound);
@@ -248,9 +278,10 @@ napi_value Server::stop(napi_env env, napi_callback_info info) {
     int32_t code = nsws_server_stop(server->handle_);
     if (code == NSWS_OK) {
         server->is_listening_ = false;
+        for (auto &[connection, peer] : server->peers_) peer.is_leaving = true;
         server->update();
     }
-    return server->environment().settle(nullptr, outcome_of(code));
+    return server->settle(outcome_of(code));
 }
 
 void Server::deliver(Event &event) {
@@ -267,6 +298,11 @@ void Server::deliver(Event &event) {
     case Event::Kind::error:
         deliver_error(event);
         break;
+    case Event::Kind::call_error:
+        own_errors_--;
+        deliver_error(event);
+        update();
+        break;
     case Event::Kind::drain:
         if (has_listeners(DRAIN) && peers_.count(event.connection) != 0) {
             napi_value connection = value_of(event.connection);
@@ -275,7 +311,6 @@ void Server::deliver(Event &event) {
         break;
     case Event::Kind::header_receive:
     case Event::Kind::open:
-    case Event::Kind::call_error:
     case Event::Kind::reconnecting:
         break;
     }
@@ -291,6 +326,7 @@ napi_value Server::value_of(uint64_t connection) {
 void Server::deliver_connect(Event &event) {
     napi_value value = js::object(env());
     Peer peer{};
+    peer.is_leaving = !is_listening_;
     peer.address = event.detail->text;
     peer.port = static_cast<uint32_t>(event.detail->number);
     peer.name = name_of(peer.address, peer.port);
@@ -320,7 +356,7 @@ void Server::deliver_close(Event &event) {
     if (named != names_.end() && named->second == event.connection) names_.erase(named);
     napi_delete_reference(env(), known->second.value);
     peers_.erase(known);
-    source()->remove_flow(event.connection);
+    source()->flows.remove(event.connection);
     update();
     if (!has_listeners(CLOSE)) return;
     napi_value reason = js::text(env(), event.detail->text);

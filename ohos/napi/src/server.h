@@ -25,6 +25,8 @@ class Server final : public Object {
   private:
     // A connection that JavaScript knows of: `connect` was delivered, `close` was not.
     struct Peer {
+        // The server was stopped since: it is no longer listed.
+        bool is_leaving = false;
         std::string name;
         std::string address;
         uint32_t port;
@@ -44,6 +46,10 @@ class Server final : public Object {
 
     // The connection that {clientIP, clientPort} names.
     Outcome find(napi_value value, nsws_connection &connection);
+    // A start that has failed is an `error` event as well.
+    void tell_failed_start(const Outcome &outcome);
+    // Ends a call.
+    napi_value settle(Outcome outcome);
     // 201 if the library would say so, else `outcome`: permission is asked for before the state.
     Outcome after_permission(Outcome outcome) const;
     napi_value value_of(uint64_t connection);
@@ -54,6 +60,8 @@ class Server final : public Object {
 
     nsws_server handle_{};
     bool is_listening_ = false;
+    // `error` events of calls, on their way.
+    size_t own_errors_ = 0;
     std::unordered_map<uint64_t, Peer> peers_;
     std::unordered_map<std::string, uint64_t> names_;
 };

@@ -40,7 +40,8 @@ options.proxy = 'system';
 options.proxy = 'no-proxy';
 
 client.on('open', (_, { status, message }) => void [status.toFixed(), message.length]);
-client.on('openInfo', (_, info) => void info.protocol?.length);
+client.on('openInfo', (_, info: webSocket.WebSocketOpenInfo) => void info.protocol.length);
+client.on('openInfo', (_, info: webSocket.OpenInfo) => void info.protocol?.length);
 client.on('message', (_, value) => void (typeof value === 'string' ? value.length : value.byteLength));
 client.on('close', (_, { code, reason, wasClean }) => void [code.toFixed(), reason.length, wasClean === true]);
 client.on('error', (error) => void [error.code.toFixed(), error.message, error.phase, error.data]);

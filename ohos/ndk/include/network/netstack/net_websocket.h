@@ -51,8 +51,9 @@ struct WebSocket *OH_WebSocketClient_Constructor(WebSocket_OnOpenCallback onOpen
                                                  WebSocket_OnErrorCallback onError, WebSocket_OnCloseCallback onClose);
 
 /**
- * Adds a header to client->requestOptions. Only the two pointers are kept: what they point to must stay until
- * OH_WebSocketClient_Connect() was called. Of several headers with one name, the last counts.
+ * Adds a header to client->requestOptions. Only the two pointers are kept: what they point to must stay until an
+ * OH_WebSocketClient_Connect() has returned 0, which empties the list: for the next attempt headers are added anew. Of
+ * several headers with one name, the last counts.
  *
  * @param client the client
  * @param header name and value; its next is ignored
@@ -65,8 +66,9 @@ int OH_WebSocketClient_AddHeader(struct WebSocket *client, struct WebSocket_Head
  * Starts to connect. onOpen or onError tells what becomes of it. It is allowed again after onClose or that onError.
  *
  * @param client the client
- * @param url ws:// or wss://, at most 2048 bytes. For a bare host name the failure arrives as onError 1003.
- * @param options the headers, usually client->requestOptions
+ * @param url ws:// or wss://, at most 8196 bytes. For a bare host name the failure arrives as onError 1003.
+ * @param options the headers, usually client->requestOptions. When this returns 0, those of OH_WebSocketClient_AddHeader()
+ *        have been taken out of the list; headers of the program's own stay.
  * @return 0; 1001 for NULL; 1002; 1003 while connecting or connected; 1005 for an invalid URL or header; 1006 for an empty
  *         URL or without memory; 1015 for a header without name or value; 1016 for more than 8192 headers; 1020; 1021
  */
@@ -80,7 +82,7 @@ int OH_WebSocketClient_Connect(struct WebSocket *client, const char *url, struct
  * @param data the message, copied
  * @param length its length in bytes, at most 4 MiB; nothing is sent for 0
  * @return 0; 1001 for NULL; 1002; 1010 without memory; 1011 when data is NULL; 1012 above 4 MiB; 1013 when 16 MiB wait to
- *         be sent; 1020
+ *         be sent, each message counted with its frame and 64 bytes; 1020
  */
 int OH_WebSocketClient_Send(struct WebSocket *client, char *data, size_t length);
 

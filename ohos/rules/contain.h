@@ -1,13 +1,12 @@
-// Keeps C++ exceptions where they may be: none leaves a callback or an exported C function.
+// Keeps C++ exceptions where they may be: none leaves a callback of the library or an exported C function.
+#pragma once
 
-#ifndef NSWS_SURFACE_CONTAIN_H
-#define NSWS_SURFACE_CONTAIN_H
-
-namespace nsws_surface {
+namespace nsws_rules {
 
 // Runs the body; when it throws, runs `thrown` instead of its rest. Programs built without exceptions have none.
 template <class Body, class Thrown>
-auto contain(Body body, Thrown thrown) noexcept -> decltype(body()) {
+auto contain(Body body, Thrown thrown) noexcept -> decltype(body())
+{
 #if defined(__cpp_exceptions)
     try {
         return body();
@@ -20,6 +19,4 @@ auto contain(Body body, Thrown thrown) noexcept -> decltype(body()) {
 #endif
 }
 
-}  // namespace nsws_surface
-
-#endif  // NSWS_SURFACE_CONTAIN_H
+}  // namespace nsws_rules

@@ -1,0 +1,3 @@
+import webSocket from './@ohos.net.webSocket.mjs';
+export { webSocket };
+export default webSocket;
