@@ -1,0 +1,284 @@
+/* The far end of every measured server: as cheap as it can be made, one thread. It drives a server, and reads what that
+ * cost the server's process from the kernel.
+ *
+ *     load MODE --port P --pid PID [--connections N] [--window W] [--size S] [--count C] [--raw] [--ca FILE]
+ *
+ * pipeline   every connection has a window of messages under way, and sends the next when all have come back
+ * rtt        one message after another
+ * connect    connections that come, say something and go, one after another
+ * idle       connections that rest; "open" is printed, then a line is awaited
+ * broadcast  one connection sends a message, and all connections receive it; W messages are under way
+ *
+ * It prints one line of JSON. CPU time is the process's, threads that have ended included, as the kernel's scheduler
+ * accounts it in nanoseconds; how it divides into user and system time is the kernel's division (/proc/PID/stat).
+ */
+#define _GNU_SOURCE
+#include "wire.h"
+
+#include <getopt.h>
+
+static long count = 1;
+static int port, pid, connections = 1, window = 1;
+static size_t size = 32;
+
+struct cost {
+    double wall, cpu;
+    unsigned long user, system;
+};
+
+static double seconds(clockid_t clock) {
+    struct timespec time;
+    if (clock_gettime(clock, &time) != 0) fail("clock_gettime");
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static struct cost now(void) {
+    struct cost cost;
+    char path[64], text[1024];
+    clockid_t clock;
+    if (clock_getcpuclockid(pid, &clock) != 0) fail("the server's CPU clock");
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) fail(path);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    if (sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &cost.user, &cost.system) != 2)
+        fail(path);
+    cost.cpu = seconds(clock);
+    cost.wall = seconds(CLOCK_MONOTONIC);
+    return cost;
+}
+
+/* Everything as nanoseconds for each of `messages`. */
+static void report(struct cost start, struct cost end, long messages, const char *more) {
+    double cpu = (end.cpu - start.cpu) * 1e9 / (double)messages, wall = (end.wall - start.wall) * 1e9 / (double)messages;
+    unsigned long user = end.user - start.user, ticks = user + end.system - start.system;
+    printf("{\"messages\": %ld, \"cpu_ns\": %.1f, \"wall_ns\": %.1f", messages, cpu, wall);
+    /* The division is counted in ticks of 10 ms: it says nothing about a short run. */
+    if (ticks >= 20) printf(", \"user_ns\": %.1f", cpu * (double)user / (double)ticks);
+    printf("%s}\n", more);
+}
+
+static struct link *open_all(void) {
+    struct link *links = calloc((size_t)connections, sizeof *links);
+    for (int i = 0; i < connections; i++) {
+        connect_to(&links[i], port);
+        handshake(&links[i], port, "");
+    }
+    return links;
+}
+
+/* Writes what the socket takes of the bytes that are still to be sent of `frames`. */
+static void write_some(int epoll, struct link *link, uint32_t index, const unsigned char *frames, size_t length) {
+    int was_blocked = link->blocked;
+    link->blocked = 0;
+    while (link->sent < length) {
+        ssize_t written = link_write(link, frames + link->sent, length - link->sent);
+        if (written < 0) {
+            link->blocked = 1;
+            break;
+        }
+        link->sent += (size_t)written;
+    }
+    if (link->blocked != was_blocked) {
+        struct epoll_event event = { .events = EPOLLIN | (link->blocked ? EPOLLOUT : 0), .data.u32 = index };
+        if (epoll_ctl(epoll, EPOLL_CTL_MOD, link->fd, &event) != 0) fail("epoll_ctl");
+    }
+}
+
+static int watch(struct link *links) {
+    int epoll = epoll_create1(0);
+    for (int i = 0; i < connections; i++) {
+        struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
+        set_blocking(&links[i], 0);
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, links[i].fd, &event) != 0) fail("epoll_ctl");
+    }
+    return epoll;
+}
+
+static int wait_for(int epoll, struct epoll_event *events, int most) {
+    int ready = epoll_wait(epoll, events, most, 30000);
+    if (ready == 0) fail("30 seconds without a byte");
+    if (ready < 0 && errno != EINTR) fail("epoll_wait");
+    return ready;
+}
+
+static long pipeline(struct link *links, int epoll, const unsigned char *frames, size_t length, long messages) {
+    long rounds = messages / connections / window, done = 0;
+    int finished = 0;
+    struct epoll_event events[256];
+    if (rounds < 1) rounds = 1;
+    for (int i = 0; i < connections; i++) {
+        links[i].received = links[i].rounds = 0;
+        links[i].sent = 0;
+        write_some(epoll, &links[i], (uint32_t)i, frames, length);
+    }
+    while (finished < connections) {
+        int ready = wait_for(epoll, events, 256);
+        for (int i = 0; i < ready; i++) {
+            struct link *link = &links[events[i].data.u32];
+            if (events[i].events & ~(uint32_t)EPOLLOUT) {
+                read_some(link);
+                if (link->received > window) fail("more answers than questions");
+                if (link->received == window) {
+                    link->received = 0;
+                    done += window;
+                    if (++link->rounds == rounds) {
+                        finished++;
+                        continue;
+                    }
+                    link->sent = 0;
+                }
+            }
+            if (link->sent < length && link->rounds < rounds) write_some(epoll, link, events[i].data.u32, frames, length);
+        }
+    }
+    return done;
+}
+
+static void run_pipeline(void) {
+    size_t length;
+    unsigned char *frames = make_frames(size, window, &length);
+    struct link *links = open_all();
+    int epoll = watch(links);
+    if (count > 20) pipeline(links, epoll, frames, length, count / 20);
+    verify = 0;
+    struct cost start = now();
+    long done = pipeline(links, epoll, frames, length, count);
+    report(start, now(), done, "");
+}
+
+static long broadcast(struct link *links, int epoll, const unsigned char *frames, size_t length, long messages) {
+    long rounds = messages / window;
+    struct epoll_event events[256];
+    if (rounds < 1) rounds = 1;
+    for (long round = 0; round < rounds; round++) {
+        int finished = 0;
+        links[0].sent = 0;
+        for (int i = 0; i < connections; i++) links[i].received = 0;
+        write_some(epoll, &links[0], 0, frames, length);
+        while (finished < connections) {
+            int ready = wait_for(epoll, events, 256);
+            for (int i = 0; i < ready; i++) {
+                struct link *link = &links[events[i].data.u32];
+                if (events[i].events & ~(uint32_t)EPOLLOUT) {
+                    read_some(link);
+                    if (link->received == window) finished++;
+                }
+                if (link == links && link->sent < length) write_some(epoll, link, 0, frames, length);
+            }
+        }
+    }
+    return rounds * window * connections;
+}
+
+static void run_broadcast(void) {
+    size_t length;
+    unsigned char *frames = make_frames(size, window, &length);
+    struct link *links = open_all();
+    int epoll = watch(links);
+    broadcast(links, epoll, frames, length, window * 2);
+    verify = 0;
+    struct cost start = now();
+    long done = broadcast(links, epoll, frames, length, count);
+    report(start, now(), done, "");
+}
+
+static void round_trip(struct link *link, const unsigned char *frame, size_t length) {
+    link->received = 0;
+    write_all(link, frame, length);
+    while (link->received == 0) read_some(link);
+}
+
+static int by_value(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static void run_rtt(void) {
+    size_t length;
+    unsigned char *frame = make_frames(size, 1, &length);
+    struct link *link = open_all();
+    double *times = calloc((size_t)count, sizeof *times);
+    char more[128];
+    for (long i = 0; i < count / 20 + 10; i++) round_trip(link, frame, length);
+    verify = 0;
+    struct cost start = now();
+    for (long i = 0; i < count; i++) {
+        double begin = seconds(CLOCK_MONOTONIC);
+        round_trip(link, frame, length);
+        times[i] = (seconds(CLOCK_MONOTONIC) - begin) * 1e9;
+    }
+    struct cost end = now();
+    qsort(times, (size_t)count, sizeof *times, by_value);
+    snprintf(more, sizeof more, ", \"p50_ns\": %.0f, \"p99_ns\": %.0f", times[count / 2], times[count * 99 / 100]);
+    report(start, end, count, more);
+}
+
+/* Connects, asks one thing, says goodbye, and waits until the server has hung up. */
+static void visit(const unsigned char *frame, size_t length) {
+    static const unsigned char goodbye[] = { 0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8 };
+    struct link link = { 0 };
+    connect_to(&link, port);
+    handshake(&link, port, "");
+    round_trip(&link, frame, length);
+    if (raw) shutdown(link.fd, SHUT_WR);
+    else write_all(&link, goodbye, sizeof goodbye);
+    link.may_end = 1;
+    while (!link.ended) read_some(&link);
+    hang_up(&link);
+}
+
+static void run_connect(void) {
+    size_t length;
+    unsigned char *frame = make_frames(size, 1, &length);
+    for (long i = 0; i < count / 20 + 5; i++) visit(frame, length);
+    struct cost start = now();
+    for (long i = 0; i < count; i++) visit(frame, length);
+    report(start, now(), count, "");
+}
+
+static void run_idle(void) {
+    size_t length;
+    unsigned char *frame = make_frames(size, 1, &length);
+    struct link *links = open_all();
+    for (int times = 0; times < 3; times++)
+        for (int i = 0; i < connections; i++) round_trip(&links[i], frame, length);
+    puts("open");
+    fflush(stdout);
+    /* At rest: what the line's writer waits is what is measured. */
+    struct cost start = now();
+    getchar();
+    report(start, now(), connections, "");
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        { "port", 1, 0, 'p' }, { "pid", 1, 0, 'i' },   { "connections", 1, 0, 'n' }, { "window", 1, 0, 'w' },
+        { "size", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "raw", 0, 0, 'r' },         { "ca", 1, 0, 'a' },
+        { 0 },
+    };
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (option) {
+            case 'p': port = atoi(optarg); break;
+            case 'i': pid = atoi(optarg); break;
+            case 'n': connections = atoi(optarg); break;
+            case 'w': window = atoi(optarg); break;
+            case 's': size = (size_t)atol(optarg); break;
+            case 'c': count = atol(optarg); break;
+            case 'r': raw = 1; break;
+            case 'a': use_tls(optarg); break;
+            default: return 2;
+        }
+    }
+    const char *mode = argc > optind ? argv[optind] : "";
+    if (port == 0 || pid == 0 || connections < 1 || window < 1 || count < 1) fail("load MODE --port P --pid PID ...");
+    wire_size = size;
+    if (strcmp(mode, "pipeline") == 0) run_pipeline();
+    else if (strcmp(mode, "rtt") == 0) run_rtt();
+    else if (strcmp(mode, "connect") == 0) run_connect();
+    else if (strcmp(mode, "idle") == 0) run_idle();
+    else if (strcmp(mode, "broadcast") == 0) run_broadcast();
+    else fail("no such mode");
+    return 0;
+}

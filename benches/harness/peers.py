@@ -1,0 +1,102 @@
+"""The programs that are measured: how each is started, and how it is ended."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "bench"
+PROGRAMS = BUILD / "bin"
+
+
+class Peer:
+    """`share`: how many of a workload's messages it is given, so that no peer takes much longer than the others."""
+
+    def __init__(self, name, title, command, share=1.0, raw=False):
+        self.name, self.title, self.command, self.share, self.raw = name, title, command, share, raw
+
+    def built(self):
+        return Path(self.command[-1]).exists()
+
+
+PEERS = [
+    Peer("ours", "netstack-websocket", [str(PROGRAMS / "ours")]),
+    Peer("raw", "TCP alone", [str(PROGRAMS / "raw")], raw=True),
+    Peer("uwebsockets", "uWebSockets", [str(PROGRAMS / "uwebsockets")]),
+    Peer("fastwebsockets", "fastwebsockets", [str(BUILD / "rust/release/fastwebsockets")], share=0.5),
+    Peer("tungstenite", "tokio-tungstenite", [str(BUILD / "rust/release/tungstenite")]),
+    Peer("beast", "Boost.Beast", [str(PROGRAMS / "beast")], share=0.05),
+    Peer("libwebsockets", "libwebsockets", [str(PROGRAMS / "libwebsockets")], share=0.05),
+]
+BY_NAME = {peer.name: peer for peer in PEERS}
+
+
+class Cores:
+    """Which core measures and which is measured."""
+
+    def __init__(self):
+        cores = sorted(os.sched_getaffinity(0))
+        self.load, self.server = cores[0], cores[-1]
+
+
+CORES = Cores()
+
+
+def pinned(core, command):
+    return ["taskset", "-c", str(core), *map(str, command)]
+
+
+def environment():
+    """The library that --lib named, whatever else the loader would find."""
+    return {**os.environ, "LD_LIBRARY_PATH": str(BUILD / "lib")}
+
+
+class Refused(Exception):
+    """The peer can't do what was asked."""
+
+
+class Server:
+    """A peer's echo server in a process of its own, on a core of its own."""
+
+    def __init__(self, peer, options=(), wrap=()):
+        # taskset becomes the server: the process is the one that is measured.
+        command = pinned(CORES.server, [*wrap, *peer.command, "server", *options])
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+        self.pid = self.process.pid
+        line = self.process.stdout.readline()
+        if not line:
+            status, errors = self.process.wait(), self.process.stderr.read()
+            if status == 2:
+                raise Refused()
+            raise RuntimeError(f"{peer.name} ended with status {status}: {errors}")
+        self.port = int(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def load(server, mode, core, **options):
+    """Runs the load generator to its end, and returns its figures."""
+    command = [PROGRAMS / "load", mode, "--port", server.port, "--pid", server.pid]
+    for name, value in options.items():
+        if value is True:
+            command.append(f"--{name}")
+        elif value not in (None, False):
+            command += [f"--{name}", value]
+    done = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise RuntimeError(f"load {mode}: {done.stderr.strip()}")
+    return json.loads(done.stdout)

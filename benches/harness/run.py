@@ -1,0 +1,147 @@
+"""Measures this library beside its peers, in one run on one machine.
+
+The peers take turns, each in a fresh process; a figure is the median of the rounds. The main figure is the CPU time of the
+process that is measured, as the kernel accounts it.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import workloads
+from peers import BUILD, BY_NAME, CORES, PEERS, ROOT, Refused
+
+
+def measure(chosen, peers, rounds, scale):
+    """{workload: {peer: {figure: [a value for each round]}}}"""
+    results = {}
+    for workload in chosen:
+        of_workload = results[workload.name] = {}
+        refused = set()
+        for _ in range(rounds):
+            for peer in peers:
+                if peer.name in refused or (workload.peers is not None and peer.name not in workload.peers):
+                    continue
+                try:
+                    figures = workload.run(peer, scale)
+                except Refused:
+                    refused.add(peer.name)
+                    continue
+                of_peer = of_workload.setdefault(peer.name, {})
+                for name, value in figures.items():
+                    of_peer.setdefault(name, []).append(value)
+        show(workload, of_workload)
+    return results
+
+
+def median(results, peer, figure):
+    values = results.get(peer, {}).get(figure)
+    return statistics.median(values) if values else None
+
+
+def short(value):
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def show(workload, results):
+    """A line for each peer: medians, the main figure's spread, and ours beside it."""
+    print(f"\n{workload.name}: {workload.title}")
+    shown = [figure for figure in workload.figures if any(figure in figures for figures in results.values())]
+    if not shown:
+        return
+    main = shown[0]
+    print(f"  {'':16}" + "".join(f"{figure:>12}" for figure in shown) + f"  {main} from, to")
+    ours = median(results, "ours", main)
+    for peer, figures in results.items():
+        line = f"  {peer:16}" + "".join(f"{short(median(results, peer, figure)):>12}" for figure in shown)
+        if main in figures:
+            line += f"  {short(min(figures[main]))} to {short(max(figures[main]))}"
+            if ours is not None and peer != "ours":
+                line += f"; ours is {ours / median(results, peer, main):.2f} of it"
+        print(line)
+    for figure, peer, most in workload.bounds:
+        mine, other = median(results, "ours", figure), median(results, peer, figure)
+        if mine is not None and other:
+            verdict = "ok" if mine / other <= most else "MISSED"
+            print(f"  {verdict}: {figure} {mine / other:.2f} of {peer}, at most {most}")
+    sys.stdout.flush()
+
+
+def first_line(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None
+
+
+def conditions():
+    """What a reader has to know of the run."""
+    models = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    return {
+        "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+        "processor": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "cores_used": {"load": CORES.load, "server": CORES.server},
+        "kernel": f"{platform.system()} {platform.release()}",
+        "system": next((line.split('"')[1] for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), None),
+        "load_average_before": os.getloadavg(),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--only", help="groups or workloads, separated by commas (see --list)")
+    parser.add_argument("--peers", help="peers, separated by commas; ours is always among them")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default 5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="how many messages, beside the usual number")
+    parser.add_argument("--lib", help="the folder of the libnetstack_websocket.so to measure, which $NSWS_LIB names too; "
+                        "default: it is built")
+    parser.add_argument("--out", type=Path, default=BUILD / "result.json", help="where the figures go (default %(default)s)")
+    parser.add_argument("--list", action="store_true", help="lists groups, workloads and peers")
+    parser.add_argument("--instructions", action="store_true", help="counts instructions under callgrind instead")
+    parser.add_argument("--record", action="store_true", help="with --instructions: writes the table that they are held against")
+    arguments = parser.parse_args()
+
+    everything = workloads.all_workloads()
+    if arguments.list:
+        for workload in everything:
+            print(f"{workload.group:12} {workload.name:28} {workload.title}")
+        print("peers:", ", ".join(peer.name for peer in PEERS))
+        return
+    if arguments.instructions:
+        import instructions
+
+        sys.exit(instructions.main(arguments))
+    only = arguments.only.split(",") if arguments.only else None
+    chosen = [each for each in everything if only is None or each.group in only or each.name in only]
+    if not chosen:
+        parser.error("no such workload; --list lists them")
+    if arguments.peers:
+        names = ["ours", *arguments.peers.split(",")]
+        if unknown := set(names) - set(BY_NAME):
+            parser.error(f"no such peer: {', '.join(sorted(unknown))}")
+        peers = [peer for peer in PEERS if peer.name in names]
+    else:
+        peers = PEERS
+    missing = [peer.name for peer in peers if not peer.built()]
+    peers = [peer for peer in peers if peer.built()]
+    if missing:
+        print("not built, so not measured:", ", ".join(missing))
+    about = conditions()
+    results = measure(chosen, peers, arguments.rounds, arguments.scale)
+    about["load_average_after"] = os.getloadavg()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps({"conditions": about, "rounds": arguments.rounds, "results": results}, indent=1))
+    print(f"\n{arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
