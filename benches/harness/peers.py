@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,9 +60,9 @@ class Refused(Exception):
 class Server:
     """A peer's echo server in a process of its own, on a core of its own."""
 
-    def __init__(self, peer, options=(), wrap=()):
+    def __init__(self, peer, options=(), wrap=(), core=None):
         # taskset becomes the server: the process is the one that is measured.
-        command = pinned(CORES.server, [*wrap, *peer.command, "server", *options])
+        command = pinned(CORES.server if core is None else core, [*wrap, *peer.command, "server", *options])
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
         )
@@ -100,3 +101,52 @@ def load(server, mode, core, **options):
     if done.returncode != 0:
         raise RuntimeError(f"load {mode}: {done.stderr.strip()}")
     return json.loads(done.stdout)
+
+
+class Client:
+    """A peer's client in a process of its own, up to the moment when it is ready for what is measured."""
+
+    def __init__(self, peer, port, options=()):
+        command = pinned(CORES.server, [*peer.command, "client", "--port", port, *options])
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        )
+        self.pid = self.process.pid
+        self.name = peer.name
+        self.expect()
+
+    def expect(self):
+        line = self.process.stdout.readline()
+        if not line:
+            status, errors = self.process.wait(), self.process.stderr.read()
+            if status == 2:
+                raise Refused()
+            raise RuntimeError(f"{self.name}'s client ended with status {status}: {errors}")
+        return line
+
+    def go(self):
+        """What was asked for is done: its figures."""
+        before = Cost(self.pid)
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        figures = json.loads(self.expect())
+        return {**figures, **Cost(self.pid).since(before, figures["messages"])}
+
+    __enter__, __exit__ = Server.__enter__, Server.__exit__
+
+
+class Cost:
+    """The CPU time of a process, threads that have ended included, as the kernel's scheduler accounts it."""
+
+    def __init__(self, pid):
+        # The clock that clock_getcpuclockid() names.
+        self.cpu = time.clock_gettime_ns(~pid << 3 | 2)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        self.user, self.system = int(fields[11]), int(fields[12])
+
+    def since(self, before, messages):
+        cpu = (self.cpu - before.cpu) / messages
+        user = self.user - before.user
+        ticks = user + self.system - before.system
+        # The division is counted in ticks of 10 ms: it says nothing about a short run.
+        return {"cpu_ns": cpu} | ({"user_ns": cpu * user / ticks} if ticks >= 20 else {})

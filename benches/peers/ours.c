@@ -1,5 +1,5 @@
 /* This library, through its C ABI. */
-#include "peer.h"
+#include "client.h"
 
 #include <netstack_websocket.h>
 #include <stdint.h>
@@ -50,8 +50,143 @@ static void serve(void) {
     for (;;) pause();
 }
 
+/* The client: messages are sent in the callback that receives the one before, or by a thread of the program. */
+struct flow {
+    nsws_client client;
+    long to_send, to_receive;
+    double sent_at;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int busy; /* what is awaited: connections that aren't open, or whose phase isn't over */
+static unsigned char *payload;
+static double *times;
+static long timed;
+
+static void done_one(void) {
+    pthread_mutex_lock(&lock);
+    busy--;
+    pthread_cond_signal(&changed);
+    pthread_mutex_unlock(&lock);
+}
+
+static void await_all(void) {
+    pthread_mutex_lock(&lock);
+    while (busy > 0) pthread_cond_wait(&changed, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+static void send_one(struct flow *flow) {
+    flow->to_send--;
+    if (times != NULL) flow->sent_at = client_now();
+    check(nsws_client_send_binary(flow->client, payload, peer.size));
+}
+
+static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
+    (void)client;
+    (void)event;
+    (void)user_data;
+    done_one();
+}
+
+static void on_answer(nsws_client client, const nsws_message_event *event, void *user_data) {
+    struct flow *flow = user_data;
+    (void)client;
+    if (event->length != peer.size) exit(1);
+    if (times != NULL) times[timed++] = client_now() - flow->sent_at;
+    flow->to_receive--;
+    if (peer.thread) done_one();
+    else if (flow->to_send > 0) send_one(flow);
+    else if (flow->to_receive == 0) done_one();
+}
+
+static void on_error(nsws_client client, const nsws_error_event *event, void *user_data) {
+    (void)client;
+    (void)user_data;
+    fprintf(stderr, "error %d: %s\n", event->code, event->message);
+    exit(1);
+}
+
+static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
+    (void)client;
+    (void)event;
+    (void)user_data;
+    done_one();
+}
+
+static void run_phase(struct flow *flows, long share) {
+    if (peer.thread) { /* one message at a time, and each waits for the one before */
+        for (flows->to_receive = share; flows->to_receive > 0; await_all()) {
+            busy = 1;
+            send_one(flows);
+        }
+        return;
+    }
+    busy = peer.connections;
+    for (int i = 0; i < peer.connections; i++) {
+        flows[i].to_send = flows[i].to_receive = share;
+        check(nsws_client_cork(flows[i].client));
+        for (int under_way = 0; under_way < peer.window; under_way++) send_one(&flows[i]);
+        check(nsws_client_uncork(flows[i].client));
+    }
+    await_all();
+}
+
+static void open_one(nsws_client client) {
+    char url[64];
+    nsws_connect_options options;
+    check(nsws_connect_options_init(&options, sizeof options));
+    options.ca_path = peer.ca;
+    options.proxy_mode = NSWS_PROXY_NONE;
+    if (peer.no_ping) options.ping_interval_ms = 0;
+    snprintf(url, sizeof url, "%s://localhost:%d/", peer.ca != NULL ? "wss" : "ws", peer.port);
+    check(nsws_client_connect(client, url, &options));
+}
+
+static void visits(nsws_client client, long count) {
+    for (long i = 0; i < count; i++) {
+        busy = 1;
+        open_one(client);
+        await_all();
+        busy = 1;
+        check(nsws_client_close(client, 1000, ""));
+        await_all();
+    }
+}
+
+static void run_client(void) {
+    struct flow *flows = calloc((size_t)peer.connections, sizeof *flows);
+    payload = malloc(peer.size);
+    memset(payload, 'a', peer.size);
+    for (int i = 0; i < peer.connections; i++) {
+        nsws_client *client = &flows[i].client;
+        check(nsws_client_create(client));
+        check(nsws_client_on_open(*client, on_open, NULL, NULL));
+        check(nsws_client_on_message(*client, on_answer, &flows[i], NULL));
+        check(nsws_client_on_error(*client, on_error, NULL, NULL));
+        if (peer.connect) {
+            check(nsws_client_on_close(*client, on_close, NULL, NULL));
+            visits(*client, peer.count / 20 + 5);
+            client_ready();
+            double start = client_now();
+            visits(*client, peer.count);
+            client_report(start, NULL, peer.count);
+        }
+        busy = 1; /* one after another: a server's backlog is bounded */
+        open_one(*client);
+        await_all();
+    }
+    run_phase(flows, client_warm_up());
+    client_ready();
+    if (peer.window == 1 && peer.connections == 1) times = calloc((size_t)peer.count + 1, sizeof *times);
+    double start = client_now();
+    run_phase(flows, client_share(peer.count));
+    client_report(start, times, client_share(peer.count) * peer.connections);
+}
+
 int main(int argc, char **argv) {
     peer_parse(argc, argv);
-    if (peer.client) peer_refuse();
-    serve();
+    if (peer.client) run_client();
+    else serve();
 }

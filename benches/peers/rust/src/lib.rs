@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::process::exit;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -24,6 +25,7 @@ pub struct Task {
     pub window: usize,
     pub size: usize,
     pub count: usize,
+    pub connect: bool,
     cert: Option<String>,
     key: Option<String>,
     ca: Option<String>,
@@ -41,6 +43,7 @@ impl Task {
             window: 1,
             size: 32,
             count: 1,
+            connect: false,
             cert: None,
             key: None,
             ca: None,
@@ -57,12 +60,109 @@ impl Task {
                 "--cert" => task.cert = Some(value()),
                 "--key" => task.key = Some(value()),
                 "--ca" => task.ca = Some(value()),
+                "--connect" => task.connect = true,
                 "--no-ping" => {} // they send none
                 _ => refuse(),
             }
         }
         task
     }
+}
+
+/// What is measured begins after this: see `client.h`.
+fn ready() {
+    println!("ready");
+    if std::io::stdin().read_line(&mut String::new()).unwrap_or(0) == 0 {
+        exit(0);
+    }
+}
+
+/// The second phase is over: its figures, and the end.
+fn report(start: Instant, count: usize, mut times: Vec<Duration>) {
+    print!("{{\"messages\": {count}, \"wall_ns\": {:.1}", start.elapsed().as_nanos() as f64 / count as f64);
+    if !times.is_empty() {
+        times.sort_unstable();
+        let at = |part: usize| times[times.len() * part / 100].as_nanos();
+        print!(", \"p50_ns\": {}, \"p99_ns\": {}", at(50), at(99));
+    }
+    println!("}}");
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+}
+
+/// A client's connection, as its library has it: messages are kept under way until all have come back.
+pub trait Exchange: Sized + 'static {
+    /// Takes over a connection after its opening handshake.
+    fn open(stream: Box<dyn Stream>) -> Self;
+    /// Keeps `window` messages of `size` bytes under way until `count` have come back. `times` gets each round trip, if
+    /// there is only one message under way.
+    fn exchange(
+        &mut self,
+        window: usize,
+        size: usize,
+        count: usize,
+        times: Option<&mut Vec<Duration>>,
+    ) -> impl std::future::Future<Output = ()>;
+    /// The closing handshake.
+    fn close(self) -> impl std::future::Future<Output = ()>;
+}
+
+/// A client from its command line to its end.
+pub fn run_client<E: Exchange>(task: &Task) {
+    runtime().block_on(tokio::task::LocalSet::new().run_until(async {
+        let connector = Connector::new(task);
+        if task.connect {
+            let visits = async |count: usize| {
+                for _ in 0..count {
+                    E::open(connector.connect().await).close().await;
+                }
+            };
+            visits(task.count / 20 + 5).await;
+            ready();
+            let start = Instant::now();
+            visits(task.count).await;
+            return report(start, task.count, Vec::new());
+        }
+        let mut links = Vec::new();
+        for _ in 0..task.connections {
+            links.push(E::open(connector.connect().await));
+        }
+        let share = |count: usize| (count / task.connections).max(task.window);
+        links = phase(links, task, share(task.count / 20), None).await;
+        ready();
+        let mut times = Vec::with_capacity(task.count);
+        let start = Instant::now();
+        let timed = (task.window == 1 && task.connections == 1).then_some(&mut times);
+        let links = phase(links, task, share(task.count), timed).await;
+        report(start, share(task.count) * task.connections, times);
+        drop(links);
+    }));
+}
+
+async fn phase<E: Exchange>(
+    mut links: Vec<E>,
+    task: &Task,
+    share: usize,
+    times: Option<&mut Vec<Duration>>,
+) -> Vec<E> {
+    let (window, size) = (task.window, task.size);
+    if let [link] = links.as_mut_slice() {
+        link.exchange(window, size, share, times).await;
+        return links;
+    }
+    let flows: Vec<_> = links
+        .into_iter()
+        .map(|mut link| {
+            tokio::task::spawn_local(async move {
+                link.exchange(window, size, share, None).await;
+                link
+            })
+        })
+        .collect();
+    let mut links = Vec::new();
+    for flow in flows {
+        links.push(flow.await.expect("a flow"));
+    }
+    links
 }
 
 fn refuse() -> ! {
@@ -148,14 +248,13 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 /// How a client reaches its server.
-#[derive(Clone)]
-pub struct Connector {
+struct Connector {
     port: u16,
     tls: Option<TlsConnector>,
 }
 
 impl Connector {
-    pub fn new(task: &Task) -> Connector {
+    fn new(task: &Task) -> Connector {
         let tls = task.ca.as_ref().map(|path| {
             let mut roots = rustls::RootCertStore::empty();
             for certificate in CertificateDer::pem_file_iter(path).expect("CA") {
@@ -172,7 +271,7 @@ impl Connector {
     }
 
     /// Connects, and runs the opening handshake.
-    pub async fn connect(&self) -> Box<dyn Stream> {
+    async fn connect(&self) -> Box<dyn Stream> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connect");
         stream.set_nodelay(true).expect("TCP_NODELAY");
         let mut stream: Box<dyn Stream> = match &self.tls {

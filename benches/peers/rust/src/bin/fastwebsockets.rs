@@ -1,7 +1,9 @@
 //! fastwebsockets, as its own echo example uses it: a frame is read, and written back.
 
-use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
-use peers::{Serve, Stream, Task};
+use std::time::{Duration, Instant};
+
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
+use peers::{Exchange, Serve, Stream, Task};
 use tokio::task::unconstrained;
 
 #[derive(Clone, Copy)]
@@ -27,10 +29,56 @@ impl Serve for Echo {
     }
 }
 
+struct Client(FragmentCollector<Box<dyn Stream>>);
+
+impl Exchange for Client {
+    fn open(stream: Box<dyn Stream>) -> Client {
+        Client(FragmentCollector::new(WebSocket::after_handshake(stream, Role::Client)))
+    }
+
+    async fn exchange(
+        &mut self,
+        window: usize,
+        size: usize,
+        count: usize,
+        mut times: Option<&mut Vec<Duration>>,
+    ) {
+        let payload = vec![b'a'; size];
+        let mut unsent = count - window;
+        unconstrained(async move {
+            // What is written is masked in place.
+            let message = || Frame::binary(Payload::Owned(payload.clone()));
+            let mut sent_at = Instant::now();
+            for _ in 0..window {
+                self.0.write_frame(message()).await.expect("send");
+            }
+            for _ in 0..count {
+                let answer = self.0.read_frame().await.expect("receive");
+                assert!(answer.opcode == OpCode::Binary && answer.payload.len() == size);
+                if let Some(times) = &mut times {
+                    times.push(sent_at.elapsed());
+                    sent_at = Instant::now();
+                }
+                if unsent > 0 {
+                    unsent -= 1;
+                    self.0.write_frame(message()).await.expect("send");
+                }
+            }
+        })
+        .await
+    }
+
+    async fn close(mut self) {
+        self.0.write_frame(Frame::close(1000, b"")).await.expect("close");
+        let _ = self.0.read_frame().await;
+    }
+}
+
 fn main() {
     let task = Task::read();
     if task.client {
-        std::process::exit(2);
+        peers::run_client::<Client>(&task);
+    } else {
+        peers::serve(&task, Echo);
     }
-    peers::serve(&task, Echo);
 }

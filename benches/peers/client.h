@@ -1,0 +1,54 @@
+/* What the clients in C and C++ have in common.
+ *
+ * A client connects, keeps a window of messages under way on each connection for a short while, prints "ready" and waits for
+ * a line on stdin: at this moment its process has done nothing that is measured. Then it does the same for --count messages
+ * (each that comes back sends the next), prints one line of JSON, and ends with its stdin. With --count 0 it only rests.
+ * With --connect it connects and closes --count times, one after another, instead.
+ */
+#ifndef CLIENT_H
+#define CLIENT_H
+
+#include "peer.h"
+
+#include <time.h>
+
+static inline double client_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+static inline void client_ready(void) {
+    puts("ready");
+    fflush(stdout);
+    if (getchar() == EOF) exit(0);
+}
+
+static int client_by_value(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+/* One phase: `times` holds `count` round trips, or is NULL. */
+static inline void client_report(double start, double *times, long count) {
+    printf("{\"messages\": %ld, \"wall_ns\": %.1f", count, (client_now() - start) / (double)count);
+    if (times != NULL) {
+        qsort(times, (size_t)count, sizeof *times, client_by_value);
+        printf(", \"p50_ns\": %.0f, \"p99_ns\": %.0f", times[count / 2], times[count * 99 / 100]);
+    }
+    puts("}");
+    fflush(stdout);
+    peer_await_end(NULL);
+}
+
+/* Messages of each connection in the two phases. */
+static inline long client_share(long count) {
+    long share = count / peer.connections;
+    return share < peer.window ? peer.window : share;
+}
+
+static inline long client_warm_up(void) {
+    return client_share(peer.count / 20);
+}
+
+#endif
