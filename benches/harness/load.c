@@ -6,6 +6,7 @@
  * pipeline   every connection has a window of messages under way, and sends the next when all have come back
  * rtt        one message after another
  * connect    connections that come, say something and go, one after another
+ * storm      N connections that come at once and go, again and again
  * idle       connections that rest; "open" is printed, then a line is awaited
  * broadcast  one connection sends a message, and all connections receive it; W messages are under way
  *
@@ -238,6 +239,61 @@ static void run_connect(void) {
     report(start, now(), count, "");
 }
 
+/* Many connections that come at once: each is answered, and all go. */
+static void storm(void) {
+    static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    struct link *links = calloc((size_t)connections, sizeof *links);
+    struct epoll_event events[256];
+    int epoll = epoll_create1(0), open = 0;
+    for (int i = 0; i < connections; i++) {
+        links[i].fd = begin_connect(port);
+        if (tls != NULL) begin_tls(&links[i]);
+        struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &links[i] };
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, links[i].fd, &event) != 0) fail("epoll_ctl");
+    }
+    while (open < connections) {
+        int ready = wait_for(epoll, events, 256);
+        for (int i = 0; i < ready; i++) {
+            struct link *link = events[i].data.ptr;
+            if (!(events[i].events & (EPOLLIN | EPOLLOUT))) fail("a connection of many was refused");
+            if (link->rounds == 1 || !tls_ready(link)) continue;
+            if (link->sent == 0) {
+                if (!(events[i].events & EPOLLOUT)) continue;
+                /* TCP alone has no handshake: it is answered one message. */
+                size_t length = raw ? wire_size : sizeof request - 1;
+                if (link_write(link, raw ? (const void *)buffer : request, length) != (ssize_t)length) fail("write");
+                link->sent = length;
+            }
+            ssize_t got;
+            while ((got = link_read(link, link->head, 1)) == 1) {
+                /* The answer ends with an empty line. */
+                if (raw) link->received++;
+                else if (link->head[0] == '\n') link->head_length++;
+                else if (link->head[0] != '\r') link->head_length = 0;
+                if (raw ? (size_t)link->received == wire_size : link->head_length == 2) {
+                    link->rounds = 1;
+                    open++;
+                    break;
+                }
+            }
+            if (got == 0) fail("the server hung up in the handshake");
+        }
+    }
+    for (int i = 0; i < connections; i++) hang_up(&links[i]);
+    close(epoll);
+    free(links);
+}
+
+static void run_storm(void) {
+    storm();
+    long storms = count / connections;
+    if (storms < 1) storms = 1;
+    struct cost start = now();
+    for (long i = 0; i < storms; i++) storm();
+    report(start, now(), storms * connections, "");
+}
+
 static void run_idle(void) {
     size_t length;
     unsigned char *frame = make_frames(size, 1, &length);
@@ -277,6 +333,7 @@ int main(int argc, char **argv) {
     if (strcmp(mode, "pipeline") == 0) run_pipeline();
     else if (strcmp(mode, "rtt") == 0) run_rtt();
     else if (strcmp(mode, "connect") == 0) run_connect();
+    else if (strcmp(mode, "storm") == 0) run_storm();
     else if (strcmp(mode, "idle") == 0) run_idle();
     else if (strcmp(mode, "broadcast") == 0) run_broadcast();
     else fail("no such mode");

@@ -9,16 +9,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "bench"
 PROGRAMS = BUILD / "bin"
+PYTHON = ROOT / "build/venv/bin/python"
 
 
 class Peer:
     """`share`: how many of a workload's messages it is given, so that no peer takes much longer than the others."""
 
-    def __init__(self, name, title, command, share=1.0, raw=False):
+    def __init__(self, name, title, command, share=1.0, raw=False, needs=None):
         self.name, self.title, self.command, self.share, self.raw = name, title, command, share, raw
+        self.needs = needs or Path(command[0])
 
     def built(self):
-        return Path(self.command[-1]).exists()
+        return self.needs.exists()
 
 
 PEERS = [
@@ -29,6 +31,8 @@ PEERS = [
     Peer("tungstenite", "tokio-tungstenite", [str(BUILD / "rust/release/tungstenite")]),
     Peer("beast", "Boost.Beast", [str(PROGRAMS / "beast")], share=0.05),
     Peer("libwebsockets", "libwebsockets", [str(PROGRAMS / "libwebsockets")], share=0.05),
+    Peer("ws", "ws (Node.js)", ["node", str(ROOT / "benches/peers/ws.js")], share=0.1, needs=ROOT / "build/node/node_modules/ws"),
+    Peer("websockets", "websockets (Python)", [str(PYTHON), str(ROOT / "benches/peers/websockets_peer.py")], share=0.02, needs=PYTHON),
 ]
 BY_NAME = {peer.name: peer for peer in PEERS}
 
@@ -50,11 +54,21 @@ def pinned(core, command):
 
 def environment():
     """The library that --lib named, whatever else the loader would find."""
-    return {**os.environ, "LD_LIBRARY_PATH": str(BUILD / "lib")}
+    return {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(BUILD / "lib"),
+        "NODE_PATH": str(ROOT / "build/node/node_modules"),
+        "RUST_BACKTRACE": "0",
+    }
 
 
 class Refused(Exception):
     """The peer can't do what was asked."""
+
+
+def brief(errors):
+    """What a process said at its end."""
+    return " ".join(line.strip() for line in errors.strip().splitlines()[-3:])
 
 
 class Server:
@@ -72,7 +86,7 @@ class Server:
             status, errors = self.process.wait(), self.process.stderr.read()
             if status == 2:
                 raise Refused()
-            raise RuntimeError(f"{peer.name} ended with status {status}: {errors}")
+            raise RuntimeError(f"{peer.name} ended with status {status}: {brief(errors)}")
         self.port = int(line)
 
     def __enter__(self):
@@ -89,18 +103,57 @@ class Server:
         self.process.stderr.close()
 
 
-def load(server, mode, core, **options):
-    """Runs the load generator to its end, and returns its figures."""
+def load_command(server, mode, core, options):
     command = [PROGRAMS / "load", mode, "--port", server.port, "--pid", server.pid]
     for name, value in options.items():
         if value is True:
             command.append(f"--{name}")
         elif value not in (None, False):
             command += [f"--{name}", value]
-    done = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=300)
+    return pinned(core, command)
+
+
+def load(server, mode, core, **options):
+    """Runs the load generator to its end, and returns its figures."""
+    done = subprocess.run(load_command(server, mode, core, options), capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
-        raise RuntimeError(f"load {mode}: {done.stderr.strip()}")
+        raise RuntimeError(f"load {mode}: {brief(done.stderr)}")
     return json.loads(done.stdout)
+
+
+class Crowd:
+    """Connections to a server that have said something, and rest."""
+
+    def __init__(self, server, core, **options):
+        self.process = subprocess.Popen(
+            load_command(server, "idle", core, options),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        if self.process.stdout.readline() != "open\n":
+            raise RuntimeError(f"load idle: {self.process.stderr.read().strip()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.communicate("\n", timeout=60)
+
+
+class Holdings:
+    """What a process holds."""
+
+    def __init__(self, pid):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        self.private = sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Dirty:", "Private_Clean:")))
+        self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        self.threads = len(os.listdir(f"/proc/{pid}/task"))
+
+    def for_each(self, before, number):
+        return {
+            "private_kib": (self.private - before.private) / number,
+            "descriptors": (self.descriptors - before.descriptors) / number,
+            "threads": (self.threads - before.threads) / number,
+        }
 
 
 class Client:
@@ -121,7 +174,7 @@ class Client:
             status, errors = self.process.wait(), self.process.stderr.read()
             if status == 2:
                 raise Refused()
-            raise RuntimeError(f"{self.name}'s client ended with status {status}: {errors}")
+            raise RuntimeError(f"{self.name}'s client ended with status {status}: {brief(errors)}")
         return line
 
     def go(self):
@@ -135,12 +188,16 @@ class Client:
     __enter__, __exit__ = Server.__enter__, Server.__exit__
 
 
+def cpu_clock(pid):
+    """The clock that clock_getcpuclockid() names."""
+    return ~pid << 3 | 2
+
+
 class Cost:
     """The CPU time of a process, threads that have ended included, as the kernel's scheduler accounts it."""
 
     def __init__(self, pid):
-        # The clock that clock_getcpuclockid() names.
-        self.cpu = time.clock_gettime_ns(~pid << 3 | 2)
+        self.cpu = time.clock_gettime_ns(cpu_clock(pid))
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         self.user, self.system = int(fields[11]), int(fields[12])
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdint.h>
@@ -67,21 +68,43 @@ static void set_blocking(struct link *link, int blocking) {
     if (fcntl(link->fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) != 0) fail("fcntl");
 }
 
-static void connect_to(struct link *link, int port) {
+/* A connection that isn't complete yet. */
+static int begin_connect(int port) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    int one = 1;
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    link->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (link->fd < 0) fail("socket");
-    if (connect(link->fd, (struct sockaddr *)&address, sizeof address) != 0) fail("connect");
-    if (setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) fail("TCP_NODELAY");
-    if (tls == NULL) return;
+    if (fd < 0) fail("socket");
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) fail("connect");
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0) fail("TCP_NODELAY");
+    return fd;
+}
+
+static void begin_tls(struct link *link) {
     link->ssl = SSL_new(tls);
     SSL_set_fd(link->ssl, link->fd);
     SSL_set1_host(link->ssl, "localhost");
     SSL_set_tlsext_host_name(link->ssl, "localhost");
     if (session != NULL) SSL_set_session(link->ssl, session);
-    if (SSL_connect(link->ssl) != 1) fail("the TLS handshake");
+}
+
+/* Whether TLS's handshake is over; it goes on as far as it can. */
+static int tls_ready(struct link *link) {
+    if (link->ssl == NULL || SSL_is_init_finished(link->ssl)) return 1;
+    int result = SSL_connect(link->ssl);
+    if (result == 1) return 1;
+    int error = SSL_get_error(link->ssl, result);
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) fail("the TLS handshake");
+    return 0;
+}
+
+static void connect_to(struct link *link, int port) {
+    struct pollfd writable = { .events = POLLOUT };
+    writable.fd = link->fd = begin_connect(port);
+    if (poll(&writable, 1, 30000) != 1 || !(writable.revents & POLLOUT)) fail("connect");
+    set_blocking(link, 1);
+    if (tls == NULL) return;
+    begin_tls(link);
+    if (!tls_ready(link)) fail("the TLS handshake");
 }
 
 static void hang_up(struct link *link) {

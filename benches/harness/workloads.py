@@ -1,39 +1,109 @@
 """What is measured: each workload runs one peer once, and returns figures by name."""
 
-from peers import BY_NAME, CORES, Client, Server, load
+import time
+
+import tls
+from peers import BY_NAME, CORES, Client, Cost, Crowd, Holdings, Server, cpu_clock, load
 
 
 class Workload:
     """`figures`: those that are shown, the main one first. `bounds`: (figure, peer, most): ours is at most so many times
-    what that peer needs."""
+    what that peer needs; without a peer, at most so much."""
 
     def __init__(self, name, group, title, run, figures, bounds=(), peers=None):
         self.name, self.group, self.title, self.run = name, group, title, run
         self.figures, self.bounds, self.peers = figures, bounds, peers
 
 
-def server_load(mode, count, same_core=False, options=(), **shape):
+def far_core(same_core):
+    return CORES.server if same_core else CORES.load
+
+
+def server_load(mode, count, same_core=False, options=(), wss=False, **shape):
     """The server's part: the peer serves, and the load generator asks."""
 
     def run(peer, scale):
-        with Server(peer, options) as server:
-            core = CORES.server if same_core else CORES.load
-            return load(server, mode, core, count=max(1, int(count * peer.share * scale)), raw=peer.raw, **shape)
+        with Server(peer, [*options, *(tls.SERVER if wss else ())]) as server:
+            number = max(1, int(count * peer.share * scale))
+            ca = tls.CA if wss else None
+            return load(server, mode, far_core(same_core), count=number, raw=peer.raw, ca=ca, **shape)
 
     return run
 
 
-def client_load(count, same_core=False, options=(), server_options=(), **shape):
-    """The client's part: uWebSockets serves (TCP alone serves TCP alone), and the peer asks."""
+def far_end(peer, wss, core):
+    """What clients are measured against: TCP alone for TCP alone; uWebSockets; with TLS tokio-tungstenite, since
+    uWebSockets' connections break there when large messages fill its socket."""
+    name = "raw" if peer.raw else "tungstenite" if wss else "uwebsockets"
+    return Server(BY_NAME[name], tls.SERVER if wss else (), core=core)
+
+
+def client_load(count, same_core=False, options=(), wss=False, **shape):
+    """The client's part: another one serves, and the peer asks."""
 
     def run(peer, scale):
-        far = BY_NAME["raw" if peer.raw else "uwebsockets"]
-        arguments = [*options, "--count", max(1, int(count * peer.share * scale))]
+        arguments = [*options, "--count", max(1, int(count * peer.share * scale)), *(tls.CLIENT if wss else ())]
         for name, value in shape.items():
             arguments += [f"--{name}", value]
-        with Server(far, server_options, core=CORES.server if same_core else CORES.load) as server:
+        with far_end(peer, wss, far_core(same_core)) as server:
             with Client(peer, server.port, arguments) as client:
                 return client.go()
+
+    return run
+
+
+SETTLE = 0.3  # seconds until what a connection needs only at first is given back
+REST = 2.0
+
+
+def rest(process, before, number):
+    """What each of a number of connections at rest costs a process, and the share of a core that all of them take."""
+    time.sleep(SETTLE)
+    start = Cost(process.pid)
+    time.sleep(REST)
+    cpu = Cost(process.pid).since(start, 1)["cpu_ns"]
+    return {**Holdings(process.pid).for_each(before, number), "core_percent": cpu / REST / 1e7}
+
+
+def idle_server(number, wss=False, options=()):
+    def run(peer, scale):
+        with Server(peer, [*options, *(tls.SERVER if wss else ())]) as server:
+            shape = {"raw": peer.raw, "ca": tls.CA if wss else None, "size": 32}
+            with Crowd(server, CORES.load, connections=1, **shape):
+                time.sleep(SETTLE)
+                before = Holdings(server.pid)
+                with Crowd(server, CORES.load, connections=number, **shape):
+                    return rest(server, before, number)
+
+    return run
+
+
+def idle_clients(number, wss=False, options=()):
+    def run(peer, scale):
+        with far_end(peer, wss, CORES.load) as server:
+
+            def clients(connections):
+                shape = ["--connections", connections, "--count", connections, *options, *(tls.CLIENT if wss else ())]
+                return Client(peer, server.port, shape)
+
+            # A process with one is what it is beside: what a process of its own costs isn't a connection's.
+            with clients(1) as one:
+                time.sleep(SETTLE)
+                before = Holdings(one.pid)
+            with clients(number + 1) as many:
+                return rest(many, before, number)
+
+    return run
+
+
+def first_connect(wss):
+    """From the start of a process to its first answer: loading, certificates, connecting, everything."""
+
+    def run(peer, scale):
+        with far_end(peer, wss, CORES.load) as server:
+            start = time.monotonic_ns()
+            with Client(peer, server.port, ["--count", 1, *(["--ca", tls.MANY] if wss else [])]) as client:
+                return {"wall_ns": time.monotonic_ns() - start, "cpu_ns": time.clock_gettime_ns(cpu_clock(client.pid))}
 
     return run
 
@@ -122,5 +192,132 @@ def round_trips():
         )
 
 
+def tls_workloads():
+    for connections, window in SHAPES[:2]:
+        yield Workload(
+            f"wss-{connections}x{window}",
+            "wss",
+            f"wss: echo of 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
+            server_load("pipeline", 400_000 if window > 16 else 150_000, wss=True, connections=connections, window=window, size=128),
+            ("cpu_ns", "user_ns", "wall_ns"),
+        )
+    for title, size, count in SIZES:
+        bounds = [("cpu_ns", "tungstenite", 1.05)] if size >= 64 << 10 else []
+        yield Workload(
+            f"wss-rtt-{size}-same-core",
+            "wss",
+            f"wss: round trip of {title}, both ends on one core",
+            server_load("rtt", count // 2, same_core=True, wss=True, size=size),
+            ("p50_ns", "cpu_ns", "wall_ns"),
+            bounds,
+        )
+        yield Workload(
+            f"client-wss-rtt-{size}-same-core",
+            "client-wss",
+            f"wss: a client's round trip of {title} in the callback, both ends on one core",
+            client_load(count // 2, same_core=True, wss=True, size=size),
+            ("p50_ns", "cpu_ns", "wall_ns"),
+            bounds,
+        )
+    yield Workload(
+        "client-wss-1x512",
+        "client-wss",
+        "wss: a client's 128 B, 1 connection with 512 messages under way",
+        client_load(400_000, wss=True, window=512, size=128),
+        ("cpu_ns", "user_ns", "wall_ns"),
+    )
+
+
+def streams():
+    for role, make in (("", server_load), ("client-", client_load)):
+        for wss in (False, True):
+            bounds = [("cpu_ns", "tungstenite", 1.05)] if wss else [("cpu_ns", "raw", 1.5), ("cpu_ns", "uwebsockets", 1.0)]
+            arguments = ("pipeline", 600) if role == "" else (600,)
+            yield Workload(
+                f"{role}{'wss-' if wss else ''}stream",
+                "stream",
+                f"{'wss: a' if wss else 'A'} {'client' if role else 'server'}'s messages of 1 MiB, 4 under way",
+                make(*arguments, wss=wss, window=4, size=1 << 20),
+                ("cpu_ns", "user_ns", "wall_ns"),
+                bounds if role == "" or wss else bounds[:1],
+            )
+
+
+def broadcasts():
+    yield Workload(
+        "broadcast-1000",
+        "broadcast",
+        "Each message of 128 B to all of 1,000 connections, for each of them",
+        server_load("broadcast", 400, options=["--broadcast"], connections=1000, window=4, size=128),
+        ("cpu_ns", "user_ns", "wall_ns"),
+        [("cpu_ns", "uwebsockets", 1.2)],
+        peers=("ours", "uwebsockets", "ws", "websockets"),
+    )
+
+
+def connects():
+    for wss in (False, True):
+        name = "wss" if wss else "ws"
+        how = "TLS sessions resumed" if wss else "ws"
+        yield Workload(
+            f"connect-{name}",
+            "connect",
+            f"Connections that come, say something and go, one after another ({how}): the server's part",
+            server_load("connect", 2_000, wss=wss, size=32),
+            ("cpu_ns", "wall_ns"),
+            [("cpu_ns", "tungstenite", 1.1)],
+        )
+        yield Workload(
+            f"storm-{name}",
+            "connect",
+            f"500 connections at once ({name}), for each of them: the server's part",
+            server_load("storm", 500 * 20, wss=wss, connections=500, size=32),
+            ("cpu_ns", "wall_ns"),
+            [("cpu_ns", "tungstenite", 1.1)],
+        )
+        yield Workload(
+            f"client-connect-{name}",
+            "client-connect",
+            f"Connects and closes, one after another ({how}): the client's part",
+            client_load(2_000, wss=wss, options=["--connect"]),
+            ("cpu_ns", "wall_ns"),
+            [("cpu_ns", "tungstenite", 1.1)],
+        )
+        yield Workload(
+            f"first-connect-{name}",
+            "client-connect",
+            f"From the start of a process to its first answer ({'wss, with all CAs of the system' if wss else 'ws'})",
+            first_connect(wss),
+            ("wall_ns", "cpu_ns"),
+            [("cpu_ns", "tungstenite", 1.1)],
+        )
+
+
+def idle():
+    figures = ("private_kib", "descriptors", "threads", "core_percent")
+    for number in (1, 100, 1000, 10_000):
+        quiet = {"options": ["--no-ping"]}
+        many = f"{number:,} connection{'s' * (number > 1)}"
+        yield Workload(f"idle-{number}", "idle", f"{many} at rest, each one's part: a server", idle_server(number, **quiet), figures,
+                       bounds=most(number, 2.5))
+        yield Workload(f"idle-wss-{number}", "idle", f"wss: {many} at rest, each one's part: a server",
+                       idle_server(number, wss=True, **quiet), figures, bounds=most(number, 18))
+        if number <= 1000:
+            yield Workload(f"client-idle-{number}", "client-idle", f"{many} at rest, each one's part: clients",
+                           idle_clients(number, **quiet), figures, bounds=most(number, 4))
+            yield Workload(f"client-idle-wss-{number}", "client-idle", f"wss: {many} at rest, each one's part: clients",
+                           idle_clients(number, wss=True, **quiet), figures, bounds=most(number, 18))
+    yield Workload("idle-1000-pings", "idle", "1,000 connections at rest with the default heartbeat: a server", idle_server(1000),
+                   ("core_percent",), [("core_percent", None, 0.3)], peers=("ours",))
+
+
+def most(number, kib):
+    """What may be held is bound where it doesn't drown in what a process needs anyway."""
+    return [("private_kib", None, kib), ("threads", None, 0), ("core_percent", None, 0.1)] if number == 1000 else []
+
+
 def all_workloads():
-    return [*pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips()]
+    return [
+        *pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips(), *tls_workloads(), *streams(), *broadcasts(),
+        *connects(), *idle(),
+    ]

@@ -140,7 +140,7 @@ static void open_one(nsws_client client) {
     options.ca_path = peer.ca;
     options.proxy_mode = NSWS_PROXY_NONE;
     if (peer.no_ping) options.ping_interval_ms = 0;
-    snprintf(url, sizeof url, "%s://localhost:%d/", peer.ca != NULL ? "wss" : "ws", peer.port);
+    snprintf(url, sizeof url, "%s://127.0.0.1:%d/", peer.ca != NULL ? "wss" : "ws", peer.port);
     check(nsws_client_connect(client, url, &options));
 }
 

@@ -277,7 +277,7 @@ impl Connector {
         let mut stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(stream),
             Some(tls) => {
-                let name = ServerName::try_from("localhost").expect("a name");
+                let name = ServerName::try_from("127.0.0.1").expect("a name");
                 Box::new(tls.connect(name, stream).await.expect("TLS"))
             }
         };
