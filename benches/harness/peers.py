@@ -159,8 +159,8 @@ class Holdings:
 class Client:
     """A peer's client in a process of its own, up to the moment when it is ready for what is measured."""
 
-    def __init__(self, peer, port, options=()):
-        command = pinned(CORES.server, [*peer.command, "client", "--port", port, *options])
+    def __init__(self, peer, port, options=(), wrap=()):
+        command = pinned(CORES.server, [*wrap, *peer.command, "client", "--port", port, *options])
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
         )

@@ -43,7 +43,7 @@ def measure(chosen, peers, rounds, scale):
                 of_peer = of_workload.setdefault(peer.name, {})
                 for name, value in figures.items():
                     of_peer.setdefault(name, []).append(value)
-        show(workload, of_workload)
+        show(workload, results)
     return results, failures
 
 
@@ -58,8 +58,22 @@ def short(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def show(workload, results):
+def judged(workload, everything):
+    """The bounds of a workload that can be judged, each with its value."""
+    def get(peer, figure, name=workload.name):
+        return median(everything.get(name, {}), peer, figure)
+
+    values = [(bound, bound.judge(get)) for bound in workload.bounds]
+    return [(bound, value) for bound, value in values if value is not None]
+
+
+def verdict(bound, value):
+    return "ok" if value <= bound.most else "MISSED"
+
+
+def show(workload, everything):
     """A line for each peer: medians, the main figure's spread, and ours beside it."""
+    results = everything[workload.name]
     print(f"\n{workload.name}: {workload.title}")
     shown = [figure for figure in workload.figures if any(figure in figures for figures in results.values())]
     if not shown:
@@ -74,16 +88,8 @@ def show(workload, results):
             if ours is not None and peer != "ours":
                 line += f"; ours is {ours / median(results, peer, main):.2f} of it"
         print(line)
-    for figure, peer, most in workload.bounds:
-        if peer is None:
-            mine = median(results, "ours", figure)
-            if mine is not None:
-                print(f"  {'ok' if mine <= most else 'MISSED'}: {figure} {short(mine)}, at most {most}")
-            continue
-        mine, other = median(results, "ours", figure), median(results, peer, figure)
-        if mine is not None and other:
-            verdict = "ok" if mine / other <= most else "MISSED"
-            print(f"  {verdict}: {figure} {mine / other:.2f} of {peer}, at most {most}")
+    for bound, value in judged(workload, everything):
+        print(f"  {verdict(bound, value)}: {bound.text} {value:.2f}, at most {bound.most}")
     sys.stdout.flush()
 
 
@@ -131,7 +137,7 @@ def main():
     if arguments.instructions:
         import instructions
 
-        sys.exit(instructions.main(arguments))
+        sys.exit(instructions.main(arguments.only, arguments.record))
     only = arguments.only.split(",") if arguments.only else None
     chosen = [each for each in everything if only is None or each.group in only or each.name in only]
     if not chosen:
@@ -156,7 +162,7 @@ def main():
     arguments.out.write_text(json.dumps({"conditions": about, "rounds": arguments.rounds, "failures": failures, "results": results}, indent=1))
     print(f"\n{arguments.out}")
     if failures:
-        sys.exit("\n".join(failures))
+        sys.exit(f"{len(failures)} could not be measured")
 
 
 if __name__ == "__main__":

@@ -157,6 +157,14 @@ static void write_all(struct link *link, const void *data, size_t length) {
     }
 }
 
+static void read_all(struct link *link, void *data, size_t length) {
+    for (size_t at = 0; at < length;) {
+        ssize_t got = link_read(link, (char *)data + at, length - at);
+        if (got == 0) fail("the server hung up");
+        if (got > 0) at += (size_t)got;
+    }
+}
+
 /* The opening handshake; `headers` are added to the request. Nothing behind the answer is read. Returns the answer. */
 static const char *handshake(struct link *link, int port, const char *headers) {
     static char answer[4096];

@@ -6,9 +6,39 @@ import tls
 from peers import BY_NAME, CORES, Client, Cost, Crowd, Holdings, Server, cpu_clock, load
 
 
+class Bound:
+    """What this library has to reach. `value` gets a function from (peer, figure, workload = this one) to a median, and
+    returns what is at most `most`."""
+
+    def __init__(self, text, most, value):
+        self.text, self.most, self.value = text, most, value
+
+    def judge(self, get):
+        """The value, or None where something that it needs wasn't measured."""
+        try:
+            return self.value(get)
+        except (TypeError, ZeroDivisionError):
+            return None
+
+
+UNITS = {
+    "cpu_ns": "CPU time", "user_ns": "user time", "wall_ns": "time", "p50_ns": "median time", "private_kib": "private memory, KiB",
+    "core_percent": "share of a core, percent", "threads": "threads", "descriptors": "descriptors",
+    "wire_bytes": "bytes on the wire", "memory_kib": "memory of a connection, KiB", "p50_stuck_ns": "median time beside stuck ones",
+}
+
+
+def beside(figure, peer, most):
+    """At most so many times what a peer needs."""
+    return Bound(f"{UNITS[figure]} beside {BY_NAME[peer].title}", most, lambda get: get("ours", figure) / get(peer, figure))
+
+
+def at_most(figure, most):
+    return Bound(UNITS[figure], most, lambda get: get("ours", figure))
+
+
 class Workload:
-    """`figures`: those that are shown, the main one first. `bounds`: (figure, peer, most): ours is at most so many times
-    what that peer needs; without a peer, at most so much."""
+    """`figures`: those that are shown, the main one first. `peers`: who takes part; None: everyone who can."""
 
     def __init__(self, name, group, title, run, figures, bounds=(), peers=None):
         self.name, self.group, self.title, self.run = name, group, title, run
@@ -56,24 +86,24 @@ SETTLE = 0.3  # seconds until what a connection needs only at first is given bac
 REST = 2.0
 
 
-def rest(process, before, number):
+def rest(process, before, number, seconds=REST):
     """What each of a number of connections at rest costs a process, and the share of a core that all of them take."""
     time.sleep(SETTLE)
     start = Cost(process.pid)
-    time.sleep(REST)
+    time.sleep(seconds)
     cpu = Cost(process.pid).since(start, 1)["cpu_ns"]
-    return {**Holdings(process.pid).for_each(before, number), "core_percent": cpu / REST / 1e7}
+    return {**Holdings(process.pid).for_each(before, number), "core_percent": cpu / seconds / 1e7}
 
 
-def idle_server(number, wss=False, options=()):
+def idle_server(number, wss=False, options=(), seconds=REST, deflate=False):
     def run(peer, scale):
         with Server(peer, [*options, *(tls.SERVER if wss else ())]) as server:
-            shape = {"raw": peer.raw, "ca": tls.CA if wss else None, "size": 32}
+            shape = {"raw": peer.raw, "ca": tls.CA if wss else None, "size": 32, "deflate": deflate}
             with Crowd(server, CORES.load, connections=1, **shape):
                 time.sleep(SETTLE)
                 before = Holdings(server.pid)
                 with Crowd(server, CORES.load, connections=number, **shape):
-                    return rest(server, before, number)
+                    return rest(server, before, number, seconds)
 
     return run
 
@@ -116,7 +146,7 @@ def pipelined_clients():
             f"A client's 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
             client_load(1_000_000 if window > 16 else 300_000, connections=connections, window=window, size=128),
             ("cpu_ns", "user_ns", "wall_ns"),
-            [("cpu_ns", "tungstenite", 0.8)],
+            [beside("cpu_ns", "tungstenite", 0.8)],
         )
 
 
@@ -128,7 +158,7 @@ def client_round_trips():
             f"A client's round trip of {title} in the callback, both ends on one core",
             client_load(count, same_core=True, size=size),
             ("p50_ns", "cpu_ns", "wall_ns"),
-            [("p50_ns", "tungstenite", 1.03)] if size == 32 else [],
+            [beside("p50_ns", "tungstenite", 1.03)] if size == 32 else [],
         )
         yield Workload(
             f"client-rtt-{size}",
@@ -143,6 +173,8 @@ def client_round_trips():
         "A client's round trip of 32 B from an application thread, both ends on one core",
         client_load(20_000, same_core=True, options=["--thread"], size=32),
         ("p50_ns", "cpu_ns", "wall_ns"),
+        [Bound("median time beside the callback's", 1.3,
+               lambda get: get("ours", "p50_ns") / get("ours", "p50_ns", "client-rtt-32-same-core"))],
     )
 
 
@@ -153,9 +185,9 @@ SIZES = (("32 B", 32, 20_000), ("1 KiB", 1 << 10, 20_000), ("64 KiB", 64 << 10, 
 def pipelined():
     for connections, window in SHAPES:
         big = window > 16
-        bounds = [("cpu_ns", "tungstenite", 0.7), ("cpu_ns", "fastwebsockets", 1.0)]
-        bounds += [("cpu_ns", peer, 0.05 if big else 0.11) for peer in ("beast", "libwebsockets")]
-        bounds += [("cpu_ns", "uwebsockets", 0.9 if connections == 1 else 0.75)] if big else [("user_ns", "uwebsockets", 1.25)]
+        bounds = [beside("cpu_ns", "tungstenite", 0.7), beside("cpu_ns", "fastwebsockets", 1.0)]
+        bounds += [beside("cpu_ns", peer, 0.05 if big else 0.11) for peer in ("beast", "libwebsockets")]
+        bounds += [beside("cpu_ns", "uwebsockets", 0.9 if connections == 1 else 0.75)] if big else [beside("user_ns", "uwebsockets", 1.25)]
         yield Workload(
             f"pipelined-{connections}x{window}",
             "pipelined",
@@ -166,14 +198,21 @@ def pipelined():
         )
 
 
+BESIDE_UWEBSOCKETS = Bound(
+    "median time beside TCP alone, less the same of uWebSockets",
+    0.02,
+    lambda get: (get("ours", "p50_ns") - get("uwebsockets", "p50_ns")) / get("raw", "p50_ns"),
+)
+
+
 def round_trips():
     for title, size, count in SIZES:
         large = size >= 64 << 10
         bounds = []
         if size == 32:
-            bounds = [("p50_ns", "raw", 1.15)]
+            bounds = [beside("p50_ns", "raw", 1.15)]
         elif large:
-            bounds = [("cpu_ns", "raw", 1.25 if size == 64 << 10 else 1.5), ("cpu_ns", "uwebsockets", 1.0)]
+            bounds = [beside("cpu_ns", "raw", 1.25 if size == 64 << 10 else 1.5), beside("cpu_ns", "uwebsockets", 1.0)]
         yield Workload(
             f"rtt-{size}",
             "rtt",
@@ -188,7 +227,7 @@ def round_trips():
             f"Round trip of {title}, both ends on one core",
             server_load("rtt", count, same_core=True, size=size),
             ("p50_ns", "cpu_ns", "wall_ns"),
-            [("p50_ns", "tungstenite", 1.03)] if size == 32 else [],
+            [beside("p50_ns", "tungstenite", 1.03), BESIDE_UWEBSOCKETS] if size == 32 else [],
         )
 
 
@@ -202,7 +241,7 @@ def tls_workloads():
             ("cpu_ns", "user_ns", "wall_ns"),
         )
     for title, size, count in SIZES:
-        bounds = [("cpu_ns", "tungstenite", 1.05)] if size >= 64 << 10 else []
+        bounds = [beside("cpu_ns", "tungstenite", 1.05)] if size >= 64 << 10 else []
         yield Workload(
             f"wss-rtt-{size}-same-core",
             "wss",
@@ -231,7 +270,7 @@ def tls_workloads():
 def streams():
     for role, make in (("", server_load), ("client-", client_load)):
         for wss in (False, True):
-            bounds = [("cpu_ns", "tungstenite", 1.05)] if wss else [("cpu_ns", "raw", 1.5), ("cpu_ns", "uwebsockets", 1.0)]
+            bounds = [beside("cpu_ns", "tungstenite", 1.05)] if wss else [beside("cpu_ns", "raw", 1.5), beside("cpu_ns", "uwebsockets", 1.0)]
             arguments = ("pipeline", 600) if role == "" else (600,)
             yield Workload(
                 f"{role}{'wss-' if wss else ''}stream",
@@ -250,8 +289,27 @@ def broadcasts():
         "Each message of 128 B to all of 1,000 connections, for each of them",
         server_load("broadcast", 400, options=["--broadcast"], connections=1000, window=4, size=128),
         ("cpu_ns", "user_ns", "wall_ns"),
-        [("cpu_ns", "uwebsockets", 1.2)],
+        [beside("cpu_ns", "uwebsockets", 1.2)],
         peers=("ours", "uwebsockets", "ws", "websockets"),
+    )
+
+
+def documents():
+    yield Workload(
+        "documents",
+        "documents",
+        "Echo of JSON of 4 KiB, compressed (level 6, window 15, context kept), 1 connection with 8 under way",
+        server_load("documents", 20_000, options=["--deflate"], window=8),
+        ("cpu_ns", "user_ns", "wire_bytes", "wall_ns"),
+        [beside("cpu_ns", "ws", 1.0), beside("cpu_ns", "uwebsockets", 1.0),
+         Bound("bytes on the wire beside the documents'", 0.3, lambda get: get("ours", "wire_bytes") / 4096)],
+    )
+    yield Workload(
+        "documents-memory",
+        "documents",
+        "100 connections that have exchanged compressed JSON and rest, each one's part: a server",
+        idle_server(100, options=["--deflate", "--no-ping"], deflate=True),
+        ("private_kib",),
     )
 
 
@@ -265,7 +323,7 @@ def connects():
             f"Connections that come, say something and go, one after another ({how}): the server's part",
             server_load("connect", 2_000, wss=wss, size=32),
             ("cpu_ns", "wall_ns"),
-            [("cpu_ns", "tungstenite", 1.1)],
+            [beside("cpu_ns", "tungstenite", 1.1)],
         )
         yield Workload(
             f"storm-{name}",
@@ -273,7 +331,7 @@ def connects():
             f"500 connections at once ({name}), for each of them: the server's part",
             server_load("storm", 500 * 20, wss=wss, connections=500, size=32),
             ("cpu_ns", "wall_ns"),
-            [("cpu_ns", "tungstenite", 1.1)],
+            [beside("cpu_ns", "tungstenite", 1.1)],
         )
         yield Workload(
             f"client-connect-{name}",
@@ -281,7 +339,7 @@ def connects():
             f"Connects and closes, one after another ({how}): the client's part",
             client_load(2_000, wss=wss, options=["--connect"]),
             ("cpu_ns", "wall_ns"),
-            [("cpu_ns", "tungstenite", 1.1)],
+            [beside("cpu_ns", "tungstenite", 1.1)],
         )
         yield Workload(
             f"first-connect-{name}",
@@ -289,7 +347,7 @@ def connects():
             f"From the start of a process to its first answer ({'wss, with all CAs of the system' if wss else 'ws'})",
             first_connect(wss),
             ("wall_ns", "cpu_ns"),
-            [("cpu_ns", "tungstenite", 1.1)],
+            [beside("cpu_ns", "tungstenite", 1.1)],
         )
 
 
@@ -307,17 +365,17 @@ def idle():
                            idle_clients(number, **quiet), figures, bounds=most(number, 4))
             yield Workload(f"client-idle-wss-{number}", "client-idle", f"wss: {many} at rest, each one's part: clients",
                            idle_clients(number, wss=True, **quiet), figures, bounds=most(number, 18))
-    yield Workload("idle-1000-pings", "idle", "1,000 connections at rest with the default heartbeat: a server", idle_server(1000),
-                   ("core_percent",), [("core_percent", None, 0.3)], peers=("ours",))
+    yield Workload("idle-1000-pings", "idle", "1,000 connections at rest with the default heartbeat: a server", idle_server(1000, seconds=61),
+                   ("core_percent",), [at_most("core_percent", 0.3)], peers=("ours",))
 
 
 def most(number, kib):
     """What may be held is bound where it doesn't drown in what a process needs anyway."""
-    return [("private_kib", None, kib), ("threads", None, 0), ("core_percent", None, 0.1)] if number == 1000 else []
+    return [at_most("private_kib", kib), at_most("threads", 0), at_most("core_percent", 0.1)] if number == 1000 else []
 
 
 def all_workloads():
     return [
-        *pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips(), *tls_workloads(), *streams(), *broadcasts(),
+        *pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips(), *tls_workloads(), *streams(), *broadcasts(), *documents(),
         *connects(), *idle(),
     ]

@@ -29,9 +29,9 @@ static int client_by_value(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* One phase: `times` holds `count` round trips, or is NULL. */
-static inline void client_report(double start, double *times, long count) {
-    printf("{\"messages\": %ld, \"wall_ns\": %.1f", count, (client_now() - start) / (double)count);
+/* `times` holds `count` round trips, or is NULL; `warmed_up`: messages before those that are measured. */
+static inline void client_report(double start, double *times, long count, long warmed_up) {
+    printf("{\"messages\": %ld, \"total\": %ld, \"wall_ns\": %.1f", count, warmed_up + count, (client_now() - start) / (double)count);
     if (times != NULL) {
         qsort(times, (size_t)count, sizeof *times, client_by_value);
         printf(", \"p50_ns\": %.0f, \"p99_ns\": %.0f", times[count / 2], times[count * 99 / 100]);

@@ -171,7 +171,7 @@ static void run_client(void) {
             client_ready();
             double start = client_now();
             visits(*client, peer.count);
-            client_report(start, NULL, peer.count);
+            client_report(start, NULL, peer.count, peer.count / 20 + 5);
         }
         busy = 1; /* one after another: a server's backlog is bounded */
         open_one(*client);
@@ -182,7 +182,7 @@ static void run_client(void) {
     if (peer.window == 1 && peer.connections == 1) times = calloc((size_t)peer.count + 1, sizeof *times);
     double start = client_now();
     run_phase(flows, client_share(peer.count));
-    client_report(start, times, client_share(peer.count) * peer.connections);
+    client_report(start, times, client_share(peer.count) * peer.connections, client_warm_up() * peer.connections);
 }
 
 int main(int argc, char **argv) {

@@ -154,7 +154,7 @@ static void run_client(void) {
     client_ready();
     double start = client_now();
     run_phase(flows, client_share(peer.count), times);
-    client_report(start, times, client_share(peer.count) * peer.connections);
+    client_report(start, times, client_share(peer.count) * peer.connections, client_warm_up() * peer.connections);
 }
 
 int main(int argc, char **argv) {
