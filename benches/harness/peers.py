@@ -43,6 +43,7 @@ class Cores:
     def __init__(self):
         cores = sorted(os.sched_getaffinity(0))
         self.load, self.server = cores[0], cores[-1]
+        self.all = ",".join(map(str, cores))
 
 
 CORES = Cores()

@@ -8,16 +8,18 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import tls
 import workloads
-from peers import BUILD, BY_NAME, CORES, PEERS, ROOT, Refused
+from peers import BUILD, BY_NAME, PEERS, PYTHON, ROOT, Refused
+from report import show
 
 
 def measure(chosen, peers, rounds, scale):
@@ -47,57 +49,44 @@ def measure(chosen, peers, rounds, scale):
     return results, failures
 
 
-def median(results, peer, figure):
-    values = results.get(peer, {}).get(figure)
-    return statistics.median(values) if values else None
-
-
-def short(value):
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def judged(workload, everything):
-    """The bounds of a workload that can be judged, each with its value."""
-    def get(peer, figure, name=workload.name):
-        return median(everything.get(name, {}), peer, figure)
-
-    values = [(bound, bound.judge(get)) for bound in workload.bounds]
-    return [(bound, value) for bound, value in values if value is not None]
-
-
-def verdict(bound, value):
-    return "ok" if value <= bound.most else "MISSED"
-
-
-def show(workload, everything):
-    """A line for each peer: medians, the main figure's spread, and ours beside it."""
-    results = everything[workload.name]
-    print(f"\n{workload.name}: {workload.title}")
-    shown = [figure for figure in workload.figures if any(figure in figures for figures in results.values())]
-    if not shown:
-        return
-    main = shown[0]
-    print(f"  {'':16}" + "".join(f"{figure:>12}" for figure in shown) + f"  {main} from, to")
-    ours = median(results, "ours", main)
-    for peer, figures in results.items():
-        line = f"  {peer:16}" + "".join(f"{short(median(results, peer, figure)):>12}" for figure in shown)
-        if main in figures:
-            line += f"  {short(min(figures[main]))} to {short(max(figures[main]))}"
-            if ours is not None and peer != "ours":
-                line += f"; ours is {ours / median(results, peer, main):.2f} of it"
-        print(line)
-    for bound, value in judged(workload, everything):
-        print(f"  {verdict(bound, value)}: {bound.text} {value:.2f}, at most {bound.most}")
-    sys.stdout.flush()
-
-
 def first_line(*command):
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
     except (OSError, subprocess.CalledProcessError, IndexError):
         return None
+
+
+def locked(lock, package):
+    """The version of a crate in a lock file."""
+    found = re.search(rf'^name = "{package}"\nversion = "(.*)"', lock, re.M)
+    return found and found[1]
+
+
+def versions():
+    """What was measured, in which versions."""
+    lock = (ROOT / "benches/peers/rust/Cargo.lock").read_text()
+    library = BUILD / "lib" / "libnetstack_websocket.so"
+    boost = Path("/usr/include/boost/version.hpp")
+    boost = re.search(r'BOOST_LIB_VERSION "(.*)"', boost.read_text()) if boost.exists() else None
+    ws = ROOT / "build/node/node_modules/ws/package.json"
+    python = first_line(PYTHON, "-c", "import sys, websockets; print(websockets.__version__, 'on Python', sys.version.split()[0])")
+    commit = first_line("git", "-C", str(library.resolve().parent), "describe", "--always", "--dirty")
+    with tempfile.NamedTemporaryFile() as stripped:
+        bare = subprocess.run(["strip", "-o", stripped.name, library], capture_output=True).returncode == 0
+        size = Path(stripped.name).stat().st_size if bare else library.stat().st_size
+    return {
+        "netstack-websocket": f"{locked((ROOT / 'Cargo.lock').read_text(), 'netstack-websocket')}, commit {commit}",
+        "library": f"{size / 1e6:.2f} MB{' stripped' if bare else ''}",
+        "uWebSockets": f"as in crate libuwebsockets-sys {locked(lock, 'libuwebsockets-sys')}",
+        "fastwebsockets": locked(lock, "fastwebsockets"),
+        "tokio-tungstenite": f"{locked(lock, 'tokio-tungstenite')} on tokio {locked(lock, 'tokio')}, rustls {locked(lock, 'rustls')}",
+        "Boost.Beast": boost and boost[1].replace("_", "."),
+        "libwebsockets": (first_line("pkg-config", "--modversion", "libwebsockets") or "").rstrip("-") or None,
+        "ws": f"{json.loads(ws.read_text())['version']} on Node.js {first_line('node', '--version')}" if ws.exists() else None,
+        "websockets": python,
+        "compilers": f"{first_line('rustc', '--version')}; {first_line('cc', '--version')}",
+        "OpenSSL": first_line("openssl", "version"),
+    }
 
 
 def conditions():
@@ -107,10 +96,10 @@ def conditions():
         "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "cores_used": {"load": CORES.load, "server": CORES.server},
         "kernel": f"{platform.system()} {platform.release()}",
         "system": next((line.split('"')[1] for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), None),
         "load_average_before": os.getloadavg(),
+        "versions": versions(),
     }
 
 
@@ -126,6 +115,8 @@ def main():
     parser.add_argument("--list", action="store_true", help="lists groups, workloads and peers")
     parser.add_argument("--instructions", action="store_true", help="counts instructions under callgrind instead")
     parser.add_argument("--record", action="store_true", help="with --instructions: writes the table that they are held against")
+    parser.add_argument("--page", type=Path, nargs="?", const=BUILD / "result.json", metavar="JSON",
+                        help="writes docs/performance.md from the figures of a run instead (default: those of --out)")
     arguments = parser.parse_args()
 
     everything = workloads.all_workloads()
@@ -133,6 +124,11 @@ def main():
         for workload in everything:
             print(f"{workload.group:12} {workload.name:28} {workload.title}")
         print("peers:", ", ".join(peer.name for peer in PEERS))
+        return
+    if arguments.page:
+        import page
+
+        page.write(arguments.page)
         return
     if arguments.instructions:
         import instructions

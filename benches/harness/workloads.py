@@ -1,5 +1,6 @@
 """What is measured: each workload runs one peer once, and returns figures by name."""
 
+import os
 import time
 
 import tls
@@ -40,20 +41,21 @@ def at_most(figure, most):
 class Workload:
     """`figures`: those that are shown, the main one first. `peers`: who takes part; None: everyone who can."""
 
-    def __init__(self, name, group, title, run, figures, bounds=(), peers=None):
+    def __init__(self, name, group, title, run, figures, bounds=(), peers=None, x=None):
         self.name, self.group, self.title, self.run = name, group, title, run
         self.figures, self.bounds, self.peers = figures, bounds, peers
+        self.x = x  # its place on a curve
 
 
 def far_core(same_core):
     return CORES.server if same_core else CORES.load
 
 
-def server_load(mode, count, same_core=False, options=(), wss=False, **shape):
+def server_load(mode, count, same_core=False, options=(), wss=False, all_cores=False, **shape):
     """The server's part: the peer serves, and the load generator asks."""
 
     def run(peer, scale):
-        with Server(peer, [*options, *(tls.SERVER if wss else ())]) as server:
+        with Server(peer, [*options, *(tls.SERVER if wss else ())], core=CORES.all if all_cores else None) as server:
             number = max(1, int(count * peer.share * scale))
             ca = tls.CA if wss else None
             return load(server, mode, far_core(same_core), count=number, raw=peer.raw, ca=ca, **shape)
@@ -374,8 +376,44 @@ def most(number, kib):
     return [at_most("private_kib", kib), at_most("threads", 0), at_most("core_percent", 0.1)] if number == 1000 else []
 
 
+def stuck():
+    for number in (32, 200):
+        yield Workload(
+            f"stuck-{number}",
+            "stuck",
+            f"A client's round trip of 32 B, before and while the callbacks of {number} others are stuck",
+            client_load(10_000, same_core=True, options=["--stuck", number], size=32),
+            ("p50_ns", "p50_stuck_ns", "cpu_ns"),
+            [Bound("median time beside that before", 1.05, lambda get: get("ours", "p50_stuck_ns") / get("ours", "p50_ns"))],
+            peers=("ours",),
+        )
+
+
+def curves():
+    for number in (1, 4, 16, 64, 256, 1024, 4096):
+        yield Workload(
+            f"curve-connections-{number}",
+            "curve-connections",
+            f"Echo of 128 B, {number} connection{'s' * (number > 1)} with 16 messages under way",
+            server_load("pipeline", 200_000, connections=number, window=16, size=128),
+            ("cpu_ns", "wall_ns"),
+            peers=("ours", "raw", "uwebsockets", "fastwebsockets", "tungstenite"),
+            x=number,
+        )
+    for number in range(1, len(os.sched_getaffinity(0)) + 1):
+        yield Workload(
+            f"curve-lanes-{number}",
+            "curve-lanes",
+            f"Echo of 128 B, 64 connections with 16 messages under way, {number} lane{'s' * (number > 1)}, on all cores",
+            server_load("pipeline", 300_000, options=["--lanes", number], all_cores=True, connections=64, window=16, size=128),
+            ("wall_ns", "cpu_ns"),
+            peers=("ours",),
+            x=number,
+        )
+
+
 def all_workloads():
     return [
         *pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips(), *tls_workloads(), *streams(), *broadcasts(), *documents(),
-        *connects(), *idle(),
+        *connects(), *idle(), *stuck(), *curves(),
     ]

@@ -82,7 +82,7 @@ static void listen(tcp::acceptor &acceptor, asio::ssl::context &tls) {
 
 int main(int argc, char **argv) {
     peer_parse(argc, argv);
-    if (peer.client || peer.broadcast) peer_refuse();
+    if (peer.client || peer.broadcast || peer.lanes || peer.stuck) peer_refuse();
     asio::io_context context(1);
     asio::ssl::context tls(asio::ssl::context::tls_server);
     if (peer.cert != nullptr) {

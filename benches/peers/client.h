@@ -3,6 +3,7 @@
  * A client connects, keeps a window of messages under way on each connection for a short while, prints "ready" and waits for
  * a line on stdin: at this moment its process has done nothing that is measured. Then it does the same for --count messages
  * (each that comes back sends the next), prints one line of JSON, and ends with its stdin. With --count 0 it only rests.
+ * With --stuck it does round trips before and after the callbacks of so many other clients have got stuck.
  * With --connect it connects and closes --count times, one after another, instead.
  */
 #ifndef CLIENT_H
@@ -29,12 +30,17 @@ static int client_by_value(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
+static inline double client_median(double *times, long count) {
+    qsort(times, (size_t)count, sizeof *times, client_by_value);
+    return times[count / 2];
+}
+
 /* `times` holds `count` round trips, or is NULL; `warmed_up`: messages before those that are measured. */
 static inline void client_report(double start, double *times, long count, long warmed_up) {
     printf("{\"messages\": %ld, \"total\": %ld, \"wall_ns\": %.1f", count, warmed_up + count, (client_now() - start) / (double)count);
     if (times != NULL) {
-        qsort(times, (size_t)count, sizeof *times, client_by_value);
-        printf(", \"p50_ns\": %.0f, \"p99_ns\": %.0f", times[count / 2], times[count * 99 / 100]);
+        double middle = client_median(times, count);
+        printf(", \"p50_ns\": %.0f, \"p99_ns\": %.0f", middle, times[count * 99 / 100]);
     }
     puts("}");
     fflush(stdout);

@@ -69,7 +69,7 @@ int main(int argc, char **argv) {
     struct lws_context_creation_info info;
 
     peer_parse(argc, argv);
-    if (peer.client || peer.broadcast) peer_refuse();
+    if (peer.client || peer.broadcast || peer.lanes || peer.stuck) peer_refuse();
     memset(&info, 0, sizeof info);
     info.port = 0;
     info.iface = "127.0.0.1";

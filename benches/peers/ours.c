@@ -24,6 +24,18 @@ static void on_message_to_all(nsws_server server, nsws_connection connection, co
     check(nsws_server_broadcast(server, event->data, event->length, event->is_text, NULL));
 }
 
+static void use_lanes(void) {
+    if (peer.lanes == 0) return;
+#ifdef NSWS_HAS_LANES
+    nsws_runtime_options options;
+    check(nsws_runtime_options_init(&options, sizeof options));
+    options.io_threads = (uint32_t)peer.lanes;
+    check(nsws_runtime_configure(&options));
+#else
+    peer_refuse();
+#endif
+}
+
 static void serve(void) {
     nsws_server server;
     nsws_server_options options;
@@ -31,6 +43,7 @@ static void serve(void) {
 #ifndef NSWS_HAS_COMPRESSION
     if (peer.deflate) peer_refuse();
 #endif
+    use_lanes();
     check(nsws_server_create(&server));
     check(nsws_server_on_message(server, peer.broadcast ? on_message_to_all : on_message, NULL, NULL));
     check(nsws_server_options_init(&options, sizeof options));
@@ -155,6 +168,43 @@ static void visits(nsws_client client, long count) {
     }
 }
 
+static void get_stuck(nsws_client client, const nsws_message_event *event, void *user_data) {
+    (void)client;
+    (void)event;
+    (void)user_data;
+    done_one();
+    for (;;) pause();
+}
+
+/* Round trips of one client, before the callbacks of others get stuck and while they are. */
+static void beside_stuck(struct flow *flow) {
+    nsws_client *others = calloc((size_t)peer.stuck, sizeof *others);
+    double medians[2];
+    for (int i = 0; i < peer.stuck; i++) {
+        check(nsws_client_create(&others[i]));
+        check(nsws_client_on_open(others[i], on_open, NULL, NULL));
+        check(nsws_client_on_message(others[i], get_stuck, NULL, NULL));
+        busy = 1;
+        open_one(others[i]);
+        await_all();
+    }
+    times = calloc((size_t)peer.count + 1, sizeof *times);
+    client_ready();
+    for (int stuck = 0; stuck < 2; stuck++) {
+        if (stuck) {
+            busy = peer.stuck;
+            for (int i = 0; i < peer.stuck; i++) check(nsws_client_send_binary(others[i], payload, peer.size));
+            await_all();
+        }
+        timed = 0;
+        run_phase(flow, peer.count);
+        medians[stuck] = client_median(times, peer.count);
+    }
+    printf("{\"messages\": %ld, \"p50_ns\": %.0f, \"p50_stuck_ns\": %.0f}\n", 2 * peer.count, medians[0], medians[1]);
+    fflush(stdout);
+    peer_await_end(NULL);
+}
+
 static void run_client(void) {
     struct flow *flows = calloc((size_t)peer.connections, sizeof *flows);
     payload = malloc(peer.size);
@@ -178,6 +228,7 @@ static void run_client(void) {
         await_all();
     }
     run_phase(flows, client_warm_up());
+    if (peer.stuck > 0) beside_stuck(flows);
     client_ready();
     if (peer.window == 1 && peer.connections == 1) times = calloc((size_t)peer.count + 1, sizeof *times);
     double start = client_now();

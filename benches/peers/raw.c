@@ -165,7 +165,7 @@ int main(int argc, char **argv) {
     int one = 1;
 
     peer_parse(argc, argv);
-    if (peer.cert != NULL || peer.ca != NULL || peer.deflate || peer.broadcast || peer.thread || peer.connect) peer_refuse();
+    if (peer.cert != NULL || peer.ca != NULL || peer.deflate || peer.broadcast || peer.thread || peer.connect || peer.lanes || peer.stuck) peer_refuse();
     if (peer.client) run_client();
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

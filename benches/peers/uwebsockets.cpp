@@ -39,7 +39,7 @@ static void serve(uWS::TemplatedApp<SSL> &&app) {
 
 int main(int argc, char **argv) {
     peer_parse(argc, argv);
-    if (peer.client) peer_refuse();
+    if (peer.client || peer.lanes || peer.stuck) peer_refuse();
     if (peer.cert == nullptr) {
         serve<false>(uWS::App());
     } else {
