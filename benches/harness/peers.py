@@ -167,7 +167,7 @@ class Client:
         )
         self.pid = self.process.pid
         self.name = peer.name
-        self.expect()
+        self.opened_in = int(self.expect().removeprefix("ready "))
 
     def expect(self):
         line = self.process.stdout.readline()

@@ -1,7 +1,7 @@
 /* What the clients in C and C++ have in common.
  *
- * A client connects, keeps a window of messages under way on each connection for a short while, prints "ready" and waits for
- * a line on stdin: at this moment its process has done nothing that is measured. Then it does the same for --count messages
+ * A client connects, keeps a window of messages under way on each connection for a short while, prints "ready" with the
+ * nanoseconds in which its first connection opened, and waits for a line on stdin: at this moment its process has done nothing that is measured. Then it does the same for --count messages
  * (each that comes back sends the next), prints one line of JSON, and ends with its stdin. With --count 0 it only rests.
  * With --stuck it does round trips before and after the callbacks of so many other clients have got stuck.
  * With --connect it connects and closes --count times, one after another, instead.
@@ -19,8 +19,10 @@ static inline double client_now(void) {
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
+static double client_opened_in; /* nanoseconds that opening the first connection took, all that it needs included */
+
 static inline void client_ready(void) {
-    puts("ready");
+    printf("ready %.0f\n", client_opened_in);
     fflush(stdout);
     if (getchar() == EOF) exit(0);
 }

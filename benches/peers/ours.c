@@ -223,9 +223,11 @@ static void run_client(void) {
             visits(*client, peer.count);
             client_report(start, NULL, peer.count, peer.count / 20 + 5);
         }
+        double start = client_now();
         busy = 1; /* one after another: a server's backlog is bounded */
         open_one(*client);
         await_all();
+        if (i == 0) client_opened_in = client_now() - start;
     }
     run_phase(flows, client_warm_up());
     if (peer.stuck > 0) beside_stuck(flows);

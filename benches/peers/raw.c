@@ -143,8 +143,10 @@ static void run_client(void) {
     payload = calloc((size_t)peer.window, peer.size);
     epoll = epoll_create1(0);
     for (int i = 0; i < peer.connections; i++) {
+        double start = client_now();
         flows[i].fd = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(flows[i].fd, (struct sockaddr *)&address, sizeof address) != 0) give_up("connect");
+        if (i == 0) client_opened_in = client_now() - start;
         setsockopt(flows[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(flows[i].fd, F_SETFL, O_NONBLOCK);
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = &flows[i] };

@@ -78,6 +78,7 @@ async def exchange(link, share, times=None):
 
 
 async def run_client():
+    begin, opened_in = time.perf_counter_ns(), 0
     tls = ssl.create_default_context(cafile=task.ca) if task.ca else None
     url = f"{'wss' if tls else 'ws'}://127.0.0.1:{task.port}/"
 
@@ -96,9 +97,11 @@ async def run_client():
     if task.connect:
         await visits(task.count // 20 + 5)
     else:
-        links = [await new() for _ in range(task.connections)]
+        links = [await new()]
+        opened_in = time.perf_counter_ns() - begin
+        links += [await new() for _ in range(1, task.connections)]
         await asyncio.gather(*(exchange(link, share(task.count // 20)) for link in links))
-    print("ready", flush=True)
+    print("ready", opened_in, flush=True)
     sys.stdin.readline()
     start = time.perf_counter_ns()
     if task.connect:

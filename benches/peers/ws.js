@@ -85,12 +85,17 @@ async function client() {
   const share = (number) => Math.max(window, Math.floor(number / connections));
   const times = connections === 1 && window === 1 ? [] : undefined;
   const sockets = [];
+  const begin = process.hrtime.bigint();
+  let openedIn = 0n;
   if (task.connect) await visits(Math.floor(count / 20) + 5);
   else {
-    for (let i = 0; i < connections; i++) sockets.push(await open());
+    for (let i = 0; i < connections; i++) {
+      sockets.push(await open());
+      if (i === 0) openedIn = process.hrtime.bigint() - begin;
+    }
     await Promise.all(sockets.map((socket) => exchange(socket, share(count / 20))));
   }
-  console.log('ready');
+  console.log(`ready ${openedIn}`);
   await event(process.stdin, 'data');
   const start = process.hrtime.bigint();
   if (task.connect) await visits(count);

@@ -70,8 +70,8 @@ impl Task {
 }
 
 /// What is measured begins after this: see `client.h`.
-fn ready() {
-    println!("ready");
+fn ready(opened_in: Duration) {
+    println!("ready {}", opened_in.as_nanos());
     if std::io::stdin().read_line(&mut String::new()).unwrap_or(0) == 0 {
         exit(0);
     }
@@ -109,6 +109,7 @@ pub trait Exchange: Sized + 'static {
 /// A client from its command line to its end.
 pub fn run_client<E: Exchange>(task: &Task) {
     runtime().block_on(tokio::task::LocalSet::new().run_until(async {
+        let start = Instant::now();
         let connector = Connector::new(task);
         if task.connect {
             let visits = async |count: usize| {
@@ -117,18 +118,19 @@ pub fn run_client<E: Exchange>(task: &Task) {
                 }
             };
             visits(task.count / 20 + 5).await;
-            ready();
+            ready(Duration::ZERO);
             let start = Instant::now();
             visits(task.count).await;
             return report(start, task.count, Vec::new());
         }
-        let mut links = Vec::new();
-        for _ in 0..task.connections {
+        let mut links = vec![E::open(connector.connect().await)];
+        let opened_in = start.elapsed();
+        for _ in 1..task.connections {
             links.push(E::open(connector.connect().await));
         }
         let share = |count: usize| (count / task.connections).max(task.window);
         links = phase(links, task, share(task.count / 20), None).await;
-        ready();
+        ready(opened_in);
         let mut times = Vec::with_capacity(task.count);
         let start = Instant::now();
         let timed = (task.window == 1 && task.connections == 1).then_some(&mut times);
@@ -190,7 +192,8 @@ pub trait Serve: Copy + Send + 'static {
 /// Serves until stdin ends.
 pub fn serve(task: &Task, how: impl Serve) {
     let tls = task.cert.as_ref().zip(task.key.as_ref()).map(|(cert, key)| {
-        let chain = CertificateDer::pem_file_iter(cert).expect("cert").map(|one| one.expect("cert")).collect();
+        let chain =
+            CertificateDer::pem_file_iter(cert).expect("cert").map(|one| one.expect("cert")).collect();
         let key = PrivateKeyDer::from_pem_file(key).expect("key");
         let config = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

@@ -14,14 +14,9 @@ impl Serve for Echo {
         let mut link = FragmentCollector::new(WebSocket::after_handshake(stream, Role::Server));
         unconstrained(async move {
             while let Ok(frame) = link.read_frame().await {
-                match frame.opcode {
-                    OpCode::Close => break,
-                    OpCode::Text | OpCode::Binary => {
-                        if link.write_frame(frame).await.is_err() {
-                            break;
-                        }
-                    }
-                    _ => {}
+                let is_message = matches!(frame.opcode, OpCode::Text | OpCode::Binary);
+                if frame.opcode == OpCode::Close || (is_message && link.write_frame(frame).await.is_err()) {
+                    break;
                 }
             }
         })

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use futures_util::{FutureExt, Sink, Stream as _, StreamExt};
 use peers::{Exchange, Serve, Stream, Task};
 use tokio::task::unconstrained;
-use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::WebSocketStream;
 
 #[derive(Clone, Copy)]
@@ -76,7 +76,9 @@ impl Exchange for Client {
         let (mut unflushed, mut sent_at) = (false, Instant::now());
         unconstrained(poll_fn(|context| loop {
             let mut link = Pin::new(&mut self.0);
-            while to_send > 0 && link.as_mut().poll_ready(context).map(|ready| ready.expect("send")).is_ready() {
+            while to_send > 0
+                && link.as_mut().poll_ready(context).map(|ready| ready.expect("send")).is_ready()
+            {
                 if times.is_some() {
                     sent_at = Instant::now();
                 }
@@ -104,7 +106,9 @@ impl Exchange for Client {
                     }
                 }
                 Poll::Pending => {
-                    if unflushed && link.as_mut().poll_flush(context).map(|flushed| flushed.expect("send")).is_ready() {
+                    if unflushed
+                        && link.as_mut().poll_flush(context).map(|flushed| flushed.expect("send")).is_ready()
+                    {
                         unflushed = false;
                     }
                     return Poll::Pending;
