@@ -1,0 +1,156 @@
+"""docs/performance.md and its plots, from the JSON of one run: no figure is written by hand."""
+
+import json
+import shutil
+from pathlib import Path
+
+import plots
+import workloads
+from peers import BY_NAME, ROOT
+from report import judged, median, verdict
+
+PAGE = ROOT / "docs" / "performance.md"
+FOLDER = ROOT / "docs" / "performance"
+
+# Each part of the page: title, groups, the figure that is plotted and its unit, what a reader has to know.
+PARTS = [
+    ("Messages under way, server", ["pipelined"], "cpu_ns", "ns",
+     "CPU time of the server for each message of 128 B that it echoes. Each connection sends a window of messages, and the next "
+     "window when all have come back."),
+    ("Messages under way, client", ["client-pipelined"], "cpu_ns", "ns",
+     "CPU time of the client for each message of 128 B and its answer; each answer sends the next message."),
+    ("Round trips, server", ["rtt"], "p50_ns", "ns", "One message at a time, seen from the client. On one core nothing has to be woken "
+     "on another, which is what a round trip with a core each mostly costs."),
+    ("Round trips, client", ["client-rtt"], "p50_ns", "ns", "One message at a time, sent in the callback that receives the answer "
+     "before; with \"thread\" in its name, by a thread of the application that waits for each answer."),
+    ("wss, server", ["wss"], "cpu_ns", "ns", "TLS 1.3. This library, tokio-tungstenite and fastwebsockets use rustls with ring; the "
+     "others use OpenSSL."),
+    ("wss, client", ["client-wss"], "cpu_ns", "ns", ""),
+    ("Large messages", ["stream"], "cpu_ns", "ns", "1 MiB each, 4 under way; CPU time for each message, there and back."),
+    ("Broadcast", ["broadcast"], "cpu_ns", "ns", "CPU time for each message that one of 1,000 connections receives."),
+    ("Compression", ["documents"], "cpu_ns", "ns", "permessage-deflate (RFC 7692) over JSON of 4 KiB from a generator with a fixed seed. "
+     "uWebSockets was asked for a window of 15 bits as all others; the version measured here compresses with 9."),
+    ("Connecting, server", ["connect"], "cpu_ns", "ns", "CPU time of the server for each connection: TCP, TLS where it is wss, the opening "
+     "handshake, one message, the close."),
+    ("Connecting, client", ["client-connect"], "cpu_ns", "ns", ""),
+    ("Connections at rest, server", ["idle"], "private_kib", "KiB", "Private memory of each connection beyond that of a process that has "
+     "served one. A negative figure is a garbage collector's."),
+    ("Connections at rest, clients", ["client-idle"], "private_kib", "KiB", ""),
+    ("Callbacks that get stuck", ["stuck"], "p50_ns", "ns", "Clients of one process; the callbacks of some of them never return."),
+]
+CURVES = [
+    ("curve-connections", "Cost against the number of connections", "cpu_ns", "ns", "connections, 16 messages of 128 B under way on each"),
+    ("curve-lanes", "Time against lanes", "wall_ns", "ns", "lanes (io_threads), 64 connections with 16 messages under way on each"),
+]
+
+
+def cell(of_peer, figure):
+    """A median, and from where to where the rounds went."""
+    values = of_peer.get(figure)
+    if not values:
+        return "-"
+    unit = "ns" if figure.endswith("_ns") else ""
+    middle = median({"x": of_peer}, "x", figure)
+    spread = f" ({plots.with_unit(min(values), unit)} to {plots.with_unit(max(values), unit)})" if len(values) > 1 else ""
+    return plots.with_unit(middle, unit) + spread
+
+
+def table(workload, results):
+    figures = [figure for figure in workload.figures if any(figure in of_peer for of_peer in results.values())]
+    if not figures:
+        return []
+    lines = [f"**{workload.title}**", "", "| | " + " | ".join(workloads.UNITS[figure] for figure in figures) + " |",
+             "|---|" + "---|" * len(figures)]
+    order = sorted(results, key=lambda peer: median(results, peer, figures[0]) or 0)
+    for peer in order:
+        title = BY_NAME[peer].title if peer in BY_NAME else peer
+        title = f"**{title}**" if peer == "ours" else title
+        lines.append(f"| {title} | " + " | ".join(cell(results[peer], figure) for figure in figures) + " |")
+    return [*lines, ""]
+
+
+def plot(name, svg):
+    if svg is None:
+        return []
+    (FOLDER / f"{name}.svg").write_text(svg)
+    return [f"![](performance/{name}.svg)", ""]
+
+
+def rows(results, figure):
+    return [(peer, BY_NAME[peer].title, median(results, peer, figure), min(of_peer[figure]), max(of_peer[figure]))
+            for peer, of_peer in results.items() if of_peer.get(figure)]
+
+
+def bounds(everything, known):
+    lines = ["## What it has to reach", "", "| workload | figure | at most | measured | |", "|---|---|---|---|---|"]
+    for workload in known:
+        for bound, value in judged(workload, everything):
+            lines.append(f"| {workload.title} | {bound.text} | {bound.most} | {value:.2f} | {verdict(bound, value)} |")
+    return [*lines, ""] if len(lines) > 4 else []
+
+
+def conditions(run, source):
+    about = run["conditions"]
+    lines = ["## The run", "", "| | |", "|---|---|"]
+    before, after = about["load_average_before"], about["load_average_after"]
+    facts = {
+        "started": about["started"], "processor": f"{about['processor']}, {about['cores']} cores", "system": about["system"],
+        "kernel": about["kernel"], "rounds": run["rounds"],
+        "load average": f"{before[0]:.2f} before, {after[0]:.2f} after (the run itself keeps up to 2 cores busy)",
+        **about["versions"],
+    }
+    lines += [f"| {name} | {value} |" for name, value in facts.items() if value is not None]
+    lines += ["", f"All figures: [{source}](performance/{source}).", ""]
+    if run["failures"]:
+        lines += ["What could not be measured:", "", *(f"- {failure}" for failure in run["failures"]), ""]
+    return lines
+
+
+def write(path):
+    run = json.loads(Path(path).read_text())
+    everything = run["results"]
+    known = [workload for workload in workloads.all_workloads() if workload.name in everything]
+    if FOLDER.exists():
+        for old in FOLDER.glob("*.svg"):
+            old.unlink()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    source = "result.json"
+    if Path(path).resolve() != FOLDER / source:
+        shutil.copy(path, FOLDER / source)
+    lines = [
+        "# Performance", "",
+        "This library, through its C ABI and the shared library, beside what else there is: `scripts/bench` builds all of it from "
+        "packages and measures it in one run. `scripts/bench --page` writes this page from that run's figures; nothing here is "
+        "written by hand.", "",
+        "How it is measured: the peers take turns, each in a fresh process; what is given is the median of the rounds, and in brackets "
+        "the least and the most. The measured process has one core and the load generator (C, epoll) or the far end another, "
+        "except where both share one. CPU time is the process's, "
+        "as the kernel's scheduler accounts it, threads that have ended included. Everything is built with optimization and without "
+        "`-march`; each peer serves with one thread, as its own examples do, except where its library starts more. \"TCP alone\" "
+        "echoes bytes: what a WebSocket costs is what it costs beyond that. Less is better everywhere. The axes are logarithmic.", "",
+    ]
+    for title, groups, figure, unit, words in PARTS:
+        of_part = [workload for workload in known if workload.group in groups]
+        if not of_part:
+            continue
+        lines += [f"## {title}", "", *([words, ""] if words else [])]
+        panels = [(workload.title, rows(everything[workload.name], figure)) for workload in of_part]
+        lines += plot(groups[0], plots.dots(title, unit, [panel for panel in panels if panel[1]]))
+        lines += ["<details><summary>The figures</summary>", ""]
+        for workload in of_part:
+            lines += table(workload, everything[workload.name])
+        lines += ["</details>", ""]
+    for group, title, figure, unit, x_label in CURVES:
+        lines_of = {}
+        for workload in known:
+            if workload.group != group:
+                continue
+            for peer in everything[workload.name]:
+                value = median(everything[workload.name], peer, figure)
+                if value is not None:
+                    lines_of.setdefault(peer, (BY_NAME[peer].title, []))[1].append((workload.x, value))
+        if lines_of:
+            lines += [f"## {title}", "", *plot(group, plots.curves(title, unit, x_label, lines_of))]
+    lines += bounds(everything, known) + conditions(run, source)
+    PAGE.write_text("\n".join(lines).rstrip() + "\n")
+    print(PAGE)
