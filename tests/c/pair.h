@@ -36,6 +36,8 @@ struct pair {
     struct counter messages, bytes;
     /* The peer's end, and what was read from it but not yet taken. */
     int fd;
+    /* The library's, once it was asked for. */
+    int library_fd;
     size_t from, to;
     unsigned char in[16384];
 };
@@ -477,23 +479,28 @@ HARNESS size_t pair_count(struct pair *p, enum kind client, enum server_kind ser
 #define PAIR_CLOSES(pair) pair_count(pair, CLOSE, ON_CLOSE)
 #define PAIR_MESSAGES(pair) pair_count(pair, MESSAGE, ON_MESSAGE)
 
-/* How much of what the peer wrote the library has not read: what is under way, and what waits in its socket. */
-HARNESS long peer_unread(const struct pair *p) {
+/* The library's end of a connection over ws: both ends are this process's. */
+HARNESS int library_s_socket(const struct pair *p) {
     struct sockaddr_in here, there, other;
     socklen_t size = sizeof here;
-    int out = 0, in = 0;
     getsockname(p->fd, (struct sockaddr *)&here, &size);
     size = sizeof there;
     getpeername(p->fd, (struct sockaddr *)&there, &size);
-    ioctl(p->fd, TIOCOUTQ, &out);
-    for (int fd = 3; fd < 1024; fd++) {
+    for (int fd = 3; fd < 4096; fd++) {
         size = sizeof other;
         if (getpeername(fd, (struct sockaddr *)&other, &size) != 0 || other.sin_port != here.sin_port) continue;
         size = sizeof other;
-        if (getsockname(fd, (struct sockaddr *)&other, &size) != 0 || other.sin_port != there.sin_port) continue;
-        ioctl(fd, FIONREAD, &in);
-        break;
+        if (getsockname(fd, (struct sockaddr *)&other, &size) == 0 && other.sin_port == there.sin_port) return fd;
     }
+    return -1;
+}
+
+/* How much of what the peer wrote the library has not read: what is under way, and what waits in its socket. */
+HARNESS long peer_unread(struct pair *p) {
+    int out = 0, in = 0;
+    if (p->library_fd == 0) p->library_fd = library_s_socket(p);
+    ioctl(p->fd, TIOCOUTQ, &out);
+    ioctl(p->library_fd, FIONREAD, &in);
     return (long)out + in;
 }
 
