@@ -262,7 +262,8 @@ HARNESS struct pair *join_at(const char *file, int line, struct pair *first, con
 
 /* The peer's end goes away. */
 HARNESS void peer_leaves(struct pair *p) {
-    if (p->fd >= 0) close(p->fd);
+    if (!p || p->fd < 0) return;
+    close(p->fd);
     p->fd = -1;
 }
 
