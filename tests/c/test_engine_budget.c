@@ -136,7 +136,9 @@ static void whole_messages_that_wait_only_stop_the_reading(void) {
     if (!first) return;
     for (int i = 0; i < MANY; i++) {
         p[i] = JOIN(first, i % 2 ? "127.0.0.2" : "127.0.0.3", &options);
-        if (!p[i]) return gate_open(&gate);
+        if (!p[i]) return;
+    }
+    for (int i = 0; i < MANY; i++) {
         unsigned char *frame = malloc(100000 + FRAME_ROOM);
         size_t size = peer_frame(p[i], frame, BINARY_FRAME, data, 100000);
         sent += (long)(peer_fills(p[i], frame, size, 10 * size) / size);
