@@ -16,6 +16,7 @@ import ssl
 import sys
 
 from websockets.asyncio.server import broadcast, serve
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 import certs
 
@@ -49,10 +50,10 @@ def first_known(connection, offered):
     return next((known for known in ("chat.v2", "chat.v1") if known in offered), None)
 
 
-async def start(context=None, host="127.0.0.1", port=0):
+async def start(context=None, host="127.0.0.1", port=0, extensions=None):
     server = await serve(
         handler, host, port, ssl=context, compression=None, max_size=None, ping_interval=None, close_timeout=5,
-        select_subprotocol=first_known, process_response=cookies,
+        select_subprotocol=first_known, process_response=cookies, extensions=extensions,
     )
     return server.sockets[0].getsockname()[1]
 
@@ -87,6 +88,7 @@ async def serve_until_parent_is_gone(found):
 async def main(folder):
     folder = pathlib.Path(folder)
     found = {"NSWS_ECHO_URL": f"ws://127.0.0.1:{await start()}/"}
+    found["NSWS_DEFLATE_PYTHON_URL"] = f"ws://127.0.0.1:{await start(extensions=[ServerPerMessageDeflateFactory()])}/"
     for name in [*certs.LEAVES, "incomplete-chain"]:
         found[variable(name)] = await start(tls(folder, name))
     found["NSWS_ECHO_WSS_URL"] = f"wss://127.0.0.1:{found[variable('good')]}/"

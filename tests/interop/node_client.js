@@ -10,6 +10,7 @@ const ca = fs.readFileSync(`${process.argv[2]}/ca.pem`);
 const open = new Map();
 const busy = [];
 let version;
+let perMessageDeflate = false;
 
 function payload(kind, length) {
   const data = Buffer.alloc(Number(length));
@@ -23,7 +24,7 @@ function connect(url, protocols = '-', header = '') {
   const tls = version ? { minVersion: version, maxVersion: version } : {};
   const offered = protocols === '-' ? [] : protocols.split(',');
   const headers = name ? { [name]: value } : {};
-  const socket = new WebSocket(url, offered, { ca, headers, perMessageDeflate: false, maxPayload: 64 << 20, ...tls });
+  const socket = new WebSocket(url, offered, { ca, headers, perMessageDeflate, maxPayload: 64 << 20, ...tls });
   const one = { socket, queue: [], waiting: [] };
   const put = (item) => (one.waiting.length ? one.waiting.shift()(item) : one.queue.push(item));
   one.next = () => (one.queue.length ? Promise.resolve(one.queue.shift()) : new Promise((done) => one.waiting.push(done)));
@@ -53,6 +54,15 @@ async function talk(one) {
 }
 
 const commands = {
+  deflate: async (bits, takeover) => {
+    const none = takeover === '0';
+    // zlib, with which this end compresses, has no raw window of 8 bits.
+    perMessageDeflate = {
+      threshold: 0, serverMaxWindowBits: Number(bits), clientMaxWindowBits: Math.max(Number(bits), 9),
+      serverNoContextTakeover: none, clientNoContextTakeover: none,
+    };
+    return 'ok';
+  },
   tls: async (wanted) => ((version = `TLSv${wanted}`), 'ok'),
   open: async (name, url, rest = '-') => {
     const [, protocols, header] = rest.match(/^(\S+) ?(.*)$/);

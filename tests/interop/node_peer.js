@@ -1,4 +1,4 @@
-// The Node `ws` library as an echo server, over ws and wss; one wss server knows no TLS newer than 1.2.
+// The Node `ws` library as an echo server, over ws and wss; one wss server knows no TLS newer than 1.2, one ws server compresses.
 //
 //     /                       sends back every message
 //     /close/CODE/REASON      closes, after the first message
@@ -41,15 +41,18 @@ function secure(options) {
 
 const plain = new WebSocketServer({ host: '127.0.0.1', port: 0, ...limits });
 plain.on('connection', serve);
+const deflating = new WebSocketServer({ host: '127.0.0.1', port: 0, ...limits, perMessageDeflate: { threshold: 0 } });
+deflating.on('connection', serve);
 const modern = secure({});
 const old = secure({ maxVersion: 'TLSv1.2' });
 
-let starting = 3;
-for (const server of [plain, modern, old]) {
+let starting = 4;
+for (const server of [plain, deflating, modern, old]) {
   server.on('listening', () => {
     if (--starting > 0) return;
     console.log(JSON.stringify({
       NSWS_NODE_URL: `ws://127.0.0.1:${plain.address().port}/`,
+      NSWS_DEFLATE_NODE_URL: `ws://127.0.0.1:${deflating.address().port}/`,
       NSWS_NODE_WSS_URL: `wss://127.0.0.1:${modern.address().port}/`,
       NSWS_WSS_TLS_1_2_PORT: old.address().port,
     }));

@@ -15,6 +15,7 @@ Each command is answered by one line. What is sent is pattern() of harness.h, or
     address NAME                                    IP PORT of this end
     busy COUNT URL                                  busy COUNT: so many connections send and read without end
     over                                            CODE=COUNT... when all of the busy ones are closed
+    deflate BITS TAKEOVER                           ok: from now on permessage-deflate is offered; TAKEOVER is 1 or 0
     tls 1.2|1.3                                     ok: from now on this version and no other
 
 node_client.js does the same. Both end when standard input does.
@@ -29,6 +30,7 @@ import sys
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 CERTIFICATES = pathlib.Path(sys.argv[1])
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -36,6 +38,7 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 open_ones = {}
 busy_ones = []
 tls_version = None
+extensions = None
 
 
 def payload(kind, length):
@@ -54,7 +57,7 @@ async def connection(url, protocols="-", header=""):
             context.minimum_version = context.maximum_version = tls_version
     return await connect(
         url, ssl=context, subprotocols=None if protocols == "-" else protocols.split(","), proxy=None,
-        additional_headers={name: value} if name else None, compression=None, max_size=None,
+        additional_headers={name: value} if name else None, compression=None, extensions=extensions, max_size=None,
         ping_interval=None, open_timeout=None, close_timeout=60,
     )
 
@@ -73,9 +76,14 @@ async def talk(one):
 
 
 async def do(command, *arguments):
-    global tls_version
+    global tls_version, extensions
     if command == "tls":
         tls_version = VERSIONS[arguments[0]]
+        return "ok"
+    if command == "deflate":
+        bits, none = int(arguments[0]), arguments[1] == "0"
+        # zlib, with which this end compresses, has no raw window of 8 bits.
+        extensions = [ClientPerMessageDeflateFactory(none, none, bits, max(bits, 9))]
         return "ok"
     if command == "open":
         try:

@@ -10,6 +10,8 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_WSS_TLS_1_2_PORT                                  node_peer.js, nothing newer than TLS 1.2
     NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js,
     NSWS_HALF_TLS_CLIENT                                   and half_tls.py
+    NSWS_TLS_RELAY, NSWS_DEFLATE_RAW                       the commands that start tls_relay.py, deflate_raw.py
+    NSWS_DEFLATE_PYTHON_URL, NSWS_DEFLATE_NODE_URL         the echo servers once more, with permessage-deflate
     NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
     NSWS_IDENTITY_*, NSWS_WSS_*_PORT                       identity_peer.py, only if asked for
     NSWS_CERT_DIR                                          certs.py
@@ -67,6 +69,8 @@ def clients(wanted, certificates):
     if "python" in wanted:
         found["NSWS_PYTHON_CLIENT"] = shlex.join([python(), str(HERE / "python_client.py"), certificates])
         found["NSWS_HALF_TLS_CLIENT"] = shlex.join([sys.executable, str(HERE / "half_tls.py"), certificates])
+        found["NSWS_TLS_RELAY"] = shlex.join([sys.executable, str(HERE / "tls_relay.py"), certificates])
+        found["NSWS_DEFLATE_RAW"] = shlex.join([sys.executable, str(HERE / "deflate_raw.py")])
     if "node" in wanted:
         found["NSWS_NODE_CLIENT"] = shlex.join(["node", str(HERE / "node_client.js"), certificates])
         found["NODE_PATH"] = node_path()

@@ -306,7 +306,8 @@ describe('close', () => {
   closes('close({})', (client, callback) => client.close({}, ...last(callback)));
   closes('close({code: 1000, reason})', (client, callback) => client.close({ code: 1000, reason: 'done' }, ...last(callback)));
   closes('close({code: 4321})', (client, callback) => client.close({ code: 4321 }, ...last(callback)), 4321);
-  for (const code of [-100, 0, 100, 999, 1004, 1005, 1006, 1014, 1015, 2999, 5000, 1000.5, NaN, '1001', null, {}]) {
+  closes('close({code: 1014})', (client, callback) => client.close({ code: 1014 }, ...last(callback)), 1014);
+  for (const code of [-100, 0, 100, 999, 1004, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN, '1001', null, {}]) {
     closes(`close({code: ${String(code)}})`, (client, callback) => client.close({ code, reason: 'text' }, ...last(callback)));
   }
   for (const reason of [null, undefined, 5, {}]) {

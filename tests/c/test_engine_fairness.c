@@ -1,0 +1,254 @@
+/*
+ * Nobody gets more than a turn: 64 KiB or 128 frames of any kind; then it is the others'. Told by counting: a quiet
+ * connection's next message is in its socket before the listener of the one before returns, so that between the two no
+ * more than one turn of each connection that floods may pass. What passes is counted as the bytes of the flood that are
+ * read, and as its messages.
+ */
+#include "pair.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024, TURN_BYTES = 64 * KIB, TURN_FRAMES = 128, BLOCK = 256 * KIB, MOST_FLOODS = 4, ROUNDS = 600 };
+
+/* A kind of flood: frames that are written again and again behind something that comes first. */
+struct flood {
+    const char *name;
+    int first;
+    size_t length;
+    /* What begins: nothing, a message that never ends, a large message before that. */
+    enum { NOTHING, UNFINISHED, LARGE_FIRST } begin;
+};
+
+static const struct flood floods[] = {
+    { "pings", PING_FRAME, 0, NOTHING },
+    { "pings with a payload", PING_FRAME, 125, NOTHING },
+    { "pongs", PONG_FRAME, 0, NOTHING },
+    { "pongs behind a large message", PONG_FRAME, 3, LARGE_FIRST },
+    { "empty fragments", CONTINUATION_FRAME & ~FIN, 0, UNFINISHED },
+    { "empty fragments behind a large message", CONTINUATION_FRAME & ~FIN, 0, LARGE_FIRST },
+    { "fragments of one byte", CONTINUATION_FRAME & ~FIN, 1, UNFINISHED },
+    { "empty messages", BINARY_FRAME, 0, NOTHING },
+    { "messages of 20 bytes", TEXT_FRAME, 20, NOTHING },
+    { "messages of 10,000 bytes", BINARY_FRAME, 10000, NOTHING },
+    { "messages of 1 MiB", BINARY_FRAME, MIB, NOTHING },
+};
+enum { FLOODS = sizeof floods / sizeof *floods };
+
+/* What one turn of a flood may take from its socket. */
+static long turn_bytes(const struct pair *p, const struct flood *flood) {
+    unsigned char head[FRAME_ROOM];
+    long frame = (long)(peer_head(p, head, flood->first, flood->length) + flood->length), turn = TURN_FRAMES * frame;
+    return turn < TURN_BYTES + frame ? turn : TURN_BYTES + frame;
+}
+
+static long turn_messages(const struct flood *flood) {
+    long messages = flood->length ? TURN_BYTES / (long)flood->length + 1 : TURN_FRAMES;
+    return messages < TURN_FRAMES ? messages : TURN_FRAMES;
+}
+
+/* One that floods: a thread writes, another reads what comes back. */
+struct flooder {
+    struct pair *p;
+    struct batch frames;
+    int stop;
+    long written;
+    pthread_t writer, reader;
+};
+
+static void *write_flood(void *data) {
+    struct flooder *f = data;
+    size_t at = 0;
+    while (!__atomic_load_n(&f->stop, __ATOMIC_SEQ_CST)) {
+        struct pollfd ready = { f->p->fd, POLLOUT, 0 };
+        ssize_t count = send(f->p->fd, f->frames.bytes + at, f->frames.size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0) {
+            if (errno != EAGAIN) break;
+            poll(&ready, 1, 10);
+            continue;
+        }
+        __atomic_add_fetch(&f->written, count, __ATOMIC_SEQ_CST);
+        at = (at + (size_t)count) % f->frames.size;
+    }
+    return NULL;
+}
+
+static void *read_pongs(void *data) {
+    struct flooder *f = data;
+    char buffer[65536];
+    while (recv(f->p->fd, buffer, sizeof buffer, 0) > 0) {
+    }
+    return NULL;
+}
+
+/* What the library has read of a flood. */
+static long taken(struct flooder *f) {
+    return __atomic_load_n(&f->written, __ATOMIC_SEQ_CST) - peer_unread(f->p);
+}
+
+static struct flooder flooders[MOST_FLOODS];
+static int flooding;
+static struct counter rounds;
+static long seen_bytes, seen_messages;
+static long bytes_between[ROUNDS + 1], messages_between[ROUNDS + 1];
+
+static void count_it(struct pair *p, const nsws_message_event *e) { (void)p, (void)e; }
+
+/* The quiet one's listener: how much of the floods has passed since it was called before; and its peer says the next. */
+static void next_round(struct pair *p, const nsws_message_event *e) {
+    long bytes = 0, messages = 0, round = counter_value(&rounds);
+    (void)e;
+    if (round > ROUNDS) return;
+    for (int i = 0; i < flooding; i++) {
+        bytes += taken(&flooders[i]);
+        messages += counter_value(&flooders[i].p->messages);
+    }
+    /* What is written is counted a little later than it may be read. */
+    if (bytes < seen_bytes) bytes = seen_bytes;
+    bytes_between[round] = bytes - seen_bytes;
+    messages_between[round] = messages - seen_messages;
+    peer_send(p, TEXT_FRAME, "quiet", 5);
+    seen_bytes = bytes;
+    seen_messages = messages;
+    counter_add(&rounds, 1);
+}
+
+static int by_size(const void *left, const void *right) {
+    long one = *(const long *)left, other = *(const long *)right;
+    return one < other ? -1 : one > other;
+}
+
+/* A server has one listener for all its connections. */
+static struct pair *quiet;
+
+static void either(struct pair *p, const nsws_message_event *e) {
+    /* Each message of a server comes to its first pair, with the connection that it is from. */
+    for (int i = 0; i < flooding; i++)
+        if (flooders[i].p->connection.id == p->connection.id) {
+            counter_add(&flooders[i].p->messages, 1);
+            return;
+        }
+    if (e->length == 5) next_round(quiet, e);
+}
+
+static void is_fair(enum role role, const struct flood *flood, int count, int wss) {
+    struct pair_options options = pair_defaults();
+    options.wss = wss;
+    SET(options, max_receive_size, SIZE_MAX);
+    options.on_message = role == AS_CLIENT ? next_round : either;
+    counter_init(&rounds);
+    flooding = 0;
+    seen_bytes = seen_messages = 0;
+    memset(flooders, 0, sizeof flooders);
+    quiet = OPEN_PAIR(role, &options);
+    if (!quiet) return;
+    struct pair *first = quiet;
+    if (role == AS_SERVER) {
+        /* The first pair of a server gets the messages of all connections. */
+        quiet = JOIN(first, "127.0.0.1", &options);
+        if (!quiet) return;
+    }
+    char *data = letters(flood->length);
+    for (int i = 0; i < count; i++) {
+        struct flooder *f = &flooders[i];
+        options.on_message = count_it;
+        f->p = role == AS_CLIENT ? OPEN_PAIR(role, &options) : JOIN(first, "127.0.0.7", &options);
+        if (!f->p) return;
+        if (flood->begin == LARGE_FIRST) {
+            char *large = pattern(70000);
+            batch_frame(f->p, &f->frames, BINARY_FRAME, large, 70000);
+            free(large);
+        }
+        if (flood->begin != NOTHING && flood->first == (CONTINUATION_FRAME & ~FIN))
+            batch_frame(f->p, &f->frames, BINARY_FRAME & ~FIN, "", 0);
+        if (f->frames.size && !CHECK(batch_send(f->p, &f->frames))) return;
+        do batch_frame(f->p, &f->frames, flood->first, data, flood->length);
+        while (f->frames.size < MIB);
+    }
+    flooding = count;
+    for (int i = 0; i < count; i++) {
+        pthread_create(&flooders[i].reader, NULL, read_pongs, &flooders[i]);
+        pthread_create(&flooders[i].writer, NULL, write_flood, &flooders[i]);
+    }
+    /* The flood has begun when some of it was read. */
+    for (int i = 0; i < count; i++) {
+        long long end = now_us() + guard_seconds() * 1000000LL;
+        while (taken(&flooders[i]) < 100000 && now_us() < end) usleep(1000);
+        if (!CHECK_LEAST(taken(&flooders[i]), 100000)) return;
+    }
+    CHECK(peer_send(quiet, TEXT_FRAME, "quiet", 5));
+    WAIT_COUNTER(&rounds, ROUNDS / slowness());
+    int number = (int)counter_value(&rounds);
+    if (number > ROUNDS) number = ROUNDS;
+    for (int i = 0; i < count; i++) {
+        __atomic_store_n(&flooders[i].stop, 1, __ATOMIC_SEQ_CST);
+        shutdown(flooders[i].p->fd, SHUT_RDWR);
+        pthread_join(flooders[i].writer, NULL);
+        pthread_join(flooders[i].reader, NULL);
+    }
+    if (number > 20) {
+        /* The first round began in the midst of things. A tenth may be longer: another thread took over meanwhile, or a busy
+         * machine ran something else than this listener. */
+        qsort(bytes_between + 1, (size_t)number - 1, sizeof(long), by_size);
+        qsort(messages_between + 1, (size_t)number - 1, sizeof(long), by_size);
+        int most = 1 + (number - 1) * 9 / 10;
+        long bytes = 0;
+        for (int i = 1; i < most; i++) bytes += bytes_between[i];
+        long allowed = (most * turn_bytes(quiet, flood) + BLOCK) * count, messages = messages_between[most - 1];
+        if (bytes > allowed || messages > turn_messages(flood) * count)
+            harness_fail(__FILE__, __LINE__, "%s, %d of %s: within %d rounds %ld bytes pass, not %ld; within one %ld messages, not %ld (median %ld)",
+                         role_names[role], count, flood->name, most, bytes, allowed, messages, turn_messages(flood) * count,
+                         messages_between[number / 2]);
+    }
+    for (int i = 0; i < count; i++) {
+        free(flooders[i].frames.bytes);
+        peer_leaves(flooders[i].p);
+    }
+    free(data);
+    /* Its listener counts no more; the objects go with the test. */
+    counter_add(&rounds, ROUNDS + 1);
+    if (role == AS_CLIENT) destroy_client(quiet->r);
+    else destroy_server(quiet->s);
+    flooding = 0;
+    peer_leaves(quiet);
+    if (first != quiet) peer_leaves(first);
+}
+
+static void beside(int number, int count) {
+    BOTH_ROLES(role) is_fair(role, &floods[number], count, 0);
+}
+
+#define BESIDE(name, number)                                                                    \
+    static void a_quiet_one_is_served_beside_##name(void) { beside(number, 1); }                \
+    static void a_quiet_one_is_served_beside_four_with_##name(void) { beside(number, 4); }
+
+BESIDE(pings, 0)
+BESIDE(pings_of_125_bytes, 1)
+BESIDE(pongs, 2)
+BESIDE(pongs_behind_a_large_message, 3)
+BESIDE(empty_fragments, 4)
+BESIDE(empty_fragments_behind_a_large_message, 5)
+BESIDE(fragments_of_a_byte, 6)
+BESIDE(empty_messages, 7)
+BESIDE(messages_of_20_bytes, 8)
+BESIDE(messages_of_10000_bytes, 9)
+BESIDE(messages_of_1_mib, 10)
+
+#define RUN_BESIDE(name)                        \
+    do {                                        \
+        RUN(a_quiet_one_is_served_beside_##name); \
+        RUN(a_quiet_one_is_served_beside_four_with_##name); \
+    } while (0)
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    RUN_BESIDE(pings);
+    RUN_BESIDE(pings_of_125_bytes);
+    RUN_BESIDE(pongs);
+    RUN_BESIDE(pongs_behind_a_large_message);
+    RUN_BESIDE(empty_fragments);
+    RUN_BESIDE(empty_fragments_behind_a_large_message);
+    RUN_BESIDE(fragments_of_a_byte);
+    RUN_BESIDE(empty_messages);
+    RUN_BESIDE(messages_of_20_bytes);
+    RUN_BESIDE(messages_of_10000_bytes);
+    RUN_BESIDE(messages_of_1_mib);
+    return end_tests();
+}

@@ -1,0 +1,384 @@
+/*
+ * The model: sessions at random against a peer that counts. Every message that was accepted is delivered once, whole and in
+ * order, or the connection is reported lost; and exactly one close ends it.
+ *
+ *     test_engine_model [SESSIONS [SEED]]
+ *
+ * The seed is printed; the same seed makes the same choices, if not the same timing.
+ */
+#include "pair.h"
+
+enum { KIB = 1024, SENDERS = 2, HEADER = 16 };
+
+static uint64_t seed_of_all;
+static int sessions = 40;
+
+/* Choices. */
+
+struct chance {
+    uint64_t state;
+};
+
+static uint64_t next(struct chance *c) {
+    c->state += 0x9e3779b97f4a7c15u;
+    uint64_t x = c->state;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+static unsigned below(struct chance *c, unsigned limit) {
+    return (unsigned)(next(c) % limit);
+}
+
+static int one_in(struct chance *c, unsigned number) {
+    return below(c, number) == 0;
+}
+
+/* A length: mostly small, often at an edge, now and then large. */
+static size_t some_length(struct chance *c) {
+    static const size_t edges[] = { 0, 1, 125, 126, 127, 1023, 1024, 1025, 16383, 16384, 65535, 65536, 65537, 70000 };
+    switch (below(c, 20)) {
+        case 0:
+            return below(c, 300 * KIB);
+        case 1:
+        case 2:
+        case 3:
+            return edges[below(c, sizeof edges / sizeof *edges)];
+        case 4:
+        case 5:
+            return below(c, 5000);
+        default:
+            return below(c, 130);
+    }
+}
+
+/* A message names its sender and its number; the rest follows from that. All of it is text. */
+static char *message_of(int sender, unsigned number, size_t length, size_t *size) {
+    char *data = malloc(HEADER + length + 1);
+    sprintf(data, "%03d:%010u:", sender, number);
+    data[15] = ';';
+    for (size_t i = 0; i < length; i++) data[HEADER + i] = (char)('a' + (i + number) % 26);
+    *size = HEADER + length;
+    return data;
+}
+
+static int is_text_of(unsigned number) {
+    return number % 3 != 0;
+}
+
+/* The number of a message that is what it says it is; -1 otherwise. */
+static long number_of(const char *data, size_t length, int is_text, int *sender) {
+    char head[HEADER];
+    unsigned number;
+    if (length < HEADER) return -1;
+    memcpy(head, data, HEADER - 1);
+    head[HEADER - 1] = 0;
+    if (sscanf(head, "%d:%u:", sender, &number) != 2 || is_text != is_text_of(number)) return -1;
+    for (size_t i = 0; i < length - HEADER; i++)
+        if (data[HEADER + i] != (char)('a' + (i + number) % 26)) return -1;
+    return number;
+}
+
+/* A session. */
+
+enum ending { THIS_SIDE_CLOSES, PEER_CLOSES, PEER_VANISHES, ENDINGS };
+
+static const char *const ending_names[ENDINGS] = { "this side closes", "the peer closes", "the peer vanishes" };
+
+struct session {
+    struct pair *p;
+    uint64_t seed;
+    enum ending ending;
+    /* What this side's program does. */
+    unsigned accepted[SENDERS];
+    int slow_listener, wrong;
+    long delivered;
+    int stop;
+    /* What the peer saw and sent. */
+    unsigned counted[SENDERS], pings, pongs;
+    unsigned sent;
+    int said_goodbye, close_code;
+    struct counter over;
+};
+
+static void wrong(struct session *s, const char *format, ...) HARNESS_PRINTF(2, 3);
+
+static void wrong(struct session *s, const char *format, ...) {
+    char text[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (__atomic_exchange_n(&s->wrong, 1, __ATOMIC_SEQ_CST) == 0)
+        harness_fail(__FILE__, __LINE__, "seed %llu, %s%s, %s: %s", (unsigned long long)s->seed, role_names[s->p->role], s->p->wss ? ", wss" : "",
+                     ending_names[s->ending], text);
+}
+
+static int stops(struct session *s) {
+    return __atomic_load_n(&s->stop, __ATOMIC_SEQ_CST) || __atomic_load_n(&s->wrong, __ATOMIC_SEQ_CST);
+}
+
+/* The library delivers. */
+static void delivered(struct pair *p, const nsws_message_event *e) {
+    struct session *s = p->data;
+    struct chance c = { s->seed + 1000 + (uint64_t)s->delivered };
+    int sender;
+    long number = number_of((const char *)e->data, e->length, e->is_text, &sender);
+    if (number != s->delivered) wrong(s, "message %ld of the peer is delivered as number %ld (%ld bytes)", number, s->delivered, (long)e->length);
+    s->delivered++;
+    if (s->slow_listener && one_in(&c, 10)) usleep(below(&c, 3000));
+    /* A listener sends as well, as the first sender's neighbour would: pings, which cost nothing in the count. */
+    if (p->role == AS_CLIENT && one_in(&c, 20)) nsws_client_ping(p->r->client, "from the listener", 17);
+}
+
+struct sender {
+    struct session *s;
+    int number;
+};
+
+/* A thread of the program sends. */
+static void *send_many(void *data) {
+    struct sender *sender = data;
+    struct session *s = sender->s;
+    struct chance c = { s->seed + 2000 + (uint64_t)sender->number };
+    unsigned number = 0, most = 50 + below(&c, 1500);
+    while (number < most && !stops(s)) {
+        size_t size;
+        char *message = message_of(sender->number, number, some_length(&c), &size);
+        if (one_in(&c, 30)) pair_cork(s->p);
+        int32_t code = pair_send(s->p, message, size, is_text_of(number));
+        free(message);
+        if (code == NSWS_OK) number++;
+        else if (code == NSWS_ERR_QUEUE_FULL) usleep(500);
+        else if (code == NSWS_ERR_NOT_CONNECTED || code == NSWS_ERR_BAD_HANDLE) break;
+        else wrong(s, "a send answers %s: %s", nsws_error_name(code), nsws_last_error());
+        /* A cork may be anybody's; without its end nothing would go out. */
+        if (one_in(&c, 10)) pair_uncork(s->p);
+        if (one_in(&c, 200)) usleep(below(&c, 2000));
+    }
+    pair_uncork(s->p);
+    s->accepted[sender->number] = number;
+    return NULL;
+}
+
+/* Another thread lets the reading pause. */
+static void *pause_now_and_then(void *data) {
+    struct session *s = data;
+    struct chance c = { s->seed + 3000 };
+    while (!stops(s)) {
+        usleep(1000 + below(&c, 20000));
+        if (pair_pause(s->p) != NSWS_OK) break;
+        usleep(below(&c, 5000));
+        if (pair_resume(s->p) != NSWS_OK) break;
+    }
+    pair_resume(s->p);
+    return NULL;
+}
+
+/* The peer counts what it reads, and takes its time. */
+static void *count_all(void *data) {
+    struct session *s = data;
+    struct pair *p = s->p;
+    struct chance c = { s->seed + 4000 };
+    size_t size = 0, capacity = 4096;
+    char *message = malloc(capacity);
+    int is_text = 0, lazy = one_in(&c, 2), under_way = 0;
+    for (;;) {
+        unsigned char head[2], wide[8], mask[4] = { 0 }, control[125];
+        if (lazy && one_in(&c, 50)) usleep(below(&c, 2000));
+        if (!peer_read(p, head, 2)) break;
+        size_t length = head[1] & 127;
+        if (!!(head[1] & 0x80) != (p->role == AS_CLIENT)) wrong(s, "a frame's mask");
+        if (length >= 126) {
+            size_t bytes = length == 126 ? 2 : 8;
+            if (!peer_read(p, wide, bytes)) break;
+            length = 0;
+            for (size_t i = 0; i < bytes; i++) length = length << 8 | wide[i];
+        }
+        if (p->role == AS_CLIENT && !peer_read(p, mask, 4)) break;
+        int opcode = head[0] & 15, is_control = opcode >= 8;
+        if (length > (1 << 24) || (is_control && length > 125) || head[0] & 0x70) {
+            wrong(s, "a frame %02x of %ld bytes", head[0], (long)length);
+            break;
+        }
+        if (!is_control && size + length > capacity) message = realloc(message, capacity = 2 * (size + length));
+        unsigned char *payload = is_control ? control : (unsigned char *)message + size;
+        if (!peer_read(p, payload, length)) break;
+        for (size_t i = 0; i < length; i++) payload[i] ^= mask[i % 4];
+        if (opcode == 8) {
+            s->close_code = length < 2 ? 1005 : payload[0] << 8 | payload[1];
+            if (under_way) wrong(s, "the close frame cuts a message");
+            break;
+        }
+        if (opcode == 10) s->pongs++;
+        if (is_control) continue;
+        if (under_way != (opcode == 0)) wrong(s, "a frame %02x is out of place", head[0]);
+        if (opcode) is_text = opcode == 1;
+        size += length;
+        under_way = !(head[0] & 0x80);
+        if (under_way) continue;
+        int sender = -1;
+        long number = number_of(message, size, is_text, &sender);
+        if (number < 0 || sender < 0 || sender >= SENDERS) wrong(s, "the peer gets a message that nobody sent (%ld bytes)", (long)size);
+        else if (number != s->counted[sender]) wrong(s, "the peer gets number %ld of sender %d, not %u", number, sender, s->counted[sender]);
+        else s->counted[sender]++;
+        size = 0;
+    }
+    free(message);
+    counter_add(&s->over, 1);
+    return NULL;
+}
+
+/* The peer sends: messages in fragments, with pings and pongs between, in writes that end anywhere. */
+static void *say_many(void *data) {
+    struct session *s = data;
+    struct pair *p = s->p;
+    struct chance c = { s->seed + 5000 };
+    struct batch b = { 0 };
+    unsigned most = 50 + below(&c, 2000), number = 0;
+    int alive = 1;
+    while (alive && number < most && !stops(s)) {
+        size_t size, at = 0;
+        char *message = message_of(0, number, some_length(&c), &size);
+        int first = is_text_of(number) ? TEXT_FRAME : BINARY_FRAME, fragments = one_in(&c, 4);
+        do {
+            size_t part = fragments ? below(&c, (unsigned)(size - at) + 1) : size - at;
+            int is_last = at + part == size && (!fragments || one_in(&c, 2));
+            batch_frame(p, &b, is_last ? first : first & ~FIN, message + at, part);
+            at += part;
+            first = CONTINUATION_FRAME;
+            if (is_last) break;
+            if (one_in(&c, 8)) batch_frame(p, &b, PING_FRAME, message, below(&c, 17)), s->pings++;
+        } while (1);
+        free(message);
+        number++;
+        if (one_in(&c, 10)) batch_frame(p, &b, PING_FRAME, "ping", 4), s->pings++;
+        if (one_in(&c, 20)) batch_frame(p, &b, PONG_FRAME, "nobody asked", below(&c, 13));
+        if (b.size > below(&c, 20000)) {
+            size_t part = one_in(&c, 3) ? below(&c, (unsigned)b.size) : b.size;
+            alive = raw_write(p->fd, b.bytes, part) && raw_write(p->fd, b.bytes + part, b.size - part);
+            b.size = 0;
+        }
+        if (one_in(&c, 100)) usleep(below(&c, 3000));
+    }
+    if (alive && b.size) alive = raw_write(p->fd, b.bytes, b.size);
+    free(b.bytes);
+    s->sent = alive ? number : (unsigned)-1;
+    return NULL;
+}
+
+static void one_session(enum role role, int wss, uint64_t seed) {
+    static struct session s;
+    struct chance c = { seed };
+    struct pair_options options = pair_defaults();
+    pthread_t senders[SENDERS], pauser, counter, sayer;
+    struct sender of[SENDERS];
+    memset(&s, 0, sizeof s);
+    s.seed = seed;
+    s.ending = below(&c, ENDINGS);
+    s.slow_listener = one_in(&c, 2);
+    counter_init(&s.over);
+    options.wss = wss;
+    options.on_message = delivered;
+    options.data = &s;
+    SET(options, send_queue_size, one_in(&c, 2) ? 16 << 20 : 64 * KIB + below(&c, 500 * KIB));
+    SET(options, ping_interval_ms, one_in(&c, 2) ? 30000 : 50 + below(&c, 200));
+    SET(options, pong_timeout_ms, 0);
+    SET(options, close_timeout_ms, (uint32_t)guard_seconds() * 1000);
+    int pauses = one_in(&c, 2), in_the_midst = one_in(&c, 3);
+    if (one_in(&c, 3)) raw_room = 8192;
+    struct pair *p = s.p = OPEN_PAIR(role, &options);
+    raw_room = 0;
+    if (!p) return;
+    pthread_create(&counter, NULL, count_all, &s);
+    pthread_create(&sayer, NULL, say_many, &s);
+    if (pauses) pthread_create(&pauser, NULL, pause_now_and_then, &s);
+    for (int i = 0; i < SENDERS; i++) {
+        of[i] = (struct sender){ &s, i };
+        pthread_create(&senders[i], NULL, send_many, &of[i]);
+    }
+    if (in_the_midst) {
+        usleep(below(&c, 50000));
+        if (s.ending == THIS_SIDE_CLOSES) {
+            /* What was accepted before goes out; the senders stop with NOT_CONNECTED. */
+            CHECK_OK(pair_close(p, 4000, "in the midst"));
+        } else if (s.ending == PEER_VANISHES) {
+            shutdown(p->fd, one_in(&c, 2) ? SHUT_RDWR : SHUT_WR);
+        } else {
+            __atomic_store_n(&s.stop, 1, __ATOMIC_SEQ_CST);
+        }
+    }
+    for (int i = 0; i < SENDERS; i++) pthread_join(senders[i], NULL);
+    if (!in_the_midst && s.ending == THIS_SIDE_CLOSES) {
+        pthread_join(sayer, NULL);
+        /* All of the peer's words are under way: they come before its answer. */
+        CHECK_OK(pair_close(p, 4000, "all sent"));
+    } else {
+        pthread_join(sayer, NULL);
+    }
+    __atomic_store_n(&s.stop, 1, __ATOMIC_SEQ_CST);
+    if (pauses) pthread_join(pauser, NULL);
+    if (s.ending == PEER_CLOSES) {
+        s.said_goodbye = peer_closes(p, 4001, "that is all");
+        /* It hangs up once it was answered. */
+        WAIT_COUNTER(&s.over, 1);
+    } else if (s.ending == THIS_SIDE_CLOSES) {
+        /* Its close frame is the last that the peer reads; the answer is the last that it says. */
+        WAIT_COUNTER(&s.over, 1);
+        s.said_goodbye = peer_closes(p, s.close_code ? s.close_code : 4000, "");
+    } else {
+        if (!in_the_midst && one_in(&c, 2)) {
+            struct linger now = { 1, 0 };
+            setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        }
+        shutdown(p->fd, SHUT_RDWR);
+    }
+    if (s.ending != PEER_VANISHES) shutdown(p->fd, SHUT_WR);
+    struct told close = PAIR_CLOSE(p);
+    shutdown(p->fd, SHUT_RDWR);
+    pthread_join(counter, NULL);
+    if (!close.came) {
+        wrong(&s, "no close comes");
+    } else if (s.ending == THIS_SIDE_CLOSES) {
+        if (close.code != 4000 || !close.was_clean) wrong(&s, "the close is %d, %sclean", close.code, close.was_clean ? "" : "not ");
+        for (int i = 0; i < SENDERS; i++)
+            if (s.counted[i] != s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
+        if (s.sent != (unsigned)-1 && s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
+    } else if (s.ending == PEER_CLOSES) {
+        if (close.code != 4001 || !close.was_clean) wrong(&s, "the close is %d, %sclean", close.code, close.was_clean ? "" : "not ");
+        if (s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
+        for (int i = 0; i < SENDERS; i++)
+            if (s.counted[i] > s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
+    } else {
+        if (close.code != 1006 || close.was_clean || PAIR_ERRORS(p) != 1)
+            wrong(&s, "the close is %d, %sclean, after %ld errors", close.code, close.was_clean ? "" : "not ", (long)PAIR_ERRORS(p));
+        for (int i = 0; i < SENDERS; i++)
+            if (s.counted[i] > s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
+    }
+    CHECK_INT(PAIR_CLOSES(p), 1);
+    if (s.pongs > s.pings) wrong(&s, "%u pings and %u pongs", s.pings, s.pongs);
+    if (role == AS_CLIENT) destroy_client(p->r);
+    else destroy_server(p->s);
+    peer_leaves(p);
+    if (wss) end_others();
+}
+
+static void sessions_of(int wss) {
+    int number = wss ? sessions / 4 : sessions;
+    for (int i = 0; i < number && __atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) == 0; i++)
+        one_session(i % 2 ? AS_SERVER : AS_CLIENT, wss, seed_of_all + (uint64_t)i);
+}
+
+static void every_message_is_delivered_once_and_in_order_or_the_connection_is_lost(void) { sessions_of(0); }
+static void the_same_holds_over_tls(void) { sessions_of(1); }
+
+int main(int count, char **words) {
+    signal(SIGPIPE, SIG_IGN);
+    sessions = count > 1 ? atoi(words[1]) : slowness() > 1 ? 4 : 40;
+    seed_of_all = count > 2 ? strtoull(words[2], NULL, 10) : (uint64_t)now_us() % 1000000007;
+    printf("seed %llu\n", (unsigned long long)seed_of_all);
+    RUN(every_message_is_delivered_once_and_in_order_or_the_connection_is_lost);
+    RUN(the_same_holds_over_tls);
+    return end_tests();
+}

@@ -1,0 +1,222 @@
+/* What waits to be sent is counted as it is held: each item costs its frame's bytes and 64 besides. */
+#include "pair.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024, ITEM = 64 };
+
+/* The cost of a message that is one frame. */
+static size_t cost(enum role role, size_t length) {
+    return (length < 126 ? 2 : length < 65536 ? 4 : 10) + (role == AS_CLIENT ? 4 : 0) + length + ITEM;
+}
+
+/* The queue as soon as it stays as it is: the system takes no more. */
+static size_t settled(struct pair *p) {
+    size_t queued = pair_figures(p).queued_bytes;
+    for (int same = 0; same < 200; same++) {
+        size_t now = pair_figures(p).queued_bytes;
+        if (now != queued) same = 0;
+        queued = now;
+        usleep(100);
+    }
+    return queued;
+}
+
+/* A connection whose peer reads nothing, and whose system takes no more. */
+static struct pair *stalled(int line, enum role role, size_t queue, size_t first) {
+    struct pair_options options = pair_defaults();
+    SET(options, send_queue_size, queue);
+    SET(options, max_send_size, 64 * MIB);
+    raw_room = 4096;
+    struct pair *p = open_pair_at(__FILE__, line, role, &options);
+    raw_room = 0;
+    if (!p) return NULL;
+    char *data = pattern(first);
+    check_code(__FILE__, line, "send", pair_send(p, data, first, 0), NSWS_OK);
+    free(data);
+    if (settled(p) > 0) return p;
+    harness_fail(__FILE__, line, "the system takes all %ld bytes", (long)first);
+    return NULL;
+}
+
+static void each_queued_item_costs_its_frame_and_64_bytes(void) {
+    static const size_t lengths[] = { 0, 1, 125, 126, 1000, 1024, 1025, 4096, 65535 };
+    char *data = letters(65535);
+    BOTH_ROLES(role) {
+        struct pair *p = stalled(__LINE__, role, 1024 * MIB, 16 * MIB);
+        if (!p) return;
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
+            for (int is_text = 0; is_text < 2; is_text++)
+                for (int count = 1; count <= 100; count *= 10) {
+                    size_t before = settled(p);
+                    for (int j = 0; j < count; j++) CHECK_OK(pair_send(p, data, lengths[i], is_text));
+                    size_t more = settled(p) - before, expected = cost(role, lengths[i]) * (size_t)count;
+                    /* A message may go out in several frames, each with a head, but not for nothing. */
+                    if (lengths[i] < 16 * KIB ? more == expected : more >= expected && more < expected + expected / 100) continue;
+                    harness_fail(__FILE__, __LINE__, "a %s queues %d messages of %ld bytes: %ld bytes more, not %ld", role_names[role],
+                                 count, (long)lengths[i], (long)more, (long)expected);
+                    count = 100;
+                }
+        peer_leaves(p);
+    }
+    free(data);
+}
+
+static void the_program_s_own_pings_cost_as_much(void) {
+    char *data = letters(125);
+    struct pair *p = stalled(__LINE__, AS_CLIENT, 1024 * MIB, 16 * MIB);
+    if (!p) return;
+    for (size_t length = 0; length <= 125; length += 25) {
+        size_t before = settled(p);
+        for (int i = 0; i < 10; i++) CHECK_OK(nsws_client_ping(p->r->client, data, length));
+        CHECK_INT(settled(p) - before, 10 * cost(AS_CLIENT, length));
+    }
+    free(data);
+    peer_leaves(p);
+}
+
+static void what_is_corked_costs_the_same(void) {
+    BOTH_ROLES(role) {
+        struct pair *p = OPEN_PAIR(role, NULL);
+        if (!p) return;
+        CHECK_INT(pair_figures(p).queued_bytes, 0);
+        CHECK_OK(pair_cork(p));
+        for (int i = 0; i < 10; i++) CHECK_OK(pair_send(p, NULL, 0, 0));
+        CHECK_INT(pair_figures(p).queued_bytes, 10 * cost(role, 0));
+        CHECK_OK(pair_send(p, "hello", 5, 1));
+        CHECK_INT(pair_figures(p).queued_bytes, 10 * cost(role, 0) + cost(role, 5));
+        CHECK_OK(pair_uncork(p));
+        BECOMES(pair_figures(p).queued_bytes, 0);
+        peer_leaves(p);
+    }
+}
+
+/* Items of one kind fill a queue of some size behind a message that is stuck: it is full when it has reached its size. */
+static void fills(int line, enum role role, size_t length, int pings) {
+    enum { QUEUE = 20 * MIB, FIRST = 16 * MIB };
+    char *data = letters(length);
+    struct pair *p = stalled(line, role, QUEUE, FIRST);
+    if (!p) return;
+    size_t before = settled(p), item = cost(role, length), accepted = 0, most = (QUEUE - before) / item + 1;
+    int32_t code;
+    for (;;) {
+        code = pings ? nsws_client_ping(p->r->client, data, length) : pair_send(p, data, length, 0);
+        if (code != NSWS_OK) break;
+        if (++accepted > most) break;
+    }
+    free(data);
+    size_t queued = settled(p);
+    if (code != NSWS_ERR_QUEUE_FULL || accepted + 1 < most) {
+        harness_fail(__FILE__, line, "a %s accepts %ld%s items of %ld bytes, not %ld; %ld bytes are queued", role_names[role], (long)accepted,
+                     accepted > most ? " and more" : "", (long)length, (long)most, (long)queued);
+        return peer_leaves(p);
+    }
+    CHECK_INT(queued - before, accepted * item);
+    CHECK_LEAST(queued, QUEUE - item);
+    CHECK_MOST(queued, QUEUE + item);
+    /* Nothing was told yet; when the peer reads, there is room, and all of it arrives. */
+    CHECK_INT(pair_count(p, DRAIN, ON_DRAIN), 0);
+    struct frame frame;
+    size_t bytes = 0, items = 0;
+    while (bytes < FIRST || items < accepted) {
+        if (!CHECK(peer_receive(p, &frame))) return;
+        if (bytes < FIRST) bytes += frame.length;
+        else items += frame.length == length && frame.first == (pings ? PING_FRAME : BINARY_FRAME);
+    }
+    struct told drain = PAIR_DRAIN(p, 1);
+    if (drain.came) {
+        size_t at = role == AS_CLIENT ? find_event(p->r, DRAIN, 1)->queued_bytes : server_find(p->s, p->connection, ON_DRAIN, 1)->queued_bytes;
+        CHECK_MOST(at, QUEUE / 2);
+    }
+    BECOMES(pair_figures(p).queued_bytes, 0);
+    CHECK_OK(pair_send(p, "again", 5, 1));
+    if (CHECK(peer_receive(p, &frame))) CHECK_INT(frame.length, 5);
+    peer_leaves(p);
+}
+
+static void empty_messages_fill_the_queue(void) {
+    BOTH_ROLES(role) fills(__LINE__, role, 0, 0);
+}
+
+static void small_messages_fill_the_queue(void) {
+    BOTH_ROLES(role) {
+        fills(__LINE__, role, 1, 0);
+        fills(__LINE__, role, 130, 0);
+    }
+}
+
+static void large_messages_fill_the_queue(void) {
+    BOTH_ROLES(role) fills(__LINE__, role, 10000, 0);
+}
+
+static void the_program_s_own_pings_fill_the_queue(void) {
+    fills(__LINE__, AS_CLIENT, 0, 1);
+    fills(__LINE__, AS_CLIENT, 125, 1);
+}
+
+static struct counter refused;
+
+static void echo(struct pair *p, const nsws_message_event *e) {
+    int32_t code = pair_send(p, e->data, e->length, e->is_text);
+    if (code == NSWS_ERR_QUEUE_FULL) counter_add(&refused, 1);
+    else CHECK_OK(code);
+}
+
+/* A peer that sends and reads nothing: what it is answered is bounded, whatever the size. */
+static void echoes_to_a_peer_that_reads_nothing_are_bounded(void) {
+    enum { QUEUE = 256 * KIB };
+    static const size_t lengths[] = { 0, 1, 20, 1000 };
+    char *data = letters(1000);
+    BOTH_ROLES(role)
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            struct pair_options options = pair_defaults();
+            SET(options, send_queue_size, QUEUE);
+            options.on_message = echo;
+            counter_init(&refused);
+            raw_room = 4096;
+            struct pair *p = OPEN_PAIR(role, &options);
+            raw_room = 0;
+            if (!p) return;
+            struct batch b = { 0 };
+            long before = held_kib(), sent = 0;
+            while (b.size < 256 * KIB) batch_frame(p, &b, BINARY_FRAME, data, lengths[i]), sent++;
+            size_t size = b.size;
+            /* Enough for the system's buffers and the queue, ten times over. */
+            int rounds = 0;
+            for (size_t all = 0; all < 64 * MIB && counter_value(&refused) < 1000; all += size, rounds++) {
+                if (!CHECK(raw_write(p->fd, b.bytes, size))) return;
+                CHECK_MOST(pair_figures(p).queued_bytes, QUEUE + cost(role, lengths[i]));
+            }
+            free(b.bytes);
+            WAIT_COUNTER(&p->messages, sent * rounds);
+            CHECK_LEAST(counter_value(&refused), 1000);
+            CHECK_HELD("echoes", before, 12 * KIB);
+            peer_leaves(p);
+        }
+    free(data);
+}
+
+/* A broadcast is copied once, but each connection has an item of it. */
+static void a_broadcast_costs_each_connection(void) {
+    struct pair *p = stalled(__LINE__, AS_SERVER, 1024 * MIB, 16 * MIB);
+    if (!p) return;
+    size_t before = settled(p), accepted = 0;
+    for (int i = 0; i < 100; i++) CHECK_OK(nsws_server_broadcast(p->s->handle, "hello", 5, 1, &accepted));
+    CHECK_INT(accepted, 1);
+    CHECK_INT(settled(p) - before, 100 * cost(AS_SERVER, 5));
+    for (int i = 0; i < 100; i++) CHECK_OK(nsws_server_broadcast(p->s->handle, NULL, 0, 0, &accepted));
+    CHECK_INT(settled(p) - before, 100 * (cost(AS_SERVER, 5) + cost(AS_SERVER, 0)));
+    peer_leaves(p);
+}
+
+int main(void) {
+    signal(SIGPIPE, SIG_IGN);
+    RUN(each_queued_item_costs_its_frame_and_64_bytes);
+    RUN(the_program_s_own_pings_cost_as_much);
+    RUN(what_is_corked_costs_the_same);
+    RUN(empty_messages_fill_the_queue);
+    RUN(small_messages_fill_the_queue);
+    RUN(large_messages_fill_the_queue);
+    RUN(the_program_s_own_pings_fill_the_queue);
+    RUN(echoes_to_a_peer_that_reads_nothing_are_bounded);
+    RUN(a_broadcast_costs_each_connection);
+    return end_tests();
+}
