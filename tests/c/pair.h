@@ -30,6 +30,8 @@ struct pair {
     struct recorder *r;
     struct server *s;
     nsws_connection connection;
+    /* In its listener: which of the server's connections this is about. */
+    nsws_connection talking;
     /* Replaces the recording of messages, which keeps them all. */
     void (*on_message)(struct pair *, const nsws_message_event *);
     void *data;
@@ -158,7 +160,7 @@ HARNESS void pair_client_message(nsws_client client, const nsws_message_event *e
 HARNESS void pair_server_message(nsws_server server, nsws_connection connection, const nsws_message_event *e, void *user) {
     struct pair *p = user;
     (void)server;
-    p->connection = connection;
+    p->talking = connection;
     pair_message(p, e);
 }
 
