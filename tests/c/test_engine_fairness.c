@@ -182,8 +182,9 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
     /* The flood has begun when some of it was read. */
     for (int i = 0; i < count; i++) {
         long long end = now_us() + guard_seconds() * 1000000LL;
-        while (taken(&flooders[i]) < 100000 && now_us() < end) usleep(1000);
-        if (!CHECK_LEAST(taken(&flooders[i]), 100000)) return;
+        long begun = 0;
+        while ((begun = taken(&flooders[i])) < 100000 && now_us() < end) usleep(1000);
+        CHECK_LEAST(begun, 100000);
     }
     CHECK(peer_send(one, TEXT_FRAME, "quiet", 5));
     WAIT_COUNTER(&rounds, ROUNDS / slowness());
