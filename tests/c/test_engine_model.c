@@ -334,7 +334,8 @@ static void one_session(enum role role, int wss, uint64_t seed) {
         }
         shutdown(p->fd, SHUT_RDWR);
     }
-    if (s.ending != PEER_VANISHES) shutdown(p->fd, SHUT_WR);
+    /* The server is the first to hang up (RFC 6455 7.1.1). */
+    if (s.ending != PEER_VANISHES && role == AS_CLIENT) shutdown(p->fd, SHUT_WR);
     struct told close = PAIR_CLOSE(p);
     shutdown(p->fd, SHUT_RDWR);
     pthread_join(counter, NULL);
