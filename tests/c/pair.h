@@ -30,6 +30,8 @@ struct pair {
     struct recorder *r;
     struct server *s;
     nsws_connection connection;
+    /* In its listener: which of the server's connections this is about. */
+    nsws_connection talking;
     /* Replaces the recording of messages, which keeps them all. */
     void (*on_message)(struct pair *, const nsws_message_event *);
     void *data;
@@ -110,7 +112,7 @@ HARNESS int listening_socket(uint16_t *port) {
     return fd;
 }
 
-/* Who connects; -1 when nobody does in time. */
+/* The next that connects; -1 when nobody does in time. */
 HARNESS int accepted_socket(int listener) {
     struct timeval guard = { guard_seconds(), 0 };
     struct pollfd ready = { listener, POLLIN, 0 };
@@ -158,7 +160,7 @@ HARNESS void pair_client_message(nsws_client client, const nsws_message_event *e
 HARNESS void pair_server_message(nsws_server server, nsws_connection connection, const nsws_message_event *e, void *user) {
     struct pair *p = user;
     (void)server;
-    p->connection = connection;
+    p->talking = connection;
     pair_message(p, e);
 }
 
@@ -431,11 +433,14 @@ HARNESS struct figures pair_figures(struct pair *p) {
     struct figures figures = { 0 };
     if (p->role == AS_CLIENT) {
         nsws_client_stats stats;
-        CHECK_OK(nsws_client_get_stats(p->r->client, &stats, sizeof stats));
+        int32_t code = nsws_client_get_stats(p->r->client, &stats, sizeof stats);
+        /* A callback may still run when its client is being destroyed. */
+        if (code == NSWS_ERR_BAD_HANDLE || !CHECK_OK(code)) return figures;
         figures = (struct figures){ stats.messages_sent, stats.messages_received, stats.bytes_sent, stats.bytes_received, stats.queued_bytes };
     } else {
         nsws_connection_info info;
-        CHECK_OK(nsws_connection_get_info(p->connection, &info, sizeof info));
+        int32_t code = nsws_connection_get_info(p->connection, &info, sizeof info);
+        if (code == NSWS_ERR_BAD_HANDLE || !CHECK_OK(code)) return figures;
         figures = (struct figures){ info.messages_sent, info.messages_received, info.bytes_sent, info.bytes_received, info.queued_bytes };
     }
     return figures;

@@ -83,8 +83,9 @@ static long taken(struct flooder *f) {
     return __atomic_load_n(&f->written, __ATOMIC_SEQ_CST) - peer_unread(f->p);
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct flooder flooders[MOST_FLOODS];
-static int flooding;
+static int flooding, done;
 static struct counter rounds;
 static long seen_bytes, seen_messages;
 static long bytes_between[ROUNDS + 1], messages_between[ROUNDS + 1];
@@ -95,7 +96,11 @@ static void count_it(struct pair *p, const nsws_message_event *e) { (void)p, (vo
 static void next_round(struct pair *p, const nsws_message_event *e) {
     long bytes = 0, messages = 0, round = counter_value(&rounds);
     (void)e;
-    if (round > ROUNDS) return;
+    pthread_mutex_lock(&lock);
+    if (round > ROUNDS || done) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
     for (int i = 0; i < flooding; i++) {
         bytes += taken(&flooders[i]);
         messages += counter_value(&flooders[i].p->messages);
@@ -107,6 +112,7 @@ static void next_round(struct pair *p, const nsws_message_event *e) {
     peer_send(p, TEXT_FRAME, "quiet", 5);
     seen_bytes = bytes;
     seen_messages = messages;
+    pthread_mutex_unlock(&lock);
     counter_add(&rounds, 1);
 }
 
@@ -120,12 +126,14 @@ static struct pair *quiet;
 
 static void either(struct pair *p, const nsws_message_event *e) {
     /* Each message of a server comes to its first pair, with the connection that it is from. */
+    struct pair *flood = NULL;
+    pthread_mutex_lock(&lock);
+    struct pair *of = p->talking.id == quiet->connection.id ? quiet : NULL;
     for (int i = 0; i < flooding; i++)
-        if (flooders[i].p->connection.id == p->connection.id) {
-            counter_add(&flooders[i].p->messages, 1);
-            return;
-        }
-    if (e->length == 5) next_round(quiet, e);
+        if (flooders[i].p->connection.id == p->talking.id) flood = flooders[i].p;
+    pthread_mutex_unlock(&lock);
+    if (flood) counter_add(&flood->messages, 1);
+    else if (of) next_round(of, e);
 }
 
 static void is_fair(enum role role, const struct flood *flood, int count, int wss) {
@@ -134,23 +142,28 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
     SET(options, max_receive_size, SIZE_MAX);
     options.on_message = role == AS_CLIENT ? next_round : either;
     counter_init(&rounds);
-    flooding = 0;
+    flooding = done = 0;
     seen_bytes = seen_messages = 0;
     memset(flooders, 0, sizeof flooders);
-    quiet = OPEN_PAIR(role, &options);
-    if (!quiet) return;
-    struct pair *first = quiet;
-    if (role == AS_SERVER) {
-        /* The first pair of a server gets the messages of all connections. */
-        quiet = JOIN(first, "127.0.0.1", &options);
-        if (!quiet) return;
-    }
+    struct pair *first = OPEN_PAIR(role, &options), *one = first;
+    /* The first pair of a server gets the messages of all connections. */
+    if (first && role == AS_SERVER) one = JOIN(first, "127.0.0.1", &options);
+    if (!one) return;
+    pthread_mutex_lock(&lock);
+    quiet = one;
+    pthread_mutex_unlock(&lock);
     char *data = letters(flood->length);
     for (int i = 0; i < count; i++) {
         struct flooder *f = &flooders[i];
         options.on_message = count_it;
         f->p = role == AS_CLIENT ? OPEN_PAIR(role, &options) : JOIN(first, "127.0.0.7", &options);
         if (!f->p) return;
+    }
+    pthread_mutex_lock(&lock);
+    flooding = count;
+    pthread_mutex_unlock(&lock);
+    for (int i = 0; i < count; i++) {
+        struct flooder *f = &flooders[i];
         if (flood->begin == LARGE_FIRST) {
             char *large = pattern(70000);
             batch_frame(f->p, &f->frames, BINARY_FRAME, large, 70000);
@@ -162,7 +175,6 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         do batch_frame(f->p, &f->frames, flood->first, data, flood->length);
         while (f->frames.size < MIB);
     }
-    flooding = count;
     for (int i = 0; i < count; i++) {
         pthread_create(&flooders[i].reader, NULL, read_pongs, &flooders[i]);
         pthread_create(&flooders[i].writer, NULL, write_flood, &flooders[i]);
@@ -170,11 +182,15 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
     /* The flood has begun when some of it was read. */
     for (int i = 0; i < count; i++) {
         long long end = now_us() + guard_seconds() * 1000000LL;
-        while (taken(&flooders[i]) < 100000 && now_us() < end) usleep(1000);
-        if (!CHECK_LEAST(taken(&flooders[i]), 100000)) return;
+        long begun = 0;
+        while ((begun = taken(&flooders[i])) < 100000 && now_us() < end) usleep(1000);
+        CHECK_LEAST(begun, 100000);
     }
-    CHECK(peer_send(quiet, TEXT_FRAME, "quiet", 5));
+    CHECK(peer_send(one, TEXT_FRAME, "quiet", 5));
     WAIT_COUNTER(&rounds, ROUNDS / slowness());
+    pthread_mutex_lock(&lock);
+    done = 1;
+    pthread_mutex_unlock(&lock);
     int number = (int)counter_value(&rounds);
     if (number > ROUNDS) number = ROUNDS;
     for (int i = 0; i < count; i++) {
@@ -191,7 +207,7 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         int most = 1 + (number - 1) * 9 / 10;
         long bytes = 0;
         for (int i = 1; i < most; i++) bytes += bytes_between[i];
-        long allowed = (most * turn_bytes(quiet, flood) + BLOCK) * count, messages = messages_between[most - 1];
+        long allowed = (most * turn_bytes(one, flood) + BLOCK) * count, messages = messages_between[most - 1];
         if (bytes > allowed || messages > turn_messages(flood) * count)
             harness_fail(__FILE__, __LINE__, "%s, %d of %s: within %d rounds %ld bytes pass, not %ld; within one %ld messages, not %ld (median %ld)",
                          role_names[role], count, flood->name, most, bytes, allowed, messages, turn_messages(flood) * count,
@@ -202,13 +218,10 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         peer_leaves(flooders[i].p);
     }
     free(data);
-    /* Its listener counts no more; the objects go with the test. */
-    counter_add(&rounds, ROUNDS + 1);
-    if (role == AS_CLIENT) destroy_client(quiet->r);
-    else destroy_server(quiet->s);
-    flooding = 0;
-    peer_leaves(quiet);
-    if (first != quiet) peer_leaves(first);
+    if (role == AS_CLIENT) destroy_client(one->r);
+    else destroy_server(one->s);
+    peer_leaves(one);
+    if (first != one) peer_leaves(first);
 }
 
 static void beside(int number, int count) {

@@ -104,7 +104,7 @@ static void a_ping_goes_out_each_interval_whatever_is_sent(void) {
 }
 
 static void any_byte_after_a_ping_proves_life(void) {
-    enum { INTERVAL = 400 };
+    enum { INTERVAL = 300 };
     BOTH_ROLES(role)
         for (int kind = 0; kind < 4; kind++) {
             unsigned char bytes[256], head[FRAME_ROOM];
@@ -128,7 +128,7 @@ static void any_byte_after_a_ping_proves_life(void) {
                     break;
             }
             start_pushing(&pusher);
-            int came = pings_come(__LINE__, p, 6, 0);
+            int came = pings_come(__LINE__, p, 4, 0);
             is_alive(__LINE__, p);
             stop_pushing(&pusher);
             if (!came) return;

@@ -113,7 +113,7 @@ static int slow_us;
 
 static void slowly(struct pair *p, const nsws_message_event *e) {
     long ahead = (long)pair_figures(p).bytes_received - counter_value(&p->bytes) - (long)e->length;
-    if (ahead > most_ahead) most_ahead = ahead;
+    if (ahead > __atomic_load_n(&most_ahead, __ATOMIC_SEQ_CST)) __atomic_store_n(&most_ahead, ahead, __ATOMIC_SEQ_CST);
     if (slow_us) usleep((useconds_t)slow_us);
 }
 
@@ -143,11 +143,10 @@ static void keeps_pace(enum role role, size_t length, int us, int messages) {
     char what[128];
     snprintf(what, sizeof what, "%s: messages of %ld bytes, %d us each", role_names[role], (long)length, us);
     check_held(__FILE__, __LINE__, what, before, MOST_HELD_KIB + 3 * (long)(length / KIB));
-    if (most_ahead > 2 * MIB + 2 * (long)length)
-        harness_fail(__FILE__, __LINE__, "%s: %ld bytes are received and not delivered", what, most_ahead);
+    long ahead = __atomic_load_n(&most_ahead, __ATOMIC_SEQ_CST);
+    if (ahead > 2 * MIB + 2 * (long)length) harness_fail(__FILE__, __LINE__, "%s: %ld bytes are received and not delivered", what, ahead);
     shutdown(p->fd, SHUT_RDWR);
     pthread_join(writer, NULL);
-    slow_us = 0;
     if (role == AS_CLIENT) destroy_client(p->r);
     else destroy_server(p->s);
     peer_leaves(p);

@@ -334,19 +334,22 @@ static void one_session(enum role role, int wss, uint64_t seed) {
         }
         shutdown(p->fd, SHUT_RDWR);
     }
-    if (s.ending != PEER_VANISHES) shutdown(p->fd, SHUT_WR);
+    /* The server is the first to hang up (RFC 6455 7.1.1). */
+    if (s.ending != PEER_VANISHES && role == AS_CLIENT) shutdown(p->fd, SHUT_WR);
     struct told close = PAIR_CLOSE(p);
     shutdown(p->fd, SHUT_RDWR);
     pthread_join(counter, NULL);
+    const char *error = "";
+    if (PAIR_ERRORS(p) > 0) error = PAIR_ERROR(p).text;
     if (!close.came) {
         wrong(&s, "no close comes");
     } else if (s.ending == THIS_SIDE_CLOSES) {
-        if (close.code != 4000 || !close.was_clean) wrong(&s, "the close is %d, %sclean", close.code, close.was_clean ? "" : "not ");
+        if (close.code != 4000 || !close.was_clean) wrong(&s, "the close is %d, %sclean: %s", close.code, close.was_clean ? "" : "not ", error);
         for (int i = 0; i < SENDERS; i++)
             if (s.counted[i] != s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
         if (s.sent != (unsigned)-1 && s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
     } else if (s.ending == PEER_CLOSES) {
-        if (close.code != 4001 || !close.was_clean) wrong(&s, "the close is %d, %sclean", close.code, close.was_clean ? "" : "not ");
+        if (close.code != 4001 || !close.was_clean) wrong(&s, "the close is %d, %sclean: %s", close.code, close.was_clean ? "" : "not ", error);
         if (s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
         for (int i = 0; i < SENDERS; i++)
             if (s.counted[i] > s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);

@@ -243,12 +243,13 @@ static void add_part(const nsws_message_part_event *e) {
     CHECK_LEAST(e->struct_size, sizeof *e);
     CHECK(e->data != NULL);
     pthread_mutex_lock(&parts.lock);
+    void (*hook)(void) = parts.hook;
     long number = counter_value(&parts.count);
     if (number < 20000)
         parts.list[number] = (struct part){ copy_bytes(e->data, e->length), e->length, e->is_text, e->is_first, e->is_last, (int)counter_value(&parts.ends) };
     pthread_mutex_unlock(&parts.lock);
     counter_add(&parts.count, 1);
-    if (parts.hook) parts.hook();
+    if (hook) hook();
 }
 
 static void client_part(nsws_client c, const nsws_message_part_event *e, void *user) {
@@ -482,7 +483,9 @@ static void a_slow_listener_of_parts_stops_the_reading(void) {
         gate_init(&gate);
         struct pair *p = open_for_parts(__LINE__, role, SIZE_MAX, 0);
         if (!p) return;
+        pthread_mutex_lock(&parts.lock);
         parts.hook = wait_there;
+        pthread_mutex_unlock(&parts.lock);
         char *data = pattern(MIB);
         unsigned char head[FRAME_ROOM];
         CHECK(raw_write(p->fd, head, peer_head(p, head, BINARY_FRAME, (uint64_t)1 << 40)));
