@@ -13,7 +13,7 @@ for library; do
   grep -q 'FLAGS.*NOW' <<<"$dynamic" || fail "no BIND_NOW"
   grep -q GNU_RELRO <<<"$segments" || fail "no RELRO"
   ! grep -q 'GNU_STACK.*E ' <<<"$segments" || fail "an executable stack"
-  nm -D --undefined-only "$library" | grep -q '__stack_chk_fail' || fail "no stack protector"
+  grep -q '__stack_chk_fail' <<<"$(nm -D --undefined-only "$library")" || fail "no stack protector"
   # Where the build tree's libraries look for each other is rewritten when they are installed.
   runpath=$(sed -n 's/.*(RUNPATH).*\[\(.*\)\]/\1/p' <<<"$dynamic")
   found=$(while IFS= read -r -d ';' folder; do

@@ -27,8 +27,7 @@ impl Turns {
             poll_fn(|cx| woken.poll(cx)).await;
             let turn = underway.excused(self.turn.lock()).await;
             let step = handshake.as_mut().poll(&mut Context::from_waker(&waker));
-            // Comes back when the runtime has looked at the I/O, and what that woke runs first.
-            tokio::task::yield_now().await;
+            has_looked_at_io().await;
             drop(turn);
             if let Poll::Ready(done) = step {
                 return done;
@@ -37,13 +36,26 @@ impl Turns {
     }
 }
 
-/// Tells a handshake that its peer has sent something from whatever else wakes its task.
+/// Waits until the runtime has looked at the I/O; what that woke runs first. Nothing else ends it: yield_now() alone would end
+/// with the next poll, and a timer that has run out polls once more.
+async fn has_looked_at_io() {
+    let looked = Woken::new(false);
+    let waker = Waker::from(looked.clone());
+    let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
+    poll_fn(|cx| looked.poll(cx)).await;
+}
+
+/// Tells what it is the waker of from whatever else wakes the task.
 struct Woken {
     is_woken: AtomicBool,
     task: Mutex<Waker>,
 }
 
 impl Woken {
+    fn new(is_woken: bool) -> Arc<Woken> {
+        Arc::new(Woken { is_woken: AtomicBool::new(is_woken), task: Mutex::new(Waker::noop().clone()) })
+    }
+
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         self.task.lock().clone_from(cx.waker());
         match self.is_woken.swap(false, Ordering::AcqRel) {
@@ -87,7 +99,13 @@ mod tests {
                             seen.lock().push('S');
                             writer.lock().await.write_all(b"x").await.unwrap();
                         };
-                        turns.take(step, &underway).await;
+                        let mut turn = pin!(turns.take(step, &underway));
+                        // Polled more often than it is woken, as by a timer that has run out.
+                        poll_fn(|cx| match turn.as_mut().poll(cx) {
+                            Poll::Pending => turn.as_mut().poll(cx),
+                            ready => ready,
+                        })
+                        .await;
                     };
                     tokio::spawn(handshake).abort_handle()
                 });

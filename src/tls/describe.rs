@@ -250,7 +250,7 @@ fn clean(text: &str) -> String {
 pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         let message =
-            format!("{peer} closed the connection in the TLS handshake; does it speak TLS on this port?");
+            format!("{peer} closed the connection in the TLS handshake: it may not speak TLS on this port, or its certificate has a key of a kind that can't be verified here.");
         return Error::event(Phase::Tls, Code::LinkLost, message);
     }
     let Some(tls) = tls_error(error) else {

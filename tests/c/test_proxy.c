@@ -229,6 +229,7 @@ static void answers_that_are_none_are_refused(void) {
     WRONG(HTTP, "says HTTP/1.1%20200%20OK%0d%0aA:%20b%00c%0d%0a%0d%0a", NSWS_DETAIL_PROXY_ANSWER, 0, "invalid");
     WRONG(HTTP, "says HTTP/1.1%20200%20O%00K%0d%0a%0d%0a", NSWS_DETAIL_PROXY_ANSWER, 0, "invalid");
     WRONG(HTTP, "says HTTP/1.1%20two%20hundred%0d%0a%0d%0a", NSWS_DETAIL_PROXY_ANSWER, 0, "invalid");
+    WRONG(HTTP, "interim", NSWS_DETAIL_PROXY_ANSWER, 0, "more than 16 interim answers come before it");
     WRONG(HTTP, "says-and-closes", NSWS_DETAIL_LINK_LOST, 0, "closed the connection without an answer");
     WRONG(HTTP, "says-and-closes HTTP/1.1%20200%20OK%0d%0aA:", NSWS_DETAIL_LINK_LOST, 0, "closed the connection");
     WRONG(HTTP, "resets", NSWS_DETAIL_LINK_LOST, 0, "broke");
@@ -284,7 +285,7 @@ static void a_silent_or_slow_proxy_runs_into_the_timeout(void) {
         uint8_t mode;
         const char *what;
     } cases[] = {
-        { HTTP, "silent" }, { SOCKS, "silent" }, { HTTP, "slow" }, { HTTP, "interim" },
+        { HTTP, "silent" }, { SOCKS, "silent" }, { HTTP, "slow" },
         { HTTP, "says HTTP/1.1%20200%20OK%0d%0a" }, { SOCKS, "replies 0500" }, { SOCKS, "replies 0500 050000" },
         /* An HTTP proxy waits for the end of what SOCKS5 has begun. */
         { SOCKS, "tunnel" },

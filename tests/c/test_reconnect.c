@@ -98,7 +98,7 @@ static void a_server_that_said_no_is_not_asked_again(void) {
 
 static void a_tls_server_that_can_not_be_trusted_is_not_asked_again(void) {
     static const char *const ports[] = {
-        "NSWS_WSS_GOOD_PORT", "NSWS_WSS_EXPIRED_PORT", "NSWS_WSS_WRONG_NAME_PORT", "NSWS_WSS_SELF_SIGNED_LEAF_PORT"
+        "NSWS_WSS_GOOD_PORT", "NSWS_WSS_WRONG_NAME_PORT", "NSWS_WSS_SELF_SIGNED_LEAF_PORT"
     };
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
         struct recorder *r = new_client();
@@ -107,6 +107,25 @@ static void a_tls_server_that_can_not_be_trusted_is_not_asked_again(void) {
         CHECK_OK(nsws_client_connect(r->client, r->url, &options));
         if (!WAIT(r, ERROR, 1) || !OPENS(r, raw_url(r, "/echo"), NULL)) return;
         CHECK_STR(order(r), "error header_receive open");
+    }
+}
+
+/* The clock of a device may be wrong until it knows the time, and a certificate is renewed. */
+static void a_certificate_that_is_out_of_date_is_asked_for_again(void) {
+    char ca[512];
+    static const char *const ports[] = { "NSWS_WSS_EXPIRED_PORT", "NSWS_WSS_NOT_YET_VALID_PORT" };
+    static const int32_t details[] = { NSWS_DETAIL_CERT_EXPIRED, NSWS_DETAIL_CERT_NOT_YET_VALID };
+    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
+    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        struct recorder *r = new_client();
+        nsws_connect_options options = reconnecting(1);
+        options.ca_path = ca;
+        snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%s/", setting(ports[i]));
+        CHECK_OK(nsws_client_connect(r->client, r->url, &options));
+        const struct event *error = WAIT(r, ERROR, 2);
+        if (!error) continue;
+        CHECK_INT(error->detail, details[i]);
+        CHECK_STR(order(r), "error reconnecting error");
     }
 }
 
@@ -161,6 +180,7 @@ int main(void) {
     RUN(some_close_codes_of_the_peer_invite_again);
     RUN(a_server_that_said_no_is_not_asked_again);
     RUN(a_tls_server_that_can_not_be_trusted_is_not_asked_again);
+    RUN(a_certificate_that_is_out_of_date_is_asked_for_again);
     RUN(close_ends_the_waiting);
     RUN(destroy_ends_the_waiting);
     RUN(the_listener_may_end_it);

@@ -93,11 +93,11 @@ static void the_sub_protocol_is_the_servers_first_that_the_client_speaks(void) {
 static void the_request_arrives_as_it_was_written(void) {
     struct server *s = started_server(NULL);
     int fd = raw_connect(s);
-    raw_say(fd, "GET /a?b#c HTTP/1.1\r\nhost:x\r\nX-Twice: one\r\nx-tWICE:  two \r\nX-Empty:\r\nX-Bytes: \xe4\xb8\x96\r\n" RAW_UPGRADE "\r\n");
+    raw_say(fd, "GET /a?b%23c HTTP/1.1\r\nhost:x\r\nX-Twice: one\r\nx-tWICE:  two \r\nX-Empty:\r\nX-Bytes: \xe4\xb8\x96\r\n" RAW_UPGRADE "\r\n");
     CHECK_INT(raw_status(fd), 101);
     const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, 1);
     if (!connect) return;
-    CHECK_STR(connect->path, "/a?b#c");
+    CHECK_STR(connect->path, "/a?b%23c");
     static const char *const expected[][2] = {
         { "host", "x" }, { "X-Twice", "one" }, { "x-tWICE", "two" }, { "X-Empty", "" }, { "X-Bytes", "\xe4\xb8\x96" },
     };
