@@ -1,17 +1,23 @@
-// netstack_websocket for C++17: owners that move, std::function as listeners, std::error_code as results. It is a thin layer
-// over netstack_websocket.h, whose rules for threads, events and options hold here as well.
+// netstack_websocket for C++17: owners that move, std::function as listeners, std::error_code as
+// results. It is a thin layer over netstack_websocket.h, whose rules for threads, events and
+// options hold here as well.
 //
 //     nsws::Client client;
-//     client.on_open([](nsws::ClientRef self, const nsws::OpenEvent &) { self.send_text("hello"); });
-//     client.on_message([](nsws::ClientRef, const nsws::MessageEvent &message) { std::cout << message.text() << "\n"; });
+//     client.on_open([](nsws::ClientRef self, const nsws::OpenEvent &) {
+//         self.send_text("hello");
+//     });
+//     client.on_message([](nsws::ClientRef, const nsws::MessageEvent &message) {
+//         std::cout << message.text() << "\n";
+//     });
 //     if (std::error_code error = client.connect("wss://example.com/chat")) {
 //         std::cerr << nsws::last_error() << "\n";
 //     }
 //
-// No call throws, but for want of memory. Programs that like exceptions write nsws::check(client.connect(...)), which throws std::system_error.
-// An exception that leaves a listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
-// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti, and units of one program may differ in that: what
-// counts is how the unit is built that registers the listener.
+// No call throws, but for want of memory. Programs that like exceptions write
+// nsws::check(client.connect(...)), which throws std::system_error. An exception that leaves a
+// listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
+// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti, and units of one
+// program may differ in that: what counts is how the unit is built that registers the listener.
 
 #ifndef NETSTACK_WEBSOCKET_HPP
 #define NETSTACK_WEBSOCKET_HPP
@@ -46,49 +52,49 @@ inline const std::error_category &error_category() noexcept {
         std::string message(int code) const override { return nsws_error_message(code); }
         std::error_condition default_error_condition(int code) const noexcept override {
             switch (code) {
-                case NSWS_ERR_PERMISSION_DENIED:
-                case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-                    return std::errc::permission_denied;
-                case NSWS_ERR_PARAMETER:
-                case NSWS_ERR_URL:
-                    return std::errc::invalid_argument;
-                case NSWS_ERR_CERT_FILE:
-                    return std::errc::no_such_file_or_directory;
-                case NSWS_ERR_ALREADY_CONNECTED:
-                    return std::errc::already_connected;
-                case NSWS_ERR_LISTEN_ADDRESS:
-                    return std::errc::address_not_available;
-                case NSWS_ERR_PORT_IN_USE:
-                    return std::errc::address_in_use;
-                case NSWS_ERR_NO_CONNECTION:
-                case NSWS_ERR_NOT_CONNECTED:
-                    return std::errc::not_connected;
-                case NSWS_ERR_QUEUE_FULL:
-                    return std::errc::no_buffer_space;
-                case NSWS_ERR_WOULD_DEADLOCK:
-                    return std::errc::resource_deadlock_would_occur;
-                case NSWS_ERR_NOT_SUPPORTED:
-                    return std::errc::not_supported;
-                case NSWS_ERR_BUSY:
-                    return std::errc::device_or_resource_busy;
-                case NSWS_ERR_NO_RESOURCES:
-                    return std::errc::resource_unavailable_try_again;
-                case NSWS_DETAIL_TIMEOUT:
-                case NSWS_DETAIL_HEARTBEAT_LOST:
-                case NSWS_DETAIL_CLOSE_TIMEOUT:
-                    return std::errc::timed_out;
-                case NSWS_DETAIL_REFUSED:
-                    return std::errc::connection_refused;
-                case NSWS_DETAIL_UNREACHABLE:
-                    return std::errc::host_unreachable;
-                case NSWS_DETAIL_LINK_LOST:
-                    return std::errc::connection_reset;
-                case NSWS_DETAIL_PROTOCOL:
-                    return std::errc::protocol_error;
-                case NSWS_DETAIL_MESSAGE_TOO_BIG:
-                    return std::errc::message_size;
-                default:
-                    return std::error_condition(code, *this);
+            case NSWS_ERR_PERMISSION_DENIED:
+            case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+                return std::errc::permission_denied;
+            case NSWS_ERR_PARAMETER:
+            case NSWS_ERR_URL:
+                return std::errc::invalid_argument;
+            case NSWS_ERR_CERT_FILE:
+                return std::errc::no_such_file_or_directory;
+            case NSWS_ERR_ALREADY_CONNECTED:
+                return std::errc::already_connected;
+            case NSWS_ERR_LISTEN_ADDRESS:
+                return std::errc::address_not_available;
+            case NSWS_ERR_PORT_IN_USE:
+                return std::errc::address_in_use;
+            case NSWS_ERR_NO_CONNECTION:
+            case NSWS_ERR_NOT_CONNECTED:
+                return std::errc::not_connected;
+            case NSWS_ERR_QUEUE_FULL:
+                return std::errc::no_buffer_space;
+            case NSWS_ERR_WOULD_DEADLOCK:
+                return std::errc::resource_deadlock_would_occur;
+            case NSWS_ERR_NOT_SUPPORTED:
+                return std::errc::not_supported;
+            case NSWS_ERR_BUSY:
+                return std::errc::device_or_resource_busy;
+            case NSWS_ERR_NO_RESOURCES:
+                return std::errc::resource_unavailable_try_again;
+            case NSWS_DETAIL_TIMEOUT:
+            case NSWS_DETAIL_HEARTBEAT_LOST:
+            case NSWS_DETAIL_CLOSE_TIMEOUT:
+                return std::errc::timed_out;
+            case NSWS_DETAIL_REFUSED:
+                return std::errc::connection_refused;
+            case NSWS_DETAIL_UNREACHABLE:
+                return std::errc::host_unreachable;
+            case NSWS_DETAIL_LINK_LOST:
+                return std::errc::connection_reset;
+            case NSWS_DETAIL_PROTOCOL:
+                return std::errc::protocol_error;
+            case NSWS_DETAIL_MESSAGE_TOO_BIG:
+                return std::errc::message_size;
+            default:
+                return std::error_condition(code, *this);
             }
         }
     };
@@ -117,15 +123,20 @@ inline void check(std::error_code error) {
 
 // Values.
 
-// Bytes of somebody else's, for as long as a call takes: from a pointer and a length, a string, a vector, a span.
+// Bytes of somebody else's, for as long as a call takes: from a pointer and a length, a string, a
+// vector, a span.
 class Bytes {
 public:
     constexpr Bytes() noexcept = default;
     constexpr Bytes(const void *data, std::size_t size) noexcept : data_(data), size_(size) {}
-    Bytes(const char *text) noexcept : data_(text), size_(text == nullptr ? 0 : std::strlen(text)) {}
-    template <class Container, class Element = std::remove_pointer_t<decltype(std::declval<const Container &>().data())>,
-              class = std::enable_if_t<std::is_trivially_copyable_v<Element>>>
-    Bytes(const Container &container) noexcept : data_(container.data()), size_(container.size() * sizeof(Element)) {}
+    Bytes(const char *text) noexcept
+        : data_(text), size_(text == nullptr ? 0 : std::strlen(text)) {}
+    template <
+        class Container,
+        class Element = std::remove_pointer_t<decltype(std::declval<const Container &>().data())>,
+        class = std::enable_if_t<std::is_trivially_copyable_v<Element>>>
+    Bytes(const Container &container) noexcept
+        : data_(container.data()), size_(container.size() * sizeof(Element)) {}
 
     const void *data() const noexcept { return data_; }
     std::size_t size() const noexcept { return size_; }
@@ -161,7 +172,8 @@ public:
         const nsws_header *at_;
     };
 
-    Headers(const nsws_header *headers, std::size_t count) noexcept : headers_(headers), count_(count) {}
+    Headers(const nsws_header *headers, std::size_t count) noexcept
+        : headers_(headers), count_(count) {}
     iterator begin() const noexcept { return iterator(headers_); }
     iterator end() const noexcept { return iterator(headers_ + count_); }
     std::size_t size() const noexcept { return count_; }
@@ -177,7 +189,9 @@ public:
     }
 
 private:
-    static char lower(char letter) noexcept { return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter; }
+    static char lower(char letter) noexcept {
+        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter;
+    }
     static bool same(std::string_view one, std::string_view other) noexcept {
         if (one.size() != other.size()) {
             return false;
@@ -230,7 +244,8 @@ struct DataEndEvent {
 
 struct CloseEvent {
     explicit CloseEvent(const nsws_close_event &event)
-        : code(event.code), reason(event.reason, event.reason_length), was_clean(event.was_clean != 0) {}
+        : code(event.code), reason(event.reason, event.reason_length),
+          was_clean(event.was_clean != 0) {}
     uint16_t code;
     std::string_view reason;
     bool was_clean;
@@ -238,8 +253,8 @@ struct CloseEvent {
 
 struct ErrorEvent {
     explicit ErrorEvent(const nsws_error_event &event)
-        : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase), os_error(event.os_error),
-          http_status(event.http_status), message(event.message) {}
+        : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase),
+          os_error(event.os_error), http_status(event.http_status), message(event.message) {}
     std::error_code code;
     // A finer code; none when it is 0.
     std::error_code detail;
@@ -257,22 +272,24 @@ struct DrainEvent {
 };
 
 struct ReconnectingEvent {
-    explicit ReconnectingEvent(const nsws_reconnecting_event &event) : attempt(event.attempt), delay(event.delay_ms) {}
+    explicit ReconnectingEvent(const nsws_reconnecting_event &event)
+        : attempt(event.attempt), delay(event.delay_ms) {}
     uint32_t attempt;
     std::chrono::milliseconds delay;
 };
 
 struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
-        : client_ip(event.client_ip), client_port(event.client_port), path(event.path), protocol(event.protocol),
-          headers(event.headers, event.header_count) {}
+        : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
+          protocol(event.protocol), headers(event.headers, event.header_count) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
 };
 
-// Options: the C structs with their defaults. What their pointers point to must stay until the call returns.
+// Options: the C structs with their defaults. What their pointers point to must stay until the call
+// returns.
 
 struct ConnectOptions : nsws_connect_options {
     ConnectOptions() noexcept { nsws_connect_options_init(this, sizeof(nsws_connect_options)); }
@@ -301,8 +318,8 @@ inline std::atomic<ExceptionHandler> &exception_handler() noexcept {
     return handler;
 }
 
-// One program's units may be built with and without exceptions. The linker keeps one of all functions with the same name, so what
-// differs has this in its name.
+// One program's units may be built with and without exceptions. The linker keeps one of all
+// functions with the same name, so what differs has this in its name.
 #if defined(__cpp_exceptions)
 struct WithExceptions;
 using Mode = WithExceptions;
@@ -333,8 +350,8 @@ struct is_std_function : std::false_type {};
 template <class Signature>
 struct is_std_function<std::function<Signature>> : std::true_type {};
 
-// What a listener is kept in: a std::function that lets out no exception, as the unit that makes it is built. `Failed` is called with
-// the arguments instead.
+// What a listener is kept in: a std::function that lets out no exception, as the unit that makes it
+// is built. `Failed` is called with the arguments instead.
 template <class Signature, class Failed>
 class Guarded;
 template <class Result, class... Arguments, class Failed>
@@ -343,7 +360,8 @@ public:
     Guarded() = default;
     Guarded(std::nullptr_t) noexcept {}
     template <class F, class In = Mode,
-              class = std::enable_if_t<!std::is_same_v<F, Guarded> && std::is_invocable_r_v<Result, F &, Arguments...>>>
+              class = std::enable_if_t<!std::is_same_v<F, Guarded> &&
+                                       std::is_invocable_r_v<Result, F &, Arguments...>>>
     Guarded(F f) {
         if constexpr (std::is_pointer_v<F> || is_std_function<F>::value) {
             if (!f) {
@@ -351,7 +369,8 @@ public:
             }
         }
         function_ = [f = std::move(f)](Arguments... arguments) mutable -> Result {
-            return contain<In>([&]() -> Result { return f(arguments...); }, [&]() -> Result { return Failed()(arguments...); });
+            return contain<In>([&]() -> Result { return f(arguments...); },
+                               [&]() -> Result { return Failed()(arguments...); });
         };
     }
 
@@ -366,13 +385,13 @@ struct Ignored {
     void operator()(int, std::string_view) const noexcept {}
 };
 
-constexpr uint16_t failed_here = 1011;
+constexpr uint16_t FAILED_HERE = 1011;
 
 inline void fail(nsws_client client) noexcept {
-    nsws_client_close(client, failed_here, nullptr);
+    nsws_client_close(client, FAILED_HERE, nullptr);
 }
 inline void fail(nsws_connection connection) noexcept {
-    nsws_connection_close(connection, failed_here, nullptr);
+    nsws_connection_close(connection, FAILED_HERE, nullptr);
 }
 
 // Text for the C API; false when it holds a NUL, which would end it early.
@@ -387,7 +406,8 @@ inline void set_exception_handler(void (*handler)(std::exception_ptr)) noexcept 
     detail::exception_handler().store(handler);
 }
 
-// A registration. It doesn't remove itself: the listener stays until remove(), or as long as its object.
+// A registration. It doesn't remove itself: the listener stays until remove(), or as long as its
+// object.
 class Listener {
 public:
     Listener() = default;
@@ -396,7 +416,8 @@ public:
     std::error_code error() const noexcept { return error_; }
     explicit operator bool() const noexcept { return remove_ != nullptr; }
 
-    // It isn't called again; a call that runs now goes on. May be called inside the listener; twice is once.
+    // It isn't called again; a call that runs now goes on. May be called inside the listener; twice
+    // is once.
     void remove() noexcept {
         if (remove_ != nullptr) {
             std::exchange(remove_, nullptr)(id_, user_data_);
@@ -422,7 +443,8 @@ Listener listen(Handle handle, Function function, Held held) {
         return listener;
     }
     auto owned = std::make_unique<Held>(std::move(held));
-    const int32_t code = on(handle, function, owned.get(), [](void *user_data) { delete static_cast<Held *>(user_data); });
+    const int32_t code = on(handle, function, owned.get(),
+                            [](void *user_data) { delete static_cast<Held *>(user_data); });
     if (code != NSWS_OK) {
         listener.error_ = error_code(code);
         return listener;
@@ -436,7 +458,8 @@ Listener listen(Handle handle, Function function, Held held) {
 
 // Clients.
 
-// Names a client without owning it. A value, free to copy; once the client is destroyed, every call is refused.
+// Names a client without owning it. A value, free to copy; once the client is destroyed, every call
+// is refused.
 class ClientRef {
 public:
     ClientRef() = default;
@@ -497,16 +520,19 @@ public:
     using On = detail::Guarded<void(ClientRef, const Event &), Failed>;
 
     Listener on_header_receive(On<HeaderReceiveEvent> f) const {
-        return add<nsws_client_on_header_receive, nsws_client_off_header_receive, nsws_header_receive_event>(std::move(f));
+        return add<nsws_client_on_header_receive, nsws_client_off_header_receive,
+                   nsws_header_receive_event>(std::move(f));
     }
     Listener on_open(On<OpenEvent> f) const {
         return add<nsws_client_on_open, nsws_client_off_open, nsws_open_event>(std::move(f));
     }
     Listener on_message(On<MessageEvent> f) const {
-        return add<nsws_client_on_message, nsws_client_off_message, nsws_message_event>(std::move(f));
+        return add<nsws_client_on_message, nsws_client_off_message, nsws_message_event>(
+            std::move(f));
     }
     Listener on_data_end(On<DataEndEvent> f) const {
-        return add<nsws_client_on_data_end, nsws_client_off_data_end, nsws_data_end_event>(std::move(f));
+        return add<nsws_client_on_data_end, nsws_client_off_data_end, nsws_data_end_event>(
+            std::move(f));
     }
     Listener on_close(On<CloseEvent> f) const {
         return add<nsws_client_on_close, nsws_client_off_close, nsws_close_event>(std::move(f));
@@ -518,7 +544,8 @@ public:
         return add<nsws_client_on_drain, nsws_client_off_drain, nsws_drain_event>(std::move(f));
     }
     Listener on_reconnecting(On<ReconnectingEvent> f) const {
-        return add<nsws_client_on_reconnecting, nsws_client_off_reconnecting, nsws_reconnecting_event>(std::move(f));
+        return add<nsws_client_on_reconnecting, nsws_client_off_reconnecting,
+                   nsws_reconnecting_event>(std::move(f));
     }
 
 protected:
@@ -536,11 +563,14 @@ private:
     }
 };
 
-// Owns a client, as std::unique_ptr owns: the object belongs to one thread at a time, what it refers to to all. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE; error() says why.
+// Owns a client, as std::unique_ptr owns: the object belongs to one thread at a time, what it
+// refers to to all. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE;
+// error() says why.
 class Client : public ClientRef {
 public:
     Client() noexcept : error_(error_code(nsws_client_create(&handle_))) {}
-    Client(Client &&other) noexcept : ClientRef(std::exchange(other.handle_, nsws_client{0})), error_(other.error_) {}
+    Client(Client &&other) noexcept
+        : ClientRef(std::exchange(other.handle_, nsws_client{0})), error_(other.error_) {}
     Client &operator=(Client &&other) noexcept {
         if (this != &other) {
             destroy();
@@ -554,8 +584,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Afterwards no listener runs or will run, and each has been released; inside callbacks it doesn't wait for that. An open
-    // connection is closed in the background.
+    // Afterwards no listener runs or will run, and each has been released; inside callbacks it
+    // doesn't wait for that. An open connection is closed in the background.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_client_destroy(std::exchange(handle_, nsws_client{0}));
@@ -574,7 +604,8 @@ private:
 
 // Servers.
 
-// Names a connection of a server. A value, free to copy; once the connection is over, every call is refused.
+// Names a connection of a server. A value, free to copy; once the connection is over, every call is
+// refused.
 class Connection {
 public:
     Connection() = default;
@@ -605,7 +636,8 @@ private:
     nsws_connection handle_{0};
 };
 
-// Names a server without owning it. A value, free to copy; once the server is destroyed, every call is refused.
+// Names a server without owning it. A value, free to copy; once the server is destroyed, every call
+// is refused.
 class ServerRef {
 public:
     ServerRef() = default;
@@ -631,7 +663,8 @@ public:
         std::size_t count = 0;
         do {
             handles.resize(count);
-            if (nsws_server_list_connections(handle_, handles.data(), handles.size(), &count) != NSWS_OK) {
+            if (nsws_server_list_connections(handle_, handles.data(), handles.size(), &count) !=
+                NSWS_OK) {
                 return {};
             }
         } while (count > handles.size());
@@ -650,7 +683,8 @@ public:
     }
 
     // Sends to every connection; `accepted`, if given, receives how many took it.
-    std::error_code broadcast_text(std::string_view text, std::size_t *accepted = nullptr) const noexcept {
+    std::error_code broadcast_text(std::string_view text,
+                                   std::size_t *accepted = nullptr) const noexcept {
         return error_code(nsws_server_broadcast(handle_, text.data(), text.size(), 1, accepted));
     }
     std::error_code broadcast_binary(Bytes data, std::size_t *accepted = nullptr) const noexcept {
@@ -664,14 +698,15 @@ public:
             detail::fail(connection.get());
         }
         uint16_t operator()(ServerRef, const ConnectEvent &) const noexcept {
-            constexpr uint16_t internal_server_error = 500;
-            return internal_server_error;
+            constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
+            return INTERNAL_SERVER_ERROR;
         }
     };
 
     using AcceptHook = detail::Guarded<uint16_t(ServerRef, const ConnectEvent &), Failed>;
 
-    // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it. Empty: nobody is asked.
+    // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it.
+    // Empty: nobody is asked.
     std::error_code set_accept_hook(AcceptHook f) const {
         using Hook = AcceptHook;
         if (!f) {
@@ -694,10 +729,12 @@ public:
     using On = detail::Guarded<void(ServerRef, Connection, const Event &), Failed>;
 
     Listener on_connect(On<ConnectEvent> f) const {
-        return add<nsws_server_on_connect, nsws_server_off_connect, nsws_connect_event>(std::move(f));
+        return add<nsws_server_on_connect, nsws_server_off_connect, nsws_connect_event>(
+            std::move(f));
     }
     Listener on_message(On<MessageEvent> f) const {
-        return add<nsws_server_on_message, nsws_server_off_message, nsws_message_event>(std::move(f));
+        return add<nsws_server_on_message, nsws_server_off_message, nsws_message_event>(
+            std::move(f));
     }
     Listener on_close(On<CloseEvent> f) const {
         return add<nsws_server_on_close, nsws_server_off_close, nsws_close_event>(std::move(f));
@@ -715,8 +752,10 @@ protected:
 
 private:
     template <class Raw, class Event>
-    static void call(nsws_server server, nsws_connection connection, const Raw *event, void *user_data) {
-        (*static_cast<On<Event> *>(user_data))(ServerRef(server), Connection(connection), Event(*event));
+    static void call(nsws_server server, nsws_connection connection, const Raw *event,
+                     void *user_data) {
+        (*static_cast<On<Event> *>(user_data))(ServerRef(server), Connection(connection),
+                                               Event(*event));
     }
 
     template <auto on, auto off, class Raw, class Event>
@@ -725,11 +764,13 @@ private:
     }
 };
 
-// Owns a server, as Client owns a client. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE; error() says why.
+// Owns a server, as Client owns a client. One that could not be created answers every call with
+// NSWS_ERR_BAD_HANDLE; error() says why.
 class Server : public ServerRef {
 public:
     Server() noexcept : error_(error_code(nsws_server_create(&handle_))) {}
-    Server(Server &&other) noexcept : ServerRef(std::exchange(other.handle_, nsws_server{0})), error_(other.error_) {}
+    Server(Server &&other) noexcept
+        : ServerRef(std::exchange(other.handle_, nsws_server{0})), error_(other.error_) {}
     Server &operator=(Server &&other) noexcept {
         if (this != &other) {
             destroy();
@@ -743,7 +784,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Stops; afterwards no listener runs or will run, and each has been released; inside callbacks it doesn't wait for that.
+    // Stops; afterwards no listener runs or will run, and each has been released; inside callbacks
+    // it doesn't wait for that.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_server_destroy(std::exchange(handle_, nsws_server{0}));
@@ -782,7 +824,8 @@ inline std::error_code set_log(int level, LogReceiver f) {
     return error_code(code);
 }
 
-// Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it can be used again.
+// Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it
+// can be used again.
 inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
     const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
     const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();

@@ -1,4 +1,5 @@
-// NetStack's C++ client: websocket_client_innerapi.h over the session that the C surface uses as well.
+// NetStack's C++ client: websocket_client_innerapi.h over the session that the C surface uses as
+// well.
 
 #include "websocket_client_innerapi.h"
 
@@ -62,22 +63,26 @@ protected:
             std::string &value = headers[nsws_rules::lower_case(event.headers[i].name)];
             value += (value.empty() ? "" : ", ") + std::string(event.headers[i].value);
         }
-        Call(&WebSocketClient::onHeaderReceiveCallback_, [](ClientContext &) {}, headers);
+        Call(
+            &WebSocketClient::onHeaderReceiveCallback_, [](ClientContext &) {}, headers);
     }
 
     void opened(const nsws_open_event &event) override {
         const OpenResult result{static_cast<unsigned int>(event.status), event.message};
-        Call(&WebSocketClient::onOpenCallback_,
-             [&](ClientContext &context) {
-                 context.openStatus = result.status;
-                 context.openMessage = result.message;
-             },
-             result);
+        Call(
+            &WebSocketClient::onOpenCallback_,
+            [&](ClientContext &context) {
+                context.openStatus = result.status;
+                context.openMessage = result.message;
+            },
+            result);
     }
 
     void received(const nsws_message_event &event) override {
         message_.lend(event, [this](const std::string &message) {
-            Call(&WebSocketClient::onMessageCallback_, [](ClientContext &) {}, message, message.size());
+            Call(
+                &WebSocketClient::onMessageCallback_, [](ClientContext &) {}, message,
+                message.size());
         });
     }
 
@@ -86,8 +91,9 @@ protected:
     }
 
     void failed(const nsws_error_event &event) override {
-        Call(&WebSocketClient::onErrorCallback_, [](ClientContext &) {},
-             ErrorResult{nsws_surface::error_code(event), event.message});
+        Call(
+            &WebSocketClient::onErrorCallback_, [](ClientContext &) {},
+            ErrorResult{nsws_surface::error_code(event), event.message});
     }
 
     void closed(const nsws_close_event &event, bool was_open) override {
@@ -96,13 +102,14 @@ protected:
             const nsws_surface::CloseSeen seen = nsws_surface::seen(event);
             result = {seen.code, seen.reason};
         }
-        Call(&WebSocketClient::onCloseCallback_,
-             [&](ClientContext &context) {
-                 context.openStatus = 0;
-                 context.closeStatus = static_cast<lws_close_status>(result.code);
-                 context.closeReason = result.reason;
-             },
-             result);
+        Call(
+            &WebSocketClient::onCloseCallback_,
+            [&](ClientContext &context) {
+                context.openStatus = 0;
+                context.closeStatus = static_cast<lws_close_status>(result.code);
+                context.closeReason = result.reason;
+            },
+            result);
     }
 
 private:
@@ -155,8 +162,9 @@ struct WebSocketClient::Settings {
     int32_t proxyPort = 0;
 
     explicit Settings(const ClientContext &context)
-        : header(context.header), caPath(context.caPath), clientCert(context.clientCert), proxyHost(context.websocketProxyHost),
-          proxyExclusions(context.websocketProxyExclusions), clientKey(context.clientKey), keyPassword(context.keyPassword),
+        : header(context.header), caPath(context.caPath), clientCert(context.clientCert),
+          proxyHost(context.websocketProxyHost), proxyExclusions(context.websocketProxyExclusions),
+          clientKey(context.clientKey), keyPassword(context.keyPassword),
           proxyType(context.usingWebsocketProxyType), proxyPort(context.websocketProxyPort) {}
 };
 
@@ -237,25 +245,25 @@ int WebSocketClient::Connect(std::string URL, OpenOptions Options) {
     return contain(
         [&]() -> int {
             switch (const int32_t code = Start(URL, Options, false)) {
-                case NSWS_OK:
-                    return WEBSOCKET_NONE_ERR;
-                case NSWS_ERR_URL:
-                    return URL.find("://") == std::string::npos ? WEBSOCKET_CONNECTION_TO_SERVER_FAIL
-                                                                : WEBSOCKET_CONNECTION_PARSEURL_ERROR;
-                case NSWS_ERR_PARAMETER:
-                    return WEBSOCKET_CONNECTION_PARSEURL_ERROR;
-                case NSWS_ERR_NO_RESOURCES:
-                    return WEBSOCKET_CONNECTION_NO_MEMOERY;
-                case NSWS_ERR_CERT_FILE:
-                    return WEBSOCKET_ERROR_FILE_NOT_EXIST;
-                case NSWS_ERR_PERMISSION_DENIED:
-                    return WEBSOCKET_ERROR_PERMISSION_DENIED;
-                case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-                    return WEBSOCKET_ERROR_DISALLOW_HOST;
-                case WEBSOCKET_ERROR_NO_HEADR_EXCEEDS:
-                    return code;
-                default:
-                    return WEBSOCKET_CONNECTION_ERROR;
+            case NSWS_OK:
+                return WEBSOCKET_NONE_ERR;
+            case NSWS_ERR_URL:
+                return URL.find("://") == std::string::npos ? WEBSOCKET_CONNECTION_TO_SERVER_FAIL
+                                                            : WEBSOCKET_CONNECTION_PARSEURL_ERROR;
+            case NSWS_ERR_PARAMETER:
+                return WEBSOCKET_CONNECTION_PARSEURL_ERROR;
+            case NSWS_ERR_NO_RESOURCES:
+                return WEBSOCKET_CONNECTION_NO_MEMOERY;
+            case NSWS_ERR_CERT_FILE:
+                return WEBSOCKET_ERROR_FILE_NOT_EXIST;
+            case NSWS_ERR_PERMISSION_DENIED:
+                return WEBSOCKET_ERROR_PERMISSION_DENIED;
+            case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+                return WEBSOCKET_ERROR_DISALLOW_HOST;
+            case WEBSOCKET_ERROR_NO_HEADR_EXCEEDS:
+                return code;
+            default:
+                return WEBSOCKET_CONNECTION_ERROR;
             }
         },
         []() -> int { return WEBSOCKET_CONNECTION_NO_MEMOERY; });
@@ -265,21 +273,21 @@ int WebSocketClient::ConnectEx(std::string URL, OpenOptions Options) {
     return contain(
         [&]() -> int {
             switch (const int32_t code = Start(URL, Options, true)) {
-                case NSWS_OK:
-                case NSWS_ERR_URL:
-                case NSWS_ERR_CERT_FILE:
-                case NSWS_ERR_ALREADY_CONNECTED:
-                case NSWS_ERR_PARAMETER:
-                case WEBSOCKET_ERROR_NO_HEADR_EXCEEDS:
-                    return code;
-                case NSWS_ERR_NO_RESOURCES:
-                    return WEBSOCKET_CONNECTION_NO_MEMOERY;
-                case NSWS_ERR_PERMISSION_DENIED:
-                    return WEBSOCKET_ERROR_PERMISSION_DENIED;
-                case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-                    return WEBSOCKET_ERROR_DISALLOW_HOST;
-                default:
-                    return WEBSOCKET_CONNECTION_ERROR;
+            case NSWS_OK:
+            case NSWS_ERR_URL:
+            case NSWS_ERR_CERT_FILE:
+            case NSWS_ERR_ALREADY_CONNECTED:
+            case NSWS_ERR_PARAMETER:
+            case WEBSOCKET_ERROR_NO_HEADR_EXCEEDS:
+                return code;
+            case NSWS_ERR_NO_RESOURCES:
+                return WEBSOCKET_CONNECTION_NO_MEMOERY;
+            case NSWS_ERR_PERMISSION_DENIED:
+                return WEBSOCKET_ERROR_PERMISSION_DENIED;
+            case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+                return WEBSOCKET_ERROR_DISALLOW_HOST;
+            default:
+                return WEBSOCKET_CONNECTION_ERROR;
             }
         },
         []() -> int { return WEBSOCKET_CONNECTION_NO_MEMOERY; });
@@ -298,16 +306,16 @@ int WebSocketClient::SendEx(const char *data, size_t length) {
     return contain(
         [&]() -> int {
             switch (Noted(link_->send(data, length))) {
-                case NSWS_OK:
-                    return WEBSOCKET_NONE_ERR;
-                case NSWS_ERR_NOT_CONNECTED:
-                    return NO_CONNECTION;
-                case NSWS_ERR_QUEUE_FULL:
-                    return WEBSOCKET_QUEUE_LENGTH_EXCEEDS;
-                case NSWS_ERR_PERMISSION_DENIED:
-                    return WEBSOCKET_ERROR_PERMISSION_DENIED;
-                default:
-                    return WEBSOCKET_CONNECTION_ERROR;
+            case NSWS_OK:
+                return WEBSOCKET_NONE_ERR;
+            case NSWS_ERR_NOT_CONNECTED:
+                return NO_CONNECTION;
+            case NSWS_ERR_QUEUE_FULL:
+                return WEBSOCKET_QUEUE_LENGTH_EXCEEDS;
+            case NSWS_ERR_PERMISSION_DENIED:
+                return WEBSOCKET_ERROR_PERMISSION_DENIED;
+            default:
+                return WEBSOCKET_CONNECTION_ERROR;
             }
         },
         []() -> int { return WEBSOCKET_SEND_NO_MEMOERY_ERROR; });
@@ -316,7 +324,8 @@ int WebSocketClient::SendEx(const char *data, size_t length) {
 int WebSocketClient::Send(const char *data, size_t length) {
     const int result = SendEx(data, length);
     if (result == NO_CONNECTION) {
-        nsws_log(NSWS_LOG_WARN, "WebSocketClient::Send: nothing is connected; the message was dropped.");
+        nsws_log(NSWS_LOG_WARN,
+                 "WebSocketClient::Send: nothing is connected; the message was dropped.");
         return WEBSOCKET_NONE_ERR;
     }
     return result;
@@ -326,16 +335,18 @@ int WebSocketClient::CloseEx(CloseOption options) {
     return contain(
         [&]() -> int {
             switch (Noted(link_->close(options.code, options.reason))) {
-                case NSWS_OK:
-                    return WEBSOCKET_NONE_ERR;
-                case NSWS_ERR_NOT_CONNECTED:
-                    return NO_CONNECTION;
-                case NSWS_ERR_PARAMETER:
-                    return nsws_surface::reason_is_too_long(options.reason) ? WEBSOCKET_DATA_LENGTH_EXCEEDS : WEBSOCKET_PROTOCOL_ERROR;
-                case NSWS_ERR_PERMISSION_DENIED:
-                    return WEBSOCKET_ERROR_PERMISSION_DENIED;
-                default:
-                    return WEBSOCKET_CONNECTION_ERROR;
+            case NSWS_OK:
+                return WEBSOCKET_NONE_ERR;
+            case NSWS_ERR_NOT_CONNECTED:
+                return NO_CONNECTION;
+            case NSWS_ERR_PARAMETER:
+                return nsws_surface::reason_is_too_long(options.reason)
+                           ? WEBSOCKET_DATA_LENGTH_EXCEEDS
+                           : WEBSOCKET_PROTOCOL_ERROR;
+            case NSWS_ERR_PERMISSION_DENIED:
+                return WEBSOCKET_ERROR_PERMISSION_DENIED;
+            default:
+                return WEBSOCKET_CONNECTION_ERROR;
             }
         },
         []() -> int { return WEBSOCKET_CONNECTION_ERROR; });
@@ -350,12 +361,16 @@ int WebSocketClient::Close(CloseOption options) {
     }
     const int result = CloseEx(options);
     // What the program has been told by openStatus, or says itself by setting it.
-    const bool is_open = link_->With(*context_, [](ClientContext &context) { return std::exchange(context.openStatus, 0) != 0; });
-    return result != NO_CONNECTION ? result : is_open ? WEBSOCKET_NONE_ERR : WEBSOCKET_ERROR_HAVE_NO_CONNECT;
+    const bool is_open = link_->With(*context_, [](ClientContext &context) {
+        return std::exchange(context.openStatus, 0) != 0;
+    });
+    return result != NO_CONNECTION ? result
+           : is_open               ? WEBSOCKET_NONE_ERR
+                                   : WEBSOCKET_ERROR_HAVE_NO_CONNECT;
 }
 
-int WebSocketClient::Registcallback(OnOpenCallback OnOpen, OnMessageCallback onMessage, OnErrorCallback OnError,
-                                    OnCloseCallback onclose) {
+int WebSocketClient::Registcallback(OnOpenCallback OnOpen, OnMessageCallback onMessage,
+                                    OnErrorCallback OnError, OnCloseCallback onclose) {
     onOpenCallback_ = OnOpen;
     onMessageCallback_ = onMessage;
     onErrorCallback_ = OnError;

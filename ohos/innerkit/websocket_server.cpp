@@ -23,8 +23,8 @@ namespace {
 constexpr int FAILED = -1;
 
 bool HoldsNul(const ServerConfig &config) {
-    for (const std::string *text :
-         {&config.serverIP, &config.serverCert.certPath, &config.serverCert.keyPath, &config.protocol}) {
+    for (const std::string *text : {&config.serverIP, &config.serverCert.certPath,
+                                    &config.serverCert.keyPath, &config.protocol}) {
         if (nsws_rules::has_nul(*text)) {
             return true;
         }
@@ -34,34 +34,34 @@ bool HoldsNul(const ServerConfig &config) {
 
 int ResultOfStart(int32_t code) {
     switch (code) {
-        case NSWS_OK:
-        case NSWS_ERR_PERMISSION_DENIED:
-        case NSWS_ERR_CERT_FILE:
-        case NSWS_ERR_ALREADY_CONNECTED:
-        case NSWS_ERR_LISTEN_ADDRESS:
-        case NSWS_ERR_LISTEN_PORT:
-        case NSWS_ERR_PORT_IN_USE:
-        case NSWS_ERR_INTERNAL:
-            return code;
-        case NSWS_ERR_CERT_UNUSABLE:
-            return NSWS_ERR_CERT_FILE;
-        case NSWS_ERR_PARAMETER:
-            // A limit.
-            return NSWS_ERR_INTERNAL;
-        default:
-            return FAILED;
+    case NSWS_OK:
+    case NSWS_ERR_PERMISSION_DENIED:
+    case NSWS_ERR_CERT_FILE:
+    case NSWS_ERR_ALREADY_CONNECTED:
+    case NSWS_ERR_LISTEN_ADDRESS:
+    case NSWS_ERR_LISTEN_PORT:
+    case NSWS_ERR_PORT_IN_USE:
+    case NSWS_ERR_INTERNAL:
+        return code;
+    case NSWS_ERR_CERT_UNUSABLE:
+        return NSWS_ERR_CERT_FILE;
+    case NSWS_ERR_PARAMETER:
+        // A limit.
+        return NSWS_ERR_INTERNAL;
+    default:
+        return FAILED;
     }
 }
 
 // Results of Stop, Close, Send and ListAllConnections.
 int Result(int32_t code) {
     switch (code) {
-        case NSWS_OK:
-        case NSWS_ERR_PERMISSION_DENIED:
-        case NSWS_ERR_NO_CONNECTION:
-            return code;
-        default:
-            return FAILED;
+    case NSWS_OK:
+    case NSWS_ERR_PERMISSION_DENIED:
+    case NSWS_ERR_NO_CONNECTION:
+        return code;
+    default:
+        return FAILED;
     }
 }
 
@@ -83,7 +83,8 @@ int32_t Permission(nsws_server server) {
 
 }  // namespace
 
-// What the library's callbacks share. It outlives the server when that is deleted inside a callback.
+// What the library's callbacks share. It outlives the server when that is deleted inside a
+// callback.
 class WebSocketServer::Link final : public std::enable_shared_from_this<Link> {
 public:
     explicit Link(WebSocketServer *owner) : owner_(owner) {}
@@ -138,15 +139,19 @@ private:
             return code;
         }
         const auto self = shared_from_this();
-        code = nsws_surface::listen(nsws_server_on_connect, server_, &Entry<nsws_connect_event, &Link::Connected>, self);
+        code = nsws_surface::listen(nsws_server_on_connect, server_,
+                                    &Entry<nsws_connect_event, &Link::Connected>, self);
         if (code == NSWS_OK) {
-            code = nsws_surface::listen(nsws_server_on_message, server_, &Entry<nsws_message_event, &Link::Received>, self);
+            code = nsws_surface::listen(nsws_server_on_message, server_,
+                                        &Entry<nsws_message_event, &Link::Received>, self);
         }
         if (code == NSWS_OK) {
-            code = nsws_surface::listen(nsws_server_on_close, server_, &Entry<nsws_close_event, &Link::Closed>, self);
+            code = nsws_surface::listen(nsws_server_on_close, server_,
+                                        &Entry<nsws_close_event, &Link::Closed>, self);
         }
         if (code == NSWS_OK) {
-            code = nsws_surface::listen(nsws_server_on_error, server_, &Entry<nsws_error_event, &Link::Failed>, self);
+            code = nsws_surface::listen(nsws_server_on_error, server_,
+                                        &Entry<nsws_error_event, &Link::Failed>, self);
         }
         if (code != NSWS_OK) {
             nsws_server_release(server_);
@@ -155,17 +160,20 @@ private:
     }
 
     template <class Event, void (Link::*handle)(nsws_connection, const Event &)>
-    static void Entry(nsws_server, nsws_connection connection, const Event *event, void *user_data) {
+    static void Entry(nsws_server, nsws_connection connection, const Event *event,
+                      void *user_data) {
         Link &link = nsws_surface::shared_object<Link>(user_data);
         contain([&] { (link.*handle)(connection, *event); },
                 [&] {
-                    nsws_log(NSWS_LOG_ERROR, "A callback threw an exception; its connection is closed.");
+                    nsws_log(NSWS_LOG_ERROR,
+                             "A callback threw an exception; its connection is closed.");
                     nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "");
                 });
     }
 
     void Connected(nsws_connection, const nsws_connect_event &event) {
-        Call(&WebSocketServer::onConnectCallback_, SocketConnection{event.client_ip, event.client_port});
+        Call(&WebSocketServer::onConnectCallback_,
+             SocketConnection{event.client_ip, event.client_port});
     }
 
     void Received(nsws_connection connection, const nsws_message_event &event) {
@@ -180,13 +188,15 @@ private:
     void Closed(nsws_connection connection, const nsws_close_event &event) {
         SocketConnection client;
         if (Named(connection, client)) {
-            Call(&WebSocketServer::onCloseCallback_, CloseResult{nsws_rules::seen(event.code), event.reason}, client);
+            Call(&WebSocketServer::onCloseCallback_,
+                 CloseResult{nsws_rules::seen(event.code), event.reason}, client);
         }
     }
 
     void Failed(nsws_connection, const nsws_error_event &event) {
         const bool too_big = event.detail == NSWS_DETAIL_MESSAGE_TOO_BIG;
-        const uint32_t code = too_big ? nsws_surface::DATA_LENGTH_EXCEEDED : static_cast<uint32_t>(event.code);
+        const uint32_t code =
+            too_big ? nsws_surface::DATA_LENGTH_EXCEEDED : static_cast<uint32_t>(event.code);
         Call(&WebSocketServer::onErrorCallback_, ErrorResult{code, event.message});
     }
 
@@ -210,7 +220,8 @@ private:
     WebSocketServer *owner_;
     nsws_surface::MessageBuffer message_;
 
-    // Guards the server of the C ABI. Recursive: its creation asks a hook of the platform's, which may call back.
+    // Guards the server of the C ABI. Recursive: its creation asks a hook of the platform's, which
+    // may call back.
     std::recursive_mutex creation_;
     nsws_server server_{0};
     bool started_ = false;
@@ -245,12 +256,15 @@ int WebSocketServer::Start(const ServerConfig &config) {
                 options.max_send_size = SIZE_MAX;
                 // What is negative is above every limit.
                 options.server_port = static_cast<uint32_t>(config.serverPort);
-                options.max_concurrent_clients = static_cast<uint32_t>(config.maxConcurrentClientsNumber);
-                options.max_connections_per_client = static_cast<uint32_t>(config.maxConnectionsForOneClient);
+                options.max_concurrent_clients =
+                    static_cast<uint32_t>(config.maxConcurrentClientsNumber);
+                options.max_connections_per_client =
+                    static_cast<uint32_t>(config.maxConnectionsForOneClient);
                 code = nsws_rules::start(server, options, nsws_rules::wrong_in(options));
             }
             if (code == NSWS_OK) {
-                link_->With(*context_, [&](ServerContext &context) { context.startServerConfig_ = config; });
+                link_->With(*context_,
+                            [&](ServerContext &context) { context.startServerConfig_ = config; });
                 link_->Started();
             }
             return Noted(ResultOfStart(code));
@@ -292,8 +306,12 @@ int WebSocketServer::Send(const char *data, int length, const SocketConnection &
         }
         return nsws_rules::send_by_content(
             data, static_cast<std::size_t>(length),
-            [=](const char *text, std::size_t size) { return nsws_connection_send_text(found, text, size); },
-            [=](const char *bytes, std::size_t size) { return nsws_connection_send_binary(found, bytes, size); });
+            [=](const char *text, std::size_t size) {
+                return nsws_connection_send_text(found, text, size);
+            },
+            [=](const char *bytes, std::size_t size) {
+                return nsws_connection_send_binary(found, bytes, size);
+            });
     });
 }
 
@@ -308,7 +326,8 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
             nsws_connection found{0};
             if (connection.clientPort <= nsws_rules::HIGHEST_PORT &&
                 nsws_server_find_connection(server, connection.clientIP.c_str(),
-                                            static_cast<uint16_t>(connection.clientPort), &found) == NSWS_OK) {
+                                            static_cast<uint16_t>(connection.clientPort),
+                                            &found) == NSWS_OK) {
                 const int32_t code = use(found);
                 // The connection was over before its handle was used.
                 return Noted(Result(code == NSWS_ERR_BAD_HANDLE ? NSWS_ERR_NO_CONNECTION : code));
@@ -318,7 +337,9 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
                 return Noted(Result(permission));
             }
             uint16_t port = 0;
-            return nsws_server_port(server, &port) == NSWS_OK ? static_cast<int>(NSWS_ERR_NO_CONNECTION) : FAILED;
+            return nsws_server_port(server, &port) == NSWS_OK
+                       ? static_cast<int>(NSWS_ERR_NO_CONNECTION)
+                       : FAILED;
         },
         []() -> int { return FAILED; });
 }
@@ -339,7 +360,8 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
             std::size_t count = 0;
             do {
                 handles.resize(count);
-                if (nsws_server_list_connections(server, handles.data(), handles.size(), &count) != NSWS_OK) {
+                if (nsws_server_list_connections(server, handles.data(), handles.size(), &count) !=
+                    NSWS_OK) {
                     return FAILED;
                 }
             } while (count > handles.size());
@@ -367,7 +389,8 @@ int WebSocketServer::Destroy() {
     return link_->Destroy() ? 0 : FAILED;
 }
 
-int WebSocketServer::Registcallback(OnErrorCallback onError, OnConnectCallback onConnect, OnCloseCallback onClose,
+int WebSocketServer::Registcallback(OnErrorCallback onError, OnConnectCallback onConnect,
+                                    OnCloseCallback onClose,
                                     OnMessageReceiveCallback onMessageReceive) {
     onErrorCallback_ = onError;
     onConnectCallback_ = onConnect;

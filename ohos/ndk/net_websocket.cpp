@@ -1,4 +1,5 @@
-// OpenHarmony's C client: the six functions of net_websocket.h, and the registry that knows which pointers are clients.
+// OpenHarmony's C client: the six functions of net_websocket.h, and the registry that knows which
+// pointers are clients.
 
 #include "network/netstack/net_websocket.h"
 
@@ -31,7 +32,8 @@ constexpr int PERMISSION_DENIED = E_BASE + 20;
 constexpr int HOST_NOT_ALLOWED = E_BASE + 21;
 
 struct Client final : Session {
-    // What the program holds. It lives as long as the client, whose last callback may still read it.
+    // What the program holds. It lives as long as the client, whose last callback may still read
+    // it.
     WebSocket shown{};
     // The registry's lock must be held by who calls these.
     int add_header(const WebSocket_Header &header);
@@ -41,7 +43,8 @@ struct Client final : Session {
 protected:
     void opened(const nsws_open_event &event) override {
         if (shown.onOpen != nullptr) {
-            shown.onOpen(&shown, WebSocket_OpenResult{static_cast<uint32_t>(event.status), event.message});
+            shown.onOpen(&shown,
+                         WebSocket_OpenResult{static_cast<uint32_t>(event.status), event.message});
         }
     }
 
@@ -55,7 +58,8 @@ protected:
 
     void failed(const nsws_error_event &event) override {
         if (shown.onError != nullptr) {
-            shown.onError(&shown, WebSocket_ErrorResult{nsws_surface::error_code(event), event.message});
+            shown.onError(&shown,
+                          WebSocket_ErrorResult{nsws_surface::error_code(event), event.message});
         }
     }
 
@@ -68,7 +72,8 @@ protected:
 
 private:
     nsws_surface::MessageBuffer message_;
-    // The nodes of OH_WebSocketClient_AddHeader, and those of the last attempt, which a copy of requestOptions may still name.
+    // The nodes of OH_WebSocketClient_AddHeader, and those of the last attempt, which a copy of
+    // requestOptions may still name.
     std::deque<WebSocket_Header> headers_;
     std::deque<WebSocket_Header> taken_;
 };
@@ -109,9 +114,11 @@ int Client::add_header(const WebSocket_Header &header) {
 
 void Client::take_headers(WebSocket_Header *first) {
     const auto added = [this](const WebSocket_Header *header) {
-        return std::any_of(headers_.begin(), headers_.end(), [=](const WebSocket_Header &node) { return &node == header; });
+        return std::any_of(headers_.begin(), headers_.end(),
+                           [=](const WebSocket_Header &node) { return &node == header; });
     };
-    // They begin the client's list, or follow headers of the program's own in the one that Connect was given.
+    // They begin the client's list, or follow headers of the program's own in the one that Connect
+    // was given.
     WebSocket_Header **link = &shown.requestOptions.headers;
     if (!added(*link)) {
         for (link = &first; *link != nullptr && !added(*link); link = &(*link)->next) {
@@ -150,21 +157,21 @@ int read_headers(const WebSocket_Header *first, std::vector<nsws_header> &header
 
 int result_of_connect(int32_t code) {
     switch (code) {
-        case NSWS_OK:
-            return WEBSOCKET_OK;
-        case NSWS_ERR_URL:
-        case NSWS_ERR_PARAMETER:
-            return WEBSOCKET_CONNECTION_PARSE_URL_ERROR;
-        case NSWS_ERR_PERMISSION_DENIED:
-            return PERMISSION_DENIED;
-        case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-            return HOST_NOT_ALLOWED;
-        case NSWS_ERR_BAD_HANDLE:
-            return WEBSOCKET_CLIENT_NOT_CREATED;
-        case NSWS_ERR_NO_RESOURCES:
-            return WEBSOCKET_CONNECTION_NO_MEMORY;
-        default:
-            return WEBSOCKET_CONNECTION_ERROR;
+    case NSWS_OK:
+        return WEBSOCKET_OK;
+    case NSWS_ERR_URL:
+    case NSWS_ERR_PARAMETER:
+        return WEBSOCKET_CONNECTION_PARSE_URL_ERROR;
+    case NSWS_ERR_PERMISSION_DENIED:
+        return PERMISSION_DENIED;
+    case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+        return HOST_NOT_ALLOWED;
+    case NSWS_ERR_BAD_HANDLE:
+        return WEBSOCKET_CLIENT_NOT_CREATED;
+    case NSWS_ERR_NO_RESOURCES:
+        return WEBSOCKET_CONNECTION_NO_MEMORY;
+    default:
+        return WEBSOCKET_CONNECTION_ERROR;
     }
 }
 
@@ -190,8 +197,10 @@ int connect(Client &client, const char *url, const WebSocket_RequestOptions &giv
     options.headers = headers.data();
     options.header_count = headers.size();
     const bool is_bare = std::strstr(url, "://") == nullptr;
-    const int32_t code = is_bare ? client.connect_in_vain("The URL has no scheme: it must begin with ws:// or wss://.", options)
-                                 : client.connect(url, options);
+    const int32_t code =
+        is_bare ? client.connect_in_vain(
+                      "The URL has no scheme: it must begin with ws:// or wss://.", options)
+                : client.connect(url, options);
     if (code == NSWS_OK) {
         const std::lock_guard<std::mutex> guard(registry().lock);
         client.take_headers(given.headers);
@@ -210,17 +219,18 @@ int send(Client &client, const char *data, std::size_t length) {
         return WEBSOCKET_DATA_LENGTH_EXCEEDED;
     }
     switch (client.send(data, length)) {
-        case NSWS_OK:
-            return WEBSOCKET_OK;
-        case NSWS_ERR_NOT_CONNECTED:
-            nsws_log(NSWS_LOG_WARN, "OH_WebSocketClient_Send: nothing is connected; the message was dropped.");
-            return WEBSOCKET_OK;
-        case NSWS_ERR_QUEUE_FULL:
-            return WEBSOCKET_QUEUE_LENGTH_EXCEEDED;
-        case NSWS_ERR_PERMISSION_DENIED:
-            return PERMISSION_DENIED;
-        default:
-            return WEBSOCKET_CONNECTION_ERROR;
+    case NSWS_OK:
+        return WEBSOCKET_OK;
+    case NSWS_ERR_NOT_CONNECTED:
+        nsws_log(NSWS_LOG_WARN,
+                 "OH_WebSocketClient_Send: nothing is connected; the message was dropped.");
+        return WEBSOCKET_OK;
+    case NSWS_ERR_QUEUE_FULL:
+        return WEBSOCKET_QUEUE_LENGTH_EXCEEDED;
+    case NSWS_ERR_PERMISSION_DENIED:
+        return PERMISSION_DENIED;
+    default:
+        return WEBSOCKET_CONNECTION_ERROR;
     }
 }
 
@@ -232,17 +242,17 @@ int close(Client &client, const WebSocket_CloseOption &option) {
         return WEBSOCKET_NO_CONNECTION;
     }
     switch (client.close(option.code, option.reason)) {
-        case NSWS_OK:
-            return WEBSOCKET_OK;
-        case NSWS_ERR_PARAMETER:
-            return nsws_surface::reason_is_too_long(option.reason) ? WEBSOCKET_DATA_LENGTH_EXCEEDED
-                                                                   : WEBSOCKET_PROTOCOL_ERROR;
-        case NSWS_ERR_NOT_CONNECTED:
-            return WEBSOCKET_NO_CONNECTION;
-        case NSWS_ERR_PERMISSION_DENIED:
-            return PERMISSION_DENIED;
-        default:
-            return WEBSOCKET_CONNECTION_ERROR;
+    case NSWS_OK:
+        return WEBSOCKET_OK;
+    case NSWS_ERR_PARAMETER:
+        return nsws_surface::reason_is_too_long(option.reason) ? WEBSOCKET_DATA_LENGTH_EXCEEDED
+                                                               : WEBSOCKET_PROTOCOL_ERROR;
+    case NSWS_ERR_NOT_CONNECTED:
+        return WEBSOCKET_NO_CONNECTION;
+    case NSWS_ERR_PERMISSION_DENIED:
+        return PERMISSION_DENIED;
+    default:
+        return WEBSOCKET_CONNECTION_ERROR;
     }
 }
 
@@ -262,8 +272,10 @@ int with_client(const WebSocket *shown, int no_memory, Function function) {
 
 }  // namespace
 
-struct WebSocket *OH_WebSocketClient_Constructor(WebSocket_OnOpenCallback onOpen, WebSocket_OnMessageCallback onMessage,
-                                                 WebSocket_OnErrorCallback onError, WebSocket_OnCloseCallback onClose) {
+struct WebSocket *OH_WebSocketClient_Constructor(WebSocket_OnOpenCallback onOpen,
+                                                 WebSocket_OnMessageCallback onMessage,
+                                                 WebSocket_OnErrorCallback onError,
+                                                 WebSocket_OnCloseCallback onClose) {
     return contain(
         [&]() -> WebSocket * {
             auto client = std::make_shared<Client>();
@@ -294,17 +306,20 @@ int OH_WebSocketClient_AddHeader(struct WebSocket *client, struct WebSocket_Head
         []() -> int { return WEBSOCKET_CONNECTION_NO_MEMORY; });
 }
 
-int OH_WebSocketClient_Connect(struct WebSocket *client, const char *url, struct WebSocket_RequestOptions options) {
+int OH_WebSocketClient_Connect(struct WebSocket *client, const char *url,
+                               struct WebSocket_RequestOptions options) {
     return with_client(client, WEBSOCKET_CONNECTION_NO_MEMORY,
                        [&](Client &known) { return connect(known, url, options); });
 }
 
 int OH_WebSocketClient_Send(struct WebSocket *client, char *data, size_t length) {
-    return with_client(client, WEBSOCKET_SEND_NO_MEMORY, [&](Client &known) { return send(known, data, length); });
+    return with_client(client, WEBSOCKET_SEND_NO_MEMORY,
+                       [&](Client &known) { return send(known, data, length); });
 }
 
 int OH_WebSocketClient_Close(struct WebSocket *client, struct WebSocket_CloseOption options) {
-    return with_client(client, WEBSOCKET_CONNECTION_NO_MEMORY, [&](Client &known) { return close(known, options); });
+    return with_client(client, WEBSOCKET_CONNECTION_NO_MEMORY,
+                       [&](Client &known) { return close(known, options); });
 }
 
 int OH_WebSocketClient_Destroy(struct WebSocket *client) {

@@ -18,23 +18,24 @@ namespace {
 constexpr uint32_t MILLISECONDS = 1000;
 
 // A property of the object's own, whatever its name: setting `__proto__` would do something else.
-void DefineProperty(napi_env env, napi_value object, const std::string &name, napi_value value)
-{
-    const auto ordinary = static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
+void DefineProperty(napi_env env, napi_value object, const std::string &name, napi_value value) {
+    const auto ordinary =
+        static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
     napi_value key = NapiUtils::CreateStringUtf8(env, name);
-    const napi_property_descriptor property = {nullptr, key, nullptr, nullptr, nullptr, value, ordinary, nullptr};
+    const napi_property_descriptor property = {nullptr, key,   nullptr,  nullptr,
+                                               nullptr, value, ordinary, nullptr};
     napi_define_properties(env, object, 1, &property);
 }
 
-void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *userData)
-{
+void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
     }
     std::map<std::string, std::vector<std::string>> headers;
     for (size_t i = 0; i < event->header_count; i++) {
-        headers[nsws_rules::lower_case(event->headers[i].name)].emplace_back(event->headers[i].value);
+        headers[nsws_rules::lower_case(event->headers[i].name)].emplace_back(
+            event->headers[i].value);
     }
     self->Post([headers](napi_env env, EventManager &manager) {
         napi_value object = NapiUtils::CreateObject(env);
@@ -45,7 +46,8 @@ void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *
             }
             napi_value list = NapiUtils::CreateArray(env, values.size());
             for (uint32_t i = 0; i < values.size(); i++) {
-                NapiUtils::SetArrayElement(env, list, i, NapiUtils::CreateStringUtf8(env, values[i]));
+                NapiUtils::SetArrayElement(env, list, i,
+                                           NapiUtils::CreateStringUtf8(env, values[i]));
             }
             DefineProperty(env, object, name, list);
         }
@@ -53,8 +55,7 @@ void OnHeaderReceive(nsws_client, const nsws_header_receive_event *event, void *
     });
 }
 
-void OnOpen(nsws_client, const nsws_open_event *event, void *userData)
-{
+void OnOpen(nsws_client, const nsws_open_event *event, void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
@@ -74,8 +75,7 @@ void OnOpen(nsws_client, const nsws_open_event *event, void *userData)
     });
 }
 
-void OnMessage(nsws_client client, const nsws_message_event *event, void *userData)
-{
+void OnMessage(nsws_client client, const nsws_message_event *event, void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
@@ -93,8 +93,7 @@ void OnMessage(nsws_client client, const nsws_message_event *event, void *userDa
     self->PostMessage(std::move(deliver), client.id, length);
 }
 
-void OnClose(nsws_client, const nsws_close_event *event, void *userData)
-{
+void OnClose(nsws_client, const nsws_close_event *event, void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
@@ -109,16 +108,14 @@ void OnClose(nsws_client, const nsws_close_event *event, void *userData)
     });
 }
 
-void OnError(nsws_client, const nsws_error_event *event, void *userData)
-{
+void OnError(nsws_client, const nsws_error_event *event, void *userData) {
     if (auto self = UserData::Of(userData)) {
         self->Post(ErrorEvent(event->code, event->message, event->http_status));
     }
 }
 
 // The client of a JavaScript object, made at its first connect.
-std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
-{
+std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager) {
     // Two calls of connect() may run at once.
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
@@ -127,32 +124,39 @@ std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
     if (self != nullptr || nsws_client_create(&client) != NSWS_OK) {
         return self;
     }
-    self = std::make_shared<UserData>(
-        manager, client.id, [](uint64_t id) { return nsws_client_release({id}); });
-    self->flows.add(client.id, [](uint64_t id) { return nsws_client_pause({id}); },
+    self = std::make_shared<UserData>(manager, client.id,
+                                      [](uint64_t id) { return nsws_client_release({id}); });
+    self->flows.add(
+        client.id, [](uint64_t id) { return nsws_client_pause({id}); },
         [](uint64_t id) { return nsws_client_resume({id}); });
-    nsws_client_on_header_receive(client, ClientListener<OnHeaderReceive, nsws_header_receive_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_open(client, ClientListener<OnOpen, nsws_open_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_message(client, ClientListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_close(client, ClientListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_header_receive(client,
+                                  ClientListener<OnHeaderReceive, nsws_header_receive_event>,
+                                  self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_open(client, ClientListener<OnOpen, nsws_open_event>, self->UserDataOfListener(),
+                        UserData::Free);
+    nsws_client_on_message(client, ClientListener<OnMessage, nsws_message_event>,
+                           self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_close(client, ClientListener<OnClose, nsws_close_event>,
+                         self->UserDataOfListener(), UserData::Free);
+    nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>,
+                         self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }
 
-void FillHeartbeat(const ConnectContext &context, nsws_connect_options &options)
-{
+void FillHeartbeat(const ConnectContext &context, nsws_connect_options &options) {
     bool fits = context.pingInterval_ <= ConnectContext::maxPingInterval;
     uint32_t interval = fits ? context.pingInterval_ : ConnectContext::defaultPingInterval;
     options.ping_interval_ms = interval * MILLISECONDS;
     // The layer doesn't tell whether the program gave the default.
     options.pong_timeout_ms = context.pongTimeout_ == ConnectContext::defaultPingInterval
-        ? NSWS_PONG_TIMEOUT_DEFAULT : std::min(context.pongTimeout_, interval) * MILLISECONDS;
+                                  ? NSWS_PONG_TIMEOUT_DEFAULT
+                                  : std::min(context.pongTimeout_, interval) * MILLISECONDS;
 }
 
 // `host` and `exclusions` must live until connect.
-void FillProxy(const ConnectContext &context, std::string &host, std::string &exclusions, nsws_connect_options &options)
-{
+void FillProxy(const ConnectContext &context, std::string &host, std::string &exclusions,
+               nsws_connect_options &options) {
     // The system's proxy is asked for by the library.
     if (context.GetUsingWebsocketProxyType() == WebsocketProxyType::USE_SYSTEM) {
         return;
@@ -169,16 +173,15 @@ void FillProxy(const ConnectContext &context, std::string &host, std::string &ex
     }
 }
 
-// Nothing instead of what is empty: a SecureChar that was never given anything has no byte at its Data(), not even a NUL.
-const char *TextOf(const Secure::SecureChar &secret)
-{
+// Nothing instead of what is empty: a SecureChar that was never given anything has no byte at its
+// Data(), not even a NUL.
+const char *TextOf(const Secure::SecureChar &secret) {
     return secret.Length() == 0 ? nullptr : secret.Data();
 }
 
-} // namespace
+}  // namespace
 
-bool WebSocketExec::ExecConnect(ConnectContext *context)
-{
+bool WebSocketExec::ExecConnect(ConnectContext *context) {
     if (context == nullptr) {
         return false;
     }
@@ -186,8 +189,9 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
         context->SetPermissionDenied(true);
         return false;
     }
-    if (context->IsAtomicService() && !CommonUtils::IsAllowedHostname(
-        context->GetBundleName(), CommonUtils::DOMAIN_TYPE_WEBSOCKET_REQUEST, context->url)) {
+    if (context->IsAtomicService() &&
+        !CommonUtils::IsAllowedHostname(context->GetBundleName(),
+                                        CommonUtils::DOMAIN_TYPE_WEBSOCKET_REQUEST, context->url)) {
         context->SetNoAllowedHost(true);
         return false;
     }
@@ -231,13 +235,13 @@ bool WebSocketExec::ExecConnect(ConnectContext *context)
     return Report(*context, nsws_client_connect({self->Handle()}, context->url.c_str(), &options));
 }
 
-bool WebSocketExec::ExecSend(SendContext *context)
-{
+bool WebSocketExec::ExecSend(SendContext *context) {
     if (context == nullptr) {
         return false;
     }
     // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr), std::free);
+    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
+                                                      std::free);
     if (!CommonUtils::HasInternetPermission()) {
         context->SetPermissionDenied(true);
         return false;
@@ -249,12 +253,12 @@ bool WebSocketExec::ExecSend(SendContext *context)
     }
     const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
     nsws_client client{self->Handle()};
-    return Report(*context, context->protocol == LWS_WRITE_TEXT ? nsws_client_send_text(client, data, context->length)
-                                                                : nsws_client_send_binary(client, data, context->length));
+    return Report(*context, context->protocol == LWS_WRITE_TEXT
+                                ? nsws_client_send_text(client, data, context->length)
+                                : nsws_client_send_binary(client, data, context->length));
 }
 
-bool WebSocketExec::ExecClose(CloseContext *context)
-{
+bool WebSocketExec::ExecClose(CloseContext *context) {
     if (context == nullptr) {
         return false;
     }
@@ -267,21 +271,19 @@ bool WebSocketExec::ExecClose(CloseContext *context)
     if (self == nullptr) {
         return false;
     }
-    return Report(*context, nsws_client_close({self->Handle()}, nsws_rules::to_send(context->code), context->reason.c_str()));
+    return Report(*context, nsws_client_close({self->Handle()}, nsws_rules::to_send(context->code),
+                                              context->reason.c_str()));
 }
 
-napi_value WebSocketExec::ConnectCallback(ConnectContext *context)
-{
+napi_value WebSocketExec::ConnectCallback(ConnectContext *context) {
     return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
-napi_value WebSocketExec::SendCallback(SendContext *context)
-{
+napi_value WebSocketExec::SendCallback(SendContext *context) {
     return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
-napi_value WebSocketExec::CloseCallback(CloseContext *context)
-{
+napi_value WebSocketExec::CloseCallback(CloseContext *context) {
     if (context == nullptr) {
         return nullptr;
     }
@@ -290,4 +292,4 @@ napi_value WebSocketExec::CloseCallback(CloseContext *context)
     }
     return NapiUtils::GetBoolean(context->GetEnv(), true);
 }
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

@@ -1,5 +1,5 @@
-// WebSocketExec over netstack_websocket: in place of NetStack's websocket_exec.h. libwebsockets' own callback and what prepares its
-// connections are gone with it.
+// WebSocketExec over netstack_websocket: in place of NetStack's websocket_exec.h. libwebsockets'
+// own callback and what prepares its connections are gone with it.
 #pragma once
 
 #include "close_context.h"
@@ -19,4 +19,4 @@ public:
     static napi_value SendCallback(SendContext *context);
     static napi_value CloseCallback(CloseContext *context);
 };
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

@@ -6,23 +6,19 @@
 #include "napi_utils.h"
 
 namespace OHOS::NetStack::Websocket {
-void UserData::Post(Event event)
-{
+void UserData::Post(Event event) {
     Put({std::move(event)});
 }
 
-void UserData::PostMessage(Event event, uint64_t connection, size_t bytes)
-{
+void UserData::PostMessage(Event event, uint64_t connection, size_t bytes) {
     Put({std::move(event), flows.find(connection), bytes});
 }
 
-void UserData::PostLast(Event event, uint64_t connection)
-{
+void UserData::PostLast(Event event, uint64_t connection) {
     Put({std::move(event), nullptr, 0, connection});
 }
 
-void UserData::Put(Waiting waiting)
-{
+void UserData::Put(Waiting waiting) {
     auto manager = manager_.lock();
     if (manager == nullptr || !NapiUtils::IsEnvValid(manager->env_)) {
         return;
@@ -42,13 +38,12 @@ void UserData::Put(Waiting waiting)
     }
 }
 
-void UserData::Wake(EventManager &manager)
-{
-    NapiUtils::CreateUvQueueWorkEnhanced(manager.env_, new std::shared_ptr<UserData>(shared_from_this()), Deliver);
+void UserData::Wake(EventManager &manager) {
+    NapiUtils::CreateUvQueueWorkEnhanced(
+        manager.env_, new std::shared_ptr<UserData>(shared_from_this()), Deliver);
 }
 
-void UserData::Deliver(napi_env env, napi_status, void *data)
-{
+void UserData::Deliver(napi_env env, napi_status, void *data) {
     std::unique_ptr<std::shared_ptr<UserData>> held(static_cast<std::shared_ptr<UserData> *>(data));
     UserData &self = **held;
     auto manager = self.manager_.lock();
@@ -80,31 +75,29 @@ void UserData::Deliver(napi_env env, napi_status, void *data)
     }
 }
 
-bool Report(BaseContext &context, int32_t code)
-{
+bool Report(BaseContext &context, int32_t code) {
     switch (code) {
-        case NSWS_OK:
-            return true;
-        case NSWS_ERR_PERMISSION_DENIED:
-            context.SetPermissionDenied(true);
-            return false;
-        case NSWS_ERR_DOMAIN_NOT_ALLOWED:
-            context.SetNoAllowedHost(true);
-            return false;
-        case NSWS_ERR_BAD_HANDLE:
-        case NSWS_ERR_NOT_CONNECTED:
-        case NSWS_ERR_QUEUE_FULL:
-            // The context has a code of its own for these.
-            return false;
-        default:
-            // Those that the layer doesn't know, it shows as 2302999.
-            context.SetErrorCode(code);
-            return false;
+    case NSWS_OK:
+        return true;
+    case NSWS_ERR_PERMISSION_DENIED:
+        context.SetPermissionDenied(true);
+        return false;
+    case NSWS_ERR_DOMAIN_NOT_ALLOWED:
+        context.SetNoAllowedHost(true);
+        return false;
+    case NSWS_ERR_BAD_HANDLE:
+    case NSWS_ERR_NOT_CONNECTED:
+    case NSWS_ERR_QUEUE_FULL:
+        // The context has a code of its own for these.
+        return false;
+    default:
+        // Those that the layer doesn't know, it shows as 2302999.
+        context.SetErrorCode(code);
+        return false;
     }
 }
 
-UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t httpStatus)
-{
+UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t httpStatus) {
     return [code, message, httpStatus](napi_env env, EventManager &manager) {
         napi_value error = NapiUtils::CreateObject(env);
         NapiUtils::SetInt32Property(env, error, "code", code);
@@ -114,8 +107,7 @@ UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t htt
     };
 }
 
-napi_value MessageValue(napi_env env, const std::string &data, bool isText)
-{
+napi_value MessageValue(napi_env env, const std::string &data, bool isText) {
     if (isText) {
         return NapiUtils::CreateStringUtf8(env, data);
     }
@@ -127,8 +119,7 @@ napi_value MessageValue(napi_env env, const std::string &data, bool isText)
     return value;
 }
 
-uint32_t CloseCode(uint16_t code)
-{
+uint32_t CloseCode(uint16_t code) {
     return nsws_rules::seen(code);
 }
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

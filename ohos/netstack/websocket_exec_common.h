@@ -1,7 +1,8 @@
-// What clients and servers of NetStack's JavaScript layer have in common with this engine: the way of an event to JavaScript.
+// What clients and servers of NetStack's JavaScript layer have in common with this engine: the way
+// of an event to JavaScript.
 //
-// An event is posted on a thread of the library, as what to do on the JavaScript thread. All that wait are delivered in one turn,
-// in order. rules/event_queue.h says how they are bounded.
+// An event is posted on a thread of the library, as what to do on the JavaScript thread. All that
+// wait are delivered in one turn, in order. rules/event_queue.h says how they are bounded.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,7 @@ public:
 
     // `release` gives the library's object up.
     UserData(const std::shared_ptr<EventManager> &manager, uint64_t handle, OnHandle release)
-        : manager_(manager), handle_(handle), release_(release)
-    {
-    }
+        : manager_(manager), handle_(handle), release_(release) {}
     ~UserData() { release_(handle_); }
     UserData(const UserData &) = delete;
 
@@ -55,7 +54,9 @@ public:
 
     // What a listener's user_data is: it doesn't keep this, and this ends the library's object.
     void *UserDataOfListener() { return new std::weak_ptr<UserData>(weak_from_this()); }
-    static std::shared_ptr<UserData> Of(void *userData) { return static_cast<std::weak_ptr<UserData> *>(userData)->lock(); }
+    static std::shared_ptr<UserData> Of(void *userData) {
+        return static_cast<std::weak_ptr<UserData> *>(userData)->lock();
+    }
     static void Free(void *userData) { delete static_cast<std::weak_ptr<UserData> *>(userData); }
 
 private:
@@ -79,16 +80,17 @@ private:
 
 // A listener that no exception leaves: without the memory for an event, the connection ends.
 template <auto listener, class Event>
-void ClientListener(nsws_client client, const Event *event, void *userData)
-{
-    nsws_rules::contain([=] { listener(client, event, userData); },
+void ClientListener(nsws_client client, const Event *event, void *userData) {
+    nsws_rules::contain(
+        [=] { listener(client, event, userData); },
         [=] { nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
 template <auto listener, class Event>
-void ServerListener(nsws_server server, nsws_connection connection, const Event *event, void *userData)
-{
-    nsws_rules::contain([=] { listener(server, connection, event, userData); },
+void ServerListener(nsws_server server, nsws_connection connection, const Event *event,
+                    void *userData) {
+    nsws_rules::contain(
+        [=] { listener(server, connection, event, userData); },
         [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
@@ -99,4 +101,4 @@ bool Report(BaseContext &context, int32_t code);
 UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t httpStatus);
 napi_value MessageValue(napi_env env, const std::string &data, bool isText);
 uint32_t CloseCode(uint16_t code);
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

@@ -17,37 +17,37 @@ namespace {
 // What the layer says when the program names no protocol.
 constexpr const char *NO_PROTOCOL = "lws_server";
 
-napi_value ConnectionValue(napi_env env, const WebSocketConnection &connection)
-{
+napi_value ConnectionValue(napi_env env, const WebSocketConnection &connection) {
     napi_value object = NapiUtils::CreateObject(env);
     NapiUtils::SetUint32Property(env, object, "clientPort", connection.clientPort);
     NapiUtils::SetStringPropertyUtf8(env, object, "clientIP", connection.clientIP);
     return object;
 }
 
-WebSocketConnection NameOf(nsws_connection connection)
-{
+WebSocketConnection NameOf(nsws_connection connection) {
     nsws_connection_info info{};
     nsws_connection_get_info(connection, &info, sizeof info);
     return {info.client_ip, info.client_port};
 }
 
-void OnConnect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *userData)
-{
+void OnConnect(nsws_server, nsws_connection connection, const nsws_connect_event *event,
+               void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
     }
-    self->flows.add(connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
+    self->flows.add(
+        connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
         [](uint64_t id) { return nsws_connection_resume({id}); });
     WebSocketConnection name{event->client_ip, event->client_port};
     self->Post([name](napi_env env, EventManager &manager) {
-        manager.Emit(EventName::EVENT_SERVER_CONNECT, {NapiUtils::GetUndefined(env), ConnectionValue(env, name)});
+        manager.Emit(EventName::EVENT_SERVER_CONNECT,
+                     {NapiUtils::GetUndefined(env), ConnectionValue(env, name)});
     });
 }
 
-void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event *event, void *userData)
-{
+void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event *event,
+               void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
@@ -55,17 +55,19 @@ void OnMessage(nsws_server, nsws_connection connection, const nsws_message_event
     bool isText = event->is_text != 0;
     std::string data(reinterpret_cast<const char *>(event->data), event->length);
     size_t length = data.size();
-    auto deliver = [isText, name = NameOf(connection), data = std::move(data)](napi_env env, EventManager &manager) {
+    auto deliver = [isText, name = NameOf(connection),
+                    data = std::move(data)](napi_env env, EventManager &manager) {
         napi_value message = NapiUtils::CreateObject(env);
         NapiUtils::SetNamedProperty(env, message, "data", MessageValue(env, data, isText));
         NapiUtils::SetNamedProperty(env, message, "clientConnection", ConnectionValue(env, name));
-        manager.Emit(EventName::EVENT_SERVER_MESSAGE_RECEIVE, {NapiUtils::GetUndefined(env), message});
+        manager.Emit(EventName::EVENT_SERVER_MESSAGE_RECEIVE,
+                     {NapiUtils::GetUndefined(env), message});
     };
     self->PostMessage(std::move(deliver), connection.id, length);
 }
 
-void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *event, void *userData)
-{
+void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *event,
+             void *userData) {
     auto self = UserData::Of(userData);
     if (self == nullptr) {
         return;
@@ -79,21 +81,19 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
         NapiUtils::SetStringPropertyUtf8(env, result, "reason", reason);
         NapiUtils::SetStringPropertyUtf8(env, result, "closeReason", reason);
         manager.EmitWithTwoPara(EventName::EVENT_SERVER_CLOSE,
-            {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
+                                {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
     };
     self->PostLast(std::move(deliver), connection.id);
 }
 
-void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *userData)
-{
+void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *userData) {
     if (auto self = UserData::Of(userData)) {
         self->Post(ErrorEvent(event->code, event->message, event->http_status));
     }
 }
 
 // The server of a JavaScript object, made when it is first started.
-std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
-{
+std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager) {
     static std::mutex mutex;
     std::lock_guard<std::mutex> lock(mutex);
     auto self = manager->GetWebSocketUserData();
@@ -101,19 +101,22 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
     if (self != nullptr || nsws_server_create(&server) != NSWS_OK) {
         return self;
     }
-    self = std::make_shared<UserData>(
-        manager, server.id, [](uint64_t id) { return nsws_server_release({id}); });
-    nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_close(server, ServerListener<OnClose, nsws_close_event>, self->UserDataOfListener(), UserData::Free);
-    nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>, self->UserDataOfListener(), UserData::Free);
+    self = std::make_shared<UserData>(manager, server.id,
+                                      [](uint64_t id) { return nsws_server_release({id}); });
+    nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>,
+                           self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>,
+                           self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_close(server, ServerListener<OnClose, nsws_close_event>,
+                         self->UserDataOfListener(), UserData::Free);
+    nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>,
+                         self->UserDataOfListener(), UserData::Free);
     manager->SetWebSocketUserData(self);
     return self;
 }
 
 // The server that a call is about, if there is one and the program may use it.
-std::shared_ptr<UserData> Known(BaseContext &context)
-{
+std::shared_ptr<UserData> Known(BaseContext &context) {
     if (!CommonUtils::HasInternetPermission()) {
         context.SetPermissionDenied(true);
         return nullptr;
@@ -123,11 +126,12 @@ std::shared_ptr<UserData> Known(BaseContext &context)
 }
 
 // The connection that a call is about. Whether there is one; else the context has the code.
-bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection &connection)
-{
+bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection &connection) {
     auto self = Known(context);
-    if (self != nullptr && name.clientPort <= UINT16_MAX && nsws_server_find_connection({self->Handle()},
-        name.clientIP.c_str(), static_cast<uint16_t>(name.clientPort), &connection) == NSWS_OK) {
+    if (self != nullptr && name.clientPort <= UINT16_MAX &&
+        nsws_server_find_connection({self->Handle()}, name.clientIP.c_str(),
+                                    static_cast<uint16_t>(name.clientPort),
+                                    &connection) == NSWS_OK) {
         return true;
     }
     if (!context.IsPermissionDenied()) {
@@ -135,10 +139,9 @@ bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection
     }
     return false;
 }
-} // namespace
+}  // namespace
 
-bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
-{
+bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
     if (context == nullptr) {
         return false;
     }
@@ -168,8 +171,7 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context)
     return Report(*context, code);
 }
 
-bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context)
-{
+bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context) {
     auto self = context == nullptr ? nullptr : Known(*context);
     if (self == nullptr) {
         return false;
@@ -179,7 +181,8 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
     int32_t code = NSWS_OK;
     do {
         handles.resize(count);
-        code = nsws_server_list_connections({self->Handle()}, handles.data(), handles.size(), &count);
+        code =
+            nsws_server_list_connections({self->Handle()}, handles.data(), handles.size(), &count);
     } while (code == NSWS_OK && count > handles.size());
     // A server that was stopped has none, though some are still saying goodbye.
     uint16_t port = 0;
@@ -192,46 +195,42 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
     return Report(*context, code);
 }
 
-bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context)
-{
+bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context) {
     nsws_connection connection{};
     if (context == nullptr || !Find(*context, context->GetConnection(), connection)) {
         return false;
     }
-    return Report(*context,
-        nsws_connection_close(connection, nsws_rules::to_send(context->code), context->reason.c_str()));
+    return Report(*context, nsws_connection_close(connection, nsws_rules::to_send(context->code),
+                                                  context->reason.c_str()));
 }
 
-bool WebSocketServerExec::ExecServerSend(ServerSendContext *context)
-{
+bool WebSocketServerExec::ExecServerSend(ServerSendContext *context) {
     if (context == nullptr) {
         return false;
     }
     // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr), std::free);
+    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
+                                                      std::free);
     nsws_connection connection{};
     if (!Find(*context, context->GetConnection(), connection) || allocated == nullptr) {
         return false;
     }
     const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
     return Report(*context, context->protocol == LWS_WRITE_TEXT
-        ? nsws_connection_send_text(connection, data, context->length)
-        : nsws_connection_send_binary(connection, data, context->length));
+                                ? nsws_connection_send_text(connection, data, context->length)
+                                : nsws_connection_send_binary(connection, data, context->length));
 }
 
-bool WebSocketServerExec::ExecServerStop(ServerStopContext *context)
-{
+bool WebSocketServerExec::ExecServerStop(ServerStopContext *context) {
     auto self = context == nullptr ? nullptr : Known(*context);
     return self != nullptr && Report(*context, nsws_server_stop({self->Handle()}));
 }
 
-napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context)
-{
+napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context) {
     return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
-napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context)
-{
+napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context) {
     if (context == nullptr) {
         return nullptr;
     }
@@ -244,18 +243,15 @@ napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsCon
     return list;
 }
 
-napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context)
-{
+napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context) {
     return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
-napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context)
-{
+napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context) {
     return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
 }
 
-napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context)
-{
+napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context) {
     if (context == nullptr) {
         return nullptr;
     }
@@ -264,4 +260,4 @@ napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context)
     }
     return NapiUtils::GetBoolean(context->GetEnv(), true);
 }
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

@@ -1,5 +1,5 @@
-// WebSocketServerExec over netstack_websocket: in place of NetStack's websocket_server_exec.h. libwebsockets' own callback is gone
-// with it.
+// WebSocketServerExec over netstack_websocket: in place of NetStack's websocket_server_exec.h.
+// libwebsockets' own callback is gone with it.
 #pragma once
 
 #include "list_all_connections_context.h"
@@ -25,4 +25,4 @@ public:
     static napi_value ServerSendCallback(ServerSendContext *context);
     static napi_value ServerStopCallback(ServerStopContext *context);
 };
-} // namespace OHOS::NetStack::Websocket
+}  // namespace OHOS::NetStack::Websocket

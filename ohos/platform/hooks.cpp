@@ -1,12 +1,15 @@
-// For system images: answers what only the platform knows with OpenHarmony's own functions, in every library that has this file, as
-// soon as it is loaded. They are looked up at run time and called when they are asked for; where one is missing, the library's default
-// holds (for the proxy: there is none).
+// For system images: answers what only the platform knows with OpenHarmony's own functions, in
+// every library that has this file, as soon as it is loaded. They are looked up at run time and
+// called when they are asked for; where one is missing, the library's default holds (for the proxy:
+// there is none).
 //
 //     permission       the kernel lets processes without ohos.permission.INTERNET make no socket
-//     allowed hosts    of atomic services alone: libnet_bundle_utils tells them, libapipolicy_client their hosts
-//     proxy            NetManager's, by libnet_connection (API 11)
-//     user's CAs       the program's network security configuration, by NetManager
-//     device           libdeviceinfo_ndk: servers run on TVs; NSWS_SERVERS_ON_ALL_DEVICES lets them run everywhere
+//     allowed hosts    of atomic services alone: libnet_bundle_utils, libapipolicy_client
+//     proxy            NetManager's: libnet_connection (API 11)
+//     user's CAs       the program's network security configuration: libnet_security_config_if
+//     device           TVs run servers: libdeviceinfo_ndk
+//
+// With NSWS_SERVERS_ON_ALL_DEVICES, every device runs servers.
 
 #include <dlfcn.h>
 #include <netstack_websocket.h>
@@ -31,15 +34,13 @@ namespace {
 
 // A function of a library that stays loaded; null where either is missing.
 template <class Function>
-Function *find(const char *library, const char *name)
-{
+Function *find(const char *library, const char *name) {
     void *handle = dlopen(library, RTLD_NOW);
     return handle == nullptr ? nullptr : reinterpret_cast<Function *>(dlsym(handle, name));
 }
 
 // The permission is granted at installation and lasts as long as the process.
-uint8_t has_permission(void *)
-{
+uint8_t has_permission(void *) {
     static std::atomic<bool> granted{false};
     if (granted.load(std::memory_order_relaxed)) {
         return 1;
@@ -54,8 +55,7 @@ uint8_t has_permission(void *)
 }
 
 // "wss://host:port": all of a URL that a list of hosts is about.
-std::string origin_of(std::string_view url)
-{
+std::string origin_of(std::string_view url) {
     const size_t scheme = url.find("://");
     if (scheme == std::string_view::npos) {
         return "";
@@ -67,11 +67,11 @@ std::string origin_of(std::string_view url)
     return std::string(url.substr(0, start)).append(authority);
 }
 
-NSWS_FOREIGN_CALL uint8_t is_allowed(const char *, const char *url, void *)
-{
+NSWS_FOREIGN_CALL uint8_t is_allowed(const char *, const char *url, void *) {
     using IsAtomicService = bool(std::string &);
     using CheckUrl = int32_t(std::string, std::string, std::string);
-    static const auto is_atomic_service = find<IsAtomicService>("libnet_bundle_utils.z.so", "IsAtomicService");
+    static const auto is_atomic_service =
+        find<IsAtomicService>("libnet_bundle_utils.z.so", "IsAtomicService");
     std::string bundle;
     if (is_atomic_service == nullptr || !is_atomic_service(bundle) || bundle.empty()) {
         return 1;
@@ -90,18 +90,20 @@ struct HttpProxy {
     uint16_t port;
 };
 
-NSWS_FOREIGN_CALL void get_proxy(const char *, nsws_system_proxy_answer *answer, void *)
-{
-    static const auto get_default = find<int32_t(HttpProxy *)>("libnet_connection.so", "OH_NetConn_GetDefaultHttpProxy");
+NSWS_FOREIGN_CALL void get_proxy(const char *, nsws_system_proxy_answer *answer, void *) {
+    static const auto get_default =
+        find<int32_t(HttpProxy *)>("libnet_connection.so", "OH_NetConn_GetDefaultHttpProxy");
     // Too large for the stack of some threads.
     const auto found = std::make_unique<HttpProxy>();
     if (get_default == nullptr || get_default(found.get()) != 0 || found->host[0] == '\0') {
         return;
     }
     std::string exclusions;
-    const size_t count = std::clamp(found->exclusion_count, 0, static_cast<int32_t>(HttpProxy::MOST));
+    const size_t count =
+        std::clamp(found->exclusion_count, 0, static_cast<int32_t>(HttpProxy::MOST));
     for (size_t i = 0; i < count; i++) {
-        exclusions.append(found->exclusions[i], strnlen(found->exclusions[i], HttpProxy::MOST)).append(",");
+        exclusions.append(found->exclusions[i], strnlen(found->exclusions[i], HttpProxy::MOST))
+            .append(",");
     }
     const std::string host(found->host, strnlen(found->host, HttpProxy::MOST));
     nsws_system_proxy proxy{};
@@ -112,28 +114,27 @@ NSWS_FOREIGN_CALL void get_proxy(const char *, nsws_system_proxy_answer *answer,
     nsws_system_proxy_set(answer, &proxy);
 }
 
-NSWS_FOREIGN_CALL uint8_t trusts_user_ca(void *)
-{
-    // OHOS::NetManagerStandard::NetworkSecurityConfig::GetInstance() and ::TrustUserCa(), under the names of C++'s ABI.
+NSWS_FOREIGN_CALL uint8_t trusts_user_ca(void *) {
+    // OHOS::NetManagerStandard::NetworkSecurityConfig::GetInstance() and ::TrustUserCa(), under the
+    // names of C++'s ABI.
     constexpr const char *library = "libnet_security_config_if.z.so";
-    static const auto instance =
-        find<void *()>(library, "_ZN4OHOS18NetManagerStandard21NetworkSecurityConfig11GetInstanceEv");
-    static const auto trusts =
-        find<bool(void *)>(library, "_ZN4OHOS18NetManagerStandard21NetworkSecurityConfig11TrustUserCaEv");
+    static const auto instance = find<void *()>(
+        library, "_ZN4OHOS18NetManagerStandard21NetworkSecurityConfig11GetInstanceEv");
+    static const auto trusts = find<bool(void *)>(
+        library, "_ZN4OHOS18NetManagerStandard21NetworkSecurityConfig11TrustUserCaEv");
     return instance != nullptr && trusts != nullptr && trusts(instance()) ? 1 : 0;
 }
 
 #if !defined(NSWS_SERVERS_ON_ALL_DEVICES)
-NSWS_FOREIGN_CALL uint8_t is_tv(void *)
-{
-    static const auto device_type = find<const char *()>("libdeviceinfo_ndk.z.so", "OH_GetDeviceType");
+NSWS_FOREIGN_CALL uint8_t is_tv(void *) {
+    static const auto device_type =
+        find<const char *()>("libdeviceinfo_ndk.z.so", "OH_GetDeviceType");
     const char *type = device_type == nullptr ? nullptr : device_type();
     return type == nullptr || strcmp(type, "tv") == 0 ? 1 : 0;
 }
 #endif
 
-__attribute__((constructor)) void set_hooks()
-{
+__attribute__((constructor)) void set_hooks() {
     nsws_platform platform{};
     nsws_platform_init(&platform, sizeof platform);
     platform.has_internet_permission = has_permission;

@@ -1,4 +1,5 @@
-// Close codes (RFC 6455 7.4): which a program may send, and how NetStack's programs see those that nobody sent.
+// Close codes (RFC 6455 7.4): which a program may send, and how NetStack's programs see those that
+// nobody sent.
 #pragma once
 
 #include <cstddef>
@@ -17,20 +18,19 @@ constexpr uint16_t CALLBACK_FAILED = 1011;
 // The longest reason, in bytes.
 constexpr std::size_t MOST_REASON = 123;
 
-constexpr bool may_be_sent(double code)
-{
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) || (code >= 3000 && code <= 4999);
+constexpr bool may_be_sent(double code) {
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) ||
+           (code >= 3000 && code <= 4999);
 }
 
 // A code that may be sent; any other is sent as 1000.
-constexpr uint16_t to_send(double code)
-{
-    return may_be_sent(code) && code == static_cast<uint16_t>(code) ? static_cast<uint16_t>(code) : NORMAL;
+constexpr uint16_t to_send(double code) {
+    return may_be_sent(code) && code == static_cast<uint16_t>(code) ? static_cast<uint16_t>(code)
+                                                                    : NORMAL;
 }
 
 // A received code: without one, the connection was closed normally.
-constexpr uint16_t seen(uint16_t code)
-{
+constexpr uint16_t seen(uint16_t code) {
     return code == NO_STATUS ? NORMAL : code;
 }
 

@@ -1,9 +1,11 @@
-// From the library's threads to a JavaScript thread: events in order, bounded for each connection, and nobody waits.
+// From the library's threads to a JavaScript thread: events in order, bounded for each connection,
+// and nobody waits.
 //
-// A library callback copies its event into a queue and returns. The first event wakes the JavaScript thread, which takes all that
-// wait at once and delivers one after another. What bounds a queue is the socket: a connection of which MOST_WAITING_EVENTS or
-// MOST_WAITING_BYTES wait is paused, and goes on when half has been delivered. So a JavaScript thread that is busy slows its own
-// peers, and neither side ever blocks the other.
+// A library callback copies its event into a queue and returns. The first event wakes the
+// JavaScript thread, which takes all that wait at once and delivers one after another. What bounds
+// a queue is the socket: a connection of which MOST_WAITING_EVENTS or MOST_WAITING_BYTES wait is
+// paused, and goes on when half has been delivered. So a JavaScript thread that is busy slows its
+// own peers, and neither side ever blocks the other.
 #pragma once
 
 #include <atomic>
@@ -25,17 +27,17 @@ class Flow {
 public:
     using OnConnection = int32_t (*)(uint64_t);
 
-    Flow(OnConnection pause, OnConnection resume, uint64_t id) : pause_(pause), resume_(resume), id_(id) {}
+    Flow(OnConnection pause, OnConnection resume, uint64_t id)
+        : pause_(pause), resume_(resume), id_(id) {}
 
-    // On the library's thread, before the event is put into the queue; filled() follows when it is there.
-    void fill(size_t bytes)
-    {
+    // On the library's thread, before the event is put into the queue; filled() follows when it is
+    // there.
+    void fill(size_t bytes) {
         events_.fetch_add(1);
         bytes_.fetch_add(bytes);
     }
 
-    void filled()
-    {
+    void filled() {
         if (!is_full() || paused_.load()) {
             return;
         }
@@ -50,8 +52,7 @@ public:
     }
 
     // On the JavaScript thread.
-    void drain(size_t bytes)
-    {
+    void drain(size_t bytes) {
         events_.fetch_sub(1);
         bytes_.fetch_sub(bytes);
         if (!paused_.load() || !is_half_empty()) {
@@ -64,9 +65,10 @@ public:
     }
 
 private:
-    bool is_full() const { return events_.load() >= MOST_WAITING_EVENTS || bytes_.load() >= MOST_WAITING_BYTES; }
-    bool is_half_empty() const
-    {
+    bool is_full() const {
+        return events_.load() >= MOST_WAITING_EVENTS || bytes_.load() >= MOST_WAITING_BYTES;
+    }
+    bool is_half_empty() const {
         return events_.load() <= MOST_WAITING_EVENTS / 2 && bytes_.load() <= MOST_WAITING_BYTES / 2;
     }
 
@@ -79,12 +81,11 @@ private:
     std::mutex mutex_;
 };
 
-// The flows of an object's connections. They are added on the library's threads and removed on the JavaScript thread, which
-// delivers a connection's `close` last.
+// The flows of an object's connections. They are added on the library's threads and removed on the
+// JavaScript thread, which delivers a connection's `close` last.
 class Flows {
 public:
-    Flow *add(uint64_t id, Flow::OnConnection pause, Flow::OnConnection resume)
-    {
+    Flow *add(uint64_t id, Flow::OnConnection pause, Flow::OnConnection resume) {
         const std::lock_guard<std::mutex> lock(mutex_);
         auto &flow = flows_[id];
         flow = std::make_unique<Flow>(pause, resume, id);
@@ -92,15 +93,13 @@ public:
     }
 
     // Null when there is none.
-    Flow *find(uint64_t id)
-    {
+    Flow *find(uint64_t id) {
         const std::lock_guard<std::mutex> lock(mutex_);
         const auto found = flows_.find(id);
         return found == flows_.end() ? nullptr : found->second.get();
     }
 
-    void remove(uint64_t id)
-    {
+    void remove(uint64_t id) {
         const std::lock_guard<std::mutex> lock(mutex_);
         flows_.erase(id);
     }
@@ -110,17 +109,17 @@ private:
     std::unordered_map<uint64_t, std::unique_ptr<Flow>> flows_;
 };
 
-// What waits for a JavaScript thread. Whoever is told to wake it does so, outside the lock, which the woken thread wants at once.
+// What waits for a JavaScript thread. Whoever is told to wake it does so, outside the lock, which
+// the woken thread wants at once.
 template <class Event>
 class EventQueue {
 public:
     EventQueue() = default;
     EventQueue(const EventQueue &) = delete;
 
-    // From any thread: false when the queue is closed, and the event is still the caller's. `wake`: the JavaScript thread sleeps;
-    // woken() must follow.
-    bool push(Event &event, bool &wake)
-    {
+    // From any thread: false when the queue is closed, and the event is still the caller's. `wake`:
+    // the JavaScript thread sleeps; woken() must follow.
+    bool push(Event &event, bool &wake) {
         const std::lock_guard<std::mutex> lock(mutex_);
         wake = false;
         if (closed_) {
@@ -132,25 +131,23 @@ public:
     }
 
     // As push(), without an event: the JavaScript thread has something to do of its own.
-    bool schedule()
-    {
+    bool schedule() {
         const std::lock_guard<std::mutex> lock(mutex_);
         return !closed_ && begin_waking();
     }
 
     void woken() { waking_--; }
 
-    // On the JavaScript thread, when what it took last is done: all that waits. Whether that is something.
-    bool take(std::vector<Event> &batch)
-    {
+    // On the JavaScript thread, when what it took last is done: all that waits. Whether that is
+    // something.
+    bool take(std::vector<Event> &batch) {
         const std::lock_guard<std::mutex> lock(mutex_);
         batch.swap(waiting_);
         return !batch.empty();
     }
 
     // On the JavaScript thread: whether nothing waits, and then the next event will wake it.
-    bool fall_asleep()
-    {
+    bool fall_asleep() {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (waiting_.empty()) {
             awake_ = false;
@@ -159,8 +156,7 @@ public:
     }
 
     // On the JavaScript thread: takes what waits; nothing is taken in from now on.
-    std::vector<Event> close()
-    {
+    std::vector<Event> close() {
         const std::lock_guard<std::mutex> lock(mutex_);
         closed_ = true;
         return std::exchange(waiting_, {});
@@ -170,8 +166,7 @@ public:
     bool is_being_woken() const { return waking_.load() > 0; }
 
 private:
-    bool begin_waking()
-    {
+    bool begin_waking() {
         if (std::exchange(awake_, true)) {
             return false;
         }

@@ -8,12 +8,14 @@
 
 namespace nsws_rules {
 
-// The largest message that a client receives, that a server receives, and that a C or C++ client sends.
+// The largest message that a client receives, that a server receives, and that a C or C++ client
+// sends.
 constexpr size_t CLIENT_RECEIVES = 1u << 30;
 constexpr size_t SERVER_RECEIVES = 64u << 20;
 constexpr size_t CLIENT_SENDS = 4u << 20;
 
-// The longest URL of C and C++ programs and of NetStack's JavaScript layer, in bytes, and the most request headers.
+// The longest URL of C and C++ programs and of NetStack's JavaScript layer, in bytes, and the most
+// request headers.
 constexpr size_t LONGEST_URL = 8196;
 constexpr size_t MOST_HEADERS = 8192;
 
@@ -21,16 +23,14 @@ constexpr size_t MOST_HEADERS = 8192;
 constexpr uint32_t DEFAULT_PROXY_PORT = 80;
 
 // What one message costs in a queue: its frame, and what holding it takes.
-constexpr size_t queued_cost(size_t length)
-{
+constexpr size_t queued_cost(size_t length) {
     constexpr size_t small = 125, medium = 65535, mask = 4, overhead = 64;
     const size_t header = length <= small ? 2 : length <= medium ? 4 : 10;
     return header + mask + length + overhead;
 }
 
 // The C ABI's defaults for a client of NetStack's.
-inline nsws_connect_options client_defaults()
-{
+inline nsws_connect_options client_defaults() {
     nsws_connect_options options{};
     nsws_connect_options_init(&options, sizeof options);
     options.max_receive_size = CLIENT_RECEIVES;
@@ -40,8 +40,7 @@ inline nsws_connect_options client_defaults()
 }
 
 // The C ABI's defaults for a server of NetStack's.
-inline nsws_server_options server_defaults()
-{
+inline nsws_server_options server_defaults() {
     nsws_server_options options{};
     nsws_server_options_init(&options, sizeof options);
     options.max_receive_size = SERVER_RECEIVES;

@@ -1,4 +1,5 @@
-// How the platform's servers start: with limits that the library doesn't have, found in the platform's order.
+// How the platform's servers start: with limits that the library doesn't have, found in the
+// platform's order.
 #pragma once
 
 #include <netstack_websocket.h>
@@ -21,18 +22,17 @@ struct WrongConfig {
     bool files = false;
 };
 
-inline WrongConfig wrong_in(const nsws_server_options &options)
-{
+inline WrongConfig wrong_in(const nsws_server_options &options) {
     WrongConfig wrong;
     wrong.port = options.server_port < 1 || options.server_port > HIGHEST_PORT;
-    wrong.limits = options.max_concurrent_clients > MOST_OF_A_SERVER || options.max_connections_per_client > MOST_OF_A_SERVER;
+    wrong.limits = options.max_concurrent_clients > MOST_OF_A_SERVER ||
+                   options.max_connections_per_client > MOST_OF_A_SERVER;
     return wrong;
 }
 
-// Starts a server, and finds what is wrong in this order: permission, address, port, limits, certificate files, the socket. The
-// answer is the library's; NSWS_ERR_INTERNAL for the limits.
-inline int32_t start(nsws_server server, nsws_server_options options, WrongConfig wrong)
-{
+// Starts a server, and finds what is wrong in this order: permission, address, port, limits,
+// certificate files, the socket. The answer is the library's; NSWS_ERR_INTERNAL for the limits.
+inline int32_t start(nsws_server server, nsws_server_options options, WrongConfig wrong) {
     if (!wrong.port && !wrong.limits && !wrong.files) {
         return nsws_server_start(server, &options);
     }

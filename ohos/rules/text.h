@@ -10,11 +10,12 @@
 namespace nsws_rules {
 
 // A NUL would hide what follows it.
-inline bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+inline bool has_nul(std::string_view text) {
+    return text.find('\0') != std::string_view::npos;
+}
 
 // ASCII letters alone, whatever the locale.
-inline std::string lower_case(std::string text)
-{
+inline std::string lower_case(std::string text) {
     for (char &letter : text) {
         if (letter >= 'A' && letter <= 'Z') {
             letter = static_cast<char>(letter - 'A' + 'a');
@@ -24,16 +25,15 @@ inline std::string lower_case(std::string text)
 }
 
 // "ws://" and nothing else, which fails in a way of its own in JavaScript.
-inline bool is_bare_scheme(const std::string &url)
-{
+inline bool is_bare_scheme(const std::string &url) {
     const std::string lower = lower_case(url);
     return lower == "ws://" || lower == "wss://";
 }
 
-// Sends bytes as text when they hold no NUL and are UTF-8, else as binary. `text` and `binary` do the sending.
+// Sends bytes as text when they hold no NUL and are UTF-8, else as binary. `text` and `binary` do
+// the sending.
 template <class Text, class Binary>
-int32_t send_by_content(const char *data, size_t length, Text text, Binary binary)
-{
+int32_t send_by_content(const char *data, size_t length, Text text, Binary binary) {
     if (!has_nul({data, length})) {
         const int32_t code = text(data, length);
         // 401: not UTF-8, or too large, which it is as binary as well.

@@ -11,11 +11,12 @@ namespace nsws_surface {
 
 // Registers a listener whose user_data is a share of the object.
 template <class Handle, class Function, class Object>
-int32_t listen(int32_t (*on)(Handle, Function, void *, nsws_free_fn), Handle handle, Function function,
-               const std::shared_ptr<Object> &object) {
+int32_t listen(int32_t (*on)(Handle, Function, void *, nsws_free_fn), Handle handle,
+               Function function, const std::shared_ptr<Object> &object) {
     auto share = std::make_unique<std::shared_ptr<Object>>(object);
-    const int32_t code =
-        on(handle, function, share.get(), [](void *held) { delete static_cast<std::shared_ptr<Object> *>(held); });
+    const int32_t code = on(handle, function, share.get(), [](void *held) {
+        delete static_cast<std::shared_ptr<Object> *>(held);
+    });
     if (code == NSWS_OK) {
         (void)share.release();
     }

@@ -13,8 +13,8 @@ namespace nsws_surface {
 
 class MessageBuffer {
 public:
-    // Calls with the message as a string: writable, with a NUL behind it. Callbacks of a connection that was destroyed and of
-    // its successor may use this at the same time.
+    // Calls with the message as a string: writable, with a NUL behind it. Callbacks of a connection
+    // that was destroyed and of its successor may use this at the same time.
     template <class Use>
     void lend(const nsws_message_event &event, Use use) {
         std::string message;

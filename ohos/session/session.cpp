@@ -17,8 +17,13 @@ constexpr const char *NOWHERE = "ws://255.255.255.255/";
 
 int32_t transmit(nsws_client client, const char *data, std::size_t length) {
     return nsws_rules::send_by_content(
-        data, length, [=](const char *text, std::size_t size) { return nsws_client_send_text(client, text, size); },
-        [=](const char *bytes, std::size_t size) { return nsws_client_send_binary(client, bytes, size); });
+        data, length,
+        [=](const char *text, std::size_t size) {
+            return nsws_client_send_text(client, text, size);
+        },
+        [=](const char *bytes, std::size_t size) {
+            return nsws_client_send_binary(client, bytes, size);
+        });
 }
 
 // A client that is destroyed has no connection either.
@@ -74,7 +79,8 @@ int32_t Session::start(const char *url, const nsws_connect_options &options, con
             return code;
         }
     }
-    // Whatever has waited fits into the library's queue, which the last message may have filled beyond the bound.
+    // Whatever has waited fits into the library's queue, which the last message may have filled
+    // beyond the bound.
     nsws_connect_options given = options;
     given.send_queue_size += nsws_rules::queued_cost(nsws_rules::CLIENT_SENDS);
     const int32_t code = nsws_client_connect(client_, url, &given);
@@ -114,20 +120,24 @@ int32_t Session::create() {
     const std::shared_ptr<Session> self = shared_from_this();
     code = listen(nsws_client_on_open, client_, &entry<nsws_open_event, &Session::on_open>, self);
     if (code == NSWS_OK) {
-        code = listen(nsws_client_on_message, client_, &entry<nsws_message_event, &Session::on_message>, self);
+        code = listen(nsws_client_on_message, client_,
+                      &entry<nsws_message_event, &Session::on_message>, self);
     }
     if (code == NSWS_OK) {
-        code = listen(nsws_client_on_error, client_, &entry<nsws_error_event, &Session::on_error>, self);
+        code = listen(nsws_client_on_error, client_, &entry<nsws_error_event, &Session::on_error>,
+                      self);
     }
     if (code == NSWS_OK) {
-        code = listen(nsws_client_on_close, client_, &entry<nsws_close_event, &Session::on_close>, self);
+        code = listen(nsws_client_on_close, client_, &entry<nsws_close_event, &Session::on_close>,
+                      self);
     }
     if (code == NSWS_OK && wants_all_events()) {
         code = listen(nsws_client_on_header_receive, client_,
                       &entry<nsws_header_receive_event, &Session::on_header_receive>, self);
     }
     if (code == NSWS_OK && wants_all_events()) {
-        code = listen(nsws_client_on_data_end, client_, &entry<nsws_data_end_event, &Session::on_data_end>, self);
+        code = listen(nsws_client_on_data_end, client_,
+                      &entry<nsws_data_end_event, &Session::on_data_end>, self);
     }
     if (code != NSWS_OK) {
         nsws_client_release(std::exchange(client_, nsws_client{0}));
@@ -138,12 +148,12 @@ int32_t Session::create() {
 template <class Event, void (Session::*handle)(nsws_client, const Event &)>
 void Session::entry(nsws_client client, const Event *event, void *user_data) {
     Session &session = shared_object<Session>(user_data);
-    nsws_rules::contain(
-        [&] { (session.*handle)(client, *event); },
-        [&] {
-                nsws_log(NSWS_LOG_ERROR, "A callback threw an exception; its connection is closed.");
-                nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "");
-            });
+    nsws_rules::contain([&] { (session.*handle)(client, *event); },
+                        [&] {
+                            nsws_log(NSWS_LOG_ERROR,
+                                     "A callback threw an exception; its connection is closed.");
+                            nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "");
+                        });
 }
 
 int32_t Session::send(const char *data, std::size_t length) {
@@ -190,9 +200,10 @@ int32_t Session::close(uint32_t code, const char *reason) {
             return without_stale(nsws_client_close(client, nsws_rules::NORMAL, ""));
         }
     }
-    return without_stale(close_kindly(code, reason_of(code, reason), [=](uint16_t may_be_sent, const char *why) {
-        return nsws_client_close(client, may_be_sent, why);
-    }));
+    return without_stale(
+        close_kindly(code, reason_of(code, reason), [=](uint16_t may_be_sent, const char *why) {
+            return nsws_client_close(client, may_be_sent, why);
+        }));
 }
 
 bool Session::destroy() {

@@ -1,5 +1,6 @@
-// One WebSocket client as NetStack's C and C++ programs know it, over the C ABI: what is sent between connect and
-// open waits for open, the bytes decide between text and binary, and an attempt can be abandoned without a word.
+// One WebSocket client as NetStack's C and C++ programs know it, over the C ABI: what is sent
+// between connect and open waits for open, the bytes decide between text and binary, and an attempt
+// can be abandoned without a word.
 
 #ifndef NSWS_SURFACE_SESSION_H
 #define NSWS_SURFACE_SESSION_H
@@ -22,11 +23,13 @@ namespace nsws_surface {
 // What NetStack's clients say when the link broke.
 constexpr uint32_t LINK_LOST = 1001;
 
-// What every numbering of NetStack's clients calls a connection that failed, and a message that is too large.
+// What every numbering of NetStack's clients calls a connection that failed, and a message that is
+// too large.
 constexpr uint32_t CONNECTION_ERROR = 1003;
 constexpr uint32_t DATA_LENGTH_EXCEEDED = 1012;
 
-// A connection's end as NetStack's clients tell it: a lost link is 1001, a close frame without a code is 1000.
+// A connection's end as NetStack's clients tell it: a lost link is 1001, a close frame without a
+// code is 1000.
 struct CloseSeen {
     uint32_t code;
     const char *reason;
@@ -38,15 +41,17 @@ uint32_t error_code(const nsws_error_event &event);
 
 bool reason_is_too_long(const char *reason);
 
-// A reason of which ArkTS's layer may have made a Rust string: when that is empty, its address is neither NULL nor
-// readable; and its own default, which comes with code 0, has no NUL at its end.
+// A reason of which ArkTS's layer may have made a Rust string: when that is empty, its address is
+// neither NULL nor readable; and its own default, which comes with code 0, has no NUL at its end.
 const char *readable_reason(uint32_t code, const char *reason);
 
-// Closes with a code that may be sent: any other, and a missing reason, stand for 1000. `close` does the closing.
+// Closes with a code that may be sent: any other, and a missing reason, stand for 1000. `close`
+// does the closing.
 template <class Close>
 int32_t close_kindly(uint32_t code, const char *reason, Close close);
 
-// All functions return codes of the C ABI. Every one may be called from any thread and inside callbacks.
+// All functions return codes of the C ABI. Every one may be called from any thread and inside
+// callbacks.
 class Session : public std::enable_shared_from_this<Session> {
 public:
     Session() = default;
@@ -56,7 +61,8 @@ public:
 
     int32_t connect(const char *url, const nsws_connect_options &options);
 
-    // An attempt that fails, with this sentence: for a URL that the program must hear about in an event.
+    // An attempt that fails, with this sentence: for a URL that the program must hear about in an
+    // event.
     int32_t connect_in_vain(const char *sentence, const nsws_connect_options &options);
 
     // NSWS_ERR_PERMISSION_DENIED, or 0: for what a surface checks itself, and later.
@@ -68,11 +74,12 @@ public:
     // Ends an attempt that has not opened, and no event tells of it. Whether there was one.
     bool abandon();
 
-    // As close_kindly. An attempt that has not opened ends in closed. Without either, code and reason aren't looked at.
+    // As close_kindly. An attempt that has not opened ends in closed. Without either, code and
+    // reason aren't looked at.
     int32_t close(uint32_t code, const char *reason);
 
-    // Ends the connection or attempt; afterwards no event comes, unless connect starts anew. Whether there was
-    // anything to end. Outside callbacks it waits for the callback that runs.
+    // Ends the connection or attempt; afterwards no event comes, unless connect starts anew.
+    // Whether there was anything to end. Outside callbacks it waits for the callback that runs.
     bool destroy();
 
     // As destroy, and connect is refused from now on.
@@ -95,7 +102,8 @@ protected:
     virtual bool wants_all_events() const { return false; }
 
 private:
-    // `flushing`: it is open, and what has waited is being sent; what is sent meanwhile waits behind it.
+    // `flushing`: it is open, and what has waited is being sent; what is sent meanwhile waits
+    // behind it.
     enum class Stage { idle, connecting, flushing, open };
 
     int32_t start(const char *url, const nsws_connect_options &options, const char *sentence);
@@ -117,14 +125,16 @@ private:
 
     // Recursive: connect asks the platform's hooks under it, and those may call back.
     std::recursive_mutex lock_;
-    // Held while what has waited is handed over, and by close, which comes behind it; taken before lock_. Recursive, as above.
+    // Held while what has waited is handed over, and by close, which comes behind it; taken before
+    // lock_. Recursive, as above.
     std::recursive_mutex handing_over_;
     // The client of the C ABI; 0 before the first attempt, and after one that was abandoned.
     nsws_client client_{0};
     Stage stage_ = Stage::idle;
     // client_ while it is open: then send needs no lock.
     std::atomic<uint64_t> open_{0};
-    // A new attempt can begin before the handler of the old one's last event has the lock: these tell.
+    // A new attempt can begin before the handler of the old one's last event has the lock: these
+    // tell.
     uint32_t started_ = 0;
     uint32_t ended_ = 0;
     bool is_open_ = false;

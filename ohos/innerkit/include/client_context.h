@@ -26,7 +26,8 @@ enum class WebsocketProxyType {
     USE_SPECIFIED,
 };
 
-// Plain members: what is read by Connect is set before it, what is written in events is read in callbacks.
+// Plain members: what is read by Connect is set before it, what is written in events is read in
+// callbacks.
 class ClientContext {
 public:
     void SetClientId(int id) { clientId = id; }
@@ -42,8 +43,8 @@ public:
     // A PEM file with the CA certificates to trust instead of the system's. Empty: the system's.
     std::string caPath;
 
-    // PEM files with the client's certificate and its key, and the key's password. Without a certificate, none of them is
-    // looked at; without a key file, the key is in the certificate's.
+    // PEM files with the client's certificate and its key, and the key's password. Without a
+    // certificate, none of them is looked at; without a key file, the key is in the certificate's.
     std::string clientCert;
     Secure::SecureChar clientKey;
     Secure::SecureChar keyPassword;

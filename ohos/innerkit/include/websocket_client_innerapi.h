@@ -1,15 +1,17 @@
 // NetStack's C++ WebSocket client.
 //
-// Every function may be called from any thread and inside callbacks, and none blocks on the network. Callbacks run on
-// threads of the library: never inside a call, in order, one at a time for each client; they must not throw. They are read
-// from the client's members at each event, and NULL is allowed. What they are given lives until they return.
+// Every function may be called from any thread and inside callbacks, and none blocks on the
+// network. Callbacks run on threads of the library: never inside a call, in order, one at a time
+// for each client; they must not throw. They are read from the client's members at each event, and
+// NULL is allowed. What they are given lives until they return.
 //
-// A client may be deleted inside its own callbacks, and outside callbacks at any time: there, the destructor and Destroy wait
-// for a callback of this client that runs. Inside a callback of another object they don't wait, since two that wait for each
-// other would never end: there, delete a client only when none of its callbacks can be running.
+// A client may be deleted inside its own callbacks, and outside callbacks at any time: there, the
+// destructor and Destroy wait for a callback of this client that runs. Inside a callback of another
+// object they don't wait, since two that wait for each other would never end: there, delete a
+// client only when none of its callbacks can be running.
 //
-// What GetClientContext() returns and GetData()'s string are the program's to guard: no other thread may use them, nor be in a
-// call of this client, while the program changes them.
+// What GetClientContext() returns and GetData()'s string are the program's to guard: no other
+// thread may use them, nor be in a call of this client, while the program changes them.
 
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_CLIENT_H
@@ -42,7 +44,8 @@ struct CloseOption {
 };
 
 struct ErrorResult {
-    // WEBSOCKET_CONNECTION_ERROR, or WEBSOCKET_DATA_LENGTH_EXCEEDS for a received message above 1 GiB.
+    // WEBSOCKET_CONNECTION_ERROR, or WEBSOCKET_DATA_LENGTH_EXCEEDS for a received message above 1
+    // GiB.
     unsigned int errorCode;
     // A sentence that names host, port and cause; never NULL.
     const char *errorMessage;
@@ -68,43 +71,51 @@ public:
     WebSocketClient(const WebSocketClient &) = delete;
     WebSocketClient &operator=(const WebSocketClient &) = delete;
 
-    typedef void (*OnMessageCallback)(WebSocketClient *client, const std::string &data, size_t length);
+    typedef void (*OnMessageCallback)(WebSocketClient *client, const std::string &data,
+                                      size_t length);
     typedef void (*OnCloseCallback)(WebSocketClient *client, CloseResult closeResult);
     typedef void (*OnErrorCallback)(WebSocketClient *client, ErrorResult error);
     typedef void (*OnOpenCallback)(WebSocketClient *client, OpenResult openResult);
     // Names in lower case; the values of a repeated name are joined by ", ".
-    typedef void (*OnHeaderReceiveCallback)(WebSocketClient *client, const std::map<std::string, std::string> &headers);
+    typedef void (*OnHeaderReceiveCallback)(WebSocketClient *client,
+                                            const std::map<std::string, std::string> &headers);
     typedef void (*OnDataEndCallback)(WebSocketClient *client);
 
-    // Starts to connect to a URL of at most 8196 bytes: onOpenCallback_ or onErrorCallback_ tells what becomes of it. 0; 1003 while connecting or
-    // connected; 1004 for an invalid URL or header; 1005 without memory; 1006 for a bare host name; 1016 for more than 8192
-    // headers; 1019 for a file that can't be opened; 1020; 1021.
+    // Starts to connect to a URL of at most 8196 bytes: onOpenCallback_ or onErrorCallback_ tells
+    // what becomes of it. 0; 1003 while connecting or connected; 1004 for an invalid URL or header;
+    // 1005 without memory; 1006 for a bare host name; 1016 for more than 8192 headers; 1019 for a
+    // file that can't be opened; 1020; 1021.
     int Connect(std::string URL, OpenOptions Options);
 
-    // As Connect, but for 401 (invalid header), 2302001 (URL), 2302002 (file) and 2302003 (connecting or connected).
+    // As Connect, but for 401 (invalid header), 2302001 (URL), 2302002 (file) and 2302003
+    // (connecting or connected).
     int ConnectEx(std::string URL, OpenOptions Options);
 
-    // Sends a message: as text when it holds no NUL and is UTF-8, else as binary. While connecting it waits for open;
-    // without connection or attempt it is dropped, with a line in the log. 0, also for length 0, which sends nothing;
-    // 1010 without memory; 1011 when data is NULL; 1012 above 4 MiB; 1013 when 16 MiB wait to be sent, each message counted with its frame
-    // and 64 bytes; 1020.
+    // Sends a message: as text when it holds no NUL and is UTF-8, else as binary. While connecting
+    // it waits for open; without connection or attempt it is dropped, with a line in the log. 0,
+    // also for length 0, which sends nothing; 1010 without memory; 1011 when data is NULL; 1012
+    // above 4 MiB; 1013 when 16 MiB wait to be sent, each message counted with its frame and 64
+    // bytes; 1020.
     int Send(const char *data, size_t length);
 
     // As Send, but for -1 without connection or attempt.
     int SendEx(const char *data, size_t length);
 
-    // Sends what waits, then closes; onCloseCallback_ follows. 0; 1009 or 1012 for a reason that can't be sent; 1017 when
-    // there is no open connection: then an attempt is abandoned, and no callback tells of it; 1020.
+    // Sends what waits, then closes; onCloseCallback_ follows. 0; 1009 or 1012 for a reason that
+    // can't be sent; 1017 when there is no open connection: then an attempt is abandoned, and no
+    // callback tells of it; 1020.
     int Close(CloseOption options);
 
-    // As Close, but for -1 without connection or attempt; an attempt is abandoned with 0 and onCloseCallback_ 1006.
+    // As Close, but for -1 without connection or attempt; an attempt is abandoned with 0 and
+    // onCloseCallback_ 1006.
     int CloseEx(CloseOption options);
 
     int Registcallback(OnOpenCallback OnOpen, OnMessageCallback onMessage, OnErrorCallback OnError,
                        OnCloseCallback onclose);
 
-    // Ends the connection or attempt (1001, or as Close said) in the background; no callback comes after it. 0; 1018 when there
-    // has been no attempt since the last Destroy. The client may connect again.
+    // Ends the connection or attempt (1001, or as Close said) in the background; no callback comes
+    // after it. 0; 1018 when there has been no attempt since the last Destroy. The client may
+    // connect again.
     int Destroy();
 
     // A buffer for the program's use, of at most 1 GiB (1012).

@@ -1,5 +1,5 @@
-// What these headers take from libwebsockets and from OpenHarmony, where that is not there. A program and the library must
-// see the same: build both with the same include path.
+// What these headers take from libwebsockets and from OpenHarmony, where that is not there. A
+// program and the library must see the same: build both with the same include path.
 
 #ifndef COMMUNICATIONNETSTACK_WEBSOCKET_SHIMS_H
 #define COMMUNICATIONNETSTACK_WEBSOCKET_SHIMS_H
@@ -54,10 +54,12 @@ public:
     SecureChar() : SecureChar(std::string()) {}
     explicit SecureChar(const std::string &text)
         : SecureChar(reinterpret_cast<const uint8_t *>(text.data()), text.size()) {}
-    SecureChar(const uint8_t *text, size_t length) : length_(length), data_(std::make_unique<char[]>(length + 1)) {
+    SecureChar(const uint8_t *text, size_t length)
+        : length_(length), data_(std::make_unique<char[]>(length + 1)) {
         std::copy_n(text, length, data_.get());
     }
-    SecureChar(const SecureChar &other) : SecureChar(reinterpret_cast<const uint8_t *>(other.Data()), other.Length()) {}
+    SecureChar(const SecureChar &other)
+        : SecureChar(reinterpret_cast<const uint8_t *>(other.Data()), other.Length()) {}
     SecureChar &operator=(const SecureChar &other) {
         SecureChar copy(other);
         std::swap(length_, copy.length_);

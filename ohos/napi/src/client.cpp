@@ -3,21 +3,33 @@
 #include "../../rules/close_codes.h"
 #include "../../rules/contain.h"
 #include "../../rules/text.h"
-
 #include "events.h"
 
 namespace {
 
-enum ClientEvent { OPEN, OPEN_INFO, MESSAGE, CLOSE, ERROR, DATA_END, HEADER_RECEIVE, DRAIN, RECONNECTING };
+enum ClientEvent {
+    OPEN,
+    OPEN_INFO,
+    MESSAGE,
+    CLOSE,
+    ERROR,
+    DATA_END,
+    HEADER_RECEIVE,
+    DRAIN,
+    RECONNECTING
+};
 
 const Object::Names &names() {
     // Never destroyed: other threads may still run when the process ends.
-    static const auto *names = new Object::Names{"open",    "openInfo",      "message", "close",       "error",
-                                                 "dataEnd", "headerReceive", "drain",   "reconnecting"};
+    static const auto *names =
+        new Object::Names{"open",    "openInfo",      "message", "close",       "error",
+                          "dataEnd", "headerReceive", "drain",   "reconnecting"};
     return *names;
 }
 
-Source *source_of(void *user_data) { return static_cast<Source *>(user_data); }
+Source *source_of(void *user_data) {
+    return static_cast<Source *>(user_data);
+}
 
 Event event_of(Event::Kind kind, std::unique_ptr<Event::Detail> detail) {
     Event event{};
@@ -37,7 +49,8 @@ bool is_idle(nsws_client client) {
 
 void on_header_receive(nsws_client, const nsws_header_receive_event *event, void *user_data) {
     auto detail = std::make_unique<Event::Detail>();
-    for (size_t i = 0; i < event->header_count; i++) detail->headers.emplace_back(event->headers[i].name, event->headers[i].value);
+    for (size_t i = 0; i < event->header_count; i++)
+        detail->headers.emplace_back(event->headers[i].name, event->headers[i].value);
     source_of(user_data)->push(event_of(Event::Kind::header_receive, std::move(detail)));
 }
 
@@ -51,7 +64,8 @@ void on_open(nsws_client, const nsws_open_event *event, void *user_data) {
 
 void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
     Source *source = source_of(user_data);
-    if (!source->push_message(source->flows.find(client.id), 0, *event)) nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory");
+    if (!source->push_message(source->flows.find(client.id), 0, *event))
+        nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
 void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
@@ -78,24 +92,29 @@ void on_reconnecting(nsws_client, const nsws_reconnecting_event *event, void *us
 }
 
 // A listener that no exception leaves: without the memory for an event, the connection ends.
-template <auto listener, class Event> void entry(nsws_client client, const Event *event, void *user_data) {
-    nsws_rules::contain([=] { listener(client, event, user_data); },
-                        [=] { nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory"); });
+template <auto listener, class Event>
+void entry(nsws_client client, const Event *event, void *user_data) {
+    nsws_rules::contain(
+        [=] { listener(client, event, user_data); },
+        [=] { nsws_client_close(client, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
-} // namespace
+}  // namespace
 
 Client::Client(Environment &environment) : Object(environment, names()) {}
 
 napi_value Client::define(napi_env env) {
     const auto method = [](const char *name, napi_callback call) {
-        return napi_property_descriptor{name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+        return napi_property_descriptor{
+            name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, nullptr};
     };
     const napi_property_descriptor methods[] = {
-        method("connect", connect), method("send", send), method("close", close), method("on", on), method("off", off),
+        method("connect", connect), method("send", send), method("close", close),
+        method("on", on),           method("off", off),
     };
     napi_value result = nullptr;
-    napi_define_class(env, "WebSocket", NAPI_AUTO_LENGTH, construct, nullptr, sizeof methods / sizeof *methods, methods, &result);
+    napi_define_class(env, "WebSocket", NAPI_AUTO_LENGTH, construct, nullptr,
+                      sizeof methods / sizeof *methods, methods, &result);
     return result;
 }
 
@@ -114,10 +133,12 @@ napi_value Client::construct(napi_env env, napi_callback_info info) {
 bool Client::create() {
     if (nsws_client_create(&handle_) != NSWS_OK) return false;
     flow_ = source()->flows.add(
-        handle_.id, [](uint64_t id) { return nsws_client_pause({id}); }, [](uint64_t id) { return nsws_client_resume({id}); });
+        handle_.id, [](uint64_t id) { return nsws_client_pause({id}); },
+        [](uint64_t id) { return nsws_client_resume({id}); });
     // Each registration uses the source until its free_fn; one that fails doesn't.
     const auto listen = [this](auto add, auto function) {
-        if (add(handle_, function, source()->use(), Source::release) != NSWS_OK) source()->release();
+        if (add(handle_, function, source()->use(), Source::release) != NSWS_OK)
+            source()->release();
     };
     listen(nsws_client_on_header_receive, entry<on_header_receive, nsws_header_receive_event>);
     listen(nsws_client_on_open, entry<on_open, nsws_open_event>);
@@ -134,7 +155,9 @@ void Client::let_go_of_handle() {
     handle_ = {};
 }
 
-bool Client::is_active() const { return state_ != State::idle || own_errors_ > 0; }
+bool Client::is_active() const {
+    return state_ != State::idle || own_errors_ > 0;
+}
 
 void Client::enter(State state) {
     state_ = state;
@@ -147,23 +170,28 @@ napi_value Client::connect(napi_env env, napi_callback_info info) {
     if (client == nullptr) return nullptr;
     Environment &environment = client->environment();
     napi_value callback = arguments.callback(env);
-    // connect(url), connect(url, callback), connect(url, options), connect(url, options, callback). Without a callback the options
-    // may be null.
+    // connect(url), connect(url, callback), connect(url, options), connect(url, options, callback).
+    // Without a callback the options may be null.
     size_t others = arguments.count - (callback != nullptr ? 1 : 0);
-    while (callback == nullptr && others > 1 && js::is_absent(env, arguments.values[others - 1])) others--;
+    while (callback == nullptr && others > 1 && js::is_absent(env, arguments.values[others - 1]))
+        others--;
     auto url = js::as_string(env, arguments.values[0]);
     bool has_options = others == 2;
-    if (!url || others == 0 || others > 2 || (has_options && js::type_of(env, arguments.values[1]) != napi_object)) {
-        return environment.settle(callback, wrong_parameter("connect() takes a URL, options and a callback."));
+    if (!url || others == 0 || others > 2 ||
+        (has_options && js::type_of(env, arguments.values[1]) != napi_object)) {
+        return environment.settle(
+            callback, wrong_parameter("connect() takes a URL, options and a callback."));
     }
     ConnectOptions options;
     Outcome outcome = has_options ? options.read(env, arguments.values[1]) : Outcome{};
-    if (napi_value exception = js::take_exception(env)) return environment.settle_with(callback, exception);
+    if (napi_value exception = js::take_exception(env))
+        return environment.settle_with(callback, exception);
     return environment.settle(callback, outcome.is_ok() ? client->connect(*url, options) : outcome);
 }
 
 Outcome Client::connect(const std::string &url, ConnectOptions &options) {
-    // Asked for no URL, the library answers with what comes before it: a wrong option, no permission.
+    // Asked for no URL, the library answers with what comes before it: a wrong option, no
+    // permission.
     int32_t before = nsws_client_connect(handle_, nullptr, options.get());
     if (before != NSWS_ERR_URL) return outcome_of(before);
     if (nsws_rules::has_nul(url)) return outcome(NSWS_ERR_URL, "The URL holds a NUL.");
@@ -177,7 +205,8 @@ Outcome Client::connect(const std::string &url, ConnectOptions &options) {
         return failed;
     }
     if (state_ != State::idle) {
-        // The library may be idle already, with its last event on the way: then it would begin anew.
+        // The library may be idle already, with its last event on the way: then it would begin
+        // anew.
         return outcome(NSWS_ERR_ALREADY_CONNECTED, "");
     }
     int32_t code = nsws_client_connect(handle_, url.c_str(), options.get());
@@ -192,9 +221,11 @@ napi_value Client::send(napi_env env, napi_callback_info info) {
     Environment &environment = client->environment();
     napi_value callback = arguments.callback(env);
     Payload payload = payload_of(environment, arguments.values[0]);
-    bool fits = arguments.count == 1 || callback != nullptr || js::is_absent(env, arguments.values[1]);
+    bool fits =
+        arguments.count == 1 || callback != nullptr || js::is_absent(env, arguments.values[1]);
     if (!payload.is_valid || !fits || arguments.count > 2) {
-        return environment.settle(callback, wrong_parameter("send() takes a string or an ArrayBuffer, and a callback."));
+        return environment.settle(
+            callback, wrong_parameter("send() takes a string or an ArrayBuffer, and a callback."));
     }
     bool is_open = client->state_ == State::open;
     nsws_client handle = is_open ? client->handle_ : environment.bystander();
@@ -210,15 +241,19 @@ napi_value Client::close(napi_env env, napi_callback_info info) {
     if (client == nullptr) return nullptr;
     Environment &environment = client->environment();
     napi_value callback = arguments.callback(env);
-    // close(), close(callback), close(options), close(options, callback). Without a callback the options may be null.
+    // close(), close(callback), close(options), close(options, callback). Without a callback the
+    // options may be null.
     size_t others = arguments.count - (callback != nullptr ? 1 : 0);
-    while (callback == nullptr && others > 0 && js::is_absent(env, arguments.values[others - 1])) others--;
+    while (callback == nullptr && others > 0 && js::is_absent(env, arguments.values[others - 1]))
+        others--;
     if (others > 1 || (others == 1 && js::type_of(env, arguments.values[0]) != napi_object)) {
-        return environment.settle(callback, wrong_parameter("close() takes options and a callback."));
+        return environment.settle(callback,
+                                  wrong_parameter("close() takes options and a callback."));
     }
     CloseOptions options;
     Outcome outcome = others == 1 ? options.read(env, arguments.values[0]) : Outcome{};
-    if (napi_value exception = js::take_exception(env)) return environment.settle_with(callback, exception);
+    if (napi_value exception = js::take_exception(env))
+        return environment.settle_with(callback, exception);
     return environment.settle(callback, outcome.is_ok() ? client->close(options) : outcome);
 }
 
@@ -227,7 +262,8 @@ Outcome Client::close(const CloseOptions &options) {
     nsws_client handle = over ? environment().bystander() : handle_;
     int32_t code = nsws_client_close(handle, options.code, options.reason.c_str());
     if (over) return outcome_of(code);
-    // The connection or attempt may have ended already, with its last event on the way: to JavaScript it has been closed in time.
+    // The connection or attempt may have ended already, with its last event on the way: to
+    // JavaScript it has been closed in time.
     bool closes = code == NSWS_OK || (code == NSWS_ERR_NOT_CONNECTED && state_ != State::idle);
     if (!closes) return outcome_of(code);
     enter(state_ == State::open ? State::closing : State::abandoned);
@@ -242,7 +278,8 @@ void Client::deliver(Event &event) {
         return;
     }
     if (state_ == State::abandoned || state_ == State::ending) {
-        // Of a session that JavaScript has closed while connecting, only the end is told, and whatever it was as `close`.
+        // Of a session that JavaScript has closed while connecting, only the end is told, and
+        // whatever it was as `close`.
         if (!event.is_last) return;
         bool told = state_ == State::ending;
         enter(State::idle);

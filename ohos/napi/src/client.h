@@ -5,18 +5,19 @@
 #include "options.h"
 
 class Client final : public Object {
-  public:
+public:
     // The class, for createWebSocket().
     static napi_value define(napi_env env);
 
     void deliver(Event &event) override;
     void let_go_of_handle() override;
 
-  protected:
+protected:
     bool is_active() const override;
 
-  private:
-    // Where the connection stands as JavaScript has been told. The library is ahead of it by what waits in the queue.
+private:
+    // Where the connection stands as JavaScript has been told. The library is ahead of it by what
+    // waits in the queue.
     enum class State {
         idle,
         connecting,

@@ -23,14 +23,15 @@ napi_value taken(napi_env env, napi_ref reference) {
     return value;
 }
 
-} // namespace
+}  // namespace
 
 Environment *Environment::create(napi_env env) {
     uv_loop_t *loop = nullptr;
     if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
     auto *environment = new Environment(env);
     environment->scratch_.resize(SCRATCH);
-    uv_async_init(loop, environment->wake_, [](uv_async_t *wake) { static_cast<Environment *>(wake->data)->deliver(); });
+    uv_async_init(loop, environment->wake_,
+                  [](uv_async_t *wake) { static_cast<Environment *>(wake->data)->deliver(); });
     environment->wake_->data = environment;
     // An environment without open connections may end.
     uv_unref(reinterpret_cast<uv_handle_t *>(environment->wake_));
@@ -63,7 +64,8 @@ void Environment::end(napi_async_cleanup_hook_handle hook, void *data) {
     auto *environment = static_cast<Environment *>(data);
     environment->ended_ = true;
     environment->queue_->close();
-    for (Object *object : environment->objects_) object->let_go_of_handle();
+    for (Object *object : environment->objects_)
+        object->let_go_of_handle();
     for (; environment->next_ < environment->batch_.size(); environment->next_++) {
         environment->batch_[environment->next_].source->release();
     }
@@ -90,7 +92,8 @@ void Environment::forget_references() {
     }
     completions_.clear();
     if (context_ != nullptr) napi_async_destroy(env_, context_);
-    for (napi_ref *reference : {&client_class, &server_class, &listeners_key, &resource_, &success_}) {
+    for (napi_ref *reference :
+         {&client_class, &server_class, &listeners_key, &resource_, &success_}) {
         if (*reference != nullptr) napi_delete_reference(env_, *reference);
         *reference = nullptr;
     }
@@ -104,10 +107,13 @@ Object *Environment::unwrap(napi_value value) {
     void *object = nullptr;
     if (value == nullptr || napi_unwrap(env_, value, &object) != napi_ok) return nullptr;
     // It may be wrapped by somebody else.
-    return objects_.count(static_cast<Object *>(object)) != 0 ? static_cast<Object *>(object) : nullptr;
+    return objects_.count(static_cast<Object *>(object)) != 0 ? static_cast<Object *>(object)
+                                                              : nullptr;
 }
 
-void Environment::add(Object *object) { objects_.insert(object); }
+void Environment::add(Object *object) {
+    objects_.insert(object);
+}
 
 void Environment::remove(Object *object) {
     objects_.erase(object);
@@ -154,7 +160,9 @@ void Environment::complete(Completion completion) {
 
 void Environment::call(napi_value function, size_t count, const napi_value *arguments) {
     napi_value result = nullptr;
-    if (napi_call_function(env_, js::undefined(env_), function, count, arguments, &result) == napi_ok) return;
+    if (napi_call_function(env_, js::undefined(env_), function, count, arguments, &result) ==
+        napi_ok)
+        return;
     if (napi_value exception = js::take_exception(env_)) napi_fatal_exception(env_, exception);
 }
 
@@ -173,7 +181,8 @@ nsws_client Environment::bystander() {
 
 void Environment::deliver() {
     int count = 0;
-    while (count < MOST_AT_ONCE && deliver_one()) count++;
+    while (count < MOST_AT_ONCE && deliver_one())
+        count++;
     uncork();
     if (ended_) return;
     bool has_more = count == MOST_AT_ONCE || !completions_.empty() || !queue_->fall_asleep();
@@ -199,13 +208,16 @@ void Environment::cork(nsws_connection connection) {
 
 // One that is over by now is none to send on.
 void Environment::uncork() {
-    for (nsws_client client : corked_clients_) nsws_client_uncork(client);
-    for (nsws_connection connection : corked_connections_) nsws_connection_uncork(connection);
+    for (nsws_client client : corked_clients_)
+        nsws_client_uncork(client);
+    for (nsws_connection connection : corked_connections_)
+        nsws_connection_uncork(connection);
     corked_clients_.clear();
     corked_connections_.clear();
 }
 
-// One event or callback, in a scope of its own: what its promises lead to comes before the next. Whether there was one.
+// One event or callback, in a scope of its own: what its promises lead to comes before the next.
+// Whether there was one.
 bool Environment::deliver_one() {
     if (ended_) return false;
     if (next_ == batch_.size()) {
@@ -250,7 +262,9 @@ void Environment::run(Completion completion) {
 void Environment::run(Event event) {
     Source *source = event.source;
     if (event.flow != nullptr) event.flow->drain(event.length);
-    // What its listeners forget may be collected while they run: not before the event has been delivered.
-    if (source->object != nullptr && source->object->value() != nullptr) source->object->deliver(event);
+    // What its listeners forget may be collected while they run: not before the event has been
+    // delivered.
+    if (source->object != nullptr && source->object->value() != nullptr)
+        source->object->deliver(event);
     source->release();
 }

@@ -1,4 +1,5 @@
-// One JavaScript environment (the main thread, a Worker): its queue, its objects, and what keeps it running.
+// One JavaScript environment (the main thread, a Worker): its queue, its objects, and what keeps it
+// running.
 #pragma once
 
 #include <deque>
@@ -13,24 +14,27 @@
 class Object;
 
 class Environment {
-  public:
+public:
     // Makes the environment's part of the module; `exports` gets nothing yet. Null when it can't.
     static Environment *create(napi_env env);
     static Environment *of(napi_env env);
 
     // The object that a method was called on, or null when it is none of this module's.
     Object *unwrap(napi_value value);
-    // Objects are known here from their construction to their finaliser, which may run when the environment is gone.
+    // Objects are known here from their construction to their finaliser, which may run when the
+    // environment is gone.
     void add(Object *object);
     void remove(Object *object);
 
-    // Ends a call: through the callback, in a turn of its own, or else by the promise that is returned.
+    // Ends a call: through the callback, in a turn of its own, or else by the promise that is
+    // returned.
     napi_value settle(napi_value callback, const Outcome &outcome);
     napi_value settle_with(napi_value callback, napi_value exception);
     // Calls JavaScript; an exception is reported as uncaught, as an event's has nowhere else to go.
     void call(napi_value function, size_t count, const napi_value *arguments);
 
-    // A message is about to be sent on this: those that are sent while events are delivered go out together.
+    // A message is about to be sent on this: those that are sent while events are delivered go out
+    // together.
     void cork(nsws_client client);
     void cork(nsws_connection connection);
 
@@ -38,8 +42,9 @@ class Environment {
     void hold();
     void let_go();
 
-    // A client that never connects: it is asked in place of one whose connection JavaScript doesn't know of yet, or no longer,
-    // since it answers with what comes before the state: wrong parameters, no permission.
+    // A client that never connects: it is asked in place of one whose connection JavaScript doesn't
+    // know of yet, or no longer, since it answers with what comes before the state: wrong
+    // parameters, no permission.
     nsws_client bystander();
 
     napi_env env() const { return env_; }
@@ -52,7 +57,7 @@ class Environment {
     // The property that holds an object's listeners.
     napi_ref listeners_key = nullptr;
 
-  private:
+private:
     explicit Environment(napi_env env) : env_(env) {}
     ~Environment() = default;
 

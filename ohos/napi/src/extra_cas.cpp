@@ -16,8 +16,10 @@ namespace fs = std::filesystem;
 
 // Where the systems keep one file with all CAs.
 constexpr const char *SYSTEM_FILES[] = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",   "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 };
 
@@ -44,7 +46,8 @@ std::string system_cas() {
     if (!file.empty()) all = content(file) + "\n";
     for (size_t start = 0; start < folders.size();) {
         size_t end = std::min(folders.find(':', start), folders.size());
-        for (const auto &entry : fs::directory_iterator(folders.substr(start, end - start), ignored)) {
+        for (const auto &entry :
+             fs::directory_iterator(folders.substr(start, end - start), ignored)) {
             if (entry.is_regular_file(ignored)) all += content(entry.path()) + "\n";
         }
         start = end + 1;
@@ -75,7 +78,7 @@ std::string combined() {
     return text.empty() ? "" : kept(system_cas() + "\n" + text);
 }
 
-} // namespace
+}  // namespace
 
 const char *with_extra_cas() {
     static const std::string *path = new std::string(combined());

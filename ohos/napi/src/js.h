@@ -1,7 +1,8 @@
 // JavaScript values: what this module needs of Node-API, in a form that is short to use.
 //
-// A function here that fails (a getter throws, the environment ends) answers as if the value were undefined, and leaves the
-// exception pending: whoever reads arguments asks take_exception() once, at the end.
+// A function here that fails (a getter throws, the environment ends) answers as if the value were
+// undefined, and leaves the exception pending: whoever reads arguments asks take_exception() once,
+// at the end.
 #pragma once
 
 #if defined(__OHOS__)
@@ -54,7 +55,9 @@ inline napi_valuetype type_of(napi_env env, napi_value value) {
     return type;
 }
 
-inline bool is_function(napi_env env, napi_value value) { return type_of(env, value) == napi_function; }
+inline bool is_function(napi_env env, napi_value value) {
+    return type_of(env, value) == napi_function;
+}
 
 inline bool is_absent(napi_env env, napi_value value) {
     napi_valuetype type = type_of(env, value);
@@ -84,8 +87,10 @@ inline void set(napi_env env, napi_value object, const char *name, napi_value va
 
 // A property of the object's own, whatever its name: setting `__proto__` would do something else.
 inline void define(napi_env env, napi_value object, std::string_view name, napi_value value) {
-    const auto ordinary = static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
-    const napi_property_descriptor property = {nullptr, text(env, name), nullptr, nullptr, nullptr, value, ordinary, nullptr};
+    const auto ordinary =
+        static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
+    const napi_property_descriptor property = {nullptr, text(env, name), nullptr,  nullptr,
+                                               nullptr, value,           ordinary, nullptr};
     napi_define_properties(env, object, 1, &property);
 }
 
@@ -102,13 +107,15 @@ inline std::optional<std::string> as_string(napi_env env, napi_value value) {
 
 inline std::optional<double> as_number(napi_env env, napi_value value) {
     double result = 0;
-    if (type_of(env, value) != napi_number || napi_get_value_double(env, value, &result) != napi_ok) return std::nullopt;
+    if (type_of(env, value) != napi_number || napi_get_value_double(env, value, &result) != napi_ok)
+        return std::nullopt;
     return result;
 }
 
 inline std::optional<bool> as_boolean(napi_env env, napi_value value) {
     bool result = false;
-    if (type_of(env, value) != napi_boolean || napi_get_value_bool(env, value, &result) != napi_ok) return std::nullopt;
+    if (type_of(env, value) != napi_boolean || napi_get_value_bool(env, value, &result) != napi_ok)
+        return std::nullopt;
     return result;
 }
 
@@ -130,7 +137,8 @@ inline std::vector<std::string> as_strings(napi_env env, napi_value value) {
 inline napi_value array(napi_env env, const std::vector<std::string> &elements) {
     napi_value result = nullptr;
     napi_create_array_with_length(env, elements.size(), &result);
-    for (size_t i = 0; i < elements.size(); i++) napi_set_element(env, result, static_cast<uint32_t>(i), text(env, elements[i]));
+    for (size_t i = 0; i < elements.size(); i++)
+        napi_set_element(env, result, static_cast<uint32_t>(i), text(env, elements[i]));
     return result;
 }
 
@@ -146,7 +154,8 @@ inline napi_value take_exception(napi_env env) {
 inline napi_value error(napi_env env, int32_t code, std::string_view message) {
     napi_value result = nullptr, sentence = text(env, message);
     if (napi_create_error(env, nullptr, sentence, &result) != napi_ok) return undefined(env);
-    const auto ordinary = static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
+    const auto ordinary =
+        static_cast<napi_property_attributes>(napi_writable | napi_enumerable | napi_configurable);
     const napi_property_descriptor properties[] = {
         {"code", nullptr, nullptr, nullptr, nullptr, number(env, code), ordinary, nullptr},
         {"message", nullptr, nullptr, nullptr, nullptr, sentence, ordinary, nullptr},
@@ -155,4 +164,4 @@ inline napi_value error(napi_env env, int32_t code, std::string_view message) {
     return result;
 }
 
-} // namespace js
+}  // namespace js

@@ -9,12 +9,16 @@ namespace {
 napi_value instance(napi_env env, napi_ref Environment::*which) {
     Environment *environment = Environment::of(env);
     napi_value constructor = nullptr, result = nullptr;
-    if (environment == nullptr || napi_get_reference_value(env, environment->*which, &constructor) != napi_ok) return nullptr;
+    if (environment == nullptr ||
+        napi_get_reference_value(env, environment->*which, &constructor) != napi_ok)
+        return nullptr;
     napi_new_instance(env, constructor, 0, nullptr, &result);
     return result;
 }
 
-napi_value create_web_socket(napi_env env, napi_callback_info) { return instance(env, &Environment::client_class); }
+napi_value create_web_socket(napi_env env, napi_callback_info) {
+    return instance(env, &Environment::client_class);
+}
 
 napi_value create_web_socket_server(napi_env env, napi_callback_info) {
     if (Server::is_supported()) return instance(env, &Environment::server_class);
@@ -26,7 +30,8 @@ napi_value create_web_socket_server(napi_env env, napi_callback_info) {
 napi_value tls_protocol(napi_env env) {
     napi_value result = js::object(env);
     double number = 0;
-    for (const char *name : {"TLS_V_1_0", "TLS_V_1_1", "TLS_V_1_2", "TLS_V_1_3"}) js::set(env, result, name, js::number(env, number++));
+    for (const char *name : {"TLS_V_1_0", "TLS_V_1_1", "TLS_V_1_2", "TLS_V_1_3"})
+        js::set(env, result, name, js::number(env, number++));
     return result;
 }
 
@@ -41,7 +46,8 @@ napi_value define_module(napi_env env, napi_value exports) {
     const auto seen = static_cast<napi_property_attributes>(napi_enumerable);
     const napi_property_descriptor properties[] = {
         {"createWebSocket", nullptr, create_web_socket, nullptr, nullptr, nullptr, seen, nullptr},
-        {"createWebSocketServer", nullptr, create_web_socket_server, nullptr, nullptr, nullptr, seen, nullptr},
+        {"createWebSocketServer", nullptr, create_web_socket_server, nullptr, nullptr, nullptr,
+         seen, nullptr},
         {"TlsProtocol", nullptr, nullptr, nullptr, nullptr, tls_protocol(env), seen, nullptr},
     };
     napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
@@ -50,12 +56,16 @@ napi_value define_module(napi_env env, napi_value exports) {
 
 napi_module module = {1, 0, nullptr, define_module, "net.webSocket", nullptr, {nullptr}};
 
-} // namespace
+}  // namespace
 
 // How OpenHarmony finds a module.
-extern "C" __attribute__((constructor)) void register_net_web_socket() { napi_module_register(&module); }
+extern "C" __attribute__((constructor)) void register_net_web_socket() {
+    napi_module_register(&module);
+}
 
-// How Node finds it when the library was loaded before, by another thread, and the constructor does not run again.
-extern "C" __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+// How Node finds it when the library was loaded before, by another thread, and the constructor does
+// not run again.
+extern "C" __attribute__((visibility("default"))) napi_value
+napi_register_module_v1(napi_env env, napi_value exports) {
     return define_module(env, exports);
 }

@@ -1,7 +1,8 @@
 #include "object.h"
 
 Object::Object(Environment &environment, const Names &names)
-    : environment_(environment), names_(names), source_(new Source(environment.queue())), listeners_(names.size()) {
+    : environment_(environment), names_(names), source_(new Source(environment.queue())),
+      listeners_(names.size()) {
     source_->object = this;
     environment_.add(this);
 }
@@ -11,7 +12,8 @@ Object::~Object() {
     source_->release();
     if (is_holding_) environment_.let_go();
     for (Listeners &listeners : listeners_) {
-        for (auto &listener : listeners) napi_delete_reference(env(), listener->function);
+        for (auto &listener : listeners)
+            napi_delete_reference(env(), listener->function);
     }
     if (self_ != nullptr) napi_delete_reference(env(), self_);
     // May end the environment.
@@ -26,7 +28,8 @@ bool Object::attach(napi_value self) {
     };
     napi_value key = nullptr;
     napi_get_reference_value(env(), environment_.listeners_key, &key);
-    const napi_property_descriptor hidden = {nullptr, key, nullptr, nullptr, nullptr, js::undefined(env()), napi_writable, nullptr};
+    const napi_property_descriptor hidden = {
+        nullptr, key, nullptr, nullptr, nullptr, js::undefined(env()), napi_writable, nullptr};
     return napi_define_properties(env(), self, 1, &hidden) == napi_ok &&
            napi_create_reference(env(), self, 0, &self_) == napi_ok &&
            napi_wrap(env(), self, this, finalize, nullptr, nullptr) == napi_ok;
@@ -48,7 +51,8 @@ void Object::update() {
     if (strong != is_strong_) {
         is_strong_ = strong;
         uint32_t count = 0;
-        strong ? napi_reference_ref(env(), self_, &count) : napi_reference_unref(env(), self_, &count);
+        strong ? napi_reference_ref(env(), self_, &count)
+               : napi_reference_unref(env(), self_, &count);
     }
 }
 
@@ -56,7 +60,8 @@ void Object::emit(size_t event, size_t count, const napi_value *arguments) {
     const Listeners &listeners = listeners_[event];
     napi_value function = nullptr;
     if (listeners.size() == 1) {
-        if (napi_get_reference_value(env(), listeners[0]->function, &function) == napi_ok && function != nullptr) {
+        if (napi_get_reference_value(env(), listeners[0]->function, &function) == napi_ok &&
+            function != nullptr) {
             environment_.call(function, count, arguments);
         }
         return;
@@ -65,7 +70,8 @@ void Object::emit(size_t event, size_t count, const napi_value *arguments) {
     const Listeners now = listeners;
     for (const auto &listener : now) {
         if (listener->removed) continue;
-        if (napi_get_reference_value(env(), listener->function, &function) == napi_ok && function != nullptr) {
+        if (napi_get_reference_value(env(), listener->function, &function) == napi_ok &&
+            function != nullptr) {
             environment_.call(function, count, arguments);
         }
     }
@@ -76,7 +82,9 @@ void Object::add_listener(size_t event, napi_value function) {
         napi_value known = nullptr;
         bool same = false;
         napi_get_reference_value(env(), listener->function, &known);
-        if (known != nullptr && napi_strict_equals(env(), known, function, &same) == napi_ok && same) return;
+        if (known != nullptr && napi_strict_equals(env(), known, function, &same) == napi_ok &&
+            same)
+            return;
     }
     auto listener = std::make_shared<Listener>();
     if (napi_create_reference(env(), function, 0, &listener->function) != napi_ok) return;
@@ -124,7 +132,8 @@ void Object::keep_listeners() {
 }
 
 // on() and off() are the only ones to throw.
-Object *Object::subject(napi_env env, napi_callback_info info, napi_value *listener, size_t &event) {
+Object *Object::subject(napi_env env, napi_callback_info info, napi_value *listener,
+                        size_t &event) {
     Arguments arguments(env, info);
     auto *object = receiver<Object>(env, arguments.self);
     if (object == nullptr) return nullptr;
@@ -134,9 +143,15 @@ Object *Object::subject(napi_env env, napi_callback_info info, napi_value *liste
     }
     bool given = arguments.count > 1 && js::type_of(env, arguments.values[1]) != napi_undefined;
     *listener = given ? arguments.values[1] : nullptr;
-    bool fits = event < object->names_.size() && (*listener == nullptr || js::is_function(env, *listener));
+    bool fits =
+        event < object->names_.size() && (*listener == nullptr || js::is_function(env, *listener));
     if (fits) return object;
-    napi_throw(env, error_of(env, wrong_parameter("on() takes an event's name and a function, off() the same or the name alone.")));
+    napi_throw(
+        env,
+        error_of(
+            env,
+            wrong_parameter(
+                "on() takes an event's name and a function, off() the same or the name alone.")));
     return nullptr;
 }
 
@@ -156,6 +171,7 @@ napi_value Object::on(napi_env env, napi_callback_info info) {
 napi_value Object::off(napi_env env, napi_callback_info info) {
     napi_value function = nullptr;
     size_t event = 0;
-    if (Object *object = subject(env, info, &function, event)) object->remove_listeners(event, function);
+    if (Object *object = subject(env, info, &function, event))
+        object->remove_listeners(event, function);
     return js::undefined(env);
 }

@@ -1,8 +1,10 @@
-// What a client and a server have in common as JavaScript objects: their listeners, and how long they live.
+// What a client and a server have in common as JavaScript objects: their listeners, and how long
+// they live.
 //
-// The functions that listen belong to the JavaScript object (a hidden property holds them), and this side only knows them: so a
-// listener that refers to its own object is no leak. What keeps an unreachable object alive is that something can still happen
-// to it that somebody listens to; see update().
+// The functions that listen belong to the JavaScript object (a hidden property holds them), and
+// this side only knows them: so a listener that refers to its own object is no leak. What keeps an
+// unreachable object alive is that something can still happen to it that somebody listens to; see
+// update().
 #pragma once
 
 #include <memory>
@@ -12,7 +14,7 @@
 #include "environment.h"
 
 class Object {
-  public:
+public:
     // The events of a class; their places are their numbers.
     using Names = std::vector<std::string_view>;
 
@@ -23,7 +25,8 @@ class Object {
     // Makes `self`, under construction, this object's, and this object `self`'s.
     bool attach(napi_value self);
 
-    // The JavaScript object, held by the scope that is open; null when it has been collected and only its end is to come.
+    // The JavaScript object, held by the scope that is open; null when it has been collected and
+    // only its end is to come.
     napi_value value() const;
 
     // An event, on its own thread.
@@ -34,7 +37,7 @@ class Object {
     static napi_value on(napi_env env, napi_callback_info info);
     static napi_value off(napi_env env, napi_callback_info info);
 
-  protected:
+protected:
     // Whether the connection, or the server, lives: it keeps the event loop running.
     virtual bool is_active() const = 0;
     // To be called when is_active() may have changed.
@@ -48,14 +51,15 @@ class Object {
     Environment &environment() const { return environment_; }
     Source *source() const { return source_; }
 
-  private:
+private:
     struct Listener {
         napi_ref function;
         bool removed = false;
     };
     using Listeners = std::vector<std::shared_ptr<Listener>>;
 
-    static Object *subject(napi_env env, napi_callback_info info, napi_value *arguments, size_t &event);
+    static Object *subject(napi_env env, napi_callback_info info, napi_value *arguments,
+                           size_t &event);
     void add_listener(size_t event, napi_value function);
     void remove_listeners(size_t event, napi_value function);
     void keep_listeners();
@@ -71,10 +75,12 @@ class Object {
 };
 
 // The object that a method was called on, if it is a T; else the call has thrown.
-template <typename T> T *receiver(napi_env env, napi_value self) {
+template <typename T>
+T *receiver(napi_env env, napi_value self) {
     Environment *environment = Environment::of(env);
     auto *object = environment == nullptr ? nullptr : dynamic_cast<T *>(environment->unwrap(self));
-    if (object == nullptr) napi_throw(env, js::error(env, NSWS_ERR_PARAMETER, nsws_error_message(NSWS_ERR_PARAMETER)));
+    if (object == nullptr)
+        napi_throw(env, js::error(env, NSWS_ERR_PARAMETER, nsws_error_message(NSWS_ERR_PARAMETER)));
     return object;
 }
 

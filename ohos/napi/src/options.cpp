@@ -21,7 +21,9 @@ std::string member_string(napi_env env, napi_value object, const char *name) {
     return js::as_string(env, js::get(env, object, name)).value_or("");
 }
 
-bool is_object(napi_env env, napi_value value) { return js::type_of(env, value) == napi_object; }
+bool is_object(napi_env env, napi_value value) {
+    return js::type_of(env, value) == napi_object;
+}
 
 uint32_t milliseconds(double seconds) {
     // What is above nothing stays above nothing, which means something else.
@@ -35,17 +37,19 @@ std::optional<double> member_seconds(napi_env env, napi_value object, const char
     return *seconds >= 0 && *seconds <= MOST_SECONDS ? *seconds : DEFAULT_SECONDS;
 }
 
-// A whole number, cut to 32 bits as if by ToUint32 but for what doesn't fit, which is above every limit; 0 for what is no number.
+// A whole number, cut to 32 bits as if by ToUint32 but for what doesn't fit, which is above every
+// limit; 0 for what is no number.
 uint32_t member_count(napi_env env, napi_value object, const char *name) {
     double value = js::as_number(env, js::get(env, object, name)).value_or(0);
     if (std::isnan(value)) return 0;
     return value < 0 || value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value);
 }
 
-} // namespace
+}  // namespace
 
 Texts::~Texts() {
-    for (std::string &text : texts_) explicit_bzero(text.data(), text.size());
+    for (std::string &text : texts_)
+        explicit_bzero(text.data(), text.size());
 }
 
 ConnectOptions::ConnectOptions() {
@@ -66,34 +70,42 @@ const nsws_connect_options *ConnectOptions::get() {
 Outcome ConnectOptions::read(napi_env env, napi_value value) {
     if (js::has(env, value, "protocol")) {
         auto protocol = js::as_string(env, js::get(env, value, "protocol"));
-        if (!protocol || has_nul(*protocol)) return wrong_parameter("options.protocol is no string that can be sent.");
+        if (!protocol || has_nul(*protocol))
+            return wrong_parameter("options.protocol is no string that can be sent.");
         options_.protocol = texts_.keep(std::move(*protocol));
     }
-    for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers, &ConnectOptions::read_heartbeat,
-                      &ConnectOptions::read_files}) {
+    for (auto read : {&ConnectOptions::read_proxy, &ConnectOptions::read_headers,
+                      &ConnectOptions::read_heartbeat, &ConnectOptions::read_files}) {
         Outcome outcome = (this->*read)(env, value);
         if (!outcome.is_ok()) return outcome;
     }
     read_reconnect(env, value);
-    options_.skip_server_cert_verification = js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
-    options_.support_origin_port = js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
+    options_.skip_server_cert_verification =
+        js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
+    options_.support_origin_port =
+        js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
     // TlsProtocol: 0 to 3 are TLS 1.0 to 1.3, and nothing older than 1.2 is spoken.
-    if (js::as_number(env, js::get(env, value, "minSupportTlsProtocol")) == 3) options_.min_tls_version = NSWS_TLS_1_3;
+    if (js::as_number(env, js::get(env, value, "minSupportTlsProtocol")) == 3)
+        options_.min_tls_version = NSWS_TLS_1_3;
     return {};
 }
 
 // Files of certificates and keys, and, beyond the reference, pins.
 Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
     std::string ca_path = member_string(env, value, "caPath"), cert_path, key_path, password, pins;
-    napi_value certificate = js::get(env, value, "clientCert"), pinned = js::get(env, value, "pinnedPublicKeys");
+    napi_value certificate = js::get(env, value, "clientCert"),
+               pinned = js::get(env, value, "pinnedPublicKeys");
     if (is_object(env, certificate)) {
         cert_path = member_string(env, certificate, "certPath");
         key_path = member_string(env, certificate, "keyPath");
         password = member_string(env, certificate, "keyPassword");
     }
-    for (const std::string &pin : js::as_strings(env, pinned)) pins += pins.empty() ? pin : ";" + pin;
-    if (has_nul(ca_path + cert_path + key_path)) return outcome(NSWS_ERR_CERT_FILE, "The path of a file holds a NUL.");
-    if (has_nul(password) || has_nul(pins)) return wrong_parameter("A password or pin holds a NUL.");
+    for (const std::string &pin : js::as_strings(env, pinned))
+        pins += pins.empty() ? pin : ";" + pin;
+    if (has_nul(ca_path + cert_path + key_path))
+        return outcome(NSWS_ERR_CERT_FILE, "The path of a file holds a NUL.");
+    if (has_nul(password) || has_nul(pins))
+        return wrong_parameter("A password or pin holds a NUL.");
     if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
     if (!cert_path.empty()) {
         options_.client_cert_path = texts_.keep(std::move(cert_path));
@@ -104,15 +116,19 @@ Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
     return {};
 }
 
-// Values are strings or arrays of strings; names are sent in lower case. An empty value is as if absent.
+// Values are strings or arrays of strings; names are sent in lower case. An empty value is as if
+// absent.
 Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
     napi_value headers = js::get(env, value, "header"), names = nullptr;
     uint32_t count = 0;
-    if (!is_object(env, headers) || napi_get_property_names(env, headers, &names) != napi_ok) return {};
+    if (!is_object(env, headers) || napi_get_property_names(env, headers, &names) != napi_ok)
+        return {};
     napi_get_array_length(env, names, &count);
     for (uint32_t i = 0; i < count; i++) {
         napi_value key = nullptr, content = nullptr;
-        if (napi_get_element(env, names, i, &key) != napi_ok || napi_get_property(env, headers, key, &content) != napi_ok) break;
+        if (napi_get_element(env, names, i, &key) != napi_ok ||
+            napi_get_property(env, headers, key, &content) != napi_ok)
+            break;
         std::string name = nsws_rules::lower_case(js::as_string(env, key).value_or(""));
         std::vector<std::string> values = js::as_strings(env, content);
         if (auto single = js::as_string(env, content)) values = {*single};
@@ -126,7 +142,8 @@ Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
 }
 
 Outcome ConnectOptions::read_heartbeat(napi_env env, napi_value value) {
-    auto interval = member_seconds(env, value, "pingInterval"), timeout = member_seconds(env, value, "pongTimeout");
+    auto interval = member_seconds(env, value, "pingInterval"),
+         timeout = member_seconds(env, value, "pongTimeout");
     double every = interval.value_or(DEFAULT_SECONDS);
     options_.ping_interval_ms = milliseconds(every);
     if (timeout) options_.pong_timeout_ms = milliseconds(std::min(*timeout, every));
@@ -144,18 +161,22 @@ Outcome ConnectOptions::read_proxy(napi_env env, napi_value value) {
     if (!is_object(env, proxy)) return wrong_parameter(expected);
     napi_value port = js::get(env, proxy, "port");
     double number = js::as_number(env, port).value_or(js::is_absent(env, port) ? 0 : -1);
-    if (!(number >= 0 && number <= 65535)) return wrong_parameter("options.proxy.port is not between 0 and 65535.");
+    if (!(number >= 0 && number <= 65535))
+        return wrong_parameter("options.proxy.port is not between 0 and 65535.");
     std::string host = member_string(env, proxy, "host"), exclusions;
-    std::string username = member_string(env, proxy, "username"), password = member_string(env, proxy, "password");
+    std::string username = member_string(env, proxy, "username"),
+                password = member_string(env, proxy, "password");
     for (const std::string &exclusion : js::as_strings(env, js::get(env, proxy, "exclusionList"))) {
         exclusions += exclusions.empty() ? exclusion : "," + exclusion;
     }
-    if (has_nul(host + username + password + exclusions)) return wrong_parameter("options.proxy holds a NUL.");
+    if (has_nul(host + username + password + exclusions))
+        return wrong_parameter("options.proxy holds a NUL.");
     // No proxy's name: no proxy, as it was before.
     options_.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
     if (host.empty()) return {};
     options_.proxy_host = texts_.keep(std::move(host));
-    options_.proxy_port = number >= 1 ? static_cast<uint32_t>(number) : nsws_rules::DEFAULT_PROXY_PORT;
+    options_.proxy_port =
+        number >= 1 ? static_cast<uint32_t>(number) : nsws_rules::DEFAULT_PROXY_PORT;
     options_.proxy_username = texts_.keep(std::move(username));
     options_.proxy_password = texts_.keep(std::move(password));
     options_.proxy_exclusion_list = texts_.keep(std::move(exclusions));
@@ -167,9 +188,12 @@ void ConnectOptions::read_reconnect(napi_env env, napi_value value) {
     napi_value reconnect = js::get(env, value, "reconnect");
     if (!is_object(env, reconnect)) return;
     options_.reconnect_max_attempts = member_count(env, reconnect, "maxAttempts");
-    if (uint32_t delay = member_count(env, reconnect, "minDelay")) options_.reconnect_min_delay_ms = delay;
-    if (uint32_t delay = member_count(env, reconnect, "maxDelay")) options_.reconnect_max_delay_ms = delay;
-    options_.reconnect_max_delay_ms = std::max(options_.reconnect_max_delay_ms, options_.reconnect_min_delay_ms);
+    if (uint32_t delay = member_count(env, reconnect, "minDelay"))
+        options_.reconnect_min_delay_ms = delay;
+    if (uint32_t delay = member_count(env, reconnect, "maxDelay"))
+        options_.reconnect_max_delay_ms = delay;
+    options_.reconnect_max_delay_ms =
+        std::max(options_.reconnect_max_delay_ms, options_.reconnect_min_delay_ms);
 }
 
 Outcome CloseOptions::read(napi_env env, napi_value value) {
@@ -184,10 +208,12 @@ ServerOptions::ServerOptions() {
 }
 
 Outcome ServerOptions::read(napi_env env, napi_value value) {
-    std::string address = member_string(env, value, "serverIP"), protocol = member_string(env, value, "protocol");
+    std::string address = member_string(env, value, "serverIP"),
+                protocol = member_string(env, value, "protocol");
     if (has_nul(protocol)) return wrong_parameter("config.protocol holds a NUL.");
     // No address has a NUL in it, nor a backslash.
-    for (size_t at; (at = address.find('\0')) != std::string::npos;) address.replace(at, 1, "\\0");
+    for (size_t at; (at = address.find('\0')) != std::string::npos;)
+        address.replace(at, 1, "\\0");
     options_.server_ip = texts_.keep(std::move(address));
     options_.protocol = texts_.keep(std::move(protocol));
     double port = js::as_number(env, js::get(env, value, "serverPort")).value_or(0);
@@ -213,10 +239,13 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
 
 Outcome ServerOptions::start(nsws_server server) {
     int32_t code = nsws_rules::start(server, options_, wrong_);
-    if (code == NSWS_ERR_LISTEN_PORT && wrong_.port) return outcome(code, "config.serverPort is not between 1 and 65535.");
+    if (code == NSWS_ERR_LISTEN_PORT && wrong_.port)
+        return outcome(code, "config.serverPort is not between 1 and 65535.");
     if (code == NSWS_ERR_INTERNAL && wrong_.limits) {
-        return outcome(code, "config.maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10.");
+        return outcome(
+            code, "config.maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10.");
     }
-    if (code == NSWS_ERR_CERT_FILE && wrong_.files) return outcome(code, "The path of a file holds a NUL.");
+    if (code == NSWS_ERR_CERT_FILE && wrong_.files)
+        return outcome(code, "The path of a file holds a NUL.");
     return outcome_of(code);
 }

@@ -1,4 +1,5 @@
-// The options of calls: objects as the reference describes them, in the form that the library takes.
+// The options of calls: objects as the reference describes them, in the form that the library
+// takes.
 #pragma once
 
 #include <netstack_websocket.h>
@@ -13,26 +14,26 @@
 
 // Strings that live as long as this, for the library, and are wiped: some are passwords.
 class Texts {
-  public:
+public:
     Texts() = default;
     Texts(const Texts &) = delete;
     ~Texts();
 
     const char *keep(std::string text) { return texts_.emplace_back(std::move(text)).c_str(); }
 
-  private:
+private:
     std::deque<std::string> texts_;
 };
 
 // What connect() is told. Ill-typed members count as absent, but for `protocol` and `proxy`.
 class ConnectOptions {
-  public:
+public:
     ConnectOptions();
     // `value` is an object.
     Outcome read(napi_env env, napi_value value);
     const nsws_connect_options *get();
 
-  private:
+private:
     Outcome read_headers(napi_env env, napi_value value);
     Outcome read_heartbeat(napi_env env, napi_value value);
     Outcome read_files(napi_env env, napi_value value);
@@ -54,13 +55,13 @@ struct CloseOptions {
 
 // What start() is told.
 class ServerOptions {
-  public:
+public:
     ServerOptions();
     // `value` is an object.
     Outcome read(napi_env env, napi_value value);
     Outcome start(nsws_server server);
 
-  private:
+private:
     nsws_server_options options_{};
     nsws_rules::WrongConfig wrong_;
     Texts texts_;

@@ -27,9 +27,12 @@ inline Outcome outcome(int32_t code, std::string detail) {
     return outcome;
 }
 
-inline Outcome wrong_parameter(const char *detail) { return outcome(NSWS_ERR_PARAMETER, detail); }
+inline Outcome wrong_parameter(const char *detail) {
+    return outcome(NSWS_ERR_PARAMETER, detail);
+}
 
-// The library's answer. `state` is what JavaScript sees when the connection isn't in the right state for the call.
+// The library's answer. `state` is what JavaScript sees when the connection isn't in the right
+// state for the call.
 inline Outcome outcome_of(int32_t code, int32_t state = NSWS_ERR_INTERNAL) {
     switch (code) {
     case NSWS_OK:
@@ -55,7 +58,7 @@ inline Outcome outcome_of(int32_t code, int32_t state = NSWS_ERR_INTERNAL) {
 }
 
 inline napi_value error_of(napi_env env, const Outcome &outcome) {
-    const char *message = outcome.code == CONNECT_FAILED     ? "Websocket connect failed"
+    const char *message = outcome.code == CONNECT_FAILED      ? "Websocket connect failed"
                           : outcome.code == NSWS_ERR_INTERNAL ? outcome.unknown
                                                               : nsws_error_message(outcome.code);
     napi_value error = js::error(env, outcome.code, message);

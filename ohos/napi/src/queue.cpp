@@ -20,8 +20,10 @@ void Queue::wake() {
 
 void Queue::close() {
     std::vector<Event> dropped = events_.close();
-    while (events_.is_being_woken()) std::this_thread::yield();
-    for (Event &event : dropped) event.source->release();
+    while (events_.is_being_woken())
+        std::this_thread::yield();
+    for (Event &event : dropped)
+        event.source->release();
 }
 
 bool Source::push_message(Flow *flow, uint64_t connection, const nsws_message_event &message) {

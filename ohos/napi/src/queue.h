@@ -1,4 +1,5 @@
-// The events of one JavaScript environment, on their way from the library's threads; ohos/rules/event_queue.h says how they are bounded.
+// The events of one JavaScript environment, on their way from the library's threads;
+// ohos/rules/event_queue.h says how they are bounded.
 #pragma once
 
 #include <netstack_websocket.h>
@@ -26,16 +27,29 @@ using Bytes = std::unique_ptr<char, FreeBytes>;
 class Source;
 
 struct Event {
-    // `call_error` is no event of the library's: a call has found what this surface reports as an `error` event.
-    enum class Kind : uint8_t { header_receive, open, message, close, error, call_error, drain, reconnecting, connect };
+    // `call_error` is no event of the library's: a call has found what this surface reports as an
+    // `error` event.
+    enum class Kind : uint8_t {
+        header_receive,
+        open,
+        message,
+        close,
+        error,
+        call_error,
+        drain,
+        reconnecting,
+        connect
+    };
 
     // What the rarer events hold.
     struct Detail {
         std::vector<std::pair<std::string, std::string>> headers;
-        // The sentence of an error, the status text of `open`, the reason of `close`, the address of `connect`.
+        // The sentence of an error, the status text of `open`, the reason of `close`, the address
+        // of `connect`.
         std::string text;
         std::string protocol;
-        // The code of an error or of `close`, the status of `open`, the port of `connect`, the attempt of `reconnecting`.
+        // The code of an error or of `close`, the status of `open`, the port of `connect`, the
+        // attempt of `reconnecting`.
         int64_t number = 0;
         int32_t detail = 0;
         int32_t phase = 0;
@@ -59,7 +73,7 @@ struct Event {
 };
 
 class Queue {
-  public:
+public:
     // `wake` lives until after close().
     explicit Queue(uv_async_t *wake) : wake_(wake) {}
     Queue(const Queue &) = delete;
@@ -73,17 +87,17 @@ class Queue {
     // On the JavaScript thread: the environment ends, and what is pushed from now on is dropped.
     void close();
 
-  private:
+private:
     void wake();
 
     uv_async_t *const wake_;
     nsws_rules::EventQueue<Event> events_;
 };
 
-// What the library's threads know of a JavaScript object: the user_data of its listeners. It lives until the last of them,
-// the object and the events in the queue are gone.
+// What the library's threads know of a JavaScript object: the user_data of its listeners. It lives
+// until the last of them, the object and the events in the queue are gone.
 class Source {
-  public:
+public:
     explicit Source(std::shared_ptr<Queue> queue) : queue_(std::move(queue)) {}
     Source(const Source &) = delete;
 
@@ -111,7 +125,7 @@ class Source {
     // The object, or null when it was collected. On the JavaScript thread only.
     class Object *object = nullptr;
 
-  private:
+private:
     ~Source() = default;
 
     std::atomic<size_t> uses_{1};

@@ -10,13 +10,17 @@ enum ServerEvent { CONNECT, MESSAGE_RECEIVE, CLOSE, ERROR, DRAIN };
 
 const Object::Names &names() {
     // Never destroyed: other threads may still run when the process ends.
-    static const auto *names = new Object::Names{"connect", "messageReceive", "close", "error", "drain"};
+    static const auto *names =
+        new Object::Names{"connect", "messageReceive", "close", "error", "drain"};
     return *names;
 }
 
-Source *source_of(void *user_data) { return static_cast<Source *>(user_data); }
+Source *source_of(void *user_data) {
+    return static_cast<Source *>(user_data);
+}
 
-Event event_of(Event::Kind kind, nsws_connection connection, std::unique_ptr<Event::Detail> detail) {
+Event event_of(Event::Kind kind, nsws_connection connection,
+               std::unique_ptr<Event::Detail> detail) {
     Event event{};
     event.kind = kind;
     event.connection = connection.id;
@@ -33,7 +37,8 @@ std::string name_of(std::string_view address, uint32_t port) {
 
 // The library's events, on its threads.
 
-void on_connect(nsws_server, nsws_connection connection, const nsws_connect_event *event, void *user_data) {
+void on_connect(nsws_server, nsws_connection connection, const nsws_connect_event *event,
+                void *user_data) {
     source_of(user_data)->flows.add(
         connection.id, [](uint64_t id) { return nsws_connection_pause({id}); },
         [](uint64_t id) { return nsws_connection_resume({id}); });
@@ -43,17 +48,21 @@ void on_connect(nsws_server, nsws_connection connection, const nsws_connect_even
     source_of(user_data)->push(event_of(Event::Kind::connect, connection, std::move(detail)));
 }
 
-void on_message(nsws_server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
+void on_message(nsws_server, nsws_connection connection, const nsws_message_event *event,
+                void *user_data) {
     Source *source = source_of(user_data);
     Flow *flow = source->flows.find(connection.id);
-    if (flow == nullptr || !source->push_message(flow, connection.id, *event)) nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory");
+    if (flow == nullptr || !source->push_message(flow, connection.id, *event))
+        nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory");
 }
 
-void on_close(nsws_server, nsws_connection connection, const nsws_close_event *event, void *user_data) {
+void on_close(nsws_server, nsws_connection connection, const nsws_close_event *event,
+              void *user_data) {
     source_of(user_data)->push(event_of(Event::Kind::close, connection, detail_of(*event)));
 }
 
-void on_error(nsws_server, nsws_connection connection, const nsws_error_event *event, void *user_data) {
+void on_error(nsws_server, nsws_connection connection, const nsws_error_event *event,
+              void *user_data) {
     source_of(user_data)->push(event_of(Event::Kind::error, connection, detail_of(*event)));
 }
 
@@ -62,30 +71,36 @@ void on_drain(nsws_server, nsws_connection connection, const nsws_drain_event *,
 }
 
 // A listener that no exception leaves: without the memory for an event, the connection ends.
-template <auto listener, class Event> void entry(nsws_server server, nsws_connection connection, const Event *event, void *user_data) {
-    nsws_rules::contain([=] { listener(server, connection, event, user_data); },
-                        [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
+template <auto listener, class Event>
+void entry(nsws_server server, nsws_connection connection, const Event *event, void *user_data) {
+    nsws_rules::contain(
+        [=] { listener(server, connection, event, user_data); },
+        [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
 
-} // namespace
+}  // namespace
 
 Server::Server(Environment &environment) : Object(environment, names()) {}
 
 Server::~Server() {
-    for (auto &[connection, peer] : peers_) napi_delete_reference(env(), peer.value);
+    for (auto &[connection, peer] : peers_)
+        napi_delete_reference(env(), peer.value);
 }
 
 napi_value Server::define(napi_env env) {
     const auto method = [](const char *name, napi_callback call) {
-        return napi_property_descriptor{name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, nullptr};
+        return napi_property_descriptor{
+            name, nullptr, call, nullptr, nullptr, nullptr, napi_default_method, nullptr};
     };
     const napi_property_descriptor methods[] = {
-        method("start", start), method("send", send), method("close", close), method("listAllConnections", list_all_connections),
-        method("stop", stop),   method("on", on),     method("off", off),
+        method("start", start), method("send", send),
+        method("close", close), method("listAllConnections", list_all_connections),
+        method("stop", stop),   method("on", on),
+        method("off", off),
     };
     napi_value result = nullptr;
-    napi_define_class(env, "WebSocketServer", NAPI_AUTO_LENGTH, construct, nullptr, sizeof methods / sizeof *methods, methods,
-                      &result);
+    napi_define_class(env, "WebSocketServer", NAPI_AUTO_LENGTH, construct, nullptr,
+                      sizeof methods / sizeof *methods, methods, &result);
     return result;
 }
 
@@ -112,7 +127,8 @@ bool Server::create() {
     if (nsws_server_create(&handle_) != NSWS_OK) return false;
     // Each registration uses the source until its free_fn; one that fails doesn't.
     const auto listen = [this](auto add, auto function) {
-        if (add(handle_, function, source()->use(), Source::release) != NSWS_OK) source()->release();
+        if (add(handle_, function, source()->use(), Source::release) != NSWS_OK)
+            source()->release();
     };
     listen(nsws_server_on_connect, entry<on_connect, nsws_connect_event>);
     listen(nsws_server_on_message, entry<on_message, nsws_message_event>);
@@ -127,7 +143,9 @@ void Server::let_go_of_handle() {
     handle_ = {};
 }
 
-bool Server::is_active() const { return is_listening_ || !peers_.empty() || own_errors_ > 0; }
+bool Server::is_active() const {
+    return is_listening_ || !peers_.empty() || own_errors_ > 0;
+}
 
 void Server::tell_failed_start(const Outcome &outcome) {
     own_errors_++;
@@ -151,7 +169,8 @@ Outcome Server::find(napi_value value, nsws_connection &connection) {
     size_t length = 0;
     napi_value ip = nullptr;
     if (js::type_of(env(), value) == napi_object) ip = js::get(env(), value, "clientIP");
-    auto port = ip == nullptr ? std::nullopt : js::as_number(env(), js::get(env(), value, "clientPort"));
+    auto port =
+        ip == nullptr ? std::nullopt : js::as_number(env(), js::get(env(), value, "clientPort"));
     if (js::type_of(env(), ip) != napi_string || !port) {
         return wrong_parameter("The connection is no {clientIP: string, clientPort: number}.");
     }
@@ -163,7 +182,8 @@ Outcome Server::find(napi_value value, nsws_connection &connection) {
         return {};
     }
     // The address may be written in another way.
-    if (number != 0 && nsws_server_find_connection(handle_, address, number, &connection) == NSWS_OK &&
+    if (number != 0 &&
+        nsws_server_find_connection(handle_, address, number, &connection) == NSWS_OK &&
         peers_.count(connection.id) != 0) {
         return {};
     }
@@ -180,7 +200,8 @@ napi_value Server::start(napi_env env, napi_callback_info info) {
     }
     ServerOptions options;
     Outcome outcome = options.read(env, arguments.values[0]);
-    if (napi_value exception = js::take_exception(env)) return environment.settle_with(nullptr, exception);
+    if (napi_value exception = js::take_exception(env))
+        return environment.settle_with(nullptr, exception);
     if (outcome.is_ok()) {
         outcome = options.start(server->handle_);
         server->is_listening_ |= outcome.is_ok();
@@ -197,14 +218,16 @@ napi_value Server::send(napi_env env, napi_callback_info info) {
     Environment &environment = server->environment();
     nsws_connection connection{};
     Outcome outcome = server->find(arguments.values[1], connection);
-    if (napi_value exception = js::take_exception(env)) return environment.settle_with(nullptr, exception);
+    if (napi_value exception = js::take_exception(env))
+        return environment.settle_with(nullptr, exception);
     Payload payload = payload_of(environment, arguments.values[0]);
     if (!payload.is_valid) {
         outcome = wrong_parameter("send() takes a string or an ArrayBuffer, and a connection.");
     } else if (outcome.is_ok()) {
         environment.cork(connection);
-        int32_t code = payload.is_text ? nsws_connection_send_text(connection, payload.data, payload.length)
-                                       : nsws_connection_send_binary(connection, payload.data, payload.length);
+        int32_t code = payload.is_text
+                           ? nsws_connection_send_text(connection, payload.data, payload.length)
+                           : nsws_connection_send_binary(connection, payload.data, payload.length);
         // It is gone, and JavaScript will soon be told.
         if (code == NSWS_ERR_BAD_HANDLE) code = NSWS_ERR_NO_CONNECTION;
         outcome = outcome_of(code, CONNECT_FAILED);
@@ -222,11 +245,13 @@ napi_value Server::close(napi_env env, napi_callback_info info) {
     Outcome outcome;
     napi_value given = arguments.values[1];
     if (arguments.count > 1 && !js::is_absent(env, given)) {
-        outcome = js::type_of(env, given) == napi_object ? options.read(env, given)
-                                                         : wrong_parameter("close() takes a connection and options.");
+        outcome = js::type_of(env, given) == napi_object
+                      ? options.read(env, given)
+                      : wrong_parameter("close() takes a connection and options.");
     }
     if (outcome.is_ok()) outcome = server->find(arguments.values[0], connection);
-    if (napi_value exception = js::take_exception(env)) return environment.settle_with(nullptr, exception);
+    if (napi_value exception = js::take_exception(env))
+        return environment.settle_with(nullptr, exception);
     if (outcome.is_ok()) {
         int32_t code = nsws_connection_close(connection, options.code, options.reason.c_str());
         if (code == NSWS_ERR_BAD_HANDLE) code = NSWS_ERR_NO_CONNECTION;
@@ -235,8 +260,9 @@ napi_value Server::close(napi_env env, napi_callback_info info) {
     return server->settle(outcome);
 }
 
-// The reference says that this returns an array, and awaits it: it returns an array that can be awaited, too. Where it fails, who
-// awaits it gets the error; for who doesn't, the array is empty, and no rejection is left that would end the process.
+// The reference says that this returns an array, and awaits it: it returns an array that can be
+// awaited, too. Where it fails, who awaits it gets the error; for who doesn't, the array is empty,
+// and no rejection is left that would end the process.
 napi_value Server::list_all_connections(napi_env env, napi_callback_info info) {
     Arguments arguments(env, info);
     auto *server = receiver<Server>(env, arguments.self);
@@ -247,7 +273,8 @@ napi_value Server::list_all_connections(napi_env env, napi_callback_info info) {
         uint32_t count = 0;
         napi_create_array(env, &list);
         for (const auto &[connection, peer] : server->peers_) {
-            if (outcome.is_ok() && !peer.is_leaving) napi_set_element(env, list, count++, server->value_of(connection));
+            if (outcome.is_ok() && !peer.is_leaving)
+                napi_set_element(env, list, count++, server->value_of(connection));
         }
     }
     napi_deferred deferred = nullptr;
@@ -265,7 +292,8 @@ napi_value Server::list_all_connections(napi_env env, napi_callback_info info) {
     for (const char *name : {"then", "catch", "finally"}) {
         napi_value method = js::get(env, promise, name), bound = nullptr;
         napi_call_function(env, method, js::get(env, method, "bind"), 1, &promise, &bound);
-        const napi_property_descriptor property = {name, nullptr, nullptr, nullptr, nullptr, bound, napi_configurable, nullptr};
+        const napi_property_descriptor property = {name,    nullptr, nullptr,           nullptr,
+                                                   nullptr, bound,   napi_configurable, nullptr};
         napi_define_properties(env, lists[0], 1, &property);
     }
     return lists[0];
@@ -278,7 +306,8 @@ napi_value Server::stop(napi_env env, napi_callback_info info) {
     int32_t code = nsws_server_stop(server->handle_);
     if (code == NSWS_OK) {
         server->is_listening_ = false;
-        for (auto &[connection, peer] : server->peers_) peer.is_leaving = true;
+        for (auto &[connection, peer] : server->peers_)
+            peer.is_leaving = true;
         server->update();
     }
     return server->settle(outcome_of(code));
@@ -333,7 +362,8 @@ void Server::deliver_connect(Event &event) {
     js::set(env(), value, "clientIP", js::text(env(), peer.address));
     js::set(env(), value, "clientPort", js::number(env(), peer.port));
     napi_create_reference(env(), value, 1, &peer.value);
-    // A port that was used before may come again before its old connection's `close` was delivered: the newer counts.
+    // A port that was used before may come again before its old connection's `close` was delivered:
+    // the newer counts.
     names_[peer.name] = event.connection;
     peers_[event.connection] = std::move(peer);
     update();
@@ -371,6 +401,7 @@ void Server::deliver_close(Event &event) {
 void Server::deliver_error(Event &event) {
     if (!has_listeners(ERROR)) return;
     napi_value error = error_value(env(), *event.detail);
-    if (peers_.count(event.connection) != 0) js::set(env(), error, "clientConnection", value_of(event.connection));
+    if (peers_.count(event.connection) != 0)
+        js::set(env(), error, "clientConnection", value_of(event.connection));
     emit(ERROR, 1, &error);
 }

@@ -9,7 +9,7 @@
 #include "options.h"
 
 class Server final : public Object {
-  public:
+public:
     // The class, for createWebSocketServer().
     static napi_value define(napi_env env);
     // Whether this device has servers. If not, createWebSocketServer() returns null.
@@ -19,10 +19,10 @@ class Server final : public Object {
     void let_go_of_handle() override;
     ~Server() override;
 
-  protected:
+protected:
     bool is_active() const override;
 
-  private:
+private:
     // A connection that JavaScript knows of: `connect` was delivered, `close` was not.
     struct Peer {
         // The server was stopped since: it is no longer listed.
