@@ -22,6 +22,7 @@ expect() { # STATUS PATTERN ARGUMENTS...
 }
 expect 0 'message: text, 3 bytes: one' "$NSWS_ECHO_URL" -H 'X-Test: 1' --ping-interval 1000
 expect 0 'stats: sent 2 messages, 6 bytes; received 2 messages, 6 bytes' "$NSWS_ECHO_URL" --stats
+expect 0 'rtt unknown (no ping yet)' "$NSWS_ECHO_URL" --stats
 expect 0 'message: binary, 3 bytes: 74 77 6f' "$NSWS_ECHO_URL" --binary
 expect 0 'protocol "chat.v2"' "$NSWS_ECHO_URL" --protocol chat.v2
 expect 0 'close: code 1000 "", clean' "$NSWS_ECHO_WSS_URL" --ca "$NSWS_CERT_DIR/ca.pem"

@@ -24,12 +24,13 @@ class TvServer:
     """The program, as a person at its keyboard sees it."""
 
     @classmethod
-    async def start(cls, program, *arguments):
+    async def start(cls, program, *arguments, ip=("--ip", "127.0.0.1")):
         self = cls()
         self.process = await asyncio.create_subprocess_exec(
-            program, "--ip", "127.0.0.1", *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+            program, *ip, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        self.url = (await self.line(r"\((wss?://127\.0\.0\.1:\d+/chat)\)")).group(1)
+        also = "" if ip else ", and at this machine's other IPv4 addresses"
+        self.url = (await self.line(rf"\((wss?://127\.0\.0\.1:\d+/chat){also}\)")).group(1)
         return self
 
     async def line(self, pattern):
@@ -130,11 +131,18 @@ async def one_connection_too_many(program):
     await tv.end()
 
 
+async def without_an_address_it_says_one_that_works(program):
+    tv = await TvServer.start(program, ip=())
+    assert await refusal(tv) == 101
+    await tv.end()
+
+
 async def main(program):
     await two_guests_chat(program)
     await two_guests_chat(program, *SECURE)
     await the_rules_of_the_house(program)
     await one_connection_too_many(program)
+    await without_an_address_it_says_one_that_works(program)
 
 
 if __name__ == "__main__":
