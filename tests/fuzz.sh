@@ -21,11 +21,27 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
 done
 RUSTFLAGS="--cfg fuzzing $coverage" cargo build --release --target "$host" --target-dir "$build/cargo"
 
-mkdir -p "$build/failed"
-for target in "${targets[@]}"; do
+mkdir -p "$build/failed" "$build/logs"
+fuzz() { # TARGET
+  mkdir -p "$build/$1"
+  "$build/cargo/$host/release/$1" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+    -print_final_stats=1 -print_funcs=0 -verbosity=0 -artifact_prefix="$build/failed/$1-" "$build/$1" "seeds/$1" \
+    >"$build/logs/$1" 2>&1
+}
+# One on each core, since each runs on one thread.
+running=() failed=()
+finish() { # waits for the first of them
+  local target=${running[0]%% *}
+  wait "${running[0]##* }" || failed+=("$target")
+  running=("${running[@]:1}")
   echo "== $target"
-  mkdir -p "$build/$target"
-  "$build/cargo/$host/release/$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
-    -print_final_stats=1 -print_funcs=0 -verbosity=0 -artifact_prefix="$build/failed/$target-" "$build/$target" "seeds/$target"
+  cat "$build/logs/$target"
+}
+for target in "${targets[@]}"; do
+  [ ${#running[@]} -lt "$(nproc)" ] || finish
+  fuzz "$target" &
+  running+=("$target $!")
 done
-echo "fuzz: ${#targets[@]} passed, 0 failed"
+while [ ${#running[@]} != 0 ]; do finish; done
+echo "fuzz: $((${#targets[@]} - ${#failed[@]})) passed, ${#failed[@]} failed${failed[*]:+: ${failed[*]}}"
+[ ${#failed[@]} = 0 ]

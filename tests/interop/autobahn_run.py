@@ -2,10 +2,11 @@
 
     autobahn_run.py PYTHON27 CLIENT SERVER OUTDIR
 
-PYTHON27 has autobahntestsuite; CLIENT and SERVER are tests/c/autobahn_client.c and autobahn_server.c, built. A case passes
-that the suite calls OK, NON-STRICT or INFORMATIONAL, both in what was said and in how it was closed.
+PYTHON27 has autobahntestsuite; CLIENT and SERVER are tests/c/autobahn_client.c and autobahn_server.c, built. Both roles
+run side by side. A case passes that the suite calls OK, NON-STRICT or INFORMATIONAL, both in what was said and in how it was closed.
 """
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -92,11 +93,12 @@ def judge(role, outdir):
 def main():
     python, client, server, outdir = sys.argv[1], sys.argv[2], sys.argv[3], pathlib.Path(sys.argv[4]).resolve()
     shutil.rmtree(outdir, ignore_errors=True)
-    good = True
-    for role, run, program in (("client", run_client, client), ("server", run_server, server)):
+    roles = {"client": (run_client, client), "server": (run_server, server)}
+    for role in roles:
         (outdir / role).mkdir(parents=True)
-        good = run(python, program, outdir / role) and judge(role, outdir / role) and good
-    sys.exit(0 if good else 1)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = {role: pool.submit(run, python, program, outdir / role) for role, (run, program) in roles.items()}
+    sys.exit(0 if all([run.result() and judge(role, outdir / role) for role, run in runs.items()]) else 1)
 
 
 if __name__ == "__main__":
