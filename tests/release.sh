@@ -18,6 +18,11 @@ enter() { # TARBALL
   for folder in "$source" "$HOME"; do
     ! grep -rlF "$folder/" . || { echo "They name $folder."; exit 1; }
   done
+  local link
+  grep -o '](\([^)]*\))' README.md CHANGELOG.md | while IFS=: read -r file link; do
+    link=${link#](} link=${link%)}
+    [[ $link == https:* || -e ${link%%#*} ]] || { echo "$file links to $link, which is not there."; exit 1; }
+  done
   cmp include/netstack_websocket.h "$source/include/netstack_websocket.h"
   local library
   library=$(realpath lib/libnetstack_websocket.so)
