@@ -1,229 +1,281 @@
-/* Shows every event of a client, against an echo server:
+/* Shows what the library is like, with a server and its clients in one program:
  *
- *     demo WS_URL WSS_URL CA_FILE
+ *     demo CERTIFICATE KEY CA_FILE
  *
- * A session over ws and one over wss; then a certificate that is refused and a path that isn't there. Exits
- * with 0 when all went as it should.
+ * The certificate is for localhost. Every event that a client can have; a client that connects again by itself; a callback that
+ * blocks, and delays nobody; a certificate that is refused. Exits with 0 when all went as it should.
  */
 
 #define _POSIX_C_SOURCE 200809L
 
 #include <netstack_websocket.h>
 
+#include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { MEBIBYTE = 1024 * 1024, PATIENCE_SECONDS = 20 };
+enum { MEBIBYTE = 1024 * 1024, PATIENCE_SECONDS = 30, ROUND_TRIPS = 1000 };
 
-/* What the callbacks saw; the main thread waits for it. */
-struct seen {
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    int headers, opens, messages, data_ends, errors, closes;
-    size_t length;   /* of the last message */
-    int is_text;     /* the last message's kind */
-    uint32_t hash;   /* of the last message's payload */
-    int32_t detail;  /* of the last error */
-    int32_t status;  /* of the last error */
-    uint16_t code;   /* of the last close */
-    int was_clean;   /* the last close's word */
+/* A client, and what has happened to it. */
+struct guest {
+    nsws_client client;
+    sem_t opened, answered, drained, closed, failed, reconnecting;
+    int quiet;
 };
 
-static struct seen seen = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
-static int mistakes;
-static int earlier_errors; /* of the clients before this one */
-static uint8_t large[MEBIBYTE];
+static const char *bold = "", *green = "", *yellow = "", *red = "", *plain = "";
+static sem_t let_go; /* what the callback that blocks waits for */
 
-static uint32_t hash(const void *data, size_t length) { /* FNV-1a */
-    const uint8_t *bytes = data;
-    uint32_t value = 2166136261u;
-    for (size_t i = 0; i < length; i++) {
-        value = (value ^ bytes[i]) * 16777619u;
-    }
-    return value;
+/* Ends the program: something was not as it should be. */
+static void fail(const char *what) {
+    printf("%sNOT AS EXPECTED: %s%s %s\n", red, what, plain, nsws_last_error());
+    exit(1);
 }
 
-static void changed(void) {
-    pthread_cond_signal(&seen.changed);
-    pthread_mutex_unlock(&seen.mutex);
-}
-
-static void on_header_receive(nsws_client client, const nsws_header_receive_event *event, void *user_data) {
-    (void)client, (void)user_data;
-    printf("  <- header_receive  status %" PRId32 ", %zu headers\n", event->status, event->header_count);
-    for (size_t i = 0; i < event->header_count; i++) {
-        printf("       %s: %s\n", event->headers[i].name, event->headers[i].value);
-    }
-    pthread_mutex_lock(&seen.mutex);
-    seen.headers++;
-    changed();
-}
-
-static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
-    (void)client, (void)user_data;
-    printf("  <- open            status %" PRId32 " \"%s\", protocol \"%s\"\n", event->status, event->message,
-           event->protocol);
-    pthread_mutex_lock(&seen.mutex);
-    seen.opens++;
-    changed();
-}
-
-static void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
-    (void)client, (void)user_data;
-    printf("  <- message         %s, %zu bytes", event->is_text ? "text" : "binary", event->length);
-    if (event->is_text && event->length > 0) {
-        printf(": \"%.*s\"", (int)event->length, (const char *)event->data);
-    }
-    printf("\n");
-    pthread_mutex_lock(&seen.mutex);
-    seen.messages++;
-    seen.length = event->length;
-    seen.is_text = event->is_text;
-    seen.hash = hash(event->data, event->length);
-    changed();
-}
-
-static void on_data_end(nsws_client client, const nsws_data_end_event *event, void *user_data) {
-    (void)client, (void)event, (void)user_data;
-    printf("  <- data_end\n");
-    pthread_mutex_lock(&seen.mutex);
-    seen.data_ends++;
-    changed();
-}
-
-static void on_error(nsws_client client, const nsws_error_event *event, void *user_data) {
-    (void)client, (void)user_data;
-    printf("  <- error           %s\n", event->message);
-    printf("       code %" PRId32 " %s, detail %" PRId32 " %s, phase %s, http_status %" PRId32 "\n", event->code,
-           nsws_error_name(event->code), event->detail, nsws_error_name(event->detail),
-           nsws_phase_name(event->phase), event->http_status);
-    pthread_mutex_lock(&seen.mutex);
-    seen.errors++;
-    seen.detail = event->detail;
-    seen.status = event->http_status;
-    changed();
-}
-
-static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
-    (void)client, (void)user_data;
-    printf("  <- close           code %" PRIu16 " \"%s\", %s\n", event->code, event->reason,
-           event->was_clean ? "clean" : "not clean");
-    pthread_mutex_lock(&seen.mutex);
-    seen.closes++;
-    seen.code = event->code;
-    seen.was_clean = event->was_clean;
-    changed();
-}
-
-static void check(int right, const char *what) {
-    if (!right) {
-        printf("  NOT AS EXPECTED: %s\n", what);
-        mistakes++;
+static void must(int32_t code, const char *what) {
+    if (code != NSWS_OK) {
+        fail(what);
     }
 }
 
-/* Waits until `counter` has reached `wanted`, or an error has come instead; close comes also after an error. */
-static int wait_for(const int *counter, int wanted) {
+static void wait_for(sem_t *event, const char *what) {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PATIENCE_SECONDS;
-    pthread_mutex_lock(&seen.mutex);
-    int late = 0;
-    while (*counter < wanted && (seen.errors == earlier_errors || counter == &seen.closes) && !late) {
-        late = pthread_cond_timedwait(&seen.changed, &seen.mutex, &until) != 0;
+    while (sem_timedwait(event, &until) != 0) {
+        if (errno != EINTR) {
+            fail(what);
+        }
     }
-    int reached = *counter >= wanted;
-    pthread_mutex_unlock(&seen.mutex);
-    return reached;
 }
 
-static nsws_client new_client(void) {
-    nsws_client client = {0};
-    earlier_errors = seen.errors;
-    check(nsws_client_create(&client) == NSWS_OK, "nsws_client_create");
-    nsws_client_on_header_receive(client, on_header_receive, NULL, NULL);
-    nsws_client_on_open(client, on_open, NULL, NULL);
-    nsws_client_on_message(client, on_message, NULL, NULL);
-    nsws_client_on_data_end(client, on_data_end, NULL, NULL);
-    nsws_client_on_error(client, on_error, NULL, NULL);
-    nsws_client_on_close(client, on_close, NULL, NULL);
-    return client;
-}
+static void title(const char *text) { printf("\n%s%s%s\n", bold, text, plain); }
+static void does(const char *what) { printf("  %s->%s %s\n", yellow, plain, what); }
 
-static void echo(nsws_client client, int is_text, const void *data, size_t length, const char *name) {
-    int messages = seen.messages + 1, data_ends = seen.data_ends + 1;
-    printf("  -> %s\n", name);
-    int32_t code = is_text ? nsws_client_send_text(client, data, length) : nsws_client_send_binary(client, data, length);
-    check(code == NSWS_OK, nsws_last_error());
-    check(wait_for(&seen.messages, messages), "an echo");
-    check(seen.length == length && seen.is_text == is_text && seen.hash == hash(data, length), "the same message back");
-    check(wait_for(&seen.data_ends, data_ends), "data_end after the message");
-}
+/* The start of an event's line. */
+static void event_line(const char *name) { printf("  %s<-%s %-15s ", green, plain, name); }
 
-static void session(const char *url, const char *ca_file) {
-    static const uint8_t bytes[] = {0, 1, 2, 253, 254, 255};
-    nsws_client client = new_client();
-    nsws_connect_options options;
-    int headers = seen.headers, opens = seen.opens + 1, closes = seen.closes + 1;
+/* The client's events. */
 
-    printf("\n%s\n", url);
-    nsws_connect_options_init(&options, sizeof options);
-    options.protocol = "chat";
-    options.ca_path = ca_file;
-    check(nsws_client_connect(client, url, &options) == NSWS_OK, nsws_last_error());
-    if (wait_for(&seen.opens, opens)) {
-        check(seen.headers == headers + 1, "header_receive before open");
-        echo(client, 1, "hello, \xe4\xb8\x96\xe7\x95\x8c", 13, "text, 13 bytes");
-        echo(client, 0, bytes, sizeof bytes, "binary, 6 bytes");
-        echo(client, 0, large, sizeof large, "binary, 1 MiB");
-        echo(client, 1, "", 0, "empty text");
-        printf("  -> close 1000 \"bye\"\n");
-        check(nsws_client_close(client, 1000, "bye") == NSWS_OK, nsws_last_error());
-        check(wait_for(&seen.closes, closes) && seen.code == 1000 && seen.was_clean, "a clean close with 1000");
-    } else {
-        check(0, "open");
+static void on_header_receive(nsws_client client, const nsws_header_receive_event *event, void *user_data) {
+    (void)client;
+    if (!((struct guest *)user_data)->quiet) {
+        event_line("header_receive");
+        printf("status %" PRId32 ", %zu headers\n", event->status, event->header_count);
     }
-    nsws_client_destroy(client);
 }
 
-static void refusal(const char *url, const char *ca_file, int32_t detail, int32_t status) {
-    nsws_client client = new_client();
-    nsws_connect_options options;
-    int errors = seen.errors + 1, opens = seen.opens;
+static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
+    struct guest *guest = user_data;
+    (void)client;
+    if (!guest->quiet) {
+        event_line("open");
+        printf("%s, protocol \"%s\"\n", event->message, event->protocol);
+    }
+    sem_post(&guest->opened);
+}
 
-    printf("\n%s\n", url);
-    nsws_connect_options_init(&options, sizeof options);
-    options.ca_path = ca_file;
-    check(nsws_client_connect(client, url, &options) == NSWS_OK, nsws_last_error());
-    check(wait_for(&seen.errors, errors) && seen.opens == opens, "an error instead of open");
-    check(seen.detail == detail && seen.status == status, "the detail and status of the error");
-    nsws_client_destroy(client);
+static void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
+    struct guest *guest = user_data;
+    (void)client;
+    if (!guest->quiet) {
+        event_line("message");
+        printf("\"%.*s\"\n", (int)event->length, (const char *)event->data);
+    }
+    sem_post(&guest->answered);
+}
+
+static void on_data_end(nsws_client client, const nsws_data_end_event *event, void *user_data) {
+    (void)client, (void)event;
+    if (!((struct guest *)user_data)->quiet) {
+        event_line("data_end");
+        printf("that was the message\n");
+    }
+}
+
+static void on_drain(nsws_client client, const nsws_drain_event *event, void *user_data) {
+    (void)client, (void)event;
+    event_line("drain");
+    printf("the queue has room again\n");
+    sem_post(&((struct guest *)user_data)->drained);
+}
+
+static void on_error(nsws_client client, const nsws_error_event *event, void *user_data) {
+    (void)client;
+    event_line("error");
+    printf("%s\n", event->message);
+    sem_post(&((struct guest *)user_data)->failed);
+}
+
+static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
+    struct guest *guest = user_data;
+    (void)client;
+    if (!guest->quiet) {
+        event_line("close");
+        printf("%u \"%s\", %s\n", (unsigned)event->code, event->reason, event->was_clean ? "clean" : "not clean");
+    }
+    sem_post(&guest->closed);
+}
+
+static void on_reconnecting(nsws_client client, const nsws_reconnecting_event *event, void *user_data) {
+    (void)client;
+    event_line("reconnecting");
+    printf("attempt %" PRIu32 ", in %" PRIu32 " ms\n", event->attempt, event->delay_ms);
+    sem_post(&((struct guest *)user_data)->reconnecting);
+}
+
+static void on_message_that_blocks(nsws_client client, const nsws_message_event *event, void *user_data) {
+    on_message(client, event, user_data);
+    wait_for(&let_go, "the end of the wait");
+}
+
+/* The server sends text back, and takes anything else. */
+static void on_server_message(nsws_server server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
+    (void)server, (void)user_data;
+    if (event->is_text) {
+        nsws_connection_send_text(connection, (const char *)event->data, event->length);
+    }
+}
+
+static void enter(struct guest *guest, const char *url, const nsws_connect_options *options, nsws_message_fn hears) {
+    sem_t *events[] = {&guest->opened, &guest->answered, &guest->drained, &guest->closed, &guest->failed, &guest->reconnecting};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        sem_init(events[i], 0, 0);
+    }
+    must(nsws_client_create(&guest->client), "a client");
+    nsws_client_on_header_receive(guest->client, on_header_receive, guest, NULL);
+    nsws_client_on_open(guest->client, on_open, guest, NULL);
+    nsws_client_on_message(guest->client, hears, guest, NULL);
+    nsws_client_on_data_end(guest->client, on_data_end, guest, NULL);
+    nsws_client_on_drain(guest->client, on_drain, guest, NULL);
+    nsws_client_on_error(guest->client, on_error, guest, NULL);
+    nsws_client_on_close(guest->client, on_close, guest, NULL);
+    nsws_client_on_reconnecting(guest->client, on_reconnecting, guest, NULL);
+    must(nsws_client_connect(guest->client, url, options), "connect");
+}
+
+static void leave(struct guest *guest) {
+    must(nsws_client_close(guest->client, 1000, "bye"), "close");
+    wait_for(&guest->closed, "close");
+    nsws_client_destroy(guest->client);
+}
+
+/* What it shows. */
+
+static void every_event(const char *url, nsws_connect_options options, nsws_server server, const nsws_server_options *house) {
+    static struct guest guest;
+    static const uint8_t large[MEBIBYTE];
+    char line[128];
+
+    title("A client over wss, all that it hears, and a server that goes away");
+    options.send_queue_size = 64 * 1024;
+    options.reconnect_max_attempts = 10;
+    options.reconnect_min_delay_ms = 100;
+    snprintf(line, sizeof line, "connect to %s", url);
+    does(line);
+    enter(&guest, url, &options, on_message);
+    wait_for(&guest.opened, "open");
+
+    does("\"hello, \xe4\xb8\x96\xe7\x95\x8c\"");
+    must(nsws_client_send_text(guest.client, "hello, \xe4\xb8\x96\xe7\x95\x8c", 13), "send");
+    wait_for(&guest.answered, "the same back");
+
+    does("messages of 1 MiB, until the queue takes no more");
+    int32_t code = NSWS_OK;
+    while (code == NSWS_OK) {
+        code = nsws_client_send_binary(guest.client, large, sizeof large);
+    }
+    if (code != NSWS_ERR_QUEUE_FULL) {
+        fail("a full queue");
+    }
+    wait_for(&guest.drained, "drain");
+
+    does("the server stops, and starts again");
+    must(nsws_server_stop(server), "stop");
+    wait_for(&guest.reconnecting, "reconnecting");
+    must(nsws_server_start(server, house), "the server again");
+    wait_for(&guest.opened, "open again");
+    wait_for(&guest.closed, "the first close");
+    does("close");
+    leave(&guest);
+}
+
+static void nobody_waits(const char *url, const nsws_connect_options *options) {
+    static struct guest stuck, lively;
+    struct timespec start, end;
+
+    title("A callback that blocks");
+    sem_init(&let_go, 0, 0);
+    stuck.quiet = lively.quiet = 1;
+    enter(&stuck, url, options, on_message_that_blocks);
+    enter(&lively, url, options, on_message);
+    wait_for(&stuck.opened, "open");
+    wait_for(&lively.opened, "open");
+    must(nsws_client_send_text(stuck.client, "x", 1), "send");
+    wait_for(&stuck.answered, "the callback that blocks");
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        must(nsws_client_send_text(lively.client, "x", 1), "send");
+        wait_for(&lively.answered, "an answer beside a callback that blocks");
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("  While the first client's callback blocks, the second has %d answers in %.0f ms.\n", ROUND_TRIPS,
+           (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6);
+    sem_post(&let_go);
+    leave(&stuck);
+    leave(&lively);
+}
+
+static void nobody_vouches(const char *url) {
+    static struct guest guest;
+    title("A certificate of a CA that this machine does not know");
+    enter(&guest, url, NULL, on_message);
+    wait_for(&guest.failed, "a refusal");
+    nsws_client_destroy(guest.client);
 }
 
 int main(int argc, char **argv) {
-    char missing[256];
+    nsws_server_options house;
+    nsws_connect_options options;
+    nsws_server server;
+    uint16_t port;
+    char url[64];
+
     if (argc != 4) {
-        fprintf(stderr, "usage: demo WS_URL WSS_URL CA_FILE\n");
+        fprintf(stderr, "usage: demo CERTIFICATE KEY CA_FILE\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (size_t i = 0; i < sizeof large; i++) {
-        large[i] = (uint8_t)(i * 31 + i / 256);
+    const char *terminal = getenv("TERM");
+    if (isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && terminal != NULL && strcmp(terminal, "dumb") != 0) {
+        bold = "\33[1m", green = "\33[32m", yellow = "\33[33m", red = "\33[31m", plain = "\33[0m";
     }
-    snprintf(missing, sizeof missing, "%s/missing", argv[1]);
 
-    printf("netstack_websocket %s\n", nsws_version());
-    session(argv[1], NULL);
-    session(argv[2], argv[3]);
-    printf("\nThe same server, but its CA is not trusted:");
-    refusal(argv[2], NULL, NSWS_DETAIL_CERT_ISSUER, 0);
-    printf("\nA path that isn't there:");
-    refusal(missing, NULL, NSWS_DETAIL_HTTP_STATUS, 404);
+    nsws_server_options_init(&house, sizeof house);
+    house.server_ip = "127.0.0.1";
+    house.cert_path = argv[1];
+    house.key_path = argv[2];
+    house.protocol = "chat";
+    must(nsws_server_create(&server), "a server");
+    nsws_server_on_message(server, on_server_message, NULL, NULL);
+    must(nsws_server_start(server, &house), "a server that listens");
+    must(nsws_server_port(server, &port), "its port");
+    house.server_port = port;
+    snprintf(url, sizeof url, "wss://localhost:%u/", (unsigned)port);
 
-    check(nsws_shutdown(5000) == NSWS_OK, nsws_last_error());
-    printf("\n%s\n", mistakes == 0 ? "All as expected." : "Not all as expected.");
-    return mistakes != 0;
+    nsws_connect_options_init(&options, sizeof options);
+    options.ca_path = argv[3];
+    options.protocol = "chat";
+    every_event(url, options, server, &house);
+    nobody_waits(url, &options);
+    nobody_vouches(url);
+
+    nsws_server_destroy(server);
+    must(nsws_shutdown(5000), "the end of all threads");
+    return 0;
 }
