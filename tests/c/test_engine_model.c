@@ -111,7 +111,7 @@ static void wrong(struct session *s, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (__atomic_exchange_n(&s->wrong, 1, __ATOMIC_SEQ_CST) == 0)
-        harness_fail(__FILE__, __LINE__, "seed %llu, %s%s, %s: %s", (unsigned long long)s->seed, role_names[s->p->role], s->p->wss ? ", wss" : "",
+        harness_fail(__FILE__, __LINE__, "seed %llu, %s, %s: %s", (unsigned long long)s->seed, role_names[s->p->role],
                      ending_names[s->ending], text);
 }
 
@@ -268,7 +268,7 @@ static void *say_many(void *data) {
     return NULL;
 }
 
-static void one_session(enum role role, int wss, uint64_t seed) {
+static void one_session(enum role role, uint64_t seed) {
     static struct session s;
     struct chance c = { seed };
     struct pair_options options = pair_defaults();
@@ -279,7 +279,6 @@ static void one_session(enum role role, int wss, uint64_t seed) {
     s.ending = below(&c, ENDINGS);
     s.slow_listener = one_in(&c, 2);
     counter_init(&s.over);
-    options.wss = wss;
     options.on_message = delivered;
     options.data = &s;
     SET(options, send_queue_size, one_in(&c, 2) ? 16 << 20 : 64 * KIB + below(&c, 500 * KIB));
@@ -364,17 +363,12 @@ static void one_session(enum role role, int wss, uint64_t seed) {
     if (role == AS_CLIENT) destroy_client(p->r);
     else destroy_server(p->s);
     peer_leaves(p);
-    if (wss) end_others();
 }
 
-static void sessions_of(int wss) {
-    int number = wss ? sessions / 4 : sessions;
-    for (int i = 0; i < number && __atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) == 0; i++)
-        one_session(i % 2 ? AS_SERVER : AS_CLIENT, wss, seed_of_all + (uint64_t)i);
+static void every_message_is_delivered_once_and_in_order_or_the_connection_is_lost(void) {
+    for (int i = 0; i < sessions && __atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) == 0; i++)
+        one_session(i % 2 ? AS_SERVER : AS_CLIENT, seed_of_all + (uint64_t)i);
 }
-
-static void every_message_is_delivered_once_and_in_order_or_the_connection_is_lost(void) { sessions_of(0); }
-static void the_same_holds_over_tls(void) { sessions_of(1); }
 
 int main(int count, char **words) {
     signal(SIGPIPE, SIG_IGN);
@@ -382,6 +376,5 @@ int main(int count, char **words) {
     seed_of_all = count > 2 ? strtoull(words[2], NULL, 10) : (uint64_t)now_us() % 1000000007;
     printf("seed %llu\n", (unsigned long long)seed_of_all);
     RUN(every_message_is_delivered_once_and_in_order_or_the_connection_is_lost);
-    RUN(the_same_holds_over_tls);
     return end_tests();
 }
