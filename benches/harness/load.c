@@ -376,6 +376,7 @@ int main(int argc, char **argv) {
         { "deflate", 0, 0, 'd' },
         { 0 },
     };
+    alarm(240); /* a server that has stalled doesn't stall the whole run */
     signal(SIGPIPE, SIG_IGN); /* TLS writes without MSG_NOSIGNAL */
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {

@@ -42,8 +42,9 @@ def show(workload, everything):
         line = f"  {peer:16}" + "".join(f"{short(median(results, peer, figure)):>14}" for figure in shown)
         if main in figures:
             line += f"  {short(min(figures[main]))} to {short(max(figures[main]))}"
-            if ours is not None and peer != "ours":
-                line += f"; ours is {ours / median(results, peer, main):.2f} of it"
+            theirs = median(results, peer, main)
+            if ours is not None and theirs and peer != "ours":
+                line += f"; ours is {ours / theirs:.2f} of it"
         print(line)
     for bound, value in judged(workload, everything):
         print(f"  {verdict(bound, value)}: {bound.text} {value:.2f}, at most {bound.most}")

@@ -22,13 +22,13 @@ from peers import BUILD, BY_NAME, PEERS, PYTHON, ROOT, Refused
 from report import show
 
 
-def measure(chosen, peers, rounds, scale):
-    """{workload: {peer: {figure: [a value for each round]}}}, and what went wrong."""
-    results, failures = {}, []
+def measure(chosen, peers, rounds, scale, run, save):
+    """Fills `run`: {workload: {peer: {figure: [a value for each round]}}}, and what went wrong."""
+    results, failures = run["results"], run["failures"]
     for workload in chosen:
         of_workload = results[workload.name] = {}
         refused = set()
-        for _ in range(rounds):
+        for _ in range(min(rounds, workload.rounds or rounds)):
             for peer in peers:
                 if peer.name in refused or (workload.peers is not None and peer.name not in workload.peers):
                     continue
@@ -46,7 +46,7 @@ def measure(chosen, peers, rounds, scale):
                 for name, value in figures.items():
                     of_peer.setdefault(name, []).append(value)
         show(workload, results)
-    return results, failures
+        save()
 
 
 def first_line(*command):
@@ -151,14 +151,19 @@ def main():
         print("not built, so not measured:", ", ".join(missing))
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     tls.make()
-    about = conditions()
-    results, failures = measure(chosen, peers, arguments.rounds, arguments.scale)
-    about["load_average_after"] = os.getloadavg()
+    run = {"conditions": conditions(), "rounds": arguments.rounds, "failures": [], "results": {}}
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({"conditions": about, "rounds": arguments.rounds, "failures": failures, "results": results}, indent=1))
+
+    def save():
+        run["conditions"]["load_average_after"] = os.getloadavg()
+        arguments.out.write_text(json.dumps(run, indent=1) + "\n")
+
+    measure(chosen, peers, arguments.rounds, arguments.scale, run, save)
     print(f"\n{arguments.out}")
-    if failures:
-        sys.exit(f"{len(failures)} could not be measured")
+    if run["failures"]:
+        print("Could not be measured:", *run["failures"], sep="\n  ")
+    # That a peer breaks is a finding; that ours does is a failure.
+    sys.exit(any(f", {PEERS[0].name}:" in failure for failure in run["failures"]))
 
 
 if __name__ == "__main__":

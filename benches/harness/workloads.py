@@ -42,10 +42,11 @@ def at_most(figure, most):
 class Workload:
     """`figures`: those that are shown, the main one first. `peers`: who takes part; None: everyone who can."""
 
-    def __init__(self, name, group, title, run, figures, bounds=(), peers=None, x=None):
+    def __init__(self, name, group, title, run, figures, bounds=(), peers=None, x=None, rounds=None):
         self.name, self.group, self.title, self.run = name, group, title, run
         self.figures, self.bounds, self.peers = figures, bounds, peers
         self.x = x  # its place on a curve
+        self.rounds = rounds  # at most so many, for what takes minutes
 
 
 def far_core(same_core):
@@ -86,7 +87,7 @@ def client_load(count, same_core=False, options=(), wss=False, **shape):
 
 
 SETTLE = 0.3  # seconds until what a connection needs only at first is given back
-REST = 2.0
+REST = 1.0
 
 
 def rest(process, before, number, seconds=REST):
@@ -360,20 +361,34 @@ def connects():
 
 def idle():
     figures = ("private_kib", "descriptors", "threads", "core_percent")
+    quiet = {"options": ["--no-ping"]}
+    # With 10,000, others take minutes to let everyone in.
+    fast = ("ours", "raw", "uwebsockets", "tungstenite")
     for number in (1, 100, 1000, 10_000):
-        quiet = {"options": ["--no-ping"]}
-        many = f"{number:,} connection{'s' * (number > 1)}"
-        yield Workload(f"idle-{number}", "idle", f"{many} at rest, each one's part: a server", idle_server(number, **quiet), figures,
-                       bounds=most(number, 2.5))
-        yield Workload(f"idle-wss-{number}", "idle", f"wss: {many} at rest, each one's part: a server",
-                       idle_server(number, wss=True, **quiet), figures, bounds=most(number, 18))
-        if number <= 1000:
-            yield Workload(f"client-idle-{number}", "client-idle", f"{many} at rest, each one's part: clients",
-                           idle_clients(number, **quiet), figures, bounds=most(number, 4))
-            yield Workload(f"client-idle-wss-{number}", "client-idle", f"wss: {many} at rest, each one's part: clients",
-                           idle_clients(number, wss=True, **quiet), figures, bounds=most(number, 18))
+        many = f"{number:,} connection{'s' * (number > 1)} at rest, each one's part"
+        for name, wss, kib in (("", False, 2.5), ("wss-", True, 18)):
+            yield Workload(
+                f"idle-{name}{number}",
+                "idle",
+                f"{'wss: ' if wss else ''}{many}: a server",
+                idle_server(number, wss=wss, **quiet),
+                figures,
+                most(number, kib),
+                peers=fast if number > 1000 else None,
+                rounds=1 if number > 1000 else None,
+            )
+        for name, wss, kib in (("", False, 4), ("wss-", True, 18)):
+            if number <= 1000:
+                yield Workload(
+                    f"client-idle-{name}{number}",
+                    "client-idle",
+                    f"{'wss: ' if wss else ''}{many}: clients",
+                    idle_clients(number, wss=wss, **quiet),
+                    figures,
+                    most(number, kib),
+                )
     yield Workload("idle-1000-pings", "idle", "1,000 connections at rest with the default heartbeat: a server", idle_server(1000, seconds=61),
-                   ("core_percent",), [at_most("core_percent", 0.3)], peers=("ours",))
+                   ("core_percent",), [at_most("core_percent", 0.3)], peers=("ours",), rounds=1)
 
 
 def most(number, kib):
