@@ -72,22 +72,27 @@ impl Budget {
         }
     }
 
-    /// Ends the largest unfinished message of the address that holds most.
+    /// Ends the largest unfinished message of the address that holds most, until the rest fits.
     fn end_largest(&self) {
         let members: Vec<(IpAddr, Arc<Connection>)> = {
             let members = self.members.lock();
             members.values().filter_map(|(ip, member)| Some((*ip, member.upgrade()?))).collect()
         };
-        let mut held: HashMap<IpAddr, usize> = HashMap::new();
-        for (ip, member) in &members {
-            *held.entry(*ip).or_default() += member.share().map_or(0, Share::held);
-        }
-        let Some((most, _)) = held.into_iter().max_by_key(|(_, held)| *held) else { return };
-        let of_most = members.iter().filter(|(ip, _)| *ip == most).map(|(_, member)| member);
-        let unfinished = |member: &&Arc<Connection>| {
-            member.share().map_or(0, |share| share.unfinished.load(Ordering::Relaxed))
+        let unfinished = |member: &Arc<Connection>| {
+            let share = member.share().filter(|share| !share.is_over());
+            share.map_or(0, |share| share.unfinished.load(Ordering::Relaxed))
         };
-        if let Some(largest) = of_most.max_by_key(unfinished) {
+        // Those that are to go hold what they hold for a moment yet.
+        let mut left: usize = members.iter().map(|(_, member)| unfinished(member)).sum();
+        while left >= self.most {
+            let mut held: HashMap<IpAddr, usize> = HashMap::new();
+            for (ip, member) in &members {
+                *held.entry(*ip).or_default() += unfinished(member);
+            }
+            let Some((most, _)) = held.into_iter().max_by_key(|(_, held)| *held) else { return };
+            let of_most = members.iter().filter(|(ip, _)| *ip == most).map(|(_, member)| member);
+            let Some(largest) = of_most.max_by_key(|member| unfinished(member)) else { return };
+            left = left.saturating_sub(unfinished(largest).max(1));
             if let Some(share) = largest.share() {
                 share.is_over.store(true, Ordering::Release);
             }
@@ -101,10 +106,6 @@ impl Share {
     pub fn join(&self, connection: &Arc<Connection>) {
         let member = (self.address, Arc::downgrade(connection));
         self.budget.members.lock().insert(self.number, member);
-    }
-
-    fn held(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed) + self.unfinished.load(Ordering::Relaxed)
     }
 
     /// More waits for the listeners.

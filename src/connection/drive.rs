@@ -313,6 +313,10 @@ impl Connection {
     /// Reads into a block, behind what is left of an earlier read: how far, and whether there may be more. An error
     /// when there is nothing new; the end of the stream is settled.
     fn fill(self: &Arc<Self>, link: &mut Link, block: &mut Block, now: Instant) -> Result<(usize, bool), ()> {
+        if let Some(end) = link.end_of_stream.take() {
+            let _ = self.length(link, Poll::Ready(end.map(|()| 0)), now);
+            return Err(());
+        }
         let mut end = link.receiver.tail.len();
         if let Some(place) = block.bytes().get_mut(..end) {
             place.copy_from_slice(&link.receiver.tail);
@@ -324,6 +328,14 @@ impl Connection {
             let room = block.bytes().get_mut(end..).unwrap_or_default();
             let (most, is_plain) = (room.len(), transport.is_plain());
             let read = transport.poll_receive(&mut Context::from_waker(&link.waker), room);
+            if is_new && matches!(read, Poll::Ready(Ok(0) | Err(_))) {
+                // What came before the end comes first.
+                link.end_of_stream = match read {
+                    Poll::Ready(end) => Some(end.map(|_| ())),
+                    Poll::Pending => None,
+                };
+                break true;
+            }
             let Some(length) = self.length(link, read, now) else { break false };
             is_new = true;
             end += length;

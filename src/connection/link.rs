@@ -31,6 +31,8 @@ pub(super) struct Link {
     /// Tells the connection that its socket is ready.
     pub waker: Waker,
     pub receiver: Receiver,
+    /// The stream has ended, and what came before was not yet looked at.
+    pub end_of_stream: Option<io::Result<()>>,
     /// What came with the handshake was not looked at.
     pub has_early: bool,
     pub signals: Signals,
@@ -167,6 +169,7 @@ impl Link {
         Link {
             transport: Some(transport),
             waker: Waker::noop().clone(),
+            end_of_stream: None,
             has_early: !receiver.tail.is_empty(),
             receiver,
             signals: Signals { pulse, pings: Vec::new(), close: None, now },

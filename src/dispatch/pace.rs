@@ -17,9 +17,9 @@ const TIMED_TOGETHER: u32 = 8;
 /// So many long groups, without a run of short ones between, end the trust: one may have lost its processor to
 /// another process.
 const LONG_GROUPS: u32 = 3;
-/// What one batch hands on before the others have their turn.
-const BATCH_CALLS: u32 = 1024;
-const BATCH_BYTES: u64 = 512 << 10;
+/// What one batch hands on before a look at the I/O: about as much as one turn of a busy connection.
+const BATCH_CALLS: u32 = 128;
+const BATCH_BYTES: u64 = 64 << 10;
 
 /// Whether a handle's callbacks are short.
 #[derive(Default)]

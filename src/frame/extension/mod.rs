@@ -115,11 +115,10 @@ pub fn agree<'a>(
         return None;
     }
     let offers = values.flat_map(List::new).flatten();
-    let agreed = offers.filter(|offer| offer.name() == NAME).find_map(|offer| consider(options, &offer))?;
-    Some((agreed, agreed.describe()))
+    offers.filter(|offer| offer.name() == NAME).find_map(|offer| consider(options, &offer))
 }
 
-fn consider(options: &CompressionOptions, offer: &Extension<'_>) -> Option<Agreed> {
+fn consider(options: &CompressionOptions, offer: &Extension<'_>) -> Option<(Agreed, String)> {
     let offered = offer.parameters().ok()?;
     let server_bits = match offered.server_bits {
         // A client must say how much.
@@ -135,7 +134,7 @@ fn consider(options: &CompressionOptions, offer: &Extension<'_>) -> Option<Agree
     };
     let (server_bits, client_bits) =
         fit((server_bits, true), (client_bits, offered.client_bits.is_some()), options.memory)?;
-    Some(Agreed {
+    let agreed = Agreed {
         client: Way {
             bits: client_bits,
             no_takeover: options.client_no_context_takeover || offered.client_no_takeover,
@@ -144,7 +143,13 @@ fn consider(options: &CompressionOptions, offer: &Extension<'_>) -> Option<Agree
             bits: server_bits,
             no_takeover: options.server_no_context_takeover || offered.server_no_takeover,
         },
-    })
+    };
+    let mut answer = agreed.describe();
+    // A limit that was asked for is confirmed, also where it is the largest (RFC 7692 7.1.2.1).
+    if offered.server_bits.is_some() && server_bits == LARGEST {
+        let _ = write!(answer, "; server_max_window_bits={LARGEST}");
+    }
+    Some((agreed, answer))
 }
 
 /// Whatever a peer writes, nothing is agreed to that was not offered, that breaks an option, or for which there is no
