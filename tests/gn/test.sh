@@ -38,8 +38,11 @@ make source ""
 python3 tests/gn/check.py "$root/out/source" ohos/gn/bundle.json
 # Each library that programs load brings the hooks of system images; is_tv() is the one that an argument leaves out.
 surfaces_with_is_tv() {
+  local library
   for library in "$root/out/$1"/communication/netstack/*websocket*.so; do
-    nm "$library" | grep -q 'is_tv' && basename "$library"
+    if [[ $(nm "$library") == *5is_tvEPv* ]]; then
+      basename "$library"
+    fi
   done
 }
 [ "$(surfaces_with_is_tv source | wc -l)" = 3 ]

@@ -554,7 +554,7 @@ static void what_is_sent_before_open_is_sent_after_it_in_order(void) {
 }
 
 static void what_is_sent_while_the_waiting_is_sent_comes_behind_it(void) {
-    enum { WAITING = 20000, ALL = 40000 };
+    enum { WAITING = 3000, ALL = 6000 };
     struct app *app = new_app();
     char message[16];
     CHECK_INT(app_connect(app, app_url(app, "/hold")), 0);
@@ -569,12 +569,14 @@ static void what_is_sent_while_the_waiting_is_sent_comes_behind_it(void) {
 }
 
 static void what_waits_for_open_is_counted_with_its_frame(void) {
-    /* A byte, its header, its mask, and what holding it takes. */
-    enum { COST = 1 + 2 + 4 + 64, QUEUE = 16 << 20 };
+    /* The bytes, their header, their mask, and what holding them takes. */
+    enum { LENGTH = 1000, COST = LENGTH + 4 + 4 + 64, QUEUE = 16 << 20 };
     struct app *app = new_app();
     CHECK_INT(app_connect(app, app_url(app, "/hold")), 0);
+    char *data = letters(LENGTH);
     int accepted = 0, result;
-    while ((result = app_send(app, "x", 1)) == 0 && accepted <= QUEUE) accepted++;
+    while ((result = app_send(app, data, LENGTH)) == 0 && accepted <= QUEUE) accepted++;
+    free(data);
     CHECK_INT(result, WEBSOCKET_QUEUE_LENGTH_EXCEEDED);
     CHECK_INT(accepted, (QUEUE + COST - 1) / COST);
     release_peer(app->token);
