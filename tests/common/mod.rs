@@ -55,7 +55,7 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn new() -> Recorder {
-        let client = runtime::create(|runtime| Client::new(runtime)).unwrap();
+        let client = runtime::create(Client::new).unwrap();
         let (sender, events) = channel();
         let key = ListenerKey(0, 0);
         let on = |sender: &Sender<Seen>| sender.clone();
