@@ -12,6 +12,7 @@ use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
 use crate::proxy::{self, Choice, Server};
+use crate::runtime::in_time;
 use crate::tls::TlsOptions;
 use crate::transport::{Tcp, Transport};
 use crate::url::Target;
@@ -75,9 +76,9 @@ pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
     let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
     let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
     let after = plan.options.connect_timeout;
-    match tokio::time::timeout(after, steps(client, plan, &progress)).await {
-        Ok(result) => result,
-        Err(_) => Err(progress.timeout(after)),
+    match in_time(after, steps(client, plan, &progress)).await {
+        Some(result) => result,
+        None => Err(progress.timeout(after)),
     }
 }
 

@@ -13,7 +13,7 @@ use super::close::{self, BadClose, CloseFrame, Ending};
 use super::heartbeat::Beat;
 use super::inbox::{Delivery, End, Waiting};
 use super::link::{Broken, Link, Rest, Signals, Unfinished, LONGEST_CONTROL};
-use super::receive::{Fault, Item, Place, Turn, TURN_BYTES};
+use super::receive::{Fault, Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
 use super::send::Stage;
 use super::{Connection, MessageEvent, MessagePartEvent};
 use crate::dispatch::Pace;
@@ -46,16 +46,17 @@ impl Read {
 impl Connection {
     /// One turn: delivers what waits; then, if this thread leads, reads and delivers. Whether it wants another turn.
     pub(crate) fn turn(self: &Arc<Self>, pace: &mut Pace<'_>, sink: &mut impl Sink) -> bool {
-        let mut handed_on = 0;
-        while handed_on < TURN_BYTES && !pace.is_closed() {
+        let (mut bytes, mut messages) = (0, 0);
+        while bytes < TURN_BYTES && messages < TURN_FRAMES && !pace.is_closed() {
             let Some(delivery) = self.inbox.pop() else { break };
-            handed_on += self.deliver(delivery, pace, sink);
+            let (delivered, of_bytes) = self.deliver(delivery, pace, sink);
+            (messages, bytes) = (messages + delivered, bytes + of_bytes);
         }
         if pace.is_closed() {
             return false;
         }
-        if !pace.leads() || handed_on >= TURN_BYTES {
-            return !self.inbox.is_empty() || (handed_on >= TURN_BYTES && pace.leads());
+        if !pace.leads() || messages > 0 {
+            return pace.leads() || !self.inbox.is_empty();
         }
         let mut turn = Turn::new();
         let read = {
@@ -77,34 +78,34 @@ impl Connection {
         more
     }
 
-    /// Delivers what has waited; how many bytes it had.
-    fn deliver(self: &Arc<Self>, delivery: Delivery, pace: &mut Pace<'_>, sink: &mut impl Sink) -> usize {
+    /// Delivers what has waited; how many messages that were, and what they held.
+    fn deliver(self: &Arc<Self>, delivery: Delivery, pace: &mut Pace<'_>, sink: &mut impl Sink) -> (u32, usize) {
         pace.enter();
         match delivery {
             Delivery::Messages(messages) => {
                 let in_parts = self.limits.receive_parts;
                 let mut left = LeftWaiting { connection: self, messages };
-                let mut bytes = 0;
+                let (mut count, mut bytes) = (0, 0);
                 while !pace.is_closed() {
                     let held = left.messages.next(|item, data| emit(sink, in_parts, item, data));
                     let Some(held) = held else { break };
                     pace.called(held);
-                    bytes += held;
+                    (count, bytes) = (count + 1, bytes + held);
                     if self.inbox.give_back(held, self.share()) {
                         self.attend();
                     }
                 }
-                bytes
+                (count, bytes)
             }
             Delivery::Drained(queued_bytes) => {
                 sink.drained(queued_bytes);
                 pace.called(0);
-                0
+                (0, 0)
             }
             Delivery::Ended(end) => {
                 sink.ended(*end);
                 pace.called(0);
-                0
+                (0, 0)
             }
         }
     }

@@ -117,7 +117,9 @@ impl Service {
                 timer.as_mut().poll(cx)
             })
             .await;
-            for _ in 0..SERVED_TOGETHER {
+            // Whoever wants more comes behind the others, after a look at the I/O.
+            let count = self.queue.lock().waiting.len().min(SERVED_TOGETHER);
+            for _ in 0..count {
                 let Some(served) = self.queue.lock().waiting.pop_front() else { break };
                 served.mark().store(false, Ordering::Release);
                 served.serve(false);

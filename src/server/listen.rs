@@ -30,7 +30,7 @@ use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
 use crate::options::Limits;
-use crate::runtime::caught;
+use crate::runtime::{caught, in_time};
 use crate::transport::{Tcp, Transport};
 
 /// Clients that may wait in the system to be accepted; most systems allow as many.
@@ -193,12 +193,12 @@ async fn serve(
 ) {
     // Boxed, so that an open connection doesn't keep the room that the handshake needed.
     let handshake = Box::pin(handshake(&server, &listening, &underway, stream, peer));
-    let opened = tokio::time::timeout(listening.handshake_timeout, underway.run(handshake)).await;
+    let opened = in_time(listening.handshake_timeout, underway.run(handshake)).await;
     let task = underway.leave();
     match opened {
-        Ok(Some(Some(opened))) => converse(&server, &listening, task, opened).await,
-        Ok(_) => {}
-        Err(_) => log(Level::Info, || format!("{peer}: cut, the handshake took too long")),
+        Some(Some(Some(opened))) => converse(&server, &listening, task, opened).await,
+        Some(_) => {}
+        None => log(Level::Info, || format!("{peer}: cut, the handshake took too long")),
     }
 }
 
