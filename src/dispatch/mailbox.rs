@@ -50,11 +50,21 @@ pub(crate) struct Mailbox<E, L> {
 
 struct State<E, L> {
     waiting: VecDeque<Entry<E, L>>,
+    /// Connections that want another turn: behind what a look at the I/O brings.
+    again: Vec<L>,
     phase: Phase,
     /// The batch that runs has the lead.
     leads: bool,
     /// Whose turn it is.
     current: Option<L>,
+}
+
+impl<E, L> State<E, L> {
+    fn take_all(&mut self) -> VecDeque<Entry<E, L>> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.extend(std::mem::take(&mut self.again).into_iter().map(Entry::Turn));
+        waiting
+    }
 }
 
 enum Entry<E, L> {
@@ -71,7 +81,8 @@ enum Phase {
 
 impl<E: Send, L: Line> Mailbox<E, L> {
     pub fn new() -> Self {
-        let state = State { waiting: VecDeque::new(), phase: Phase::Idle, leads: false, current: None };
+        let (waiting, again) = (VecDeque::new(), Vec::new());
+        let state = State { waiting, again, phase: Phase::Idle, leads: false, current: None };
         Mailbox {
             state: Mutex::new(state),
             ended: Condvar::new(),
@@ -156,7 +167,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         let mailbox = actor.mailbox();
         let mut state = mailbox.state.lock();
         mailbox.closed.store(true, Ordering::Release);
-        let waiting = std::mem::take(&mut state.waiting);
+        let waiting = state.take_all();
         let running = state.phase == Phase::Running;
         drop(state);
         Self::serve_all(waiting);
@@ -192,12 +203,12 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         entry
     }
 
-    /// The turn is over; the connection has another one behind the others if it wants one.
+    /// The turn is over; the connection has another one if it wants one.
     fn end_turn(&self, line: L, more: bool) {
         let mut state = self.state.lock();
         let current = state.current.take();
         if more && !self.closed.load(Ordering::Acquire) && !line.mark().swap(true, Ordering::AcqRel) {
-            state.waiting.push_back(Entry::Turn(line));
+            state.again.push(line);
         }
         drop(state);
         drop(current);
@@ -215,6 +226,8 @@ impl<A: Actor> Strand for A {
             }
             state.phase = Phase::Running;
             state.leads = runner.leads();
+            let State { waiting, again, .. } = &mut *state;
+            waiting.extend(again.drain(..).map(Entry::Turn));
             if !state.leads {
                 for entry in &state.waiting {
                     if let Entry::Turn(line) = entry {
@@ -250,7 +263,7 @@ impl<A: Actor> Strand for A {
         let mut state = mailbox.state.lock();
         state.leads = false;
         if mailbox.closed.load(Ordering::Acquire) {
-            let waiting = std::mem::take(&mut state.waiting);
+            let waiting = state.take_all();
             drop(state);
             Mailbox::<A::Event, A::Line>::serve_all(waiting);
             self.retire();
@@ -261,7 +274,7 @@ impl<A: Actor> Strand for A {
         if state.waiting.is_empty() && state.waiting.capacity() > KEPT_CAPACITY {
             state.waiting = VecDeque::new();
         }
-        let more = !state.waiting.is_empty();
+        let more = !state.waiting.is_empty() || !state.again.is_empty();
         state.phase = if more { Phase::Ready } else { Phase::Idle };
         more
     }
@@ -279,7 +292,7 @@ impl<A: Actor> Strand for A {
             Entry::Turn(line) => Some(line.clone()),
             Entry::Event(_) => None,
         });
-        let lines: Vec<A::Line> = state.current.iter().cloned().chain(turns).collect();
+        let lines: Vec<A::Line> = state.current.iter().chain(&state.again).cloned().chain(turns).collect();
         drop(state);
         for line in lines {
             line.serve();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -193,25 +193,30 @@ impl Lane {
             if waits {
                 tokio::task::yield_now().await;
             }
-            poll_fn(|context| {
-                let mut ready = self.ready.lock();
-                if self.closing.load(Ordering::Acquire) {
-                    return Poll::Ready(None);
-                }
-                ready.round = ready.strands.len();
-                if let Some(strand) = take(&mut ready) {
-                    // Nobody waits inside, so nobody need be woken.
-                    ready.leader = None;
-                    return Poll::Ready(Some(strand));
-                }
-                match &mut ready.leader {
-                    Some(leader) => leader.clone_from(context.waker()),
-                    leader => *leader = Some(context.waker().clone()),
-                }
-                Poll::Pending
-            })
-            .await
+            poll_fn(|context| self.poll_ready(context)).await;
+            // Those that are served without listeners have their turn as well.
+            if self.service.has_waiting() {
+                tokio::task::yield_now().await;
+            }
+            let mut ready = self.ready.lock();
+            ready.round = ready.strands.len();
+            take(&mut ready).filter(|_| !self.closing.load(Ordering::Acquire))
         })?
+    }
+
+    /// Waits until a strand is ready, or the lane ends.
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut ready = self.ready.lock();
+        if self.closing.load(Ordering::Acquire) || !ready.strands.is_empty() {
+            // Nobody waits inside, so nobody need be woken.
+            ready.leader = None;
+            return Poll::Ready(());
+        }
+        match &mut ready.leader {
+            Some(leader) => leader.clone_from(context.waker()),
+            leader => *leader = Some(context.waker().clone()),
+        }
+        Poll::Pending
     }
 
     /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.

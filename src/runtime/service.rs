@@ -84,6 +84,11 @@ impl Service {
         alarm
     }
 
+    /// Whether somebody waits to be served.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.queue.lock().waiting.is_empty()
+    }
+
     /// Forgets a deadline.
     pub fn cancel(&self, alarm: Alarm) {
         let _served = self.clock.lock().deadlines.remove(&alarm);
