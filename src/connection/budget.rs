@@ -58,7 +58,7 @@ impl Budget {
     }
 
     fn is_full(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) + self.unfinished.load(Ordering::SeqCst) >= self.most
+        self.waiting.load(Ordering::SeqCst) + self.unfinished.load(Ordering::SeqCst) > self.most
     }
 
     /// Reading goes on where it had stopped.
@@ -84,7 +84,7 @@ impl Budget {
         };
         // Those that are to go hold what they hold for a moment yet.
         let mut left: usize = members.iter().map(|(_, member)| unfinished(member)).sum();
-        while left >= self.most {
+        while left > self.most {
             let mut held: HashMap<IpAddr, usize> = HashMap::new();
             for (ip, member) in &members {
                 *held.entry(*ip).or_default() += unfinished(member);
@@ -118,7 +118,7 @@ impl Share {
     pub fn delivered(&self, held: usize) {
         self.waiting.fetch_sub(held, Ordering::SeqCst);
         let before = self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
-        if before + self.budget.unfinished.load(Ordering::Relaxed) >= self.budget.most {
+        if before + self.budget.unfinished.load(Ordering::Relaxed) > self.budget.most {
             self.budget.relieve();
         }
     }

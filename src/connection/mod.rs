@@ -282,9 +282,10 @@ impl Connection {
         let mut outbox = self.outbox.lock();
         outbox.check_turn(&payload)?;
         if let Err(error) = outbox.admit(cost, self.limits.send_queue_size) {
-            let corked = outbox.corked;
-            drop(outbox);
             // Whoever is refused waits for `drain`, so what is corked waits no longer.
+            let corked = outbox.corked;
+            outbox.is_due |= corked;
+            drop(outbox);
             if corked {
                 self.attend();
             }
@@ -299,6 +300,7 @@ impl Connection {
         if was_scheduled || outbox.corked {
             let many = outbox.waiting() >= CORKED && outbox.waiting() - payload.len() < CORKED;
             let worth_a_write = outbox.corked && (many || payload.len() > SMALL);
+            outbox.is_due |= worth_a_write;
             drop(outbox);
             if worth_a_write {
                 self.attend();
@@ -349,6 +351,7 @@ impl Connection {
         let was_corked = outbox.corked;
         outbox.push(payload, cost, &self.lane)?;
         outbox.scheduled = true;
+        outbox.is_due |= was_corked;
         drop(outbox);
         match (was_scheduled, was_corked) {
             (_, true) => self.attend(),

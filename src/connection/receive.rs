@@ -196,7 +196,7 @@ impl Receiver {
 
     /// What an unfinished message holds.
     pub fn held(&self) -> usize {
-        self.tail.capacity() + self.message.as_ref().map_or(0, |message| message.own.memory.capacity())
+        self.tail.len() + self.message.as_ref().map_or(0, |message| message.own.bytes().len())
     }
 
     /// Nothing more of what arrives matters.

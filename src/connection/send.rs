@@ -300,6 +300,8 @@ pub(super) struct Outbox {
     refused: bool,
     /// Small messages wait for others, until the program says that these were all.
     pub corked: bool,
+    /// What is corked waits no longer.
+    pub is_due: bool,
     pub stage: Stage,
     /// When a send last had the choice to write at once.
     pub last_send: Option<Instant>,
@@ -329,6 +331,7 @@ impl Outbox {
             scheduled: false,
             refused: false,
             corked: false,
+            is_due: false,
             stage: Stage::Open,
             last_send: None,
             ping: None,
@@ -590,9 +593,12 @@ impl Outbox {
         }
     }
 
-    /// Moves everything to the wire. Whether there was anything.
+    /// Moves everything to the wire, unless it waits for more. Whether there was anything.
     pub fn take(&mut self, wire: &mut VecDeque<Segment>) -> bool {
-        self.scheduled = false;
+        if self.corked && !self.is_due && matches!(self.stage, Stage::Open) {
+            return false;
+        }
+        (self.scheduled, self.is_due) = (false, false);
         if self.segments.is_empty() {
             if self.buffer.is_empty() {
                 return false;

@@ -278,8 +278,8 @@ static void the_memory_of_large_messages_is_given_back(void) {
         BECOMES(peer_unread(p), 0);
         peer_leaves(p);
         PAIR_CLOSE(p);
-        /* One spare buffer may be kept. */
-        CHECK_HELD("after large messages", before, 18 * KIB);
+        /* One spare buffer may be kept, and what the allocator keeps for the next. */
+        CHECK_HELD("after large messages", before, 24 * KIB);
     }
     free(data);
 }

@@ -34,6 +34,7 @@ static int reached(int *one, int value) {
 static void on_header_receive(nsws_client c, const nsws_header_receive_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_open(nsws_client c, const nsws_open_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.opened); }
 static void on_message(nsws_client c, const nsws_message_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.messages); }
+static void on_message_part(nsws_client c, const nsws_message_part_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_data_end(nsws_client c, const nsws_data_end_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_close(nsws_client c, const nsws_close_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.closed); }
 static void on_error(nsws_client c, const nsws_error_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.errors); }
@@ -52,6 +53,10 @@ static void server_on_message(nsws_server s, nsws_connection c, const nsws_messa
     (void)s, (void)user;
     CHECK_OK(nsws_connection_send_binary(c, e->data, e->length));
     count(&counts.server_messages);
+}
+
+static void server_on_message_part(nsws_server s, nsws_connection c, const nsws_message_part_event *e, void *user) {
+    (void)s, (void)c, (void)e, (void)user;
 }
 
 static void server_on_close(nsws_server s, nsws_connection c, const nsws_close_event *e, void *user) {
@@ -115,6 +120,7 @@ static nsws_server serve(uint16_t *port) {
     CHECK_OK(nsws_server_on_close(server, server_on_close, NULL, on_free));
     CHECK_OK(nsws_server_on_error(server, server_on_error, NULL, on_free));
     CHECK_OK(nsws_server_on_drain(server, server_on_drain, NULL, on_free));
+    CHECK_OK(nsws_server_on_message_part(server, server_on_message_part, NULL, on_free));
     CHECK_OK(nsws_server_set_accept_hook(server, accept_all, NULL, on_free));
     CHECK_OK(nsws_server_start(server, &options));
     CHECK_OK(nsws_server_port(server, port));
@@ -133,6 +139,7 @@ static nsws_client connect_to(uint16_t port) {
     CHECK_OK(nsws_client_on_header_receive(client, on_header_receive, NULL, on_free));
     CHECK_OK(nsws_client_on_open(client, on_open, NULL, on_free));
     CHECK_OK(nsws_client_on_message(client, on_message, NULL, on_free));
+    CHECK_OK(nsws_client_on_message_part(client, on_message_part, NULL, on_free));
     CHECK_OK(nsws_client_on_data_end(client, on_data_end, NULL, on_free));
     CHECK_OK(nsws_client_on_close(client, on_close, NULL, on_free));
     CHECK_OK(nsws_client_on_error(client, on_error, NULL, on_free));
@@ -183,6 +190,11 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_server_broadcast(server, data, LARGE, 1, &told));
     CHECK_INT(told, 1);
     CHECK(reached(&counts.messages, 8));
+    CHECK_OK(nsws_connection_send_part(accepted, data, LARGE, 1, 0));
+    CHECK_OK(nsws_connection_send_part(accepted, "", 0, 1, 1));
+    CHECK_OK(nsws_client_send_part(client, "a", 1, 0, 0));
+    CHECK_OK(nsws_client_send_part(client, data, LARGE, 0, 1));
+    CHECK(reached(&counts.messages, 10));
 }
 
 static void end(nsws_client client, nsws_server server) {
@@ -191,6 +203,7 @@ static void end(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_client_off_header_receive(client, on_header_receive, NULL));
     CHECK_OK(nsws_client_off_open(client, on_open, NULL));
     CHECK_OK(nsws_client_off_message(client, on_message, NULL));
+    CHECK_OK(nsws_client_off_message_part(client, on_message_part, NULL));
     CHECK_OK(nsws_client_off_data_end(client, on_data_end, NULL));
     CHECK_OK(nsws_client_off_close(client, on_close, NULL));
     CHECK_OK(nsws_client_off_error(client, on_error, NULL));
@@ -198,6 +211,7 @@ static void end(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_client_off_reconnecting(client, on_reconnecting, NULL));
     CHECK_OK(nsws_server_off_connect(server, server_on_connect, NULL));
     CHECK_OK(nsws_server_off_message(server, server_on_message, NULL));
+    CHECK_OK(nsws_server_off_message_part(server, server_on_message_part, NULL));
     CHECK_OK(nsws_server_off_close(server, server_on_close, NULL));
     CHECK_OK(nsws_server_off_error(server, server_on_error, NULL));
     CHECK_OK(nsws_server_off_drain(server, server_on_drain, NULL));
@@ -227,7 +241,7 @@ static void *session(void *unused) {
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
     /* Of two clients, two servers with their accept hook, and the log. */
-    CHECK_INT(counts.freed, 2 * 8 + 2 * 6 + 1);
+    CHECK_INT(counts.freed, 2 * 9 + 2 * 7 + 1);
     return NULL;
 }
 

@@ -234,7 +234,7 @@ static void connect_empties_the_list_of_added_headers(void) {
         if (WAIT_CALL(app, ON_OPEN, attempt) == NULL) return;
         char *head = request_head(app);
         CHECK((strstr(head, "X-Token: ") != NULL) == (attempt < 3));
-        CHECK_LACKS(head, "ZZ");
+        CHECK_LACKS(head, "ZZZZZ");
         free(head);
         CHECK_INT(app_close(app, 1000, ""), 0);
         if (WAIT_CALL(app, ON_CLOSE, attempt) == NULL) return;
