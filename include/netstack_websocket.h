@@ -57,8 +57,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
+
 /**
- * nsws_client_get_state(): it can connect.
+ * nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
  */
 #define NSWS_STATE_IDLE 0
 
@@ -68,12 +71,13 @@
 #define NSWS_STATE_CONNECTING 1
 
 /**
- * nsws_client_get_state(): it can send.
+ * nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
  */
 #define NSWS_STATE_OPEN 2
 
 /**
  * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
+ * nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
  */
 #define NSWS_STATE_CLOSING 3
 
@@ -440,7 +444,31 @@
 /**
  * The version of the header's binary interface. It changes when a program must be built anew.
  */
-#define NSWS_ABI_VERSION 0
+#define NSWS_ABI_VERSION 1
+
+/**
+ * The first number of the version of this header; nsws_version() has the library's.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MAJOR 0
+
+/**
+ * The second number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MINOR 2
+
+/**
+ * The third number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_PATCH 0
+
+/**
+ * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+ * @since 0.2
+ */
+#define NSWS_FOR_EVER 4294967295
 
 /**
  * Log level: nothing.
@@ -637,14 +665,16 @@ typedef struct {
      */
     size_t send_queue_size;
     /**
-     * A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+     * A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
      * heartbeat; more than 30000000: 401.
      */
     uint32_t ping_interval_ms;
     /**
-     * How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-     * lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
-     * is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+     * How long the peer may stay silent, in milliseconds, before the connection counts as lost
+     * (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
+     * sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
+     * `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+     * While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
      */
     uint32_t pong_timeout_ms;
     /**
@@ -659,7 +689,7 @@ typedef struct {
     uint32_t close_timeout_ms;
     /**
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
      * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
      * not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
      * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
@@ -1346,7 +1376,7 @@ typedef struct {
      */
     size_t send_queue_size;
     /**
-     * The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+     * The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
      * `NSWS_ERR_LISTEN_PORT`.
      */
     uint32_t server_port;
@@ -2096,8 +2126,9 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
  * handler, or in the destructor of a global object.
  *
- * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
- *        What is still connected then is cut, and threads that only have to end may take half a second more.
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
+ *        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
+ *        take half a second more.
  * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
  *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
  *         when what holds them does; calling again waits for them again.
@@ -2374,15 +2405,29 @@ int32_t nsws_server_destroy(nsws_server server);
 int32_t nsws_server_release(nsws_server server);
 
 /**
- * Tells the port that a server listens on.
+ * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
  *
  * @param server the server
  * @param out receives the port
  * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
  * Any thread.
- * @since 0.1
+ * @since 0.2
  */
-int32_t nsws_server_port(nsws_server server, uint16_t *out);
+int32_t nsws_server_get_port(nsws_server server,
+                             uint16_t *out);
+
+/**
+ * Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
+ * until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+ *
+ * @param server the server
+ * @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_get_state(nsws_server server,
+                              int32_t *out);
 
 /**
  * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
@@ -2485,6 +2530,20 @@ int32_t nsws_connection_send_text(nsws_connection connection,
  * @since 0.1
  */
 int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+
+/**
+ * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return 0; 401 above 125 bytes; else as nsws_connection_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_ping(nsws_connection connection,
+                             const void *data,
+                             size_t length);
 
 /**
  * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the

@@ -654,7 +654,7 @@ public:
     // The port that it listens on; 0 when it doesn't.
     uint16_t port() const noexcept {
         uint16_t port = 0;
-        nsws_server_port(handle_, &port);
+        nsws_server_get_port(handle_, &port);
         return port;
     }
 

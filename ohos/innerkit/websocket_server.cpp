@@ -337,7 +337,7 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
                 return Noted(Result(permission));
             }
             uint16_t port = 0;
-            return nsws_server_port(server, &port) == NSWS_OK
+            return nsws_server_get_port(server, &port) == NSWS_OK
                        ? static_cast<int>(NSWS_ERR_NO_CONNECTION)
                        : FAILED;
         },
@@ -353,7 +353,7 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
             if (permission != NSWS_OK) {
                 return Noted(Result(permission));
             }
-            if (nsws_server_port(server, &port) != NSWS_OK) {
+            if (nsws_server_get_port(server, &port) != NSWS_OK) {
                 return FAILED;
             }
             std::vector<nsws_connection> handles;

@@ -186,7 +186,7 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
     } while (code == NSWS_OK && count > handles.size());
     // A server that was stopped has none, though some are still saying goodbye.
     uint16_t port = 0;
-    handles.resize(nsws_server_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
+    handles.resize(nsws_server_get_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
     std::vector<WebSocketConnection> connections;
     for (nsws_connection handle : handles) {
         connections.push_back(NameOf(handle));

@@ -226,13 +226,14 @@ pub extern "C" fn nsws_client_resume(client: nsws_client) -> i32 {
     })
 }
 
-/// nsws_client_get_state(): it can connect.
+/// nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
 pub const NSWS_STATE_IDLE: i32 = 0;
 /// nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
 pub const NSWS_STATE_CONNECTING: i32 = 1;
-/// nsws_client_get_state(): it can send.
+/// nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
 pub const NSWS_STATE_OPEN: i32 = 2;
 /// nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
+/// nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
 pub const NSWS_STATE_CLOSING: i32 = 3;
 
 /// Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or

@@ -102,12 +102,14 @@ pub struct nsws_connect_options {
     /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
     /// `max_send_size` allows.
     pub send_queue_size: usize,
-    /// A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+    /// A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
     /// heartbeat; more than 30000000: 401.
     pub ping_interval_ms: u32,
-    /// How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-    /// lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
-    /// is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+    /// How long the peer may stay silent, in milliseconds, before the connection counts as lost
+    /// (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
+    /// sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
+    /// `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+    /// While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
     pub pong_timeout_ms: u32,
     /// How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
     /// 15000; 0: 401.
@@ -116,7 +118,7 @@ pub struct nsws_connect_options {
     /// queued included. Default 5000; 0: 401.
     pub close_timeout_ms: u32,
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
     /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
     /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
     /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.

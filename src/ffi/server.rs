@@ -5,7 +5,7 @@ use std::mem::size_of;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::client::null_callback;
+use super::client::{null_callback, NSWS_STATE_CLOSING, NSWS_STATE_IDLE, NSWS_STATE_OPEN};
 use super::event::*;
 use super::handle::{nsws_connection, nsws_server};
 use super::listener::{add, remove, UserData};
@@ -16,7 +16,7 @@ use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
 use crate::runtime;
-use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError};
+use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
 
@@ -142,20 +142,42 @@ pub extern "C" fn nsws_server_release(server: nsws_server) -> i32 {
     })
 }
 
-/// Tells the port that a server listens on.
+/// Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
 ///
 /// @param server the server
 /// @param out receives the port
 /// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread.
-/// @since 0.1
+/// @since 0.2
 #[no_mangle]
-pub unsafe extern "C" fn nsws_server_port(server: nsws_server, out: *mut u16) -> i32 {
+pub unsafe extern "C" fn nsws_server_get_port(server: nsws_server, out: *mut u16) -> i32 {
     call(|| {
         check_out(out)?;
         let port = self::server(server)?.port()?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, port) }
+    })
+}
+
+/// Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
+/// until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+///
+/// @param server the server
+/// @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
+/// @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_get_state(server: nsws_server, out: *mut i32) -> i32 {
+    call(|| {
+        check_out(out)?;
+        let state = match self::server(server)?.standing() {
+            Standing::Idle => NSWS_STATE_IDLE,
+            Standing::Listening => NSWS_STATE_OPEN,
+            Standing::Closing => NSWS_STATE_CLOSING,
+        };
+        // SAFETY: the parameter's description asks for it.
+        unsafe { write_out(out, state) }
     })
 }
 
@@ -329,6 +351,27 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         server::send(connection.id, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
+    })
+}
+
+/// Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+///
+/// @param connection the connection
+/// @param data the payload, copied; NULL is allowed when `length` is 0
+/// @param length its length in bytes, at most 125
+/// @return 0; 401 above 125 bytes; else as nsws_connection_send_text()
+/// Any thread; never blocks on the network.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_connection_ping(
+    connection: nsws_connection,
+    data: *const c_void,
+    length: usize,
+) -> i32 {
+    call(|| {
+        // SAFETY: the parameter's description asks for it.
+        let data = unsafe { bytes(data.cast(), length) }?;
+        server::connection(connection.id)?.ping(data)
     })
 }
 

@@ -45,7 +45,7 @@ pub struct nsws_server_options {
     /// How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
     /// that `max_send_size` allows.
     pub send_queue_size: usize,
-    /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+    /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// `NSWS_ERR_LISTEN_PORT`.
     pub server_port: u32,
     /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
