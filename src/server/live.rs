@@ -11,7 +11,8 @@ use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
 use super::event::{
-    AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners, Standing,
+    AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
+    Standing,
 };
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
