@@ -592,8 +592,9 @@ typedef struct {
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
      * is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
      * else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
-     * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
+     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
+     * `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
+     * again when they have changed.
      */
     const char *ca_path;
     /**
@@ -660,8 +661,8 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
-     * `max_send_size` allows.
+     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+     * An empty queue takes any message that `max_send_size` allows.
      */
     size_t send_queue_size;
     /**
@@ -728,8 +729,8 @@ typedef struct {
      * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
      * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
      * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
-     * `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
+     * `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
      * and wss alike, by a tunnel.
      */
     uint8_t proxy_mode;
@@ -758,8 +759,8 @@ typedef struct {
      */
     size_t compression_memory;
     /**
-     * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
-     * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+     * How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
+     * it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
      * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
      * @since 0.2
      */
@@ -830,7 +831,7 @@ typedef struct {
      */
     uint64_t bytes_received;
     /**
-     * Payload bytes that wait to be sent.
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
      */
     uint64_t queued_bytes;
     /**
@@ -1068,7 +1069,7 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * Bytes that wait in the queue now.
+     * What waits in the queue now: the bytes of the frames, and 64 for each message or ping.
      */
     size_t queued_bytes;
 } nsws_drain_event;
@@ -1371,8 +1372,7 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
-     * that `max_send_size` allows.
+     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
      */
     size_t send_queue_size;
     /**
@@ -1390,9 +1390,9 @@ typedef struct {
      */
     uint32_t max_connections_per_client;
     /**
-     * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
-     * as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
+     * How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
+     * next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
+     * more is a ban as well. IPv6 networks have limits as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -1570,7 +1570,7 @@ typedef struct {
      */
     uint64_t bytes_received;
     /**
-     * Payload bytes that wait to be sent.
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
      */
     uint64_t queued_bytes;
     /**
@@ -1659,8 +1659,8 @@ int32_t nsws_client_create(nsws_client *out);
  * @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
  *        password in it become Basic authorization.
  * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
- * @return 0; 401 for an option out of its range; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`;
- *         `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
+ * @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
  *         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
@@ -1675,9 +1675,10 @@ int32_t nsws_client_connect(nsws_client client,
  * @param client the client
  * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
  * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_NOT_CONNECTED` before `open` and
- *         after `close`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any
- *         error nothing was queued.
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` before `open` and after `close`; `NSWS_ERR_MESSAGE_UNFINISHED` between the
+ *         parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -1703,11 +1704,13 @@ int32_t nsws_client_send_binary(nsws_client client, const void *data, size_t len
  * @param client the client
  * @param data the payload, copied; NULL is allowed when `length` is 0
  * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_client_send_text()
+ * @return 0; 401 above 125 bytes; else as nsws_client_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
-int32_t nsws_client_ping(nsws_client client, const void *data, size_t length);
+int32_t nsws_client_ping(nsws_client client,
+                         const void *data,
+                         size_t length);
 
 /**
  * Closes the connection: sends what was accepted, then the close frame, and waits in the background for
@@ -2356,7 +2359,8 @@ int32_t nsws_server_create(nsws_server *out);
  *
  * @param server the server; it may start again after nsws_server_stop(), at once
  * @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
- * @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+ * @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
  *         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
  *         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
  *         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
@@ -2472,7 +2476,8 @@ int32_t nsws_server_find_connection(nsws_server server,
  * @param length its length in bytes; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
  * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
- *        one whose send queue is full: it gets `drain` when there is room again.
+ *        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
+ *        when there is room again.
  * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
  *         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
@@ -2510,8 +2515,9 @@ int32_t nsws_server_set_accept_hook(nsws_server server,
  * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
  * @param length its length in bytes; 0 sends an empty message
  * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
- *         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+ *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -2537,7 +2543,7 @@ int32_t nsws_connection_send_binary(nsws_connection connection, const void *data
  * @param connection the connection
  * @param data the payload, copied; NULL is allowed when `length` is 0
  * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_connection_send_text()
+ * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
  * Any thread; never blocks on the network.
  * @since 0.2
  */

@@ -53,8 +53,9 @@ pub struct nsws_connect_options {
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
     /// is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
     /// else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
-    /// certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
+    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
+    /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
+    /// again when they have changed.
     pub ca_path: *const c_char,
     /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
     /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
@@ -99,8 +100,8 @@ pub struct nsws_connect_options {
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
-    /// `max_send_size` allows.
+    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+    /// An empty queue takes any message that `max_send_size` allows.
     pub send_queue_size: usize,
     /// A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
     /// heartbeat; more than 30000000: 401.
@@ -143,8 +144,8 @@ pub struct nsws_connect_options {
     /// it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
     /// `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
     /// that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
-    /// `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
+    /// `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
     /// and wss alike, by a tunnel.
     pub proxy_mode: u8,
     /// The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
@@ -163,8 +164,8 @@ pub struct nsws_connect_options {
     /// they fit, or none. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
-    /// How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
-    /// ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+    /// How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
+    /// it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
     /// `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,

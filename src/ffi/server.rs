@@ -80,7 +80,8 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
 ///
 /// @param server the server; it may start again after nsws_server_stop(), at once
 /// @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
-/// @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+/// @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
 ///         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
 ///         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
 ///         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
@@ -249,7 +250,8 @@ pub unsafe extern "C" fn nsws_server_find_connection(
 /// @param length its length in bytes; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
 /// @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
-///        one whose send queue is full: it gets `drain` when there is room again.
+///        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
+///        when there is room again.
 /// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
 ///         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
@@ -317,8 +319,9 @@ pub unsafe extern "C" fn nsws_server_set_accept_hook(
 /// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
 /// @param length its length in bytes; 0 sends an empty message
 /// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
-///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
-///         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+///         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+///         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -359,7 +362,7 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
 /// @param connection the connection
 /// @param data the payload, copied; NULL is allowed when `length` is 0
 /// @param length its length in bytes, at most 125
-/// @return 0; 401 above 125 bytes; else as nsws_connection_send_text()
+/// @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
 /// Any thread; never blocks on the network.
 /// @since 0.2
 #[no_mangle]
@@ -466,7 +469,7 @@ pub struct nsws_connection_info {
     pub bytes_sent: u64,
     /// Payload bytes of the messages received.
     pub bytes_received: u64,
-    /// Payload bytes that wait to be sent.
+    /// What waits to be sent: the bytes of the frames, and 64 for each message or ping.
     pub queued_bytes: u64,
     /// The last ping's time to its pong, in microseconds; 0 before the first.
     pub rtt_us: u64,
