@@ -44,8 +44,6 @@ inline nsws_server_options server_defaults() {
     nsws_server_options options{};
     nsws_server_options_init(&options, sizeof options);
     options.max_receive_size = SERVER_RECEIVES;
-    // Of two clients, the largest messages at once.
-    options.receive_budget = 2 * SERVER_RECEIVES;
     return options;
 }
 
