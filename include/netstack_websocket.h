@@ -57,8 +57,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
+
 /**
- * nsws_client_get_state(): it can connect.
+ * nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
  */
 #define NSWS_STATE_IDLE 0
 
@@ -68,12 +71,13 @@
 #define NSWS_STATE_CONNECTING 1
 
 /**
- * nsws_client_get_state(): it can send.
+ * nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
  */
 #define NSWS_STATE_OPEN 2
 
 /**
  * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
+ * nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
  */
 #define NSWS_STATE_CLOSING 3
 
@@ -440,7 +444,31 @@
 /**
  * The version of the header's binary interface. It changes when a program must be built anew.
  */
-#define NSWS_ABI_VERSION 0
+#define NSWS_ABI_VERSION 1
+
+/**
+ * The first number of the version of this header; nsws_version() has the library's.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MAJOR 0
+
+/**
+ * The second number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MINOR 2
+
+/**
+ * The third number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_PATCH 0
+
+/**
+ * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+ * @since 0.2
+ */
+#define NSWS_FOR_EVER 4294967295
 
 /**
  * Log level: nothing.
@@ -564,8 +592,9 @@ typedef struct {
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
      * is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
      * else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
-     * certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
+     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
+     * `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
+     * again when they have changed.
      */
     const char *ca_path;
     /**
@@ -632,19 +661,21 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
-     * `max_send_size` allows.
+     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+     * An empty queue takes any message that `max_send_size` allows.
      */
     size_t send_queue_size;
     /**
-     * A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+     * A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
      * heartbeat; more than 30000000: 401.
      */
     uint32_t ping_interval_ms;
     /**
-     * How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-     * lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
-     * is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+     * How long the peer may stay silent, in milliseconds, before the connection counts as lost
+     * (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
+     * sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
+     * `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+     * While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
      */
     uint32_t pong_timeout_ms;
     /**
@@ -659,7 +690,7 @@ typedef struct {
     uint32_t close_timeout_ms;
     /**
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
      * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
      * not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
      * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
@@ -698,8 +729,8 @@ typedef struct {
      * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
      * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
      * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
-     * `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
+     * `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
      * and wss alike, by a tunnel.
      */
     uint8_t proxy_mode;
@@ -728,8 +759,8 @@ typedef struct {
      */
     size_t compression_memory;
     /**
-     * How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
-     * ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+     * How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
+     * it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
      * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
      * @since 0.2
      */
@@ -800,7 +831,7 @@ typedef struct {
      */
     uint64_t bytes_received;
     /**
-     * Payload bytes that wait to be sent.
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
      */
     uint64_t queued_bytes;
     /**
@@ -1038,7 +1069,7 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * Bytes that wait in the queue now.
+     * What waits in the queue now: the bytes of the frames, and 64 for each message or ping.
      */
     size_t queued_bytes;
 } nsws_drain_event;
@@ -1341,12 +1372,11 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
-     * that `max_send_size` allows.
+     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
      */
     size_t send_queue_size;
     /**
-     * The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+     * The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
      * `NSWS_ERR_LISTEN_PORT`.
      */
     uint32_t server_port;
@@ -1360,9 +1390,9 @@ typedef struct {
      */
     uint32_t max_connections_per_client;
     /**
-     * How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-     * all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
-     * as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
+     * How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
+     * next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
+     * more is a ban as well. IPv6 networks have limits as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -1540,7 +1570,7 @@ typedef struct {
      */
     uint64_t bytes_received;
     /**
-     * Payload bytes that wait to be sent.
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
      */
     uint64_t queued_bytes;
     /**
@@ -1629,8 +1659,8 @@ int32_t nsws_client_create(nsws_client *out);
  * @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
  *        password in it become Basic authorization.
  * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
- * @return 0; 401 for an option out of its range; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`;
- *         `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
+ * @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
  *         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
  * @since 0.1
@@ -1645,9 +1675,10 @@ int32_t nsws_client_connect(nsws_client client,
  * @param client the client
  * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
  * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_NOT_CONNECTED` before `open` and
- *         after `close`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any
- *         error nothing was queued.
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` before `open` and after `close`; `NSWS_ERR_MESSAGE_UNFINISHED` between the
+ *         parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -1673,11 +1704,13 @@ int32_t nsws_client_send_binary(nsws_client client, const void *data, size_t len
  * @param client the client
  * @param data the payload, copied; NULL is allowed when `length` is 0
  * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_client_send_text()
+ * @return 0; 401 above 125 bytes; else as nsws_client_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
  * Any thread; never blocks on the network.
  * @since 0.1
  */
-int32_t nsws_client_ping(nsws_client client, const void *data, size_t length);
+int32_t nsws_client_ping(nsws_client client,
+                         const void *data,
+                         size_t length);
 
 /**
  * Closes the connection: sends what was accepted, then the close frame, and waits in the background for
@@ -2096,8 +2129,9 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
  * handler, or in the destructor of a global object.
  *
- * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
- *        What is still connected then is cut, and threads that only have to end may take half a second more.
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
+ *        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
+ *        take half a second more.
  * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
  *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
  *         when what holds them does; calling again waits for them again.
@@ -2325,7 +2359,8 @@ int32_t nsws_server_create(nsws_server *out);
  *
  * @param server the server; it may start again after nsws_server_stop(), at once
  * @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
- * @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+ * @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
  *         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
  *         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
  *         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
@@ -2374,15 +2409,29 @@ int32_t nsws_server_destroy(nsws_server server);
 int32_t nsws_server_release(nsws_server server);
 
 /**
- * Tells the port that a server listens on.
+ * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
  *
  * @param server the server
  * @param out receives the port
  * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
  * Any thread.
- * @since 0.1
+ * @since 0.2
  */
-int32_t nsws_server_port(nsws_server server, uint16_t *out);
+int32_t nsws_server_get_port(nsws_server server,
+                             uint16_t *out);
+
+/**
+ * Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
+ * until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+ *
+ * @param server the server
+ * @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
+ * @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_get_state(nsws_server server,
+                              int32_t *out);
 
 /**
  * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
@@ -2427,7 +2476,8 @@ int32_t nsws_server_find_connection(nsws_server server,
  * @param length its length in bytes; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
  * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
- *        one whose send queue is full: it gets `drain` when there is room again.
+ *        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
+ *        when there is room again.
  * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
  *         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
  * Any thread; never blocks on the network.
@@ -2465,8 +2515,9 @@ int32_t nsws_server_set_accept_hook(nsws_server server,
  * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
  * @param length its length in bytes; 0 sends an empty message
  * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
- *         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+ *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
  * Any thread; never blocks on the network.
  * @since 0.1
  */
@@ -2485,6 +2536,20 @@ int32_t nsws_connection_send_text(nsws_connection connection,
  * @since 0.1
  */
 int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+
+/**
+ * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_ping(nsws_connection connection,
+                             const void *data,
+                             size_t length);
 
 /**
  * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the

@@ -82,6 +82,7 @@ inline const std::error_category &error_category() noexcept {
             case NSWS_DETAIL_TIMEOUT:
             case NSWS_DETAIL_HEARTBEAT_LOST:
             case NSWS_DETAIL_CLOSE_TIMEOUT:
+            case NSWS_DETAIL_MESSAGE_TIMEOUT:
                 return std::errc::timed_out;
             case NSWS_DETAIL_REFUSED:
                 return std::errc::connection_refused;
@@ -219,11 +220,14 @@ struct HeaderReceiveEvent {
 
 struct OpenEvent {
     explicit OpenEvent(const nsws_open_event &event)
-        : status(event.status), message(event.message), protocol(event.protocol) {}
+        : status(event.status), message(event.message), protocol(event.protocol),
+          extensions(event.extensions) {}
     int status;
     std::string_view message;
     // The sub-protocol that the server chose, or "".
     std::string_view protocol;
+    // The extensions that were agreed to, as the header has them, or "".
+    std::string_view extensions;
 };
 
 struct MessageEvent {
@@ -234,6 +238,20 @@ struct MessageEvent {
     bool is_text;
 
     // The payload, of whichever kind, as characters.
+    std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
+    Bytes bytes() const noexcept { return {data, size}; }
+};
+
+// A part of a message, with the option receive_parts. The parts of a text end at whole characters.
+struct MessagePartEvent {
+    explicit MessagePartEvent(const nsws_message_part_event &event)
+        : data(event.data), size(event.length), is_text(event.is_text != 0),
+          is_first(event.is_first != 0), is_last(event.is_last != 0) {}
+    const uint8_t *data;
+    std::size_t size;
+    bool is_text, is_first, is_last;
+
+    // The part, of whichever kind, as characters.
     std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
     Bytes bytes() const noexcept { return {data, size}; }
 };
@@ -281,11 +299,14 @@ struct ReconnectingEvent {
 struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
         : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
-          protocol(event.protocol), headers(event.headers, event.header_count) {}
+          protocol(event.protocol), headers(event.headers, event.header_count),
+          extensions(event.extensions) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
+    // The extensions that were agreed to, as the header has them, or "".
+    std::string_view extensions;
 };
 
 // Options: the C structs with their defaults. What their pointers point to must stay until the call
@@ -495,6 +516,15 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_client_send_binary(handle_, data.data(), data.size()));
     }
+    // A part of a message; other messages have to wait for the last one.
+    std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
+        return error_code(
+            nsws_client_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
+    }
+    std::error_code send_binary_part(Bytes data, bool is_last) const noexcept {
+        return error_code(
+            nsws_client_send_part(handle_, data.data(), data.size(), 0, is_last ? 1 : 0));
+    }
     std::error_code ping(Bytes data = {}) const noexcept {
         return error_code(nsws_client_ping(handle_, data.data(), data.size()));
     }
@@ -503,6 +533,12 @@ public:
             return error_code(NSWS_ERR_PARAMETER);
         }
         return error_code(nsws_client_close(handle_, code, std::string(reason).c_str()));
+    }
+    // One of NSWS_STATE_*; IDLE for a client that is none.
+    int state() const noexcept {
+        int32_t state = NSWS_STATE_IDLE;
+        nsws_client_get_state(handle_, &state);
+        return state;
     }
     std::error_code get_stats(nsws_client_stats &stats) const noexcept {
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
@@ -529,6 +565,11 @@ public:
     Listener on_message(On<MessageEvent> f) const {
         return add<nsws_client_on_message, nsws_client_off_message, nsws_message_event>(
             std::move(f));
+    }
+    // Instead of on_message(), with the option receive_parts.
+    Listener on_message_part(On<MessagePartEvent> f) const {
+        return add<nsws_client_on_message_part, nsws_client_off_message_part,
+                   nsws_message_part_event>(std::move(f));
     }
     Listener on_data_end(On<DataEndEvent> f) const {
         return add<nsws_client_on_data_end, nsws_client_off_data_end, nsws_data_end_event>(
@@ -622,6 +663,18 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_connection_send_binary(handle_, data.data(), data.size()));
     }
+    // A part of a message; other messages to this client have to wait for the last one.
+    std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
+        return error_code(
+            nsws_connection_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
+    }
+    std::error_code send_binary_part(Bytes data, bool is_last) const noexcept {
+        return error_code(
+            nsws_connection_send_part(handle_, data.data(), data.size(), 0, is_last ? 1 : 0));
+    }
+    std::error_code ping(Bytes data = {}) const noexcept {
+        return error_code(nsws_connection_ping(handle_, data.data(), data.size()));
+    }
     std::error_code close(uint16_t code = 1000, std::string_view reason = {}) const {
         if (detail::has_nul(reason)) {
             return error_code(NSWS_ERR_PARAMETER);
@@ -651,10 +704,17 @@ public:
     }
     std::error_code stop() const noexcept { return error_code(nsws_server_stop(handle_)); }
 
+    // One of NSWS_STATE_IDLE, _OPEN (it listens) and _CLOSING; IDLE for a server that is none.
+    int state() const noexcept {
+        int32_t state = NSWS_STATE_IDLE;
+        nsws_server_get_state(handle_, &state);
+        return state;
+    }
+
     // The port that it listens on; 0 when it doesn't.
     uint16_t port() const noexcept {
         uint16_t port = 0;
-        nsws_server_port(handle_, &port);
+        nsws_server_get_port(handle_, &port);
         return port;
     }
 
@@ -735,6 +795,11 @@ public:
     Listener on_message(On<MessageEvent> f) const {
         return add<nsws_server_on_message, nsws_server_off_message, nsws_message_event>(
             std::move(f));
+    }
+    // Instead of on_message(), with the option receive_parts.
+    Listener on_message_part(On<MessagePartEvent> f) const {
+        return add<nsws_server_on_message_part, nsws_server_off_message_part,
+                   nsws_message_part_event>(std::move(f));
     }
     Listener on_close(On<CloseEvent> f) const {
         return add<nsws_server_on_close, nsws_server_off_close, nsws_close_event>(std::move(f));
@@ -825,9 +890,9 @@ inline std::error_code set_log(int level, LogReceiver f) {
 }
 
 // Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it
-// can be used again.
+// can be used again. std::chrono::milliseconds::max() waits without end.
 inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
-    const auto most = static_cast<std::chrono::milliseconds::rep>(UINT32_MAX);
+    const auto most = static_cast<std::chrono::milliseconds::rep>(NSWS_FOR_EVER);
     const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
     return error_code(nsws_shutdown(static_cast<uint32_t>(count)));
 }

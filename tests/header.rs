@@ -1,4 +1,4 @@
-//! `include/netstack_websocket.h` is what cbindgen makes of `src/ffi` today.
+//! `include/netstack_websocket.h` is what cbindgen makes of `src/ffi` today, and everything has one version.
 
 use std::path::Path;
 
@@ -20,4 +20,25 @@ fn the_committed_header_is_fresh() {
     }
     let committed = std::fs::read_to_string(&header).expect("the header is there");
     assert!(committed == fresh, "the header is stale: run scripts/header");
+}
+
+#[test]
+fn the_version_is_the_same_everywhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let version = env!("CARGO_PKG_VERSION");
+    let [major, minor, patch] =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    for (file, text) in [
+        ("include/netstack_websocket.h", format!("#define NSWS_VERSION_MAJOR {major}\n")),
+        ("include/netstack_websocket.h", format!("#define NSWS_VERSION_MINOR {minor}\n")),
+        ("include/netstack_websocket.h", format!("#define NSWS_VERSION_PATCH {patch}\n")),
+        ("CMakeLists.txt", format!("project(NetStackWebSocket VERSION {version} ")),
+        ("ohos/napi/package.json", format!("\"version\": \"{version}\"")),
+        ("CHANGELOG.md", format!("\n## {version}")),
+        ("README.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
+        ("scripts/release-readme.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
+    ] {
+        let content = std::fs::read_to_string(root.join(file)).expect("the file is there");
+        assert!(content.contains(&text), "{file} does not have {text:?}");
+    }
 }

@@ -127,7 +127,7 @@ static int serve(void) {
     nsws_server_options_init(&options, sizeof options);
     options.server_ip = "127.0.0.1";
     if (nsws_server_create(&server) != NSWS_OK || nsws_server_on_message(server, echo, NULL, NULL) != NSWS_OK ||
-        nsws_server_start(server, &options) != NSWS_OK || nsws_server_port(server, &port) != NSWS_OK)
+        nsws_server_start(server, &options) != NSWS_OK || nsws_server_get_port(server, &port) != NSWS_OK)
         fail(nsws_last_error());
     printf("%u\n", port);
     fflush(stdout);

@@ -58,7 +58,7 @@ static void serve(void) {
     options.compression = (uint8_t)peer.deflate;
 #endif
     check(nsws_server_start(server, &options));
-    check(nsws_server_port(server, &port));
+    check(nsws_server_get_port(server, &port));
     peer_serving(port);
     for (;;) pause();
 }

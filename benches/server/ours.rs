@@ -48,7 +48,7 @@ pub fn serve() {
         options.max_upgrades_per_minute = 0;
         check(nsws_server_start(server, &options));
         let mut port = 0;
-        check(nsws_server_port(server, &mut port));
+        check(nsws_server_get_port(server, &mut port));
         println!("{port}");
     }
     crate::end_with_stdin();

@@ -264,7 +264,7 @@ int main(int argc, char **argv) {
     must(nsws_server_create(&server), "a server");
     nsws_server_on_message(server, on_server_message, NULL, NULL);
     must(nsws_server_start(server, &house), "a server that listens");
-    must(nsws_server_port(server, &port), "its port");
+    must(nsws_server_get_port(server, &port), "its port");
     house.server_port = port;
     snprintf(url, sizeof url, "wss://localhost:%u/", (unsigned)port);
 

@@ -304,7 +304,7 @@ int main(int argc, char **argv) {
     nsws_server_on_error(server, on_error, &party, NULL);
 
     int32_t code = nsws_server_start(server, &options);
-    if (code != NSWS_OK || nsws_server_port(server, &port) != NSWS_OK) {
+    if (code != NSWS_OK || nsws_server_get_port(server, &port) != NSWS_OK) {
         fprintf(stderr, "tv_server: %s\n", nsws_last_error());
         nsws_server_destroy(server);
         nsws_shutdown(5000);

@@ -22,9 +22,9 @@ namespace {
 
 constexpr int FAILED = -1;
 
-bool HoldsNul(const ServerConfig &config) {
+bool HoldsNul(const ServerConfig &config, const std::string &origins) {
     for (const std::string *text : {&config.serverIP, &config.serverCert.certPath,
-                                    &config.serverCert.keyPath, &config.protocol}) {
+                                    &config.serverCert.keyPath, &config.protocol, &origins}) {
         if (nsws_rules::has_nul(*text)) {
             return true;
         }
@@ -46,7 +46,7 @@ int ResultOfStart(int32_t code) {
     case NSWS_ERR_CERT_UNUSABLE:
         return NSWS_ERR_CERT_FILE;
     case NSWS_ERR_PARAMETER:
-        // A limit.
+        // A limit or an origin.
         return NSWS_ERR_INTERNAL;
     default:
         return FAILED;
@@ -244,7 +244,8 @@ int WebSocketServer::Start(const ServerConfig &config) {
         [&]() -> int {
             const nsws_server server = link_->Known();
             int32_t code = NSWS_OK;
-            if (HoldsNul(config)) {
+            const std::string &origins = context_->GetAllowedOrigins();
+            if (HoldsNul(config, origins)) {
                 code = Permission(server);
                 code = code == NSWS_OK ? NSWS_ERR_PARAMETER : code;
             } else {
@@ -253,6 +254,7 @@ int WebSocketServer::Start(const ServerConfig &config) {
                 options.cert_path = config.serverCert.certPath.c_str();
                 options.key_path = config.serverCert.keyPath.c_str();
                 options.protocol = config.protocol.c_str();
+                options.allowed_origins = origins.empty() ? nullptr : origins.c_str();
                 options.max_send_size = SIZE_MAX;
                 // What is negative is above every limit.
                 options.server_port = static_cast<uint32_t>(config.serverPort);
@@ -337,7 +339,7 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
                 return Noted(Result(permission));
             }
             uint16_t port = 0;
-            return nsws_server_port(server, &port) == NSWS_OK
+            return nsws_server_get_port(server, &port) == NSWS_OK
                        ? static_cast<int>(NSWS_ERR_NO_CONNECTION)
                        : FAILED;
         },
@@ -353,7 +355,7 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
             if (permission != NSWS_OK) {
                 return Noted(Result(permission));
             }
-            if (nsws_server_port(server, &port) != NSWS_OK) {
+            if (nsws_server_get_port(server, &port) != NSWS_OK) {
                 return FAILED;
             }
             std::vector<nsws_connection> handles;

@@ -95,11 +95,16 @@ declare namespace webSocket {
     pinnedPublicKeys?: Array<string>;
     /** Beyond the reference. */
     reconnect?: ReconnectOptions;
+    /**
+     * Beyond the reference: whether permessage-deflate (RFC 7692) is offered. Default false. A build without compression ignores
+     * it, with a line in the log. Compressing beside secrets tells their length.
+     */
+    compression?: boolean;
   }
 
   /** What `close` may be told. */
   export interface WebSocketCloseOptions {
-    /** 1000 to 1003, 1007 to 1013, 3000 to 4999; any other is sent as 1000, the default. */
+    /** 1000 to 1003, 1007 to 1014, 3000 to 4999; any other is sent as 1000, the default. */
     code?: number;
     /** At most 123 bytes of UTF-8. */
     reason?: string;
@@ -225,6 +230,13 @@ declare namespace webSocket {
     maxConcurrentClientsNumber?: number;
     /** How many connections each may have, 1 to 10. Default 10. */
     maxConnectionsForOneClient?: number;
+    /**
+     * Beyond the reference: the origins of the web pages that may connect, such as "https://example.com"; a page of another one
+     * gets 403. Programs that send no `Origin` pass. By default every page may connect; an empty array allows none.
+     */
+    allowedOrigins?: Array<string>;
+    /** Beyond the reference: whether permessage-deflate is agreed to; as in WebSocketRequestOptions. */
+    compression?: boolean;
   }
 
   /** A connection that a server has accepted. */

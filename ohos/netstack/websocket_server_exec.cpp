@@ -17,6 +17,17 @@ namespace {
 // What the layer says when the program names no protocol.
 constexpr const char *NO_PROTOCOL = "lws_server";
 
+// Beyond NetStack: the web pages that may connect, as `allowed_origins` has them, where the layer's
+// context has such a member; else, and when it is empty, every page may.
+template <class Context>
+auto AllowedOrigins(const Context &context, int) -> decltype(context.allowedOrigins_.c_str()) {
+    return context.allowedOrigins_.empty() ? nullptr : context.allowedOrigins_.c_str();
+}
+template <class Context>
+const char *AllowedOrigins(const Context &, long) {
+    return nullptr;
+}
+
 napi_value ConnectionValue(napi_env env, const WebSocketConnection &connection) {
     napi_value object = NapiUtils::CreateObject(env);
     NapiUtils::SetUint32Property(env, object, "clientPort", connection.clientPort);
@@ -162,6 +173,7 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
     if (context->websocketServerProtocol_ != NO_PROTOCOL) {
         options.protocol = context->websocketServerProtocol_.c_str();
     }
+    options.allowed_origins = AllowedOrigins(*context, 0);
     options.cert_path = context->certPath_.c_str();
     options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
     int32_t code = nsws_rules::start({self->Handle()}, options, nsws_rules::wrong_in(options));
@@ -186,7 +198,7 @@ bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *cont
     } while (code == NSWS_OK && count > handles.size());
     // A server that was stopped has none, though some are still saying goodbye.
     uint16_t port = 0;
-    handles.resize(nsws_server_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
+    handles.resize(nsws_server_get_port({self->Handle()}, &port) == NSWS_OK ? count : 0);
     std::vector<WebSocketConnection> connections;
     for (nsws_connection handle : handles) {
         connections.push_back(NameOf(handle));

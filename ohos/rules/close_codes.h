@@ -19,7 +19,7 @@ constexpr uint16_t CALLBACK_FAILED = 1011;
 constexpr std::size_t MOST_REASON = 123;
 
 constexpr bool may_be_sent(double code) {
-    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1013) ||
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
            (code >= 3000 && code <= 4999);
 }
 

@@ -65,8 +65,8 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
 /// @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
 ///        password in it become Basic authorization.
 /// @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
-/// @return 0; 401 for an option out of its range; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`;
-///         `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
+/// @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
 ///         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
 /// @since 0.1
@@ -93,9 +93,10 @@ pub unsafe extern "C" fn nsws_client_connect(
 /// @param client the client
 /// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
 /// @param length its length in bytes; 0 sends an empty message
-/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_NOT_CONNECTED` before `open` and
-///         after `close`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any
-///         error nothing was queued.
+/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+///         `NSWS_ERR_NOT_CONNECTED` before `open` and after `close`; `NSWS_ERR_MESSAGE_UNFINISHED` between the
+///         parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+///         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -136,7 +137,7 @@ pub unsafe extern "C" fn nsws_client_send_binary(
 /// @param client the client
 /// @param data the payload, copied; NULL is allowed when `length` is 0
 /// @param length its length in bytes, at most 125
-/// @return 0; 401 above 125 bytes; else as nsws_client_send_text()
+/// @return 0; 401 above 125 bytes; else as nsws_client_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -226,13 +227,14 @@ pub extern "C" fn nsws_client_resume(client: nsws_client) -> i32 {
     })
 }
 
-/// nsws_client_get_state(): it can connect.
+/// nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
 pub const NSWS_STATE_IDLE: i32 = 0;
 /// nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
 pub const NSWS_STATE_CONNECTING: i32 = 1;
-/// nsws_client_get_state(): it can send.
+/// nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
 pub const NSWS_STATE_OPEN: i32 = 2;
 /// nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
+/// nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
 pub const NSWS_STATE_CLOSING: i32 = 3;
 
 /// Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or
@@ -307,7 +309,7 @@ pub struct nsws_client_stats {
     pub bytes_sent: u64,
     /// Payload bytes of the messages received.
     pub bytes_received: u64,
-    /// Payload bytes that wait to be sent.
+    /// What waits to be sent: the bytes of the frames, and 64 for each message or ping.
     pub queued_bytes: u64,
     /// How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
     /// address.

@@ -130,7 +130,7 @@ pub struct nsws_error_event {
 pub struct nsws_drain_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// Bytes that wait in the queue now.
+    /// What waits in the queue now: the bytes of the frames, and 64 for each message or ping.
     pub queued_bytes: usize,
 }
 

@@ -15,7 +15,19 @@ use crate::log::{self, Level};
 use crate::runtime;
 
 /// The version of the header's binary interface. It changes when a program must be built anew.
-pub const NSWS_ABI_VERSION: u32 = 0;
+pub const NSWS_ABI_VERSION: u32 = 1;
+/// The first number of the version of this header; nsws_version() has the library's.
+/// @since 0.2
+pub const NSWS_VERSION_MAJOR: u32 = 0;
+/// The second number of the version of this header.
+/// @since 0.2
+pub const NSWS_VERSION_MINOR: u32 = 2;
+/// The third number of the version of this header.
+/// @since 0.2
+pub const NSWS_VERSION_PATCH: u32 = 0;
+/// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+/// @since 0.2
+pub const NSWS_FOR_EVER: u32 = 0xFFFF_FFFF;
 
 /// Log level: nothing.
 pub const NSWS_LOG_OFF: i32 = 0;
@@ -27,6 +39,9 @@ pub const NSWS_LOG_WARN: i32 = 2;
 pub const NSWS_LOG_INFO: i32 = 3;
 /// Log level: each step of an attempt.
 pub const NSWS_LOG_DEBUG: i32 = 4;
+
+/// Longer than any process runs.
+const LIFETIME: Duration = Duration::from_secs(u32::MAX as u64);
 
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
@@ -123,8 +138,9 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
 /// handler, or in the destructor of a global object.
 ///
-/// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run.
-///        What is still connected then is cut, and threads that only have to end may take half a second more.
+/// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
+///        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
+///        take half a second more.
 /// @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
 ///         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
 ///         when what holds them does; calling again waits for them again.
@@ -133,10 +149,14 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
+    let timeout = match timeout_ms {
+        NSWS_FOR_EVER => LIFETIME,
+        _ => Duration::from_millis(timeout_ms.into()),
+    };
     call(|| {
         runtime::check_may_wait()?;
         threads::driving(|| {
-            runtime::shutdown(Duration::from_millis(timeout_ms.into()), || {
+            runtime::shutdown(timeout, || {
                 super::client::release_all();
                 super::server::release_all();
             })

@@ -53,8 +53,9 @@ pub struct nsws_connect_options {
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
     /// is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
     /// else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is `NSWS_ERR_CERT_FILE`; one without a
-    /// certificate is an `error` event, phase tls. Files are read once, and again when they have changed.
+    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
+    /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
+    /// again when they have changed.
     pub ca_path: *const c_char,
     /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
     /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
@@ -99,15 +100,17 @@ pub struct nsws_connect_options {
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB. An empty queue takes any message that
-    /// `max_send_size` allows.
+    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+    /// An empty queue takes any message that `max_send_size` allows.
     pub send_queue_size: usize,
-    /// A ping is sent when nothing was received for this long, in milliseconds. Default 30000; 0: no
+    /// A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
     /// heartbeat; more than 30000000: 401.
     pub ping_interval_ms: u32,
-    /// How long the peer may stay silent after a ping, in milliseconds, before the connection counts as
-    /// lost. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where `ping_interval_ms`
-    /// is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+    /// How long the peer may stay silent, in milliseconds, before the connection counts as lost
+    /// (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
+    /// sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
+    /// `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
+    /// While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
     pub pong_timeout_ms: u32,
     /// How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
     /// 15000; 0: 401.
@@ -116,7 +119,7 @@ pub struct nsws_connect_options {
     /// queued included. Default 5000; 0: 401.
     pub close_timeout_ms: u32,
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; 0xFFFFFFFF: without end. Not when
+    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
     /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
     /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
     /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
@@ -141,8 +144,8 @@ pub struct nsws_connect_options {
     /// it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
     /// `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
     /// that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`, `NO_PROXY` a name also covers what is below it; otherwise they are like
-    /// `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
+    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
+    /// `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
     /// and wss alike, by a tunnel.
     pub proxy_mode: u8,
     /// The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
@@ -161,8 +164,8 @@ pub struct nsws_connect_options {
     /// they fit, or none. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
-    /// How long a message that has begun to arrive may pause, in milliseconds; it may also not bring less than 64 KiB in
-    /// ten times as long. The clock stands while this side does not read. A slower one ends the connection with 1008,
+    /// How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
+    /// it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
     /// `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,

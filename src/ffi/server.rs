@@ -5,7 +5,7 @@ use std::mem::size_of;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::client::null_callback;
+use super::client::{null_callback, NSWS_STATE_CLOSING, NSWS_STATE_IDLE, NSWS_STATE_OPEN};
 use super::event::*;
 use super::handle::{nsws_connection, nsws_server};
 use super::listener::{add, remove, UserData};
@@ -16,7 +16,7 @@ use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
 use crate::runtime;
-use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError};
+use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
 
@@ -80,7 +80,8 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
 ///
 /// @param server the server; it may start again after nsws_server_stop(), at once
 /// @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
-/// @return 0; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
+/// @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
+///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
 ///         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
 ///         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
 ///         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
@@ -142,20 +143,42 @@ pub extern "C" fn nsws_server_release(server: nsws_server) -> i32 {
     })
 }
 
-/// Tells the port that a server listens on.
+/// Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
 ///
 /// @param server the server
 /// @param out receives the port
 /// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread.
-/// @since 0.1
+/// @since 0.2
 #[no_mangle]
-pub unsafe extern "C" fn nsws_server_port(server: nsws_server, out: *mut u16) -> i32 {
+pub unsafe extern "C" fn nsws_server_get_port(server: nsws_server, out: *mut u16) -> i32 {
     call(|| {
         check_out(out)?;
         let port = self::server(server)?.port()?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, port) }
+    })
+}
+
+/// Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
+/// until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+///
+/// @param server the server
+/// @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
+/// @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_get_state(server: nsws_server, out: *mut i32) -> i32 {
+    call(|| {
+        check_out(out)?;
+        let state = match self::server(server)?.standing() {
+            Standing::Idle => NSWS_STATE_IDLE,
+            Standing::Listening => NSWS_STATE_OPEN,
+            Standing::Closing => NSWS_STATE_CLOSING,
+        };
+        // SAFETY: the parameter's description asks for it.
+        unsafe { write_out(out, state) }
     })
 }
 
@@ -227,7 +250,8 @@ pub unsafe extern "C" fn nsws_server_find_connection(
 /// @param length its length in bytes; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
 /// @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
-///        one whose send queue is full: it gets `drain` when there is room again.
+///        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
+///        when there is room again.
 /// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
 ///         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
 /// Any thread; never blocks on the network.
@@ -295,8 +319,9 @@ pub unsafe extern "C" fn nsws_server_set_accept_hook(
 /// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
 /// @param length its length in bytes; 0 sends an empty message
 /// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
-///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_QUEUE_FULL`, then
-///         `drain` follows; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+///         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+///         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
 /// Any thread; never blocks on the network.
 /// @since 0.1
 #[no_mangle]
@@ -329,6 +354,27 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         server::send(connection.id, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
+    })
+}
+
+/// Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+///
+/// @param connection the connection
+/// @param data the payload, copied; NULL is allowed when `length` is 0
+/// @param length its length in bytes, at most 125
+/// @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
+/// Any thread; never blocks on the network.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_connection_ping(
+    connection: nsws_connection,
+    data: *const c_void,
+    length: usize,
+) -> i32 {
+    call(|| {
+        // SAFETY: the parameter's description asks for it.
+        let data = unsafe { bytes(data.cast(), length) }?;
+        server::connection(connection.id)?.ping(data)
     })
 }
 
@@ -423,7 +469,7 @@ pub struct nsws_connection_info {
     pub bytes_sent: u64,
     /// Payload bytes of the messages received.
     pub bytes_received: u64,
-    /// Payload bytes that wait to be sent.
+    /// What waits to be sent: the bytes of the frames, and 64 for each message or ping.
     pub queued_bytes: u64,
     /// The last ping's time to its pong, in microseconds; 0 before the first.
     pub rtt_us: u64,

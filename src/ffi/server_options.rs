@@ -42,10 +42,9 @@ pub struct nsws_server_options {
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB. An empty queue takes any message
-    /// that `max_send_size` allows.
+    /// How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
     pub send_queue_size: usize,
-    /// The port to listen on. Default 0: the system picks one, see nsws_server_port(). Above 65535:
+    /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// `NSWS_ERR_LISTEN_PORT`.
     pub server_port: u32,
     /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
@@ -53,9 +52,9 @@ pub struct nsws_server_options {
     /// How many connections one address may have; more are refused with 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
     pub max_connections_per_client: u32,
-    /// How many upgrades one address may ask for within 60 seconds. One more is refused with 429, and so is
-    /// all that this address asks for in the next 60 seconds. Default 50; 0: no limit. An address may begin twice
-    /// as many TLS handshakes; one more is a ban as well. IPv6 networks have limits as above.
+    /// How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
+    /// next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
+    /// more is a ban as well. IPv6 networks have limits as above.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
     /// milliseconds; a slower one is cut off. Default 10000; 0: 401.

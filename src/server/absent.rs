@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{AcceptHook, Peer, ServerListeners, ServerOptions};
+use super::{AcceptHook, Peer, ServerListeners, ServerOptions, Standing};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
@@ -35,6 +35,10 @@ impl Accepted {
     }
 
     pub fn send_part(&self, _: &[u8], _: bool, _: bool) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn ping(&self, _: &[u8]) -> Result<()> {
         match *self {}
     }
 
@@ -89,6 +93,10 @@ impl Server {
     }
 
     pub fn port(&self) -> Result<u16> {
+        match *self {}
+    }
+
+    pub fn standing(&self) -> Standing {
         match *self {}
     }
 

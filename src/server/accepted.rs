@@ -55,6 +55,11 @@ impl Accepted {
         self.send(Payload::Part(Part { data, is_text, is_last }))
     }
 
+    /// Sends a ping.
+    pub fn ping(&self, data: &[u8]) -> Result<()> {
+        self.send(Payload::Ping(data))
+    }
+
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
         connection::send(self.open_connection(), payload)
     }

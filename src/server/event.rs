@@ -45,6 +45,17 @@ pub struct ConnectEvent {
     pub extensions: String,
 }
 
+/// What a server does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does not listen, and no connection is left.
+    Idle,
+    /// It listens.
+    Listening,
+    /// It has stopped, and its listeners have not yet been told of the last close.
+    Closing,
+}
+
 /// An event of one connection.
 pub struct Of<'a, E> {
     /// The connection.

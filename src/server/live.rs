@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::accepted::{Accepted, Turn};
 use super::event::{
     AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
+    Standing,
 };
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
@@ -191,6 +192,16 @@ impl Server {
             Stage::Listening(listening, _) => Ok(listening.port()),
             Stage::Stopped => Err(Error::code(Code::NotListening)),
             Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+        }
+    }
+
+    /// Whether the server listens, and what is left of it if not.
+    pub fn standing(&self) -> Standing {
+        let state = self.state.lock();
+        match &state.stage {
+            Stage::Listening(..) => Standing::Listening,
+            Stage::Stopped if !state.connections.is_empty() => Standing::Closing,
+            Stage::Stopped | Stage::Destroyed => Standing::Idle,
         }
     }
 

@@ -21,7 +21,7 @@ mod turns;
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners};
+pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]

@@ -27,7 +27,7 @@ int main(void) {
     options.send_queue_size = 512 * MIB;
     options.ping_interval_ms = 0;
     if (!CHECK_OK(nsws_server_create(&server)) || !CHECK_OK(nsws_server_on_message(server, send_back, NULL, NULL)) ||
-        !CHECK_OK(nsws_server_start(server, &options)) || !CHECK_OK(nsws_server_port(server, &port)))
+        !CHECK_OK(nsws_server_start(server, &options)) || !CHECK_OK(nsws_server_get_port(server, &port)))
         return 1;
     printf("{\"port\": %d}\n", port);
     fflush(stdout);

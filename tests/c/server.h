@@ -182,7 +182,7 @@ HARNESS nsws_server_options server_defaults(void) {
 HARNESS int server_starts(const char *file, int line, struct server *s, const nsws_server_options *options) {
     nsws_server_options usual = server_defaults();
     return check_code(file, line, "start", nsws_server_start(s->handle, options ? options : &usual), NSWS_OK) &&
-           check_code(file, line, "port", nsws_server_port(s->handle, &s->port), NSWS_OK);
+           check_code(file, line, "port", nsws_server_get_port(s->handle, &s->port), NSWS_OK);
 }
 
 /* Starts a server, with options or the tests' usual ones; whether that worked. */

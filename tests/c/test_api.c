@@ -680,6 +680,9 @@ static void the_version_is_a_version(void) {
     int major, minor, patch, length = 0;
     CHECK_INT(sscanf(nsws_version(), "%d.%d.%d%n", &major, &minor, &patch, &length), 3);
     CHECK_INT(length, strlen(nsws_version()));
+    CHECK_INT(major, NSWS_VERSION_MAJOR);
+    CHECK_INT(minor, NSWS_VERSION_MINOR);
+    CHECK_INT(patch, NSWS_VERSION_PATCH);
     CHECK_INT(nsws_abi_version(), NSWS_ABI_VERSION);
 }
 

@@ -85,7 +85,7 @@ static int be_stopped(enum role role, int port, uint32_t ping, uint32_t others) 
         nsws_server_on_close(server, server_closed, NULL, NULL);
         nsws_server_on_error(server, server_failed, NULL, NULL);
         nsws_server_start(server, &options);
-        nsws_server_port(server, &own);
+        nsws_server_get_port(server, &own);
         says("port %d\n", own);
     }
     /* Until whoever started it goes. */

@@ -63,7 +63,7 @@ static void some_close_codes_of_the_peer_invite_again(void) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[64];
         struct recorder *r = new_client();
-        nsws_connect_options options = reconnecting(UINT32_MAX);
+        nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
         snprintf(path, sizeof path, "/close-code/%d", cases[i].code);
         CHECK_OK(nsws_client_connect(r->client, raw_url(r, path), &options));
         if (cases[i].again) {
@@ -82,7 +82,7 @@ static void a_server_that_said_no_is_not_asked_again(void) {
     static const char *const paths[] = { "/status/400", "/status/401", "/status/403", "/status/404", "/redirect" };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         struct recorder *r = new_client();
-        nsws_connect_options options = reconnecting(UINT32_MAX);
+        nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
         CHECK_OK(nsws_client_connect(r->client, raw_url(r, paths[i]), &options));
         if (!WAIT(r, ERROR, 1) || !OPENS(r, raw_url(r, "/echo"), NULL)) return;
         CHECK_STR(order(r), "error header_receive open");
@@ -102,7 +102,7 @@ static void a_tls_server_that_can_not_be_trusted_is_not_asked_again(void) {
     };
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
         struct recorder *r = new_client();
-        nsws_connect_options options = reconnecting(UINT32_MAX);
+        nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
         snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%s/", setting(ports[i]));
         CHECK_OK(nsws_client_connect(r->client, r->url, &options));
         if (!WAIT(r, ERROR, 1) || !OPENS(r, raw_url(r, "/echo"), NULL)) return;
@@ -131,7 +131,7 @@ static void a_certificate_that_is_out_of_date_is_asked_for_again(void) {
 
 static void close_ends_the_waiting(void) {
     struct recorder *r = new_client();
-    nsws_connect_options options = reconnecting(UINT32_MAX);
+    nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
     options.reconnect_min_delay_ms = options.reconnect_max_delay_ms = 3600000;
     CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/status/503"), &options));
     if (!WAIT(r, RECONNECTING, 1)) return;
@@ -146,7 +146,7 @@ static void close_ends_the_waiting(void) {
 
 static void destroy_ends_the_waiting(void) {
     struct recorder *r = new_client();
-    nsws_connect_options options = reconnecting(UINT32_MAX);
+    nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
     options.reconnect_min_delay_ms = options.reconnect_max_delay_ms = 3600000;
     CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/status/503"), &options));
     if (!WAIT(r, RECONNECTING, 1)) return;
@@ -160,7 +160,7 @@ static void close_in_reconnecting(struct recorder *r, const struct event *event)
 
 static void the_listener_may_end_it(void) {
     struct recorder *r = new_client();
-    nsws_connect_options options = reconnecting(UINT32_MAX);
+    nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
     r->hook = close_in_reconnecting;
     CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/status/503"), &options));
     if (WAIT(r, CLOSE, 1)) CHECK_STR(order(r), "error reconnecting error reconnecting close");

@@ -34,8 +34,13 @@ static int32_t call_start(nsws_server s) { return nsws_server_start(s, NULL); }
 static int32_t call_stop(nsws_server s) { return nsws_server_stop(s); }
 static int32_t call_port(nsws_server s) {
     uint16_t port = 7;
-    int32_t code = nsws_server_port(s, &port);
+    int32_t code = nsws_server_get_port(s, &port);
     CHECK_INT(port, 7);
+    return code;
+}
+static int32_t call_get_state(nsws_server s) {
+    int32_t state = 7, code = nsws_server_get_state(s, &state);
+    CHECK_INT(state, 7);
     return code;
 }
 static int32_t call_list(nsws_server s) {
@@ -78,7 +83,8 @@ static const struct {
 } server_calls[] = {
     { "start", call_start },
     { "stop", call_stop },
-    { "port", call_port },
+    { "get_port", call_port },
+    { "get_state", call_get_state },
     { "list_connections", call_list },
     { "find_connection", call_find },
     { "broadcast", call_broadcast },
@@ -101,6 +107,7 @@ enum { SERVER_CALLS = sizeof server_calls / sizeof server_calls[0] };
 
 static int32_t call_send_text(nsws_connection c) { return nsws_connection_send_text(c, "x", 1); }
 static int32_t call_send_binary(nsws_connection c) { return nsws_connection_send_binary(c, "x", 1); }
+static int32_t call_ping(nsws_connection c) { return nsws_connection_ping(c, "x", 1); }
 static int32_t call_close(nsws_connection c) { return nsws_connection_close(c, 1000, ""); }
 static int32_t call_cork(nsws_connection c) { return nsws_connection_cork(c); }
 static int32_t call_uncork(nsws_connection c) { return nsws_connection_uncork(c); }
@@ -119,6 +126,7 @@ static const struct {
 } connection_calls[] = {
     { "send_text", call_send_text },
     { "send_binary", call_send_binary },
+    { "ping", call_ping },
     { "close", call_close },
     { "cork", call_cork },
     { "uncork", call_uncork },
@@ -190,6 +198,7 @@ static void use_in_close(struct server *s, const struct server_event *event) {
     CHECK_OK(nsws_connection_get_info(event->connection, &info, sizeof info));
     CHECK_INT(info.messages_received, 1);
     CHECK_CODE(nsws_connection_send_text(event->connection, "x", 1), NSWS_ERR_NOT_CONNECTED);
+    CHECK_CODE(nsws_connection_ping(event->connection, "x", 1), NSWS_ERR_NOT_CONNECTED);
     CHECK_CODE(nsws_connection_close(event->connection, 1000, ""), NSWS_ERR_NOT_CONNECTED);
     CHECK_INT(listed(s), 1);
     CHECK_OK(nsws_server_find_connection(s->handle, "127.0.0.1", info.client_port, &found));
@@ -225,7 +234,8 @@ static void null_never_crashes(void) {
     frees = 0;
     CHECK_CODE(nsws_server_create(NULL), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_server_options_init(NULL, sizeof options), NSWS_ERR_PARAMETER);
-    CHECK_CODE(nsws_server_port(s->handle, NULL), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_server_get_port(s->handle, NULL), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_server_get_state(s->handle, NULL), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_server_list_connections(s->handle, NULL, 1, &count), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_server_list_connections(s->handle, &found, 1, NULL), NSWS_ERR_PARAMETER);
     CHECK_INT(count, 7);
@@ -243,8 +253,10 @@ static void null_never_crashes(void) {
     CHECK_INT(frees, 0);
     CHECK_CODE(nsws_connection_send_text(c, NULL, 1), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_connection_send_binary(c, NULL, 1), NSWS_ERR_PARAMETER);
+    CHECK_CODE(nsws_connection_ping(c, NULL, 1), NSWS_ERR_PARAMETER);
     CHECK_OK(nsws_connection_send_text(c, NULL, 0));
     CHECK_OK(nsws_connection_send_binary(c, NULL, 0));
+    CHECK_OK(nsws_connection_ping(c, NULL, 0));
     CHECK_CODE(nsws_connection_get_info(c, NULL, sizeof info), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_connection_get_info(c, &info, 1), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_connection_get_info(c, &info, 4097), NSWS_ERR_PARAMETER);
@@ -365,7 +377,7 @@ static void the_defaults_are_the_contract_s(void) {
     CHECK_CODE(nsws_server_start(s->handle, &large.known), NSWS_ERR_PARAMETER);
     /* Without options it listens on every IPv4 address. */
     CHECK_OK(nsws_server_start(s->handle, NULL));
-    CHECK_OK(nsws_server_port(s->handle, &s->port));
+    CHECK_OK(nsws_server_get_port(s->handle, &s->port));
     int fd = raw_connect(s);
     CHECK(fd >= 0);
     close(fd);
@@ -378,7 +390,7 @@ static void options_out_of_their_range_are_refused(void) {
     options = server_defaults();                                          \
     change;                                                               \
     CHECK_CODE(nsws_server_start(s->handle, &options), code);             \
-    CHECK_CODE(nsws_server_port(s->handle, &s->port), NSWS_ERR_NOT_LISTENING)
+    CHECK_CODE(nsws_server_get_port(s->handle, &s->port), NSWS_ERR_NOT_LISTENING)
     REFUSED(options.struct_size = 0, NSWS_ERR_PARAMETER);
     REFUSED(options.struct_size = 4097, NSWS_ERR_PARAMETER);
     REFUSED(options.handshake_timeout_ms = 0, NSWS_ERR_PARAMETER);
@@ -513,7 +525,7 @@ static void a_server_that_does_not_listen_says_so(void) {
         size_t count = 7;
         nsws_connection found;
         CHECK_CODE(nsws_server_stop(s->handle), NSWS_ERR_NOT_LISTENING);
-        CHECK_CODE(nsws_server_port(s->handle, &s->port), NSWS_ERR_NOT_LISTENING);
+        CHECK_CODE(nsws_server_get_port(s->handle, &s->port), NSWS_ERR_NOT_LISTENING);
         CHECK_OK(nsws_server_list_connections(s->handle, NULL, 0, &count));
         CHECK_INT(count, 0);
         count = 7;
@@ -522,6 +534,69 @@ static void a_server_that_does_not_listen_says_so(void) {
         CHECK_CODE(nsws_server_find_connection(s->handle, "127.0.0.1", 1, &found), NSWS_ERR_NO_CONNECTION);
         if (round == 0 && START(s, NULL)) CHECK_OK(nsws_server_stop(s->handle));
     }
+}
+
+/* The state during a listener of `close`. */
+static int32_t state_in_close;
+
+static void note_state_in_close(struct server *s, const struct server_event *event) {
+    if (event->kind == ON_CLOSE) CHECK_OK(nsws_server_get_state(s->handle, &state_in_close));
+}
+
+static int32_t server_state(struct server *s) {
+    int32_t state = -1;
+    CHECK_OK(nsws_server_get_state(s->handle, &state));
+    return state;
+}
+
+static void a_server_s_state_is_idle_open_closing_idle(void) {
+    struct server *s = new_server();
+    struct frame frame;
+    s->hook = note_state_in_close;
+    for (int round = 0; round < 2; round++) {
+        CHECK_INT(server_state(s), NSWS_STATE_IDLE);
+        if (!START(s, NULL)) return;
+        CHECK_INT(server_state(s), NSWS_STATE_OPEN);
+        int fd = RAW_OPEN(s);
+        if (fd < 0 || !SERVER_WAIT(s, ON_CONNECT, (size_t)round + 1)) return;
+        state_in_close = -1;
+        CHECK_OK(nsws_server_stop(s->handle));
+        /* The client has not answered yet. */
+        CHECK_INT(server_state(s), NSWS_STATE_CLOSING);
+        CHECK(raw_receive(fd, 0, &frame) && frame.first == CLOSE_FRAME);
+        close(fd);
+        SERVER_WAIT(s, ON_CLOSE, (size_t)round + 1);
+        CHECK_INT(state_in_close, NSWS_STATE_CLOSING);
+        BECOMES(server_state(s), NSWS_STATE_IDLE);
+    }
+}
+
+static uint64_t round_trip(nsws_connection c) {
+    nsws_connection_info info = { 0 };
+    CHECK_OK(nsws_connection_get_info(c, &info, sizeof info));
+    return info.rtt_us;
+}
+
+static void a_ping_to_a_client_is_answered_and_timed(void) {
+    struct server *s = started_server(NULL);
+    struct recorder *r = OPEN_CLIENT(s, "/");
+    if (!r) return;
+    nsws_connection c = SERVER_WAIT(s, ON_CONNECT, 1)->connection;
+    char data[126] = "knock";
+    CHECK_INT(round_trip(c), 0);
+    CHECK_CODE(nsws_connection_ping(c, data, 126), NSWS_ERR_PARAMETER);
+    CHECK_OK(nsws_connection_ping(c, data, 125));
+    BECOMES(round_trip(c) > 0, 1);
+    CHECK_OK(nsws_connection_close(c, 1000, ""));
+    WAIT(r, CLOSE, 1);
+    CHECK_INT(count_events(r, MESSAGE), 0);
+}
+
+static void the_old_name_of_get_port_goes_on_working(void) {
+    struct server *s = started_server(NULL);
+    uint16_t port = 0;
+    CHECK_OK(nsws_server_port(s->handle, &port));
+    CHECK_INT(port, s->port);
 }
 
 static void listeners_and_the_hook_are_freed_once(void) {
@@ -646,6 +721,7 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
     CHECK_CODE(nsws_connection_send_text(c, "x", 1), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_send_text(c, "\xff", 1), NSWS_ERR_PARAMETER);
     CHECK_CODE(nsws_connection_send_binary(c, "x", 1), NSWS_ERR_PERMISSION_DENIED);
+    CHECK_CODE(nsws_connection_ping(c, "x", 1), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1000, ""), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1006, ""), NSWS_ERR_PARAMETER);
     /* Nothing has become of it. */
@@ -837,6 +913,9 @@ int main(void) {
     RUN(a_port_in_use_is_told_whoever_uses_it);
     RUN(the_system_picks_port_0);
     RUN(a_server_that_does_not_listen_says_so);
+    RUN(a_server_s_state_is_idle_open_closing_idle);
+    RUN(a_ping_to_a_client_is_answered_and_timed);
+    RUN(the_old_name_of_get_port_goes_on_working);
     RUN(listeners_and_the_hook_are_freed_once);
     RUN(listeners_are_called_in_the_order_of_their_registration);
     RUN(without_permission_every_call_is_refused_after_its_parameters);

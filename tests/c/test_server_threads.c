@@ -85,7 +85,7 @@ static int listen_with(nsws_server s, struct life *life) {
 static int starts(nsws_server s, uint16_t *port) {
     nsws_server_options options = server_defaults();
     options.close_timeout_ms = 20;
-    return CHECK_OK(nsws_server_start(s, &options)) && CHECK_OK(nsws_server_port(s, port));
+    return CHECK_OK(nsws_server_start(s, &options)) && CHECK_OK(nsws_server_get_port(s, port));
 }
 
 static int open_to(uint16_t port) {
@@ -498,7 +498,7 @@ static void *users(void *user) {
             if (dice(&seed, 50) == 0) FINE(nsws_connection_close(list[i], 1000, ""));
         }
         FINE(nsws_server_broadcast(server, "all", 3, 1, NULL));
-        FINE(nsws_server_port(server, &port));
+        FINE(nsws_server_get_port(server, &port));
         FINE(nsws_server_set_accept_hook(server, dice(&seed, 2) ? accept_most : NULL, NULL, NULL));
         sched_yield();
     }

@@ -52,7 +52,7 @@ static int counting_begins(struct counting *s, const nsws_server_options *option
            CHECK_OK(nsws_server_on_message(s->handle, on_message, s, NULL)) &&
            CHECK_OK(nsws_server_on_close(s->handle, on_close, s, NULL)) &&
            CHECK_OK(nsws_server_on_error(s->handle, on_error, s, NULL)) &&
-           CHECK_OK(nsws_server_start(s->handle, options)) && CHECK_OK(nsws_server_port(s->handle, &s->port));
+           CHECK_OK(nsws_server_start(s->handle, options)) && CHECK_OK(nsws_server_get_port(s->handle, &s->port));
 }
 
 /* Nobody is left of those who came. */

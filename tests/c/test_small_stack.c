@@ -123,7 +123,7 @@ static nsws_server serve(uint16_t *port) {
     CHECK_OK(nsws_server_on_message_part(server, server_on_message_part, NULL, on_free));
     CHECK_OK(nsws_server_set_accept_hook(server, accept_all, NULL, on_free));
     CHECK_OK(nsws_server_start(server, &options));
-    CHECK_OK(nsws_server_port(server, port));
+    CHECK_OK(nsws_server_get_port(server, port));
     return server;
 }
 
@@ -180,6 +180,9 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_connection_get_info(list[0], &info, sizeof info));
     CHECK_OK(nsws_server_find_connection(server, info.client_ip, info.client_port, list));
     CHECK_INT(list[0].id, accepted.id);
+    CHECK_OK(nsws_server_get_state(server, &state));
+    CHECK_INT(state, NSWS_STATE_OPEN);
+    CHECK_OK(nsws_connection_ping(accepted, "ping", 4));
     CHECK_OK(nsws_connection_pause(accepted));
     CHECK_OK(nsws_connection_resume(accepted));
     CHECK_OK(nsws_connection_cork(accepted));

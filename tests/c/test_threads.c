@@ -505,7 +505,7 @@ static void shutdown_leaves_nothing_and_the_library_can_be_used_again(void) {
         if (!WAIT(clients[0], OPEN, 1) || !WAIT(clients[1], MESSAGE, 1) || !WAIT(clients[3], OPEN, 1)) return;
         WAIT_PEER(clients[2]->token, "connections", 1);
         for (int i = 0; i < 5; i++) clients[i]->destroyed = 1;
-        CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
+        CHECK_OK(nsws_shutdown(round % 2 ? NSWS_FOR_EVER : (uint32_t)guard_seconds() * 1000));
         for (int i = 0; i < 5; i++) {
             CHECK_INT(clients[i]->freed, KINDS);
             CHECK_CODE(nsws_client_close(clients[i]->client, 1000, ""), NSWS_ERR_BAD_HANDLE);

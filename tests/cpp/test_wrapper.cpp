@@ -338,6 +338,133 @@ void a_server_converses() {
     SAME(server.stop().value(), NSWS_ERR_NOT_LISTENING);
 }
 
+// What is common to the tests of 0.2: a server on loopback.
+nsws::ServerOptions on_loopback() {
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    return options;
+}
+
+std::string url_of(const nsws::Server &server) {
+    return "ws://127.0.0.1:" + std::to_string(server.port()) + "/";
+}
+
+std::string described(const nsws::MessagePartEvent &e) {
+    return std::string(e.is_first ? "first " : "") + (e.is_last ? "last " : "") + (e.is_text ? "text" : "binary");
+}
+
+void messages_pass_as_parts() {
+    Events events;
+    std::string at_server, at_client;
+    nsws::Server server;
+    CHECK(server.on_message_part([&](nsws::ServerRef, nsws::Connection connection, const nsws::MessagePartEvent &e) {
+        at_server += e.text();
+        if (!e.is_last) return;
+        events.add("server has " + described(e) + " " + std::to_string(at_server.size()));
+        SAME(connection.send_binary_part("one ", false), std::error_code());
+        SAME(connection.send_text("between").value(), NSWS_ERR_MESSAGE_UNFINISHED);
+        SAME(connection.ping(), std::error_code());
+        SAME(connection.send_binary_part(e.bytes(), false), std::error_code());
+        SAME(connection.send_binary_part({}, true), std::error_code());
+    }));
+    nsws::ServerOptions options = on_loopback();
+    options.receive_parts = 1;
+    SAME(server.start(options), std::error_code());
+
+    nsws::Client client;
+    record(client, events);
+    CHECK(client.on_message_part([&](nsws::ClientRef, const nsws::MessagePartEvent &e) {
+        at_client += e.text();
+        SAME(e.is_first, at_client.size() == e.size);
+        SAME(e.is_text, false);
+        if (e.is_last) events.add("client has all");
+    }));
+    nsws::ConnectOptions wanted;
+    wanted.receive_parts = 1;
+    SAME(client.connect(url_of(server), wanted), std::error_code());
+    events.wait("open");
+    // A part may end within a character.
+    SAME(client.send_text_part("gr\xc3", false), std::error_code());
+    SAME(client.send_binary("between").value(), NSWS_ERR_MESSAGE_UNFINISHED);
+    SAME(client.send_text_part("\xbc\xc3\x9f", true), std::error_code());
+    events.wait("end");
+    SAME(at_server, "gr\xc3\xbc\xc3\x9f");
+    SAME(events.count("client has all"), 1u);
+    SAME(events.count("binary"), 0u);
+    CHECK(at_client.compare(0, 4, "one ") == 0);
+}
+
+void both_sides_learn_the_extensions() {
+    Events events;
+    nsws::Server server;
+    server.on_connect([&](nsws::ServerRef, nsws::Connection, const nsws::ConnectEvent &e) {
+        events.add("connect " + std::string(e.extensions));
+    });
+    server.on_message([](nsws::ServerRef, nsws::Connection connection, const nsws::MessageEvent &e) {
+        SAME(connection.send_text(e.text()), std::error_code());
+    });
+    nsws::ServerOptions options = on_loopback();
+    options.compression = 1;
+    SAME(server.start(options), std::error_code());
+
+    const std::string repeated(100000, 'r');
+    for (const int compression : {1, 0}) {
+        Events here;
+        nsws::Client client;
+        client.on_open([&](nsws::ClientRef, const nsws::OpenEvent &e) { here.add("open " + std::string(e.extensions)); });
+        client.on_message([&](nsws::ClientRef, const nsws::MessageEvent &e) { here.add(std::string(e.text())); });
+        nsws::ConnectOptions wanted;
+        wanted.compression = static_cast<uint8_t>(compression);
+        SAME(client.connect(url_of(server), wanted), std::error_code());
+        if (compression == 1) {
+            here.wait("open permessage-deflate");
+            events.wait("connect permessage-deflate");
+        } else {
+            here.wait("open ");
+            SAME(here.all(), "open ");
+            events.wait("connect ", 2);
+            SAME(events.count("connect permessage-deflate"), 1u);
+        }
+        SAME(client.send_text(repeated), std::error_code());
+        here.wait(repeated);
+    }
+}
+
+void a_server_refuses_other_origins() {
+    Events events;
+    nsws::Server server;
+    nsws::ServerOptions options = on_loopback();
+    options.allowed_origins = "https://tv.example";
+    SAME(server.start(options), std::error_code());
+    nsws::Client client;
+    record(client, events);
+    nsws::ConnectOptions wanted;
+    wanted.origin = "https://elsewhere.example";
+    SAME(client.connect(url_of(server), wanted), std::error_code());
+    events.wait("error handshake");
+    CHECK(events.all().find("403") != std::string::npos);
+    wanted.origin = "https://tv.example";
+    SAME(client.connect(url_of(server), wanted), std::error_code());
+    events.wait("open");
+}
+
+void states_are_told() {
+    Events events;
+    nsws::Server server;
+    nsws::Client client;
+    record(client, events);
+    SAME(server.state(), NSWS_STATE_IDLE);
+    SAME(client.state(), NSWS_STATE_IDLE);
+    SAME(server.start(on_loopback()), std::error_code());
+    SAME(server.state(), NSWS_STATE_OPEN);
+    SAME(client.connect(url_of(server)), std::error_code());
+    events.wait("open");
+    SAME(client.state(), NSWS_STATE_OPEN);
+    SAME(nsws::Server(std::move(server)).state(), NSWS_STATE_OPEN);
+    // The temporary has taken it along.
+    SAME(server.state(), NSWS_STATE_IDLE);
+}
+
 void an_accept_hook_decides() {
     Events clients;
     nsws::Server server;
@@ -429,6 +556,10 @@ int main() {
         TEST(an_exception_in_a_listener_ends_its_connection_only),
 #endif
         TEST(a_server_converses),
+        TEST(messages_pass_as_parts),
+        TEST(both_sides_learn_the_extensions),
+        TEST(a_server_refuses_other_origins),
+        TEST(states_are_told),
         TEST(an_accept_hook_decides),
         TEST(a_server_moves),
         TEST(the_log_goes_to_a_function),

@@ -184,6 +184,32 @@ void a_port_that_is_taken_is_2302007_and_a_second_start_2302003() {
     SAME(f.server->GetServerContext()->startServerConfig_.serverPort, f.config.serverPort);
 }
 
+void pages_of_other_origins_are_refused_with_403() {
+    Fixture f;
+    ServerContext *context = f.server->GetServerContext();
+    SAME(context->GetAllowedOrigins(), "");
+    context->SetAllowedOrigins("no origin");
+    SAME(f.server->Start(f.config), 2302999);
+    context->SetAllowedOrigins("https://tv.example");
+    if (!f.starts()) return;
+    nsws::ConnectOptions options;
+    Guest out, in;
+    options.origin = "https://elsewhere.example";
+    CHECK(!out.client.connect(f.url(), options));
+    out.events.wait("error");
+    CHECK(out.events.all().find("403") != std::string::npos);
+    options.origin = "https://tv.example";
+    CHECK(!in.client.connect(f.url(), options));
+    in.events.wait("open");
+    // With the next Start, every page may again.
+    context->SetAllowedOrigins("");
+    SAME(f.server->Stop(), 0);
+    SAME(f.server->Start(f.config), 0);
+    options.origin = "https://elsewhere.example";
+    CHECK(!out.client.connect(f.url(), options));
+    out.events.wait("open");
+}
+
 void the_address_is_really_the_one_it_listens_on() {
     Fixture f;
     if (!f.starts()) return;
@@ -677,6 +703,7 @@ int main() {
     return run_tests({
         TEST(start_checks_address_port_limits_and_files_in_this_order),
         TEST(a_port_that_is_taken_is_2302007_and_a_second_start_2302003),
+        TEST(pages_of_other_origins_are_refused_with_403),
         TEST(the_address_is_really_the_one_it_listens_on),
         TEST(a_session_goes_connect_message_close),
         TEST(a_certificate_means_wss_and_nothing_else),

@@ -747,6 +747,26 @@ describe('beyond the reference', () => {
     await isTrue(client.connect(echoUrl));
     await events.wait('open');
   });
+  it('compression: it is offered, and a long message passes both ways', async () => {
+    const server = new WsServer({ host: '127.0.0.1', port: 0, perMessageDeflate: true });
+    const offered = [];
+    server.on('connection', (socket, request) => {
+      offered.push(request.headers['sec-websocket-extensions']);
+      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+    });
+    await new Promise((resolve) => server.on('listening', resolve));
+    const url = `ws://127.0.0.1:${server.address().port}/`;
+    const text = 'long '.repeat(20000);
+    for (const compression of [true, false, undefined, 'true', 1]) {
+      const { client, events } = await opened(url, { compression });
+      await client.send(text);
+      assert.equal((await events.wait('message'))[1], text);
+      await client.close();
+    }
+    assert.match(offered[0], /^permessage-deflate/);
+    assert.deepEqual(offered.slice(1), [undefined, undefined, undefined, undefined]);
+    server.close();
+  });
   it('a full send queue: -1, then drain, and what was accepted arrives', async () => {
     const server = new WsServer({ host: '127.0.0.1', port: 0 });
     let received = 0;

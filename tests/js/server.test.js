@@ -112,6 +112,36 @@ describe('start', () => {
     await closeClient(made);
     await assert.rejects(wsClient(url.replace('wss', 'ws')));
   });
+  it('compression: true, and it is agreed to with a client that offers it', async () => {
+    const text = 'long '.repeat(20000);
+    for (const [compression, agreed] of [[true, 'permessage-deflate'], [false, ''], [undefined, ''], ['true', '']]) {
+      const { server, events, url } = await started({ compression });
+      const socket = await wsClient(url, { perMessageDeflate: true });
+      assert.equal(socket.extensions, agreed);
+      socket.send(text);
+      const [{ data, clientConnection }] = await events.wait('messageReceive');
+      assert.equal(data, text);
+      const answer = messageOf(socket);
+      await server.send(data, clientConnection);
+      assert.equal(await answer, text);
+    }
+  });
+  it('allowedOrigins: pages of others are refused with 403', async () => {
+    const origin = 'https://tv.example';
+    const { url } = await started({ allowedOrigins: ['http://10.0.0.7:8080', origin] });
+    await wsClient(url, { origin });
+    // A program, which sends none.
+    await wsClient(url);
+    await assert.rejects(wsClient(url, { origin: 'https://elsewhere.example' }), /403/);
+    const none = await started({ allowedOrigins: [] });
+    await assert.rejects(wsClient(none.url, { origin }), /403/);
+    for (const allowedOrigins of [undefined, null, origin, {}]) await wsClient((await started({ allowedOrigins })).url, { origin });
+  });
+  for (const allowedOrigins of [['no origin'], ['https://tv.example/path'], ['https://tv.example\0']]) {
+    it(`allowedOrigins ${JSON.stringify(allowedOrigins)}: 401`, async () => {
+      assert.equal((await errorOf(fresh().server.start({ serverPort: await freePort(), allowedOrigins }))).code, PARAMETER);
+    });
+  }
   it('a port in use: 2302007', async () => {
     const other = net.createServer();
     await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));

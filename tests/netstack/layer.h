@@ -138,6 +138,9 @@ public:
     uint32_t maxClientsNumber_ = 0;
     std::string websocketServerProtocol_;
     uint32_t maxCountForOneClient_ = 0;
+#ifdef LAYER_WITH_ORIGINS
+    std::string allowedOrigins_;
+#endif
 };
 
 class ServerSendContext : public SendContext {

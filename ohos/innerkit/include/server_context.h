@@ -75,6 +75,13 @@ public:
     void SetPermissionDenied(bool denied) { permissionDenied_ = denied; }
     bool IsPermissionDenied() const { return permissionDenied_; }
 
+    // Not of NetStack: which web pages may connect, from the next Start on, by their origins,
+    // separated by commas: "https://example.com,http://10.0.0.7:8080". Pages of others get 403;
+    // programs that send no Origin pass. Empty, as at first: every page may. What is no origin
+    // makes Start answer 2302999.
+    void SetAllowedOrigins(const std::string &origins) { allowedOrigins_ = origins; }
+    const std::string &GetAllowedOrigins() const { return allowedOrigins_; }
+
     // What the server was last started with, and how it was stopped.
     ServerConfig startServerConfig_;
     lws_close_status closeStatus_ = LWS_CLOSE_STATUS_NOSTATUS;
@@ -82,6 +89,7 @@ public:
 
 private:
     std::atomic_bool permissionDenied_{false};
+    std::string allowedOrigins_;
 };
 
 }  // namespace WebSocketServer

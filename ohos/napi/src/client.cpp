@@ -193,6 +193,8 @@ Outcome Client::connect(const std::string &url, ConnectOptions &options) {
     // Asked for no URL, the library answers with what comes before it: a wrong option, no
     // permission.
     int32_t before = nsws_client_connect(handle_, nullptr, options.get());
+    if (options.leave_out_compression(before))
+        before = nsws_client_connect(handle_, nullptr, options.get());
     if (before != NSWS_ERR_URL) return outcome_of(before);
     if (nsws_rules::has_nul(url)) return outcome(NSWS_ERR_URL, "The URL holds a NUL.");
     if (nsws_rules::is_bare_scheme(url)) {

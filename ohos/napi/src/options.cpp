@@ -45,6 +45,15 @@ uint32_t member_count(napi_env env, napi_value object, const char *name) {
     return value < 0 || value > UINT32_MAX ? UINT32_MAX : static_cast<uint32_t>(value);
 }
 
+// Whether a build without compression has refused it. It is an extension that programs can do
+// without, so then it is left out.
+bool leaves_out(uint8_t &compression, int32_t code) {
+    if (code != NSWS_ERR_NOT_SUPPORTED || compression == 0) return false;
+    compression = 0;
+    nsws_log(NSWS_LOG_WARN, "This build has no compression: the option is ignored.");
+    return true;
+}
+
 }  // namespace
 
 Texts::~Texts() {
@@ -67,6 +76,10 @@ const nsws_connect_options *ConnectOptions::get() {
     return &options_;
 }
 
+bool ConnectOptions::leave_out_compression(int32_t code) {
+    return leaves_out(options_.compression, code);
+}
+
 Outcome ConnectOptions::read(napi_env env, napi_value value) {
     if (js::has(env, value, "protocol")) {
         auto protocol = js::as_string(env, js::get(env, value, "protocol"));
@@ -84,6 +97,7 @@ Outcome ConnectOptions::read(napi_env env, napi_value value) {
         js::as_boolean(env, js::get(env, value, "skipServerCertVerification")).value_or(false);
     options_.support_origin_port =
         js::as_boolean(env, js::get(env, value, "supportOriginPort")).value_or(false);
+    options_.compression = js::as_boolean(env, js::get(env, value, "compression")).value_or(false);
     // TlsProtocol: 0 to 3 are TLS 1.0 to 1.3, and nothing older than 1.2 is spoken.
     if (js::as_number(env, js::get(env, value, "minSupportTlsProtocol")) == 3)
         options_.min_tls_version = NSWS_TLS_1_3;
@@ -234,11 +248,27 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
         options_.cert_path = texts_.keep(std::move(cert_path));
         options_.key_path = texts_.keep(std::move(key_path));
     }
+    options_.compression = js::as_boolean(env, js::get(env, value, "compression")).value_or(false);
+    return read_origins(env, value);
+}
+
+// Beyond the reference. What is no array counts as absent, and then every page may connect.
+Outcome ServerOptions::read_origins(napi_env env, napi_value value) {
+    napi_value origins = js::get(env, value, "allowedOrigins");
+    bool is_array = false;
+    napi_is_array(env, origins, &is_array);
+    if (!is_array) return {};
+    std::string list;
+    for (const std::string &origin : js::as_strings(env, origins))
+        list += list.empty() ? origin : "," + origin;
+    if (has_nul(list)) return wrong_parameter("config.allowedOrigins holds a NUL.");
+    options_.allowed_origins = texts_.keep(std::move(list));
     return {};
 }
 
 Outcome ServerOptions::start(nsws_server server) {
     int32_t code = nsws_rules::start(server, options_, wrong_);
+    if (leaves_out(options_.compression, code)) code = nsws_rules::start(server, options_, wrong_);
     if (code == NSWS_ERR_LISTEN_PORT && wrong_.port)
         return outcome(code, "config.serverPort is not between 1 and 65535.");
     if (code == NSWS_ERR_INTERNAL && wrong_.limits) {

@@ -32,6 +32,9 @@ public:
     // `value` is an object.
     Outcome read(napi_env env, napi_value value);
     const nsws_connect_options *get();
+    // Whether a call was refused for want of compression in this build; then it is no longer asked
+    // for.
+    bool leave_out_compression(int32_t code);
 
 private:
     Outcome read_headers(napi_env env, napi_value value);
@@ -62,6 +65,8 @@ public:
     Outcome start(nsws_server server);
 
 private:
+    Outcome read_origins(napi_env env, napi_value value);
+
     nsws_server_options options_{};
     nsws_rules::WrongConfig wrong_;
     Texts texts_;

@@ -35,6 +35,7 @@ const options: webSocket.WebSocketRequestOptions = {
   supportOriginPort: true,
   pinnedPublicKeys: ['sha256//AAAA'],
   reconnect: { maxAttempts: Infinity, minDelay: 100 },
+  compression: true,
 };
 options.proxy = 'system';
 options.proxy = 'no-proxy';
@@ -60,6 +61,8 @@ const config: webSocket.WebSocketServerConfig = {
   protocol: 'chat',
   maxConcurrentClientsNumber: 10,
   maxConnectionsForOneClient: 10,
+  allowedOrigins: ['https://example.com'],
+  compression: true,
 };
 async function serve(): Promise<webSocket.WebSocketConnection[]> {
   const started: boolean = await server.start(config);
