@@ -46,7 +46,8 @@ pub fn fuzz(data: &[u8]) {
         assert_eq!(whole.end.is_some(), cut.end.is_some());
         assert!(whole.messages == cut.messages && whole.pings == cut.pings && whole.pongs == cut.pongs);
         let parts = of(cuts, true);
-        assert_eq!(whole.end.is_some(), parts.end.is_some());
+        // In parts, what is there of a frame is judged at once.
+        assert!(parts.end.is_some() || whole.end.is_none());
         assert!(whole.messages == parts.messages && whole.pings == parts.pings && whole.pongs == parts.pongs);
         return;
     }
