@@ -30,8 +30,12 @@ pub mod url;
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::client::handshake::fuzz as answer;
+    pub use crate::connection::fuzz::fuzz as frames;
+    #[cfg(feature = "deflate")]
     pub use crate::frame::deflate::{fuzz_deflate as deflate, fuzz_inflate as inflate};
+    #[cfg(feature = "deflate")]
     pub use crate::frame::extension::fuzz as extension;
+    pub use crate::frame::read::fuzz as header;
     pub use crate::http::fuzz as head;
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]

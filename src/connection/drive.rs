@@ -15,7 +15,7 @@ use super::inbox::{Delivery, End, Waiting};
 use super::link::{Broken, Link, Rest, Signals, Unfinished, LONGEST_CONTROL};
 use super::receive::{Fault, Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
 use super::send::Stage;
-use super::{Connection, MessageEvent, MessagePartEvent};
+use super::{Connection, LinkLock, MessageEvent, MessagePartEvent, Release};
 use crate::dispatch::Pace;
 use crate::error::{Code, Error, Phase};
 use crate::frame::write::{first_byte, put_frame};
@@ -397,7 +397,7 @@ impl Connection {
         };
         if whole.is_part() {
             // The rest of it may still be there.
-            let mut link = self.link.lock();
+            let mut link = LinkLock { link: self.link.lock(), _then: Release(self) };
             if let Some(rest) = &mut link.rest {
                 match &mut rest.done {
                     Some(done) => done.join(whole),
@@ -783,7 +783,7 @@ impl Drop for Left<'_> {
         if self.next < self.turn.items.len() {
             let block = read.block.as_ref().map(Block::get).unwrap_or_default();
             let waiting = Waiting::copied(&mut self.turn, self.next, block);
-            self.connection.inbox.put_back(waiting);
+            self.connection.inbox.push_first(waiting, self.connection.share());
         }
         self.connection.give_back(read);
     }

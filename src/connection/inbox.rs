@@ -112,17 +112,29 @@ impl Inbox {
             if self.discards() {
                 return;
             }
-            let (count, held) = messages.size();
-            self.messages.fetch_add(count, Ordering::Relaxed);
-            self.held.fetch_add(held, Ordering::Relaxed);
-            if let Some(share) = share {
-                share.wait_for(held);
-            }
+            self.count(messages, share);
         }
         self.waiting.lock().push_back(delivery);
     }
 
-    /// Puts back what a delivery has left.
+    /// Adds messages that come before everything that waits.
+    pub fn push_first(&self, messages: Waiting, share: Option<&Share>) {
+        if !self.discards() {
+            self.count(&messages, share);
+            self.waiting.lock().push_front(Delivery::Messages(messages));
+        }
+    }
+
+    fn count(&self, messages: &Waiting, share: Option<&Share>) {
+        let (count, held) = messages.size();
+        self.messages.fetch_add(count, Ordering::Relaxed);
+        self.held.fetch_add(held, Ordering::Relaxed);
+        if let Some(share) = share {
+            share.wait_for(held);
+        }
+    }
+
+    /// Puts back what a delivery has left; it is counted already.
     pub fn put_back(&self, messages: Waiting) {
         self.waiting.lock().push_front(Delivery::Messages(messages));
     }
@@ -191,5 +203,29 @@ impl Inbox {
                 share.delivered(messages.size().1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::budget::Budget;
+
+    #[test]
+    fn what_a_turn_has_left_counts_as_long_as_it_waits() {
+        let mut turn = Turn::new();
+        for start in [0, 3] {
+            let place = Place::Block(start, 3);
+            turn.items.push(Item { place, is_text: false, is_first: true, is_last: true });
+        }
+        let inbox = Inbox::default();
+        let share = Budget::new(1 << 20).share([127, 0, 0, 1].into());
+        inbox.push_first(Waiting::copied(&mut turn, 1, b"onetwo"), Some(&share));
+        assert_eq!(inbox.messages.load(Ordering::Relaxed), 1);
+        let Some(Delivery::Messages(mut messages)) = inbox.pop() else { panic!("nothing waits") };
+        let held = messages.next(|_, data| assert_eq!(data, b"two")).unwrap();
+        inbox.give_back(held, Some(&share));
+        assert_eq!(inbox.messages.load(Ordering::Relaxed), 0);
+        assert!(inbox.has_room());
     }
 }

@@ -6,6 +6,8 @@
 mod budget;
 mod close;
 mod drive;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod heartbeat;
 mod inbox;
 mod link;

@@ -204,9 +204,14 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     }
 
     /// The turn is over; the connection has another one if it wants one.
-    fn end_turn(&self, line: L, more: bool) {
+    fn end_turn(&self, line: L, more: bool, leads: bool) {
         let mut state = self.state.lock();
         let current = state.current.take();
+        // Without the lead nothing was read, or not all. Whoever took the lead serves the lines that wait when
+        // [`Strand::lost_lead`] runs, and this one may have ended before, or wait only from now on.
+        if !leads && (state.leads || more) {
+            line.serve();
+        }
         if more && !self.closed.load(Ordering::Acquire) && !line.mark().swap(true, Ordering::AcqRel) {
             state.again.push(line);
         }
@@ -249,7 +254,7 @@ impl<A: Actor> Strand for A {
                 Entry::Turn(line) => {
                     let turned = catch_unwind(AssertUnwindSafe(|| self.turn(&line, &mut pace)));
                     // After a panic, what is left of it has a turn of its own.
-                    mailbox.end_turn(line, *turned.as_ref().unwrap_or(&true));
+                    mailbox.end_turn(line, *turned.as_ref().unwrap_or(&true), runner.leads());
                     turned.map(|_| ())
                 }
             };
@@ -297,5 +302,86 @@ impl<A: Actor> Strand for A {
         for line in lines {
             line.serve();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    #[derive(Clone, Default)]
+    struct Socket(Arc<(AtomicBool, AtomicUsize)>);
+
+    impl Line for Socket {
+        fn mark(&self) -> &AtomicBool {
+            &self.0 .0
+        }
+
+        fn serve(&self) {
+            self.0 .1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Loses its lead in each turn.
+    struct Handle {
+        mailbox: Mailbox<(), Socket>,
+        runner: Runner,
+        /// When it was read before that, and there is more.
+        was_read: bool,
+    }
+
+    impl Actor for Handle {
+        type Event = ();
+        type Line = Socket;
+
+        fn mailbox(&self) -> &Mailbox<(), Socket> {
+            &self.mailbox
+        }
+
+        fn lane(&self) -> &Lane {
+            unreachable!("the test has it run")
+        }
+
+        fn deliver(&self, (): ()) {}
+
+        fn turn(&self, _: &Socket, _: &mut Pace<'_>) -> bool {
+            self.runner.lose_lead();
+            if self.was_read {
+                self.lost_lead();
+            }
+            self.was_read
+        }
+
+        fn panicked(self: &Arc<Self>) {}
+
+        fn retire(&self) {}
+    }
+
+    /// How often the socket was served after the turn had lost the lead.
+    fn served(was_read: bool) -> usize {
+        let handle = Arc::new(Handle { mailbox: Mailbox::new(), runner: Runner::default(), was_read });
+        let socket = Socket::default();
+        {
+            let mut state = handle.mailbox.state.lock();
+            state.phase = Phase::Ready;
+            state.waiting.push_back(Entry::Turn(socket.clone()));
+        }
+        handle.runner.begin(true);
+        handle.clone().run_batch(&handle.runner);
+        if !was_read {
+            handle.lost_lead();
+        }
+        socket.0 .1.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_socket_whose_turn_ends_before_the_loss_of_the_lead_is_known_is_served() {
+        assert_eq!(served(false), 1);
+    }
+
+    #[test]
+    fn a_socket_that_has_more_to_read_when_the_lead_is_lost_is_served_after_its_turn() {
+        assert_eq!(served(true), 2);
     }
 }

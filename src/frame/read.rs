@@ -59,6 +59,47 @@ impl Header {
     }
 }
 
+/// A header is what tungstenite makes of it, and is written as it was read.
+#[cfg(fuzzing)]
+pub fn fuzz(data: &[u8]) {
+    use tungstenite::protocol::frame::FrameHeader;
+
+    use super::write::{first_byte, header_size, put_header};
+    use super::LARGEST_HEADER;
+
+    let mut cursor = std::io::Cursor::new(data);
+    let theirs = FrameHeader::parse(&mut cursor);
+    let ours = Header::parse(data);
+    for end in 0..data.len().min(LARGEST_HEADER) {
+        let part = Header::parse(data.get(..end).unwrap_or_default());
+        // A fault is found as soon as its byte is there, a header when all of it is.
+        assert!(part == Ok(None) || part.is_err() && part == ours || ours.is_ok_and(|ours| part == Ok(ours)));
+    }
+    let (ours, (theirs, length)) = match (ours, theirs) {
+        (Ok(Some(ours)), Ok(Some(theirs))) => (ours, theirs),
+        (Ok(None), Ok(None)) => return,
+        // Tungstenite looks at the opcode last, and leaves the highest bit of the length to its limit.
+        (Err(_), Err(_) | Ok(None)) => return,
+        (Err(_), Ok(Some((_, length)))) => return assert!(length >> 63 != 0),
+        (ours, theirs) => panic!("{ours:?} {theirs:?}"),
+    };
+    assert_eq!((ours.is_final, ours.opcode, ours.mask), (theirs.is_final, theirs.opcode, theirs.mask));
+    let reserved = [(theirs.rsv1, 0x40), (theirs.rsv2, 0x20), (theirs.rsv3, 0x10)];
+    assert_eq!(ours.reserved, reserved.iter().map(|(is_set, bit)| if *is_set { *bit } else { 0 }).sum());
+    assert_eq!((ours.size as u64, ours.length), (cursor.position(), length));
+
+    let Ok(size) = usize::try_from(length) else { return };
+    let mut written = [0; LARGEST_HEADER];
+    let first = first_byte(ours.opcode, ours.is_final, ours.reserved);
+    let end = put_header(&mut written, first, size, ours.mask);
+    let mut expected = Vec::new();
+    assert!(theirs.format(length, &mut expected).is_ok());
+    assert_eq!(written.get(..end), Some(&expected[..]));
+    assert_eq!(header_size(size, ours.mask.is_some()), end);
+    // A length may be written longer than it need be.
+    assert!(ours.size >= end);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

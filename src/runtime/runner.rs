@@ -68,14 +68,14 @@ impl Runner {
         self.leads.load(Ordering::Acquire)
     }
 
-    pub(super) fn begin(&self, leads: bool) {
+    pub(crate) fn begin(&self, leads: bool) {
         self.leads.store(leads, Ordering::Release);
         self.advance();
         *self.held.lock() = Some(Vec::new());
     }
 
     /// The lead has gone to another thread.
-    pub(super) fn lose_lead(&self) {
+    pub(crate) fn lose_lead(&self) {
         self.leads.store(false, Ordering::Release);
     }
 
