@@ -4,8 +4,10 @@
 //! writes. Nobody waits for the link: whoever finds it taken leaves the work to the lane's service.
 
 mod budget;
+mod clock;
 mod close;
 mod drive;
+mod ending;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod heartbeat;
@@ -13,6 +15,8 @@ mod inbox;
 mod link;
 mod receive;
 mod send;
+mod turn;
+mod write;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -39,12 +43,12 @@ pub(crate) use budget::Budget;
 pub(crate) use budget::Share;
 pub use close::{CloseEvent, CloseFrame, Ending};
 pub(crate) use close::{ABNORMAL, GOING_AWAY};
-pub(crate) use drive::Sink;
 pub(crate) use inbox::End;
 #[cfg(feature = "server")]
 pub(crate) use send::Broadcast;
 pub use send::DrainEvent;
 pub(crate) use send::{Part, Payload};
+pub(crate) use turn::Sink;
 
 use heartbeat::Pulse;
 use inbox::{Delivery, Inbox};

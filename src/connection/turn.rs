@@ -1,0 +1,164 @@
+//! A turn of a connection: what it has received goes to its listeners.
+
+use std::sync::Arc;
+
+use super::drive::Read;
+use super::inbox::{Delivery, End, Waiting};
+use super::receive::{Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
+use super::{Connection, MessageEvent, MessagePartEvent};
+use crate::dispatch::Pace;
+use crate::runtime::Block;
+
+/// The listeners of a connection.
+pub(crate) trait Sink {
+    fn message(&mut self, message: MessageEvent<'_>);
+    fn part(&mut self, part: MessagePartEvent<'_>);
+    fn drained(&mut self, queued_bytes: usize);
+    fn ended(&mut self, end: End);
+}
+impl Connection {
+    /// One turn: delivers what waits; then, if this thread leads, reads and delivers. Whether it wants another turn.
+    pub(crate) fn turn(self: &Arc<Self>, pace: &mut Pace<'_>, sink: &mut impl Sink) -> bool {
+        let (mut bytes, mut messages) = (0, 0);
+        while bytes < TURN_BYTES && messages < TURN_FRAMES && !pace.is_closed() {
+            let Some(delivery) = self.inbox.pop() else { break };
+            let (delivered, of_bytes) = self.deliver(delivery, pace, sink);
+            (messages, bytes) = (messages + delivered, bytes + of_bytes);
+        }
+        if pace.is_closed() {
+            return false;
+        }
+        if !pace.leads() || messages > 0 {
+            return pace.leads() || !self.inbox.is_empty();
+        }
+        let mut turn = Turn::new();
+        let read = {
+            let Some(mut link) = self.link_or_later() else { return false };
+            // The service may have read meanwhile, and that comes first.
+            if !self.inbox.is_empty() {
+                return true;
+            }
+            self.work(&mut link, Some(&mut turn), false)
+        };
+        if !turn.items.is_empty() {
+            pace.enter();
+            let more = read.more;
+            Left { connection: self, turn, next: 0, read }.deliver(pace, sink);
+            return more;
+        }
+        let more = read.more;
+        self.give_back(read);
+        more
+    }
+
+    /// Delivers what has waited; how many messages that were, and what they held.
+    fn deliver(
+        self: &Arc<Self>,
+        delivery: Delivery,
+        pace: &mut Pace<'_>,
+        sink: &mut impl Sink,
+    ) -> (u32, usize) {
+        pace.enter();
+        match delivery {
+            Delivery::Messages(messages) => {
+                let in_parts = self.limits.receive_parts;
+                let mut left = LeftWaiting { connection: self, messages };
+                let (mut count, mut bytes) = (0, 0);
+                while !pace.is_closed() {
+                    let held = left.messages.next(|item, data| emit(sink, in_parts, item, data));
+                    let Some(held) = held else { break };
+                    pace.called(held);
+                    (count, bytes) = (count + 1, bytes + held);
+                    if self.inbox.give_back(held, self.share()) {
+                        self.attend();
+                    }
+                }
+                (count, bytes)
+            }
+            Delivery::Drained(queued_bytes) => {
+                sink.drained(queued_bytes);
+                pace.called(0);
+                (0, 0)
+            }
+            Delivery::Ended(end) => {
+                sink.ended(*end);
+                pace.called(0);
+                (0, 0)
+            }
+        }
+    }
+}
+
+/// Calls the listeners of a message.
+#[inline]
+fn emit(sink: &mut impl Sink, in_parts: bool, item: &Item, data: &[u8]) {
+    let Item { is_text, is_first, is_last, .. } = *item;
+    match in_parts {
+        false => sink.message(MessageEvent { data, is_text }),
+        true => sink.part(MessagePartEvent { data, is_text, is_first, is_last }),
+    }
+}
+
+/// What a turn has read and not yet delivered. If a listener panics, the rest waits for another turn.
+struct Left<'a> {
+    connection: &'a Arc<Connection>,
+    turn: Turn,
+    next: usize,
+    read: Read,
+}
+
+impl Left<'_> {
+    #[inline]
+    fn deliver(&mut self, pace: &mut Pace<'_>, sink: &mut impl Sink) {
+        let block = self.read.block.as_ref().map(Block::get).unwrap_or_default();
+        let in_parts = self.connection.limits.receive_parts;
+        while let Some(item) = self.turn.items.get(self.next) {
+            if pace.is_closed() {
+                self.next = self.turn.items.len();
+                return;
+            }
+            self.next += 1;
+            let length = match item.place {
+                Place::Block(start, length) => {
+                    let (start, length) = (start as usize, length as usize);
+                    emit(sink, in_parts, item, block.get(start..start + length).unwrap_or_default());
+                    length
+                }
+                Place::Own => {
+                    let own = self.turn.own.pop_front().unwrap_or_default();
+                    emit(sink, in_parts, item, own.bytes());
+                    let length = own.bytes().len();
+                    self.connection.lane.buffers.give_back_large(own.memory);
+                    length
+                }
+            };
+            pace.called(length);
+        }
+    }
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        let read = std::mem::replace(&mut self.read, Read::NOTHING);
+        if self.next < self.turn.items.len() {
+            let block = read.block.as_ref().map(Block::get).unwrap_or_default();
+            let waiting = Waiting::copied(&mut self.turn, self.next, block);
+            self.connection.inbox.push_first(waiting, self.connection.share());
+        }
+        self.connection.give_back(read);
+    }
+}
+
+/// Messages that have waited. If a listener panics, the rest waits for another turn.
+struct LeftWaiting<'a> {
+    connection: &'a Arc<Connection>,
+    messages: Waiting,
+}
+
+impl Drop for LeftWaiting<'_> {
+    fn drop(&mut self) {
+        if !self.messages.is_empty() {
+            self.connection.inbox.put_back(std::mem::take(&mut self.messages));
+        }
+    }
+}
