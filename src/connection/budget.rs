@@ -31,6 +31,8 @@ pub(crate) struct Share {
     unfinished: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
+    /// It is among those that have stopped to read.
+    is_starved: AtomicBool,
 }
 
 impl Budget {
@@ -54,6 +56,7 @@ impl Budget {
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
+            is_starved: AtomicBool::new(false),
         }
     }
 
@@ -61,13 +64,21 @@ impl Budget {
         self.waiting.load(Ordering::SeqCst) + self.unfinished.load(Ordering::SeqCst) > self.most
     }
 
+    /// Whether connections may read: where nothing waits, nothing else makes room than that one of them ends.
+    fn may_read(&self) -> bool {
+        !self.is_full() || self.waiting.load(Ordering::SeqCst) == 0
+    }
+
     /// Reading goes on where it had stopped.
     fn relieve(&self) {
-        if self.is_full() {
+        if !self.may_read() {
             return;
         }
         let starved = std::mem::take(&mut *self.starved.lock());
         for connection in starved.iter().filter_map(Weak::upgrade) {
+            if let Some(share) = connection.share() {
+                share.is_starved.store(false, Ordering::SeqCst);
+            }
             connection.attend();
         }
     }
@@ -140,12 +151,14 @@ impl Share {
 
     /// Whether more may be read; if not, the connection is told when.
     pub fn has_room(&self, connection: &Arc<Connection>) -> bool {
-        if !self.budget.is_full() || self.budget.waiting.load(Ordering::SeqCst) == 0 {
+        if self.budget.may_read() {
             return true;
         }
-        self.budget.starved.lock().push(Arc::downgrade(connection));
+        if !self.is_starved.swap(true, Ordering::SeqCst) {
+            self.budget.starved.lock().push(Arc::downgrade(connection));
+        }
         // What was delivered meanwhile may have missed it.
-        !self.budget.is_full()
+        self.budget.may_read()
     }
 
     /// Whether its unfinished message must go.
@@ -167,5 +180,22 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_goes_on_when_only_unfinished_messages_fill_the_budget() {
+        let budget = Budget::new(100);
+        let (slow, large) = (budget.share([127, 0, 0, 1].into()), budget.share([127, 0, 0, 2].into()));
+        slow.wait_for(10);
+        large.holds_unfinished(100);
+        assert!(!budget.may_read());
+        budget.starved.lock().push(Weak::new());
+        slow.delivered(10);
+        assert!(budget.may_read() && budget.starved.lock().is_empty());
     }
 }
