@@ -27,7 +27,7 @@ pub(super) struct Read {
 }
 
 impl Read {
-    pub const NOTHING: Read = Read { more: false, block: None, done: None };
+    pub(super) const NOTHING: Read = Read { more: false, block: None, done: None };
 }
 impl Connection {
     /// Does what can be done without listeners.
