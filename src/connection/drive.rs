@@ -220,6 +220,9 @@ impl Connection {
         now: Instant,
     ) -> Result<Option<Read>, (Read, Fault)> {
         let fault = |fault| (Read::NOTHING, fault);
+        if link.end_of_stream.is_some() {
+            return Ok(None);
+        }
         let Some((memory, most)) = link.receiver.direct(&self.lane.buffers).map_err(fault)? else {
             return Ok(None);
         };

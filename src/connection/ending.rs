@@ -32,7 +32,16 @@ impl Connection {
             None => error,
         };
         link.drop_unwritten();
-        link.settle(Ending::lost(error));
+        self.settle(link, Ending::lost(error));
+    }
+
+    /// The connection is over: nothing more is accepted, and what is left is to flush.
+    pub(super) fn settle(&self, link: &mut Link, ending: Ending) {
+        link.settle(ending);
+        let mut outbox = self.outbox.lock();
+        if matches!(outbox.stage, Stage::Open) {
+            outbox.stage = Stage::Broken;
+        }
     }
 
     /// A write has failed: nothing more is written, and what can be read comes first.
@@ -60,7 +69,7 @@ impl Connection {
                 let error = Error::event(Phase::Protocol, Code::Protocol, message);
                 let frame = CloseFrame::own(close::PROTOCOL_ERROR, "Protocol error");
                 self.send_last(link, &frame);
-                return link.settle(Ending { error: Some(error), ..Ending::clean(Some(frame)) });
+                return self.settle(link, Ending { error: Some(error), ..Ending::clean(Some(frame)) });
             }
             Err(BadClose::HalfACode) => {
                 return self.fault(link, Fault::Protocol("a close frame has a payload of one byte"))
@@ -71,13 +80,13 @@ impl Connection {
             let error = Some(self.io_error(&broken.error));
             let mut ending = Ending { error, ..Ending::clean(frame) };
             ending.close.was_clean = false;
-            return link.settle(ending);
+            return self.settle(link, ending);
         }
         if !link.close_sent {
             link.close_sent = true;
             self.conclude(link, payload);
         }
-        link.settle(Ending::clean(frame));
+        self.settle(link, Ending::clean(frame));
     }
 
     /// What the peer sent can't be accepted: says so, and ends.
@@ -118,7 +127,7 @@ impl Connection {
 
     pub(super) fn fail_with(&self, link: &mut Link, frame: CloseFrame, error: Error) {
         self.send_last(link, &frame);
-        link.settle(Ending::failed(error, &frame));
+        self.settle(link, Ending::failed(error, &frame));
     }
 
     /// Sends a close frame, once, and nothing behind it; a link that can't take it is broken anyway.

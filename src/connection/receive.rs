@@ -25,6 +25,9 @@ const FIRST_SIZE: usize = 64 << 10;
 const LARGEST_STEP: usize = 4 << 20;
 /// So much of a compressed message is decompressed together.
 const INFLATED: usize = 16 << 10;
+/// How a whole message begins.
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
 /// What a message that waits costs besides its bytes.
 pub(super) const ITEM: usize = 128;
 
@@ -228,6 +231,12 @@ impl Receiver {
                 self.continue_frame(block, at, end, turn, buffers)?;
                 continue;
             }
+            if self.message.is_none() {
+                if let Some(next) = self.take_usual(block, *at, end, turn)? {
+                    *at = next;
+                    continue;
+                }
+            }
             let bytes = block.get(*at..end).unwrap_or_default();
             let Some(header) = Header::parse(bytes).map_err(Fault::Protocol)? else { break };
             let opcode = match header.opcode {
@@ -287,6 +296,42 @@ impl Receiver {
             }
         }
         Ok(())
+    }
+
+    /// The usual frame, a short message that is whole and all there: what follows it. `None`: it is something else, which
+    /// takes the longer way. A fuzz target holds the two together.
+    #[inline]
+    fn take_usual(
+        &mut self,
+        block: &mut [u8],
+        at: usize,
+        end: usize,
+        turn: &mut Turn,
+    ) -> Result<Option<usize>, Fault> {
+        let Some([first @ (TEXT | BINARY), second, third, fourth, ..]) = block.get(at..end) else {
+            return Ok(None);
+        };
+        let opcode = if *first == TEXT { Data::Text } else { Data::Binary };
+        let is_masked = second & 0x80 != 0;
+        let (mut start, length) = match second & 0x7f {
+            127 => return Ok(None),
+            126 => (at + 4, usize::from(u16::from_be_bytes([*third, *fourth]))),
+            length => (at + 2, usize::from(length)),
+        };
+        if is_masked != matches!(self.role, Role::Server) || length > self.limit {
+            return Ok(None);
+        }
+        let mut mask = None;
+        if is_masked {
+            mask = block.get(start..).and_then(|bytes| bytes.first_chunk()).copied();
+            start += 4;
+        }
+        if start + length > end {
+            return Ok(None);
+        }
+        turn.frame();
+        self.take_whole(block, start..start + length, opcode, mask, turn)?;
+        Ok(Some(start + length))
     }
 
     /// Keeps the beginning of a frame that isn't whole.

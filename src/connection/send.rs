@@ -85,7 +85,7 @@ pub(super) enum Stage {
     Closing(CloseFrame, Instant),
     /// This side can't go on.
     Failed(Error),
-    /// A write has failed; what the peer sent is still read.
+    /// Nothing is accepted any more: a write has failed, or the end is settled.
     Broken,
     /// Nothing can be sent any more.
     Closed,
@@ -169,8 +169,12 @@ impl Outbox {
     }
 
     /// The mask of the next frame; a server's have none.
+    #[inline(always)]
     pub fn mask(&mut self) -> Result<Option<[u8; 4]>> {
-        self.keys.as_mut().map(|keys| keys.next()).transpose()
+        match &mut self.keys {
+            None => Ok(None),
+            Some(keys) => keys.next().map(Some),
+        }
     }
 
     /// Whether anything can still be sent.
@@ -228,7 +232,24 @@ impl Outbox {
 
     /// Whether messages of this length are compressed.
     pub fn compresses(&self, length: usize) -> bool {
-        self.deflater.is_some() && length >= self.threshold
+        // Without a compressor, no length reaches the threshold.
+        length >= self.threshold
+    }
+
+    /// Queues a small message behind others that wait, as it is. `false`: it can't join them.
+    #[inline]
+    pub fn join(&mut self, first: u8, payload: &[u8], cost: usize, capacity: usize, lane: &Lane) -> bool {
+        let joins =
+            self.scheduled && !self.corked && self.unfinished.is_none() && payload.len() < self.threshold;
+        if !joins || !self.takes(cost, capacity) {
+            return false;
+        }
+        let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
+        let is_pushed = self.push_small(first, payload, sent, lane).is_ok();
+        if !is_pushed {
+            self.cost -= cost;
+        }
+        is_pushed
     }
 
     /// Queues what was admitted at this cost.
@@ -283,7 +304,7 @@ impl Outbox {
     }
 
     /// Makes the buffer ready for a small frame.
-    #[inline]
+    #[inline(always)]
     fn make_room(&mut self, length: usize, lane: &Lane) {
         if self.buffer.len() + LARGEST_HEADER + length > TOGETHER {
             self.close_buffer();

@@ -23,6 +23,9 @@ use crate::runtime::hold_back;
 const CORKED: usize = 16 << 10;
 /// Small messages may join others that wait while their object is locked.
 const SMALL: usize = 1 << 10;
+/// How a whole message begins.
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
 
@@ -91,19 +94,24 @@ impl Connection {
     ) -> Result<()> {
         let is_direct =
             matches!((self.role, &payload), (Role::Server, Payload::Text(_) | Payload::Binary(_)));
-        if is_direct && outbox.is_empty() && !outbox.corked && !outbox.compresses(payload.len()) {
-            if let Some(mut link) = self.try_link().filter(|link| link.is_free()) {
+        let is_direct = is_direct && outbox.is_empty() && !outbox.corked && !outbox.compresses(payload.len());
+        // Released only when the outbox is.
+        let link = is_direct.then(|| self.try_link()).flatten();
+        let taken = match link {
+            Some(mut link) if link.is_free() => {
                 drop(outbox);
                 self.send_direct(&mut link, payload, cost);
                 return Ok(());
             }
-        }
-        let was_scheduled = outbox.scheduled;
-        let was_corked = outbox.corked;
-        outbox.push(payload, cost, &self.lane)?;
-        outbox.scheduled = true;
+            link => link,
+        };
+        let (was_scheduled, was_corked) = (outbox.scheduled, outbox.corked);
+        let pushed = outbox.push(payload, cost, &self.lane);
+        outbox.scheduled |= pushed.is_ok();
         outbox.is_due |= was_corked;
         drop(outbox);
+        drop(taken);
+        pushed?;
         match (was_scheduled, was_corked) {
             (_, true) => self.attend(),
             (true, false) => {}
@@ -159,17 +167,16 @@ impl Connection {
     /// this thread. `false`: it was not sent, and [`send`] does it or says why not.
     #[inline]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
-        if payload.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
+        let (first, bytes) = match payload {
+            Payload::Text(text) => (TEXT, text.as_bytes()),
+            Payload::Binary(bytes) => (BINARY, bytes),
+            _ => return false,
+        };
+        if bytes.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
             return false;
         }
-        let cost = cost(payload.len(), self.role);
-        let mut outbox = self.outbox.lock();
-        outbox.scheduled
-            && !outbox.corked
-            && !outbox.compresses(payload.len())
-            && outbox.check_turn(&payload).is_ok()
-            && outbox.takes(cost, self.limits.send_queue_size)
-            && outbox.push(payload, cost, &self.lane).is_ok()
+        let cost = cost(bytes.len(), self.role);
+        self.outbox.lock().join(first, bytes, cost, self.limits.send_queue_size, &self.lane)
     }
 
     /// Answers the pings, all in one write; of those that can't be answered now the last is kept.

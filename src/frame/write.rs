@@ -57,10 +57,21 @@ pub(crate) fn put_header(
 /// Appends a whole frame.
 #[inline]
 pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Option<[u8; 4]>) {
-    let mut header = [0; LARGEST_HEADER];
-    let size = put_header(&mut header, first, payload.len(), mask);
-    out.reserve(size + payload.len());
-    out.extend_from_slice(header.get(..size).unwrap_or_default());
+    let length = payload.len();
+    out.reserve(LARGEST_HEADER + length);
+    match (mask, length) {
+        // A server's usual frames.
+        (None, 0..=125) => out.extend_from_slice(&[first, length as u8]),
+        (None, 126..=0xffff) => {
+            let [high, low] = (length as u16).to_be_bytes();
+            out.extend_from_slice(&[first, 126, high, low]);
+        }
+        _ => {
+            let mut header = [0; LARGEST_HEADER];
+            let size = put_header(&mut header, first, length, mask);
+            out.extend_from_slice(header.get(..size).unwrap_or_default());
+        }
+    }
     match mask {
         None => out.extend_from_slice(payload),
         Some(mask) => mask::append(out, payload, mask),
