@@ -316,6 +316,7 @@ static void the_close_timeout_covers_the_flush_and_says_what_was_not_sent(void) 
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
     options.close_timeout_ms = 200;
+    options.send_queue_size = 2 * COUNT * SIZE;
     if (!OPENS(r, raw_url(r, "/stall"), &options)) return;
     char *data = pattern(SIZE);
     for (int i = 0; i < COUNT; i++) CHECK_OK(nsws_client_send_binary(r->client, data, SIZE));
