@@ -1122,7 +1122,7 @@ typedef struct {
      */
     size_t thread_stack_size;
     /**
-     * The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
+     * The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
      * holds one; when all are held, further callbacks wait.
      */
     uint32_t max_threads;

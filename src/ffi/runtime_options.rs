@@ -17,7 +17,7 @@ pub struct nsws_runtime_options {
     pub struct_size: usize,
     /// The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
     pub thread_stack_size: usize,
-    /// The most threads that may run callbacks at once. Default 1024, at least 2. Each callback that blocks
+    /// The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
     /// holds one; when all are held, further callbacks wait.
     pub max_threads: u32,
     /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a

@@ -102,12 +102,13 @@ pub fn configure(config: Config) -> Result<()> {
     if config.thread_stack_size < 128 << 10 || config.thread_stack_size > 1 << 30 {
         return Err(Error::call(Code::Parameter, "thread_stack_size is below 128 KiB or above 1 GiB."));
     }
-    if config.max_threads < 2 {
-        return Err(Error::call(Code::Parameter, "max_threads is below 2."));
-    }
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
     if config.io_threads == 0 || config.io_threads > processors {
         return Err(Error::call(Code::Parameter, format!("io_threads is 0 or above {processors}.")));
+    }
+    let least = config.io_threads + 1;
+    if (config.max_threads as usize) < least {
+        return Err(Error::call(Code::Parameter, format!("max_threads is below {least}.")));
     }
     let mut current = CURRENT.lock();
     if current.runtime.is_some() || current.shutting_down {
