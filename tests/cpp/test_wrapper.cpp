@@ -405,7 +405,15 @@ void both_sides_learn_the_extensions() {
     });
     nsws::ServerOptions options = on_loopback();
     options.compression = 1;
-    SAME(server.start(options), std::error_code());
+    const std::error_code started = server.start(options);
+    if (started.value() == NSWS_ERR_NOT_SUPPORTED) { // a build without compression: clients as well
+        nsws::Client client;
+        nsws::ConnectOptions wanted;
+        wanted.compression = 1;
+        SAME(client.connect("ws://127.0.0.1:9/", wanted), started);
+        return;
+    }
+    SAME(started, std::error_code());
 
     const std::string repeated(100000, 'r');
     for (const int compression : {1, 0}) {
