@@ -500,7 +500,7 @@ static void many_messages_arrive_in_order(void) {
         int length = snprintf(text, sizeof text, "%d:", i);
         if (!CHECK_OK(nsws_client_send_text(r->client, text, (size_t)length))) return;
     }
-    if (!WAIT(r, MESSAGE, COUNT)) return;
+    if (!WAIT(r, DATA_END, COUNT)) return; /* after it nothing is recorded */
     int next = 0;
     for (size_t i = 0; i < r->count; i++)
         if (r->events[i]->kind == MESSAGE && !CHECK_INT(atoi(r->events[i]->text), next++)) return;
