@@ -46,7 +46,7 @@ symbols=external_symbolizer_path=$(command -v addr2line)
 export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thread_leaks=0"
 # What a process holds, and how much address space it needs, is another thing here.
 distorted='/exports$|/engine_(memory|address_space|queue)$'
-# These tests' own counters are shared without a lock.
+# Parts and deflate share data of the tests' own without a lock; fairness has not been tried.
 [ "$sanitizer" != thread ] || distorted+='|/engine_(parts|deflate|fairness)$'
 # Once more where a test fails: guards of some seconds can run out when code is ten times slower. What a sanitizer finds
 # counts the first time.
