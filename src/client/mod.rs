@@ -480,10 +480,11 @@ impl Sink for Heard<'_> {
         if let Some(error) = end.error.filter(|_| self.client.counts(self.session)) {
             listeners.error.emit(closed, |listener| listener(&error));
         }
-        if self.client.leave(self.session, end.is_last) {
+        let counts = self.client.leave(self.session, end.is_last);
+        self.client.settled.notify_one();
+        if counts {
             listeners.close.emit(closed, |listener| listener(&end.close));
         }
-        self.client.settled.notify_one();
     }
 }
 

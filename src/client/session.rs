@@ -57,7 +57,8 @@ impl Session {
                 }
             };
             let Some((attempt, delay)) = again else { return };
-            while matches!(self.client.state.lock().stage, Stage::Open(_)) {
+            // A connection that ended before its `open` was delivered counts until its `close` is.
+            while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
             let event = ReconnectingEvent { attempt, delay };

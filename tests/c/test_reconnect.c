@@ -56,6 +56,32 @@ static void a_lost_connection_is_made_again_and_the_count_starts_anew(void) {
     CHECK_CODE(nsws_client_close(r->client, 1000, ""), NSWS_ERR_NOT_CONNECTED);
 }
 
+static struct gate answer;
+
+static void wait_with_the_first_answer(struct recorder *r, const struct event *event) {
+    if (event->kind == HEADER_RECEIVE && count_events(r, HEADER_RECEIVE) == 1) gate_pass(&answer);
+}
+
+/* The program is told of one connection after the other, however late. */
+static void a_connection_that_ends_before_its_open_is_told_is_made_again_after_its_close(void) {
+    gate_init(&answer);
+    struct recorder *r = new_client(), *clock = new_client();
+    nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
+    r->hook = wait_with_the_first_answer;
+    CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/close-code/1001"), &options));
+    int waits = WAIT_WAITING(&answer, 1) && WAIT_PEER(r->token, "ended", 1);
+    /* Another one has the time for several attempts. */
+    options = reconnecting(5);
+    CHECK_OK(nsws_client_connect(clock->client, raw_url(clock, "/status/503"), &options));
+    waits = WAIT(clock, ERROR, 6) && waits;
+    CHECK_INT(peer_number(r->token, "upgrades"), 1);
+    gate_open(&answer);
+    if (!waits || !WAIT(r, OPEN, 3)) return;
+    CHECK_OK(nsws_client_close(r->client, 1000, ""));
+    if (!WAIT(r, CLOSE, 3)) return;
+    CHECK(strncmp(order(r), "header_receive open close reconnecting header_receive open close reconnecting ", 76) == 0);
+}
+
 static void some_close_codes_of_the_peer_invite_again(void) {
     static const struct {
         int code, again;
@@ -177,6 +203,7 @@ int main(void) {
     RUN(a_failed_attempt_is_tried_again_as_often_as_asked);
     RUN(a_refused_connection_is_tried_again);
     RUN(a_lost_connection_is_made_again_and_the_count_starts_anew);
+    RUN(a_connection_that_ends_before_its_open_is_told_is_made_again_after_its_close);
     RUN(some_close_codes_of_the_peer_invite_again);
     RUN(a_server_that_said_no_is_not_asked_again);
     RUN(a_tls_server_that_can_not_be_trusted_is_not_asked_again);
