@@ -1634,6 +1634,21 @@ typedef void (*nsws_server_drain_fn)(nsws_server server,
                                      const nsws_drain_event *event,
                                      void *user_data);
 
+/**
+ * A ban. This struct never changes.
+ * @since 0.2
+ */
+typedef struct {
+    /**
+     * The banned IP address as text, or an IPv6 network ("2001:db8:0:1::/64"); NUL-terminated.
+     */
+    char ip[52];
+    /**
+     * How long the ban lasts, in milliseconds.
+     */
+    uint32_t remaining_ms;
+} nsws_ban;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -2768,6 +2783,99 @@ int32_t nsws_server_on_drain(nsws_server server,
  * @since 0.1
  */
 int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void *user_data);
+
+/**
+ * As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
+ * answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
+ *
+ * @param server the server; it may start again afterwards
+ * @param timeout_ms how long to wait, in milliseconds; 0: 401
+ * @return 0 when no connection is left; `NSWS_ERR_BUSY` when some had to be cut, or their listeners have not returned;
+ *         `NSWS_ERR_WOULD_DEADLOCK` inside a callback; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`;
+ *         `NSWS_ERR_BAD_HANDLE`. The server has stopped with the first two and with no other.
+ * Any thread but one that runs a callback; waits.
+ * @since 0.2
+ */
+int32_t nsws_server_stop_gracefully(nsws_server server,
+                                    uint32_t timeout_ms);
+
+/**
+ * Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+ *
+ * @param server the server
+ * @param list receives up to `capacity` bans; NULL is allowed when `capacity` is 0
+ * @param capacity how many bans `list` has room for
+ * @param out_count receives how many bans there are, which may be more than `capacity`
+ * @return 0; 401 for NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_list_bans(nsws_server server,
+                              nsws_ban *list,
+                              size_t capacity,
+                              size_t *out_count);
+
+/**
+ * Lifts a ban, and forgets what was counted for it.
+ *
+ * @param server the server
+ * @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
+ *        has it, whose own ban is lifted
+ * @return 0, also when there was no ban; 401 when `ip` is NULL or neither; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_unban(nsws_server server,
+                          const char *ip);
+
+/**
+ * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
+ * with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
+ * them by itself when its `close` was delivered.
+ *
+ * @param connection the connection
+ * @param group the group's name, any UTF-8 but ""; copied
+ * @return 0, also when it is a member already; 401 when `group` is NULL, "" or not UTF-8; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_join(nsws_connection connection,
+                             const char *group);
+
+/**
+ * Ends a connection's membership in a group.
+ *
+ * @param connection the connection
+ * @param group the group's name
+ * @return 0, also when it is no member; 401 when `group` is NULL, "" or not UTF-8; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_leave(nsws_connection connection,
+                              const char *group);
+
+/**
+ * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: encoded once, in the
+ * same order for all.
+ *
+ * @param server the server
+ * @param group the group's name
+ * @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
+ * @param length its length in bytes; 0 sends an empty message
+ * @param is_text 1: a text message; 0: a binary one
+ * @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. Who doesn't
+ *        accept it: as with nsws_server_broadcast()
+ * @return 0; 401 when `group` is NULL, "" or not UTF-8, for invalid UTF-8, more than `max_send_size`, or `is_text`
+ *         neither 0 nor 1, and then nobody was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_server_broadcast_group(nsws_server server,
+                                    const char *group,
+                                    const void *data,
+                                    size_t length,
+                                    uint8_t is_text,
+                                    size_t *out_accepted);
 
 /**
  * Writes the defaults of nsws_server_start() into `options`.

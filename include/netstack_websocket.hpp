@@ -681,6 +681,17 @@ public:
         }
         return error_code(nsws_connection_close(handle_, code, std::string(reason).c_str()));
     }
+    // Becomes a member of a group, for ServerRef::broadcast_text_to(), until it leaves or is over.
+    std::error_code join(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_join(handle_, std::string(group).c_str()));
+    }
+    std::error_code leave(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_leave(handle_, std::string(group).c_str()));
+    }
     std::error_code get_info(nsws_connection_info &info) const noexcept {
         return error_code(nsws_connection_get_info(handle_, &info, sizeof info));
     }
@@ -703,6 +714,13 @@ public:
         return error_code(nsws_server_start(handle_, &options));
     }
     std::error_code stop() const noexcept { return error_code(nsws_server_stop(handle_)); }
+    // Stops, and waits until every connection has had its close event; not inside callbacks.
+    // NSWS_ERR_BUSY: some had to be cut. At most about 49 days.
+    std::error_code stop_gracefully(std::chrono::milliseconds timeout) const noexcept {
+        const auto most = std::chrono::milliseconds::rep{0xFFFFFFFF};
+        const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
+        return error_code(nsws_server_stop_gracefully(handle_, static_cast<uint32_t>(count)));
+    }
 
     // One of NSWS_STATE_IDLE, _OPEN (it listens) and _CLOSING; IDLE for a server that is none.
     int state() const noexcept {
@@ -749,6 +767,34 @@ public:
     }
     std::error_code broadcast_binary(Bytes data, std::size_t *accepted = nullptr) const noexcept {
         return error_code(nsws_server_broadcast(handle_, data.data(), data.size(), 0, accepted));
+    }
+
+    // Sends to the members of a group.
+    std::error_code broadcast_text_to(std::string_view group, std::string_view text,
+                                      std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, text.data(), text.size(), 1, accepted);
+    }
+    std::error_code broadcast_binary_to(std::string_view group, Bytes data,
+                                        std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, data.data(), data.size(), 0, accepted);
+    }
+
+    // The addresses and IPv6 networks that are banned now.
+    std::vector<nsws_ban> bans() const {
+        std::vector<nsws_ban> list;
+        std::size_t count = 0;
+        do {
+            list.resize(count);
+            if (nsws_server_list_bans(handle_, list.data(), list.size(), &count) != NSWS_OK) {
+                return {};
+            }
+        } while (count > list.size());
+        list.resize(count);
+        return list;
+    }
+    std::error_code unban(std::string_view ip) const {
+        return detail::has_nul(ip) ? error_code(NSWS_ERR_PARAMETER)
+                                   : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
     }
 
     // What happens when a listener throws.
@@ -816,6 +862,14 @@ protected:
     nsws_server handle_{0};
 
 private:
+    std::error_code broadcast_to(std::string_view group, const void *data, std::size_t size,
+                                 uint8_t is_text, std::size_t *accepted) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_server_broadcast_group(handle_, std::string(group).c_str(), data,
+                                                            size, is_text, accepted));
+    }
+
     template <class Raw, class Event>
     static void call(nsws_server server, nsws_connection connection, const Raw *event,
                      void *user_data) {

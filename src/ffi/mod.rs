@@ -18,6 +18,8 @@ mod parts;
 mod platform;
 mod runtime_options;
 mod server;
+mod server_admin;
+mod server_groups;
 mod server_options;
 mod threads;
 
@@ -34,6 +36,8 @@ pub use parts::*;
 pub use platform::*;
 pub use runtime_options::{nsws_runtime_options, nsws_runtime_options_init};
 pub use server::*;
+pub use server_admin::*;
+pub use server_groups::*;
 pub use server_options::{nsws_server_options, nsws_server_options_init};
 
 use std::panic::{catch_unwind, AssertUnwindSafe};

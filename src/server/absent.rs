@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{AcceptHook, Peer, ServerListeners, ServerOptions, Standing};
+use super::{AcceptHook, Ban, Peer, ServerListeners, ServerOptions, Standing};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
@@ -65,6 +66,14 @@ impl Accepted {
     pub fn traffic(&self) -> Traffic {
         match *self {}
     }
+
+    pub fn join(self: &Arc<Self>, _: &str) -> Result<()> {
+        match **self {}
+    }
+
+    pub fn leave(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
 }
 
 /// A WebSocket server.
@@ -92,6 +101,18 @@ impl Server {
         match *self {}
     }
 
+    pub fn stop_gracefully(&self, _: Duration) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn bans(&self) -> Result<Vec<Ban>> {
+        match *self {}
+    }
+
+    pub fn unban(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
+
     pub fn port(&self) -> Result<u16> {
         match *self {}
     }
@@ -109,6 +130,10 @@ impl Server {
     }
 
     pub(crate) fn broadcast(&self, _: Payload<'_>) -> Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn broadcast_group(&self, _: &str, _: Payload<'_>) -> Result<usize> {
         match *self {}
     }
 

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::event::Peer;
+use super::groups::Memberships;
 use super::live::{Server, CONNECTIONS};
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
@@ -17,6 +21,7 @@ pub struct Accepted {
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
+    pub(super) memberships: Mutex<Memberships>,
 }
 
 impl Accepted {
@@ -27,6 +32,7 @@ impl Accepted {
             handle: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
+            memberships: Mutex::default(),
         })
     }
 
@@ -129,8 +135,13 @@ impl Accepted {
     pub(super) fn go_away(&self) {
         if let Ok(connection) = self.open_connection() {
             // If it is closing already, it goes on doing so.
-            let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: "server is going away".into() });
+            let _ = connection.close(going_away());
         }
+    }
+
+    /// Says goodbye, if nobody has yet. Until then the connection must be over.
+    pub(super) fn go_away_by(&self, until: Instant) {
+        self.with_connection(|connection| connection.close_by(going_away(), until));
     }
 
     /// The connection fails for want of something on this side.
@@ -156,6 +167,10 @@ impl Accepted {
         // It may be gone already.
         let _ = CONNECTIONS.remove(self.handle());
     }
+}
+
+fn going_away() -> CloseFrame {
+    CloseFrame { code: GOING_AWAY, reason: "server is going away".into() }
 }
 
 /// An accepted connection as its [`Connection`] sees it, which is owned by it.

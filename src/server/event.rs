@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Accepted;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
@@ -43,6 +44,15 @@ pub struct ConnectEvent {
     pub protocol: String,
     /// The extensions that were agreed to, as a header has them, or "".
     pub extensions: String,
+}
+
+/// An address, or an IPv6 network, that may not connect for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The address, or the network and "/64".
+    pub whom: String,
+    /// How long it lasts.
+    pub remaining: Duration,
 }
 
 /// What a server does now.

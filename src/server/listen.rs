@@ -50,7 +50,7 @@ pub(super) struct Listening {
     handshake_timeout: Duration,
     limits: Limits,
     budget: Arc<Budget>,
-    admission: Arc<Admission>,
+    pub(super) admission: Arc<Admission>,
     places: Arc<Places>,
     tls_turns: Turns,
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
@@ -14,6 +15,7 @@ use super::event::{
     AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
     Standing,
 };
+use super::groups::Groups;
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
 use crate::callback::in_callback;
@@ -24,7 +26,7 @@ use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
 use crate::platform;
-use crate::runtime::{Lane, Runtime};
+use crate::runtime::{self, Lane, Runtime};
 use crate::tls;
 
 /// The accepted connections of all servers, by their handles.
@@ -71,6 +73,9 @@ pub struct Server {
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
     state: Mutex<State>,
+    /// Tells that the listeners have heard of the end of a connection.
+    parted: Condvar,
+    pub(super) groups: Groups,
     /// Held while a broadcast is queued.
     broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
@@ -104,6 +109,8 @@ impl Server {
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+            parted: Condvar::new(),
+            groups: Groups::default(),
             broadcasting: Mutex::new(()),
             waiting: AtomicUsize::new(0),
         }))
@@ -167,29 +174,60 @@ impl Server {
 
     /// Stops to listen, at once, and says goodbye to every client.
     pub fn stop(&self) -> Result<()> {
-        platform::check_permission()?;
-        let connections: Vec<_> = {
-            let mut state = self.state.lock();
-            match std::mem::replace(&mut state.stage, Stage::Stopped) {
-                Stage::Listening(listening, task) => end_listening(&listening, &task),
-                Stage::Stopped => return Err(Error::code(Code::NotListening)),
-                Stage::Destroyed => {
-                    state.stage = Stage::Destroyed;
-                    return Err(Error::code(Code::BadHandle));
-                }
-            }
-            state.connections.values().cloned().collect()
-        };
-        for accepted in connections {
+        for accepted in self.stop_listening()? {
             accepted.go_away();
         }
         Ok(())
     }
 
+    /// Stops, and waits until the listeners have heard of every connection's end. Those that are left when the time is over are
+    /// cut.
+    pub fn stop_gracefully(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        runtime::check_may_wait()?;
+        let mut left = self.stop_listening()?;
+        let until = Instant::now() + timeout;
+        for accepted in &left {
+            accepted.go_away_by(until);
+        }
+        let mut state = self.state.lock();
+        while let Some(accepted) = left.last() {
+            if !state.connections.contains_key(&accepted.handle()) {
+                left.pop();
+            } else if self.parted.wait_until(&mut state, until).timed_out() {
+                left.retain(|accepted| state.connections.contains_key(&accepted.handle()));
+                let message = format!("{} connections did not end in time; they are cut.", left.len());
+                return if left.is_empty() { Ok(()) } else { Err(Error::call(Code::Busy, message)) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops to listen; the connections that are left.
+    fn stop_listening(&self) -> Result<Vec<Arc<Accepted>>> {
+        platform::check_permission()?;
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut state.stage, Stage::Stopped) {
+            Stage::Listening(listening, task) => end_listening(&listening, &task),
+            Stage::Stopped => return Err(Error::code(Code::NotListening)),
+            Stage::Destroyed => {
+                state.stage = Stage::Destroyed;
+                return Err(Error::code(Code::BadHandle));
+            }
+        }
+        Ok(state.connections.values().cloned().collect())
+    }
+
     /// The port that the server listens on.
     pub fn port(&self) -> Result<u16> {
+        self.listening().map(|listening| listening.port())
+    }
+
+    pub(super) fn listening(&self) -> Result<Arc<Listening>> {
         match &self.state.lock().stage {
-            Stage::Listening(listening, _) => Ok(listening.port()),
+            Stage::Listening(listening, _) => Ok(listening.clone()),
             Stage::Stopped => Err(Error::code(Code::NotListening)),
             Stage::Destroyed => Err(Error::code(Code::BadHandle)),
         }
@@ -226,6 +264,19 @@ impl Server {
 
     /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
     pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
+        self.encode_once(payload, |message| {
+            let connections = self.known_connections();
+            // One that refuses is closing, or does not read.
+            connections.iter().filter(|connection| connection.send_permitted(message).is_ok()).count()
+        })
+    }
+
+    /// Encodes a message for many, whom `send` sends it to.
+    pub(super) fn encode_once<T>(
+        &self,
+        payload: Payload<'_>,
+        send: impl FnOnce(Payload<'_>) -> T,
+    ) -> Result<T> {
         // The limit is that of the connections that are open, whether there are any or not.
         let largest = match &self.state.lock().stage {
             Stage::Listening(listening, _) => listening.limits().max_send_size,
@@ -234,12 +285,9 @@ impl Server {
         payload.check(largest)?;
         platform::check_permission()?;
         let message = Broadcast::new(payload);
-        let payload = Payload::Shared(&message);
         // One at a time, so that all clients get the broadcasts of several threads in the same order.
         let _turn = self.broadcasting.lock();
-        let connections = self.known_connections();
-        // One that refuses is closing, or does not read.
-        Ok(connections.iter().filter(|connection| connection.send_permitted(payload).is_ok()).count())
+        Ok(send(Payload::Shared(&message)))
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -267,7 +315,9 @@ impl Server {
             // The client may have to get rid of what it sends before it comes to the close frame.
             accepted.with_connection(Connection::discard);
             accepted.retire();
+            self.groups.leave_all(accepted);
         }
+        self.parted.notify_all();
         Mailbox::close(self, wait);
     }
 
@@ -316,7 +366,9 @@ impl Server {
     /// The listeners have been told that a connection is over.
     fn forget(&self, accepted: &Arc<Accepted>) {
         accepted.retire();
+        self.groups.leave_all(accepted);
         self.state.lock().connections.remove(&accepted.handle());
+        self.parted.notify_all();
     }
 
     fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {

@@ -8,6 +8,10 @@ mod accepted;
 #[cfg(feature = "server")]
 mod admission;
 #[cfg(feature = "server")]
+mod bans;
+#[cfg(feature = "server")]
+mod groups;
+#[cfg(feature = "server")]
 pub(crate) mod handshake;
 #[cfg(feature = "server")]
 mod listen;
@@ -21,7 +25,7 @@ mod turns;
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
+pub use event::{AcceptHook, Ban, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]

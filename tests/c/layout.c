@@ -211,6 +211,10 @@ AT(nsws_server_options, server_no_context_takeover, 145, 93);
 AT(nsws_server_options, receive_parts, 146, 94);
 AT(nsws_server_options, allowed_origins, 104, 68);
 
+SIZE(nsws_ban, 56, 56);
+AT(nsws_ban, ip, 0, 0);
+AT(nsws_ban, remaining_ms, 52, 52);
+
 SIZE(nsws_connection_info, 104, U64 + 96);
 AT(nsws_connection_info, struct_size, 0, 0);
 AT(nsws_connection_info, messages_sent, 8, U64);

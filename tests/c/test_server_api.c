@@ -74,6 +74,20 @@ static int32_t call_off_message(nsws_server s) { return nsws_server_off_message(
 static int32_t call_off_close(nsws_server s) { return nsws_server_off_close(s, NULL, NULL); }
 static int32_t call_off_error(nsws_server s) { return nsws_server_off_error(s, NULL, NULL); }
 static int32_t call_off_drain(nsws_server s) { return nsws_server_off_drain(s, NULL, NULL); }
+static int32_t call_broadcast_group(nsws_server s) {
+    size_t accepted = 7;
+    int32_t code = nsws_server_broadcast_group(s, "room", "x", 1, 1, &accepted);
+    CHECK_INT(accepted, 7);
+    return code;
+}
+static int32_t call_list_bans(nsws_server s) {
+    size_t count = 7;
+    int32_t code = nsws_server_list_bans(s, NULL, 0, &count);
+    CHECK_INT(count, 7);
+    return code;
+}
+static int32_t call_unban(nsws_server s) { return nsws_server_unban(s, "127.0.0.1"); }
+static int32_t call_stop_gracefully(nsws_server s) { return nsws_server_stop_gracefully(s, 1000); }
 static int32_t call_destroy(nsws_server s) { return nsws_server_destroy(s); }
 static int32_t call_release(nsws_server s) { return nsws_server_release(s); }
 
@@ -100,6 +114,10 @@ static const struct {
     { "off_close", call_off_close },
     { "off_error", call_off_error },
     { "off_drain", call_off_drain },
+    { "broadcast_group", call_broadcast_group },
+    { "list_bans", call_list_bans },
+    { "unban", call_unban },
+    { "stop_gracefully", call_stop_gracefully },
     { "destroy", call_destroy },
     { "release", call_release },
 };
@@ -113,6 +131,8 @@ static int32_t call_cork(nsws_connection c) { return nsws_connection_cork(c); }
 static int32_t call_uncork(nsws_connection c) { return nsws_connection_uncork(c); }
 static int32_t call_pause(nsws_connection c) { return nsws_connection_pause(c); }
 static int32_t call_resume(nsws_connection c) { return nsws_connection_resume(c); }
+static int32_t call_join(nsws_connection c) { return nsws_connection_join(c, "room"); }
+static int32_t call_leave(nsws_connection c) { return nsws_connection_leave(c, "room"); }
 static int32_t call_get_info(nsws_connection c) {
     nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7 };
     int32_t code = nsws_connection_get_info(c, &info, sizeof info);
@@ -132,6 +152,8 @@ static const struct {
     { "uncork", call_uncork },
     { "pause", call_pause },
     { "resume", call_resume },
+    { "join", call_join },
+    { "leave", call_leave },
     { "get_info", call_get_info },
 };
 enum { CONNECTION_CALLS = sizeof connection_calls / sizeof connection_calls[0] };

@@ -193,11 +193,19 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_server_broadcast(server, data, LARGE, 1, &told));
     CHECK_INT(told, 1);
     CHECK(reached(&counts.messages, 8));
+    CHECK_OK(nsws_connection_join(accepted, "room"));
+    CHECK_OK(nsws_server_broadcast_group(server, "room", data, LARGE, 1, &told));
+    CHECK_INT(told, 1);
+    CHECK_OK(nsws_connection_leave(accepted, "room"));
+    CHECK(reached(&counts.messages, 9));
+    nsws_ban bans[1];
+    CHECK_OK(nsws_server_list_bans(server, bans, 1, &told));
+    CHECK_OK(nsws_server_unban(server, "127.0.0.1"));
     CHECK_OK(nsws_connection_send_part(accepted, data, LARGE, 1, 0));
     CHECK_OK(nsws_connection_send_part(accepted, "", 0, 1, 1));
     CHECK_OK(nsws_client_send_part(client, "a", 1, 0, 0));
     CHECK_OK(nsws_client_send_part(client, data, LARGE, 0, 1));
-    CHECK(reached(&counts.messages, 10));
+    CHECK(reached(&counts.messages, 11));
 }
 
 static void end(nsws_client client, nsws_server server) {
@@ -220,6 +228,7 @@ static void end(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_server_off_drain(server, server_on_drain, NULL));
     CHECK_OK(nsws_client_destroy(client));
     CHECK_OK(nsws_server_stop(server));
+    CHECK_CODE(nsws_server_stop_gracefully(server, 1000), NSWS_ERR_NOT_LISTENING);
     CHECK_OK(nsws_server_destroy(server));
 }
 

@@ -1,0 +1,90 @@
+//! What a server's operator does: stop without a hurry, look after bans.
+
+use std::ffi::c_char;
+
+use super::handle::nsws_server;
+use super::options::{ms, text};
+use super::server::server;
+use super::{call, check_out, write_out};
+use crate::error::{Code, Error};
+
+/// As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
+/// answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
+///
+/// @param server the server; it may start again afterwards
+/// @param timeout_ms how long to wait, in milliseconds; 0: 401
+/// @return 0 when no connection is left; `NSWS_ERR_BUSY` when some had to be cut, or their listeners have not returned;
+///         `NSWS_ERR_WOULD_DEADLOCK` inside a callback; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`;
+///         `NSWS_ERR_BAD_HANDLE`. The server has stopped with the first two and with no other.
+/// Any thread but one that runs a callback; waits.
+/// @since 0.2
+#[no_mangle]
+pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u32) -> i32 {
+    call(|| self::server(server)?.stop_gracefully(ms(timeout_ms)))
+}
+
+/// A ban. This struct never changes.
+/// @since 0.2
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types)]
+pub struct nsws_ban {
+    /// The banned IP address as text, or an IPv6 network ("2001:db8:0:1::/64"); NUL-terminated.
+    pub ip: [c_char; 52],
+    /// How long the ban lasts, in milliseconds.
+    pub remaining_ms: u32,
+}
+
+/// Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+///
+/// @param server the server
+/// @param list receives up to `capacity` bans; NULL is allowed when `capacity` is 0
+/// @param capacity how many bans `list` has room for
+/// @param out_count receives how many bans there are, which may be more than `capacity`
+/// @return 0; 401 for NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_list_bans(
+    server: nsws_server,
+    list: *mut nsws_ban,
+    capacity: usize,
+    out_count: *mut usize,
+) -> i32 {
+    call(|| {
+        check_out(out_count)?;
+        if list.is_null() && capacity > 0 {
+            return Err(Error::call(Code::Parameter, "list is NULL, its capacity is not 0."));
+        }
+        let bans = self::server(server)?.bans()?;
+        for (place, ban) in bans.iter().take(capacity).enumerate() {
+            let mut ip = [0; 52];
+            for (place, byte) in ip.iter_mut().zip(ban.whom.bytes()) {
+                *place = byte as c_char;
+            }
+            // A minute at most.
+            let remaining_ms = ban.remaining.as_millis() as u32;
+            // SAFETY: the caller promises room for `capacity` bans.
+            unsafe { list.add(place).write(nsws_ban { ip, remaining_ms }) };
+        }
+        // SAFETY: the parameter's description asks for it.
+        unsafe { write_out(out_count, bans.len()) }
+    })
+}
+
+/// Lifts a ban, and forgets what was counted for it.
+///
+/// @param server the server
+/// @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
+///        has it, whose own ban is lifted
+/// @return 0, also when there was no ban; 401 when `ip` is NULL or neither; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_unban(server: nsws_server, ip: *const c_char) -> i32 {
+    call(|| {
+        // SAFETY: NULL or NUL-terminated.
+        let ip = unsafe { text(ip, "ip") }?.ok_or_else(|| Error::call(Code::Parameter, "ip is NULL."))?;
+        self::server(server)?.unban(ip)
+    })
+}
