@@ -531,6 +531,12 @@
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
 
 /**
+ * Where nsws_http_fn puts its answer. It lives until the hook returns.
+ * @since 0.2
+ */
+typedef struct nsws_http_answer nsws_http_answer;
+
+/**
  * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
  * @since 0.1
  */
@@ -1491,6 +1497,25 @@ typedef struct {
      * @since 0.2
      */
     uint8_t receive_parts;
+    /**
+     * A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+     * refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+     * no query, else 401; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+     * @since 0.2
+     */
+    const char *health_path;
+    /**
+     * Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+     * would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): 401. NULL is allowed when `response_header_count` is 0.
+     * @since 0.2
+     */
+    const nsws_header *response_headers;
+    /**
+     * How many there are.
+     * @since 0.2
+     */
+    size_t response_header_count;
 } nsws_server_options;
 
 /**
@@ -1648,6 +1673,52 @@ typedef struct {
      */
     uint32_t remaining_ms;
 } nsws_ban;
+
+/**
+ * A request that is no upgrade, for nsws_http_fn. A body isn't read.
+ * @since 0.2
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * `GET`, `HEAD`, `POST` or another.
+     */
+    const char *method;
+    /**
+     * Path and query, as the client wrote them.
+     */
+    const char *path;
+    /**
+     * The client's IP address as text; as in nsws_connect_event.
+     */
+    const char *client_ip;
+    /**
+     * The headers in the order of arrival, repeated names kept, names as the client wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+} nsws_http_request;
+
+/**
+ * Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
+ * without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+ * `handshake_timeout_ms`.
+ * @since 0.2
+ */
+typedef void (*nsws_http_fn)(nsws_server server,
+                             const nsws_http_request *request,
+                             nsws_http_answer *answer,
+                             void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -2876,6 +2947,50 @@ int32_t nsws_server_broadcast_group(nsws_server server,
                                     size_t length,
                                     uint8_t is_text,
                                     size_t *out_accepted);
+
+/**
+ * Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
+ * says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
+ * with it.
+ *
+ * The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
+ * so are they, and the hook isn't asked.
+ *
+ * @param server the server
+ * @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+ *        called.
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.2
+ */
+int32_t nsws_server_set_http_hook(nsws_server server,
+                                  nsws_http_fn fn,
+                                  void *user_data,
+                                  nsws_free_fn free_fn);
+
+/**
+ * Gives the answer, within nsws_http_fn. The last one counts.
+ *
+ * @param answer as the hook received it
+ * @param status the HTTP status, 200 to 599
+ * @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
+ *        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
+ *        `Transfer-Encoding`, `Connection`, `Upgrade` ...): 401
+ * @param header_count how many there are
+ * @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+ * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
+ * @return 0; 401, and then there is no other answer than before
+ * The thread that the hook runs on.
+ * @since 0.2
+ */
+int32_t nsws_http_answer_set(nsws_http_answer *answer,
+                             uint16_t status,
+                             const nsws_header *headers,
+                             size_t header_count,
+                             const void *body,
+                             size_t body_length);
 
 /**
  * Writes the defaults of nsws_server_start() into `options`.

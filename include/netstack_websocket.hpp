@@ -309,6 +309,36 @@ struct ConnectEvent {
     std::string_view extensions;
 };
 
+// A request that is no upgrade.
+struct HttpRequest {
+    explicit HttpRequest(const nsws_http_request &request)
+        : method(request.method), path(request.path), client_ip(request.client_ip),
+          client_port(request.client_port), headers(request.headers, request.header_count) {}
+    std::string_view method, path, client_ip;
+    uint16_t client_port;
+    Headers headers;
+};
+
+// Where its answer is put, while the hook runs.
+class HttpAnswer {
+public:
+    explicit HttpAnswer(nsws_http_answer *answer) noexcept : answer_(answer) {}
+    // A body without a Content-Type is plain text.
+    std::error_code
+    set(uint16_t status, std::string_view body = {},
+        const std::vector<std::pair<std::string, std::string>> &headers = {}) const {
+        std::vector<nsws_header> raw;
+        for (const auto &[name, value] : headers) {
+            raw.push_back({name.c_str(), value.c_str()});
+        }
+        return error_code(nsws_http_answer_set(answer_, status, raw.data(), raw.size(), body.data(),
+                                               body.size()));
+    }
+
+private:
+    nsws_http_answer *answer_;
+};
+
 // Options: the C structs with their defaults. What their pointers point to must stay until the call
 // returns.
 
@@ -807,6 +837,10 @@ public:
             constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
             return INTERNAL_SERVER_ERROR;
         }
+        void operator()(ServerRef, const HttpRequest &, HttpAnswer answer) const noexcept {
+            constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
+            answer.set(INTERNAL_SERVER_ERROR);
+        }
     };
 
     using AcceptHook = detail::Guarded<uint16_t(ServerRef, const ConnectEvent &), Failed>;
@@ -823,6 +857,29 @@ public:
             handle_,
             [](nsws_server server, const nsws_connect_event *event, void *user_data) -> uint16_t {
                 return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event));
+            },
+            held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
+        if (code == NSWS_OK) {
+            (void)held.release();
+        }
+        return error_code(code);
+    }
+
+    using HttpHook = detail::Guarded<void(ServerRef, const HttpRequest &, HttpAnswer), Failed>;
+
+    // Sets who answers requests that are no upgrade. Empty: they are refused.
+    std::error_code set_http_hook(HttpHook f) const {
+        using Hook = HttpHook;
+        if (!f) {
+            return error_code(nsws_server_set_http_hook(handle_, nullptr, nullptr, nullptr));
+        }
+        auto held = std::make_unique<Hook>(std::move(f));
+        const int32_t code = nsws_server_set_http_hook(
+            handle_,
+            [](nsws_server server, const nsws_http_request *request, nsws_http_answer *answer,
+               void *user_data) {
+                (*static_cast<Hook *>(user_data))(ServerRef(server), HttpRequest(*request),
+                                                  HttpAnswer(answer));
             },
             held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
         if (code == NSWS_OK) {

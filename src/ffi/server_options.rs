@@ -4,10 +4,12 @@ use std::ffi::c_char;
 use std::mem::size_of;
 
 use super::call;
+use super::event::nsws_header;
 use super::options::{
     flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
 };
+use super::server_http::read_headers;
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
 use crate::options::{Limits, DEFAULT_PING_INTERVAL};
@@ -118,6 +120,19 @@ pub struct nsws_server_options {
     /// whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+    /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+    /// no query, else 401; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+    /// @since 0.2
+    pub health_path: *const c_char,
+    /// Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+    /// would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): 401. NULL is allowed when `response_header_count` is 0.
+    /// @since 0.2
+    pub response_headers: *const nsws_header,
+    /// How many there are.
+    /// @since 0.2
+    pub response_header_count: usize,
 }
 
 fn defaults() -> nsws_server_options {
@@ -153,6 +168,9 @@ fn defaults() -> nsws_server_options {
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
         receive_budget: 0,
+        health_path: std::ptr::null(),
+        response_headers: std::ptr::null(),
+        response_header_count: 0,
     }
 }
 
@@ -168,6 +186,10 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     let given = unsafe { read_struct(options, defaults()) }?;
     // SAFETY: NULL or NUL-terminated.
     let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
+    // SAFETY: NULL or NUL-terminated.
+    let health_path = unsafe { text(given.health_path, "health_path") }?;
+    // SAFETY: as promised to this function.
+    let response_headers = unsafe { read_headers(given.response_headers, given.response_header_count) }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (ip, chain, key, protocol) = unsafe {
         (
@@ -216,6 +238,8 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         },
         receive_budget: given.receive_budget,
         allowed_origins: allowed_origins.map(str::to_owned),
+        health_path: health_path.filter(|path| !path.is_empty()).map(str::to_owned),
+        response_headers,
         descriptors: most_descriptors(),
     })
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AcceptHook, Ban, Peer, ServerListeners, ServerOptions, Standing};
+use super::{AcceptHook, Ban, HttpAnswer, HttpHook, Peer, ServerListeners, ServerOptions, Standing};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
@@ -76,6 +76,13 @@ impl Accepted {
     }
 }
 
+#[allow(missing_docs)]
+impl HttpAnswer {
+    pub fn new(_: u16, _: Vec<(String, String)>, _: Vec<u8>) -> Result<HttpAnswer> {
+        Err(Error::code(Code::NotSupported))
+    }
+}
+
 /// A WebSocket server.
 pub enum Server {}
 
@@ -90,6 +97,10 @@ impl Server {
     }
 
     pub fn set_accept_hook(&self, _: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn set_http_hook(&self, _: Option<impl FnOnce() -> HttpHook>) -> Result<()> {
         match *self {}
     }
 

@@ -106,5 +106,29 @@ pub struct ServerListeners {
     pub drain: Listeners<ConnectionListener<DrainEvent>>,
 }
 
+/// A request that is no upgrade.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// Where the client is.
+    pub peer: Peer,
+    /// `GET`, or another.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What a request gets that is no upgrade.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Answers a request that is no upgrade; `None`: it is refused.
+pub type HttpHook = Box<dyn Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync>;
+
 /// Decides whether a client may connect: 0, or the HTTP status that refuses it.
 pub type AcceptHook = Box<dyn Fn(&ConnectEvent) -> u16 + Send + Sync>;

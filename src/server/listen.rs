@@ -19,6 +19,7 @@ use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
 use super::event::{ConnectEvent, Peer};
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
+use super::http_hook;
 use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
 use super::places::{Places, Underway};
@@ -47,6 +48,9 @@ pub(super) struct Listening {
     protocols: Vec<String>,
     /// Of web pages that may connect; `None`: any.
     origins: Option<Vec<String>>,
+    /// What the program has every answer say, as lines of its head.
+    response_headers: String,
+    health_path: Option<String>,
     handshake_timeout: Duration,
     limits: Limits,
     budget: Arc<Budget>,
@@ -75,6 +79,8 @@ impl Listening {
             tls,
             protocols: options.protocols()?,
             origins: options.origins()?,
+            response_headers: options.response_header_lines()?,
+            health_path: options.health_path.clone(),
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             budget: Budget::new(options.receive_budget()),
@@ -234,20 +240,33 @@ async fn handshake(
         },
     };
     let mut heads = HeadReader::of_requests(LARGEST_HEAD);
+    let more = listening.response_headers.as_str();
+    let answers_http = listening.health_path.is_some() || server.has_http_hook();
     let request = match heads.next(&mut transport).await {
-        Ok(head) => Request::parse(head),
-        Err(why) => Err(Refusal::of(&why)?),
+        Ok(head) => Request::parse(head)
+            .map_err(|refusal| (refusal, http_hook::parse(head, peer).filter(|_| answers_http))),
+        Err(why) => Err((Refusal::of(&why)?, None)),
     };
     let accepted = Accepted::new(server.clone(), peer);
     let answered = match request {
         Ok(request) => admit(listening, underway, &accepted, request).await,
-        Err(refusal) => Err(refusal),
+        Err((refusal, None)) => Err(refusal),
+        Err((refusal, Some(request))) => {
+            let health_path = listening.health_path.as_deref();
+            if let Some(answer) = server.answer_http(request, health_path, underway, more).await {
+                transport.write_all(&answer).await.ok()?;
+                transport.flush().await.ok()?;
+                transport.linger().await;
+                return None;
+            }
+            Err(refusal)
+        }
     };
     let (answer, opened) = match answered {
         Ok((answer, connect, compression, permit)) => (answer, Some((connect, compression, permit))),
         Err(refusal) => {
             log(Level::Info, || format!("{peer}: refused with {refusal}"));
-            (refusal.answer(), None)
+            (refusal.answer(more), None)
         }
     };
     transport.write_all(answer.as_bytes()).await.ok()?;
@@ -287,7 +306,7 @@ async fn admit(
         request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"));
     let agreed = agree(&listening.limits.compression, offered.map(|(_, value)| value.as_slice()));
     let (compression, extensions) = agreed.unzip();
-    let answer = request.answer(&protocol, extensions.as_deref());
+    let answer = request.answer(&protocol, extensions.as_deref(), &listening.response_headers);
     let connect = ConnectEvent {
         peer: accepted.peer(),
         path: request.path,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -12,12 +11,13 @@ use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
 use super::event::{
-    AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
-    Standing,
+    AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Of,
+    Peer, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
 use super::listen::{self, Listening};
 use super::options::ServerOptions;
+use super::stop::end_listening;
 use crate::callback::in_callback;
 use crate::connection::{
     Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
@@ -26,7 +26,7 @@ use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
 use crate::platform;
-use crate::runtime::{self, Lane, Runtime};
+use crate::runtime::{Lane, Runtime};
 use crate::tls;
 
 /// The accepted connections of all servers, by their handles.
@@ -62,6 +62,7 @@ pub(crate) struct Event {
 pub(crate) enum Kind {
     Accept(Box<(ConnectEvent, oneshot::Sender<(ConnectEvent, u16)>)>),
     Connect(Box<ConnectEvent>),
+    Http(Box<(HttpRequest, oneshot::Sender<Option<HttpAnswer>>)>),
     Error(Box<Error>),
 }
 
@@ -72,9 +73,10 @@ pub struct Server {
     pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
-    state: Mutex<State>,
+    pub(super) http_hook: Mutex<Option<Arc<HttpHook>>>,
+    pub(super) state: Mutex<State>,
     /// Tells that the listeners have heard of the end of a connection.
-    parted: Condvar,
+    pub(super) parted: Condvar,
     pub(super) groups: Groups,
     /// Held while a broadcast is queued.
     broadcasting: Mutex<()>,
@@ -86,13 +88,13 @@ pub struct Server {
 /// With so many questions and goodbyes waiting, no more clients are let in.
 const MOST_WAITING: usize = 1024;
 
-struct State {
-    stage: Stage,
+pub(super) struct State {
+    pub stage: Stage,
     /// Those whose `close` was not delivered yet, by their handles.
-    connections: BTreeMap<u64, Arc<Accepted>>,
+    pub connections: BTreeMap<u64, Arc<Accepted>>,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Stopped,
     /// With the task that accepts clients.
     Listening(Arc<Listening>, AbortHandle),
@@ -108,6 +110,7 @@ impl Server {
             mailbox: Mailbox::new(),
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
+            http_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
             parted: Condvar::new(),
             groups: Groups::default(),
@@ -123,9 +126,17 @@ impl Server {
 
     /// Asks a hook, which `make` makes, about each client; `None`: nobody is asked.
     pub fn set_accept_hook(&self, make: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
+        self.replace_hook(&self.accept_hook, make)
+    }
+
+    pub(super) fn replace_hook<H>(
+        &self,
+        hook: &Mutex<Option<Arc<H>>>,
+        make: Option<impl FnOnce() -> H>,
+    ) -> Result<()> {
         // Dropped outside the lock: what the hook owns may call back.
         let _old = {
-            let mut current = self.accept_hook.lock();
+            let mut current = hook.lock();
             if matches!(self.state.lock().stage, Stage::Destroyed) {
                 return Err(Error::code(Code::BadHandle));
             }
@@ -170,54 +181,6 @@ impl Server {
         let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
         state.stage = Stage::Listening(listening, task);
         Ok(())
-    }
-
-    /// Stops to listen, at once, and says goodbye to every client.
-    pub fn stop(&self) -> Result<()> {
-        for accepted in self.stop_listening()? {
-            accepted.go_away();
-        }
-        Ok(())
-    }
-
-    /// Stops, and waits until the listeners have heard of every connection's end. Those that are left when the time is over are
-    /// cut.
-    pub fn stop_gracefully(&self, timeout: Duration) -> Result<()> {
-        if timeout.is_zero() {
-            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
-        }
-        runtime::check_may_wait()?;
-        let mut left = self.stop_listening()?;
-        let until = Instant::now() + timeout;
-        for accepted in &left {
-            accepted.go_away_by(until);
-        }
-        let mut state = self.state.lock();
-        while let Some(accepted) = left.last() {
-            if !state.connections.contains_key(&accepted.handle()) {
-                left.pop();
-            } else if self.parted.wait_until(&mut state, until).timed_out() {
-                left.retain(|accepted| state.connections.contains_key(&accepted.handle()));
-                let message = format!("{} connections did not end in time; they are cut.", left.len());
-                return if left.is_empty() { Ok(()) } else { Err(Error::call(Code::Busy, message)) };
-            }
-        }
-        Ok(())
-    }
-
-    /// Stops to listen; the connections that are left.
-    fn stop_listening(&self) -> Result<Vec<Arc<Accepted>>> {
-        platform::check_permission()?;
-        let mut state = self.state.lock();
-        match std::mem::replace(&mut state.stage, Stage::Stopped) {
-            Stage::Listening(listening, task) => end_listening(&listening, &task),
-            Stage::Stopped => return Err(Error::code(Code::NotListening)),
-            Stage::Destroyed => {
-                state.stage = Stage::Destroyed;
-                return Err(Error::code(Code::BadHandle));
-            }
-        }
-        Ok(state.connections.values().cloned().collect())
     }
 
     /// The port that the server listens on.
@@ -351,10 +314,18 @@ impl Server {
         connect: ConnectEvent,
     ) -> oneshot::Receiver<(ConnectEvent, u16)> {
         let (decide, decision) = oneshot::channel();
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.begin_question();
         let kind = Kind::Accept(Box::new((connect, decide)));
         self.post([Event { connection: Some(accepted.clone()), kind }]);
         decision
+    }
+
+    pub(super) fn begin_question(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_question(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Tells the listeners how a connection ended.
@@ -372,7 +343,7 @@ impl Server {
     }
 
     fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.end_question();
         // The handshake was cut while the question waited: the program need not hear of it.
         if decide.is_closed() {
             return;
@@ -382,11 +353,6 @@ impl Server {
         // The client may have left.
         let _ = decide.send((connect, status));
     }
-}
-
-fn end_listening(listening: &Listening, task: &AbortHandle) {
-    listening.close();
-    task.abort();
 }
 
 /// Fails the connection whose listener panics.
@@ -460,6 +426,7 @@ impl Actor for Server {
         let _delivering = connection.as_ref().map(Delivering);
         match (kind, &connection) {
             (Kind::Accept(request), _) => self.decide(request.0, request.1),
+            (Kind::Http(request), _) => self.decide_http(&request.0, request.1),
             (Kind::Connect(event), Some(connection)) => {
                 connection.tell();
                 let of = Of { connection, event: *event };
@@ -492,6 +459,6 @@ impl Actor for Server {
         close.close();
         error.close();
         drain.close();
-        let _hook = self.accept_hook.lock().take();
+        let _hooks = (self.accept_hook.lock().take(), self.http_hook.lock().take());
     }
 }

@@ -14,18 +14,25 @@ mod groups;
 #[cfg(feature = "server")]
 pub(crate) mod handshake;
 #[cfg(feature = "server")]
+mod http_hook;
+#[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]
 mod live;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+mod stop;
+#[cfg(feature = "server")]
 mod turns;
 
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, Ban, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
+pub use event::{
+    AcceptHook, Ban, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, Of, Peer, ServerError, ServerListeners,
+    Standing,
+};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]

@@ -6,13 +6,26 @@ use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
 use crate::http::is_authority;
-use crate::options::{sub_protocols, Limits, TlsVersion};
+use crate::options::{check_header, sub_protocols, Limits, TlsVersion};
 
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
 
 /// What all connections may hold of what they receive, if no message may be larger.
 const DEFAULT_BUDGET: usize = 64 << 20;
+
+/// Headers of answers that the handshake owns, or this side for what it sends.
+pub(super) const OWNED_IN_ANSWERS: [&str; 9] = [
+    "upgrade",
+    "connection",
+    "sec-websocket-accept",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+    "sec-websocket-version",
+    "content-length",
+    "transfer-encoding",
+    "trailer",
+];
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -41,6 +54,10 @@ pub struct ServerOptions {
     pub receive_budget: usize,
     /// The origins of web pages that may connect, separated by commas; `None`: any.
     pub allowed_origins: Option<String>,
+    /// Headers of every answer, besides those of the handshake.
+    pub response_headers: Vec<(String, String)>,
+    /// The path for which a `GET` that is no upgrade gets a 200; `None`: there is none.
+    pub health_path: Option<String>,
     /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
     pub descriptors: Option<u64>,
 }
@@ -69,6 +86,8 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             receive_budget: 0,
             allowed_origins: None,
+            response_headers: Vec::new(),
+            health_path: None,
             descriptors: None,
         }
     }
@@ -82,6 +101,16 @@ impl ServerOptions {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
         self.origins()?;
+        self.response_header_lines()?;
+        if let Some(path) = &self.health_path {
+            if !path.starts_with('/')
+                || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+            {
+                let message =
+                    "health_path is no path: it begins with a slash, and has no query and no blanks.";
+                return Err(Error::call(Code::Parameter, message));
+            }
+        }
         self.protocols().map(|_| ())
     }
 
@@ -117,6 +146,17 @@ impl ServerOptions {
     pub(super) fn protocols(&self) -> Result<Vec<String>> {
         let protocols = sub_protocols(std::iter::once(self.protocol.as_str()))?;
         Ok(protocols.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What the program has every answer say, as lines of its head.
+    pub(super) fn response_header_lines(&self) -> Result<String> {
+        for (name, value) in &self.response_headers {
+            check_header(name, value, &OWNED_IN_ANSWERS)?;
+            if name.eq_ignore_ascii_case("Content-Type") {
+                return Err(Error::call(Code::Parameter, "The header Content-Type belongs to each answer."));
+            }
+        }
+        Ok(self.response_headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect())
     }
 
     /// The origins of web pages that may connect, as browsers write them (RFC 6454 6.2); `None`: any.

@@ -180,7 +180,7 @@ AT(nsws_connect_event, header_count, 40, 20);
 AT(nsws_connect_event, client_port, 48, 24);
 AT(nsws_connect_event, extensions, 56, 28);
 
-SIZE(nsws_server_options, 152, 96);
+SIZE(nsws_server_options, 176, 108);
 AT(nsws_server_options, struct_size, 0, 0);
 AT(nsws_server_options, server_ip, 8, 4);
 AT(nsws_server_options, cert_path, 16, 8);
@@ -209,7 +209,19 @@ AT(nsws_server_options, server_max_window_bits, 143, 91);
 AT(nsws_server_options, client_no_context_takeover, 144, 92);
 AT(nsws_server_options, server_no_context_takeover, 145, 93);
 AT(nsws_server_options, receive_parts, 146, 94);
+AT(nsws_server_options, health_path, 152, 96);
+AT(nsws_server_options, response_headers, 160, 100);
+AT(nsws_server_options, response_header_count, 168, 104);
 AT(nsws_server_options, allowed_origins, 104, 68);
+
+SIZE(nsws_http_request, 56, 28);
+AT(nsws_http_request, struct_size, 0, 0);
+AT(nsws_http_request, method, 8, 4);
+AT(nsws_http_request, path, 16, 8);
+AT(nsws_http_request, client_ip, 24, 12);
+AT(nsws_http_request, headers, 32, 16);
+AT(nsws_http_request, header_count, 40, 20);
+AT(nsws_http_request, client_port, 48, 24);
 
 SIZE(nsws_ban, 56, 56);
 AT(nsws_ban, ip, 0, 0);

@@ -18,6 +18,9 @@ static void some_error(nsws_server s, nsws_connection c, const nsws_error_event 
 static void some_drain(nsws_server s, nsws_connection c, const nsws_drain_event *e, void *user) {
     (void)s, (void)c, (void)e, (void)user;
 }
+static void some_http(nsws_server s, const nsws_http_request *r, nsws_http_answer *a, void *user) {
+    (void)s, (void)r, (void)a, (void)user;
+}
 static uint16_t some_accept(nsws_server s, const nsws_connect_event *e, void *user) {
     (void)s, (void)e, (void)user;
     return 0;
@@ -64,6 +67,7 @@ static int32_t call_broadcast(nsws_server s) {
 }
 static int32_t call_set_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, some_accept, NULL, count_free); }
 static int32_t call_clear_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, NULL, NULL, NULL); }
+static int32_t call_set_http_hook(nsws_server s) { return nsws_server_set_http_hook(s, some_http, NULL, count_free); }
 static int32_t call_on_connect(nsws_server s) { return nsws_server_on_connect(s, some_connect, NULL, count_free); }
 static int32_t call_on_message(nsws_server s) { return nsws_server_on_message(s, some_message, NULL, count_free); }
 static int32_t call_on_close(nsws_server s) { return nsws_server_on_close(s, some_close, NULL, count_free); }
@@ -104,6 +108,7 @@ static const struct {
     { "broadcast", call_broadcast },
     { "set_accept_hook", call_set_accept_hook },
     { "set_accept_hook NULL", call_clear_accept_hook },
+    { "set_http_hook", call_set_http_hook },
     { "on_connect", call_on_connect },
     { "on_message", call_on_message },
     { "on_close", call_on_close },

@@ -1,0 +1,168 @@
+//! Requests that are no upgrade, and the program's answers.
+
+use std::ffi::{c_char, c_void};
+use std::mem::size_of;
+
+use super::call;
+use super::event::{c_text, nsws_free_fn, nsws_header, with_headers};
+use super::handle::nsws_server;
+use super::listener::UserData;
+use super::options::{bytes, text};
+use super::server::server;
+use crate::error::{Code, Error, Result};
+use crate::server::{HttpAnswer, HttpHook, HttpRequest};
+
+/// A request that is no upgrade, for nsws_http_fn. A body isn't read.
+/// @since 0.2
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct nsws_http_request {
+    /// The size of this struct in the library that made it.
+    pub struct_size: usize,
+    /// `GET`, `HEAD`, `POST` or another.
+    pub method: *const c_char,
+    /// Path and query, as the client wrote them.
+    pub path: *const c_char,
+    /// The client's IP address as text; as in nsws_connect_event.
+    pub client_ip: *const c_char,
+    /// The headers in the order of arrival, repeated names kept, names as the client wrote them.
+    pub headers: *const nsws_header,
+    /// How many headers there are.
+    pub header_count: usize,
+    /// The client's port.
+    pub client_port: u16,
+}
+
+/// Where nsws_http_fn puts its answer. It lives until the hook returns.
+/// @since 0.2
+#[allow(non_camel_case_types)]
+pub struct nsws_http_answer(Option<HttpAnswer>);
+
+/// Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
+/// without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+/// `handshake_timeout_ms`.
+/// @since 0.2
+#[allow(non_camel_case_types)]
+pub type nsws_http_fn = Option<
+    unsafe extern "C" fn(
+        server: nsws_server,
+        request: *const nsws_http_request,
+        answer: *mut nsws_http_answer,
+        user_data: *mut c_void,
+    ),
+>;
+
+/// Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
+/// says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
+/// with it.
+///
+/// The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
+/// so are they, and the hook isn't asked.
+///
+/// @param server the server
+/// @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+/// @param user_data passed to `fn`
+/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+///        called.
+/// @return 0; `NSWS_ERR_BAD_HANDLE`
+/// Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_set_http_hook(
+    server: nsws_server,
+    r#fn: nsws_http_fn,
+    user_data: *mut c_void,
+    free_fn: nsws_free_fn,
+) -> i32 {
+    call(|| {
+        let make = r#fn.map(|function| {
+            move || -> HttpHook {
+                let user_data = UserData::new(user_data, free_fn);
+                Box::new(move |request: &HttpRequest| {
+                    let mut answer = nsws_http_answer(None);
+                    with_request(request, |request| {
+                        // SAFETY: the caller gave the function for these arguments, which outlive the call.
+                        unsafe { function(server, request, &raw mut answer, user_data.get()) }
+                    });
+                    answer.0
+                })
+            }
+        });
+        self::server(server)?.set_http_hook(make)
+    })
+}
+
+fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_request)) {
+    let (method, path) = (c_text(request.method.as_str()), c_text(request.path.as_str()));
+    let ip = c_text(request.peer.ip.to_string());
+    with_headers(&request.headers, |headers| {
+        call(&nsws_http_request {
+            struct_size: size_of::<nsws_http_request>(),
+            method: method.as_ptr(),
+            path: path.as_ptr(),
+            client_ip: ip.as_ptr(),
+            headers: headers.as_ptr(),
+            header_count: headers.len(),
+            client_port: request.peer.port,
+        });
+    });
+}
+
+/// Gives the answer, within nsws_http_fn. The last one counts.
+///
+/// @param answer as the hook received it
+/// @param status the HTTP status, 200 to 599
+/// @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
+///        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
+///        `Transfer-Encoding`, `Connection`, `Upgrade` ...): 401
+/// @param header_count how many there are
+/// @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+/// @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
+/// @return 0; 401, and then there is no other answer than before
+/// The thread that the hook runs on.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_http_answer_set(
+    answer: *mut nsws_http_answer,
+    status: u16,
+    headers: *const nsws_header,
+    header_count: usize,
+    body: *const c_void,
+    body_length: usize,
+) -> i32 {
+    call(|| {
+        // SAFETY: NULL, or from the library, which waits for the hook to return.
+        let answer = unsafe { answer.as_mut() };
+        let answer = answer.ok_or_else(|| Error::call(Code::Parameter, "answer is NULL."))?;
+        // SAFETY: the parameters' descriptions ask for it.
+        let (headers, body) =
+            unsafe { (read_headers(headers, header_count)?, bytes(body.cast(), body_length)?) };
+        answer.0 = Some(HttpAnswer::new(status, headers, body.to_vec())?);
+        Ok(())
+    })
+}
+
+/// Headers from the caller.
+///
+/// # Safety
+/// `headers` is NULL or points to `count` headers, whose texts are NULL or NUL-terminated.
+pub(super) unsafe fn read_headers(
+    headers: *const nsws_header,
+    count: usize,
+) -> Result<Vec<(String, String)>> {
+    if headers.is_null() && count > 0 {
+        return Err(Error::call(Code::Parameter, "The headers are NULL, their count is not 0."));
+    }
+    let read = |index| {
+        // SAFETY: the caller promises `count` headers.
+        let header = unsafe { *headers.add(index) };
+        // SAFETY: each is NULL or NUL-terminated.
+        let pair =
+            unsafe { (text(header.name, "A header's name")?, text(header.value, "A header's value")?) };
+        match pair {
+            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(Error::call(Code::Parameter, "A header's name or value is NULL.")),
+        }
+    };
+    (0..count).map(read).collect()
+}
