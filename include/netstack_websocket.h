@@ -1498,6 +1498,14 @@ typedef struct {
      */
     uint8_t receive_parts;
     /**
+     * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+     * the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+     * cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+     * is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: 401. Default 0.
+     * @since 0.2
+     */
+    uint8_t proxy_protocol;
+    /**
      * A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
      * refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
      * no query, else 401; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
@@ -1516,6 +1524,18 @@ typedef struct {
      * @since 0.2
      */
     size_t response_header_count;
+    /**
+     * The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+     * by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: 401. NULL or "": none.
+     *
+     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+     * proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+     * provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+     * `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+     * address counts only when it names no client. Headers of other peers are not looked at.
+     * @since 0.2
+     */
+    const char *trusted_proxies;
 } nsws_server_options;
 
 /**
@@ -1529,7 +1549,8 @@ typedef struct {
      */
     size_t struct_size;
     /**
-     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address. Behind proxies that
+     * `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
      */
     const char *client_ip;
     /**
@@ -1549,7 +1570,7 @@ typedef struct {
      */
     size_t header_count;
     /**
-     * The client's port.
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
     /**
@@ -1557,6 +1578,16 @@ typedef struct {
      * @since 0.2
      */
     const char *extensions;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    const char *link_ip;
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
 } nsws_connect_event;
 
 /**
@@ -1607,9 +1638,19 @@ typedef struct {
      */
     char client_ip[46];
     /**
-     * The client's port.
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    char link_ip[46];
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
 } nsws_connection_info;
 
 /**
@@ -1704,9 +1745,17 @@ typedef struct {
      */
     size_t header_count;
     /**
-     * The client's port.
+     * The IP address that the link comes from; as in nsws_connect_event.
+     */
+    const char *link_ip;
+    /**
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
+    /**
+     * The port that the link comes from.
+     */
+    uint16_t link_port;
 } nsws_http_request;
 
 /**

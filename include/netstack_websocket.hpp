@@ -300,22 +300,26 @@ struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
         : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
           protocol(event.protocol), headers(event.headers, event.header_count),
-          extensions(event.extensions) {}
+          extensions(event.extensions), link_ip(event.link_ip), link_port(event.link_port) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
     // The extensions that were agreed to, as the header has them, or "".
     std::string_view extensions;
+    // Where the link comes from: the client, or a trusted proxy before it.
+    std::string_view link_ip;
+    uint16_t link_port;
 };
 
 // A request that is no upgrade.
 struct HttpRequest {
     explicit HttpRequest(const nsws_http_request &request)
         : method(request.method), path(request.path), client_ip(request.client_ip),
-          client_port(request.client_port), headers(request.headers, request.header_count) {}
-    std::string_view method, path, client_ip;
-    uint16_t client_port;
+          link_ip(request.link_ip), client_port(request.client_port),
+          link_port(request.link_port), headers(request.headers, request.header_count) {}
+    std::string_view method, path, client_ip, link_ip;
+    uint16_t client_port, link_port;
     Headers headers;
 };
 

@@ -156,7 +156,8 @@ pub struct nsws_reconnecting_event {
 pub struct nsws_connect_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+    /// The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address. Behind proxies that
+    /// `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
     pub client_ip: *const c_char,
     /// Path and query of the request, as the client wrote them.
     pub path: *const c_char,
@@ -166,11 +167,17 @@ pub struct nsws_connect_event {
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
-    /// The client's port.
+    /// The client's port; 0 when a trusted proxy doesn't tell it.
     pub client_port: u16,
     /// The extensions that were agreed to, as the header has them, or "".
     /// @since 0.2
     pub extensions: *const c_char,
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// @since 0.2
+    pub link_ip: *const c_char,
+    /// The port that the link comes from.
+    /// @since 0.2
+    pub link_port: u16,
 }
 
 /// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback

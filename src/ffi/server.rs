@@ -39,6 +39,7 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
     let (ip, path) = (c_text(event.peer.ip.to_string()), c_text(event.path.as_str()));
     let protocol = c_text(event.protocol.as_str());
     let extensions = c_text(event.extensions.as_str());
+    let link_ip = c_text(event.link.ip.to_string());
     with_headers(&event.headers, |headers| {
         call(&nsws_connect_event {
             struct_size: size_of::<nsws_connect_event>(),
@@ -49,6 +50,8 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
             header_count: headers.len(),
             client_port: event.peer.port,
             extensions: extensions.as_ptr(),
+            link_ip: link_ip.as_ptr(),
+            link_port: event.link.port,
         })
     })
 }
@@ -475,8 +478,14 @@ pub struct nsws_connection_info {
     pub rtt_us: u64,
     /// The client's IP address as text, NUL-terminated.
     pub client_ip: [c_char; 46],
-    /// The client's port.
+    /// The client's port; 0 when a trusted proxy doesn't tell it.
     pub client_port: u16,
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// @since 0.2
+    pub link_ip: [c_char; 46],
+    /// The port that the link comes from.
+    /// @since 0.2
+    pub link_port: u16,
 }
 
 /// Tells who is at the other end of a connection, and figures of it up to now.
@@ -495,11 +504,14 @@ pub unsafe extern "C" fn nsws_connection_get_info(
 ) -> i32 {
     call(|| {
         let connection = server::connection(connection.id)?;
-        let (peer, traffic) = (connection.peer(), connection.traffic());
-        let mut client_ip = [0; 46];
-        for (place, byte) in client_ip.iter_mut().zip(peer.ip.to_string().bytes()) {
-            *place = byte as c_char;
-        }
+        let (peer, link, traffic) = (connection.peer(), connection.link(), connection.traffic());
+        let text = |ip: IpAddr| {
+            let mut text = [0; 46];
+            for (place, byte) in text.iter_mut().zip(ip.to_string().bytes()) {
+                *place = byte as c_char;
+            }
+            text
+        };
         let values = nsws_connection_info {
             struct_size,
             messages_sent: traffic.messages_sent,
@@ -508,8 +520,10 @@ pub unsafe extern "C" fn nsws_connection_get_info(
             bytes_received: traffic.bytes_received,
             queued_bytes: traffic.queued_bytes as u64,
             rtt_us: traffic.rtt.as_micros() as u64,
-            client_ip,
+            client_ip: text(peer.ip),
             client_port: peer.port,
+            link_ip: text(link.ip),
+            link_port: link.port,
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { write_defaults(info, struct_size, values) }

@@ -29,8 +29,12 @@ pub struct nsws_http_request {
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
-    /// The client's port.
+    /// The IP address that the link comes from; as in nsws_connect_event.
+    pub link_ip: *const c_char,
+    /// The client's port; 0 when a trusted proxy doesn't tell it.
     pub client_port: u16,
+    /// The port that the link comes from.
+    pub link_port: u16,
 }
 
 /// Where nsws_http_fn puts its answer. It lives until the hook returns.
@@ -94,7 +98,7 @@ pub unsafe extern "C" fn nsws_server_set_http_hook(
 
 fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_request)) {
     let (method, path) = (c_text(request.method.as_str()), c_text(request.path.as_str()));
-    let ip = c_text(request.peer.ip.to_string());
+    let (ip, link_ip) = (c_text(request.peer.ip.to_string()), c_text(request.link.ip.to_string()));
     with_headers(&request.headers, |headers| {
         call(&nsws_http_request {
             struct_size: size_of::<nsws_http_request>(),
@@ -103,7 +107,9 @@ fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_reques
             client_ip: ip.as_ptr(),
             headers: headers.as_ptr(),
             header_count: headers.len(),
+            link_ip: link_ip.as_ptr(),
             client_port: request.peer.port,
+            link_port: request.link.port,
         });
     });
 }

@@ -120,6 +120,12 @@ pub struct nsws_server_options {
     /// whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+    /// the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+    /// cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+    /// is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: 401. Default 0.
+    /// @since 0.2
+    pub proxy_protocol: u8,
     /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
     /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
     /// no query, else 401; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
@@ -133,6 +139,16 @@ pub struct nsws_server_options {
     /// How many there are.
     /// @since 0.2
     pub response_header_count: usize,
+    /// The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+    /// by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: 401. NULL or "": none.
+    ///
+    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+    /// proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+    /// provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+    /// `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+    /// address counts only when it names no client. Headers of other peers are not looked at.
+    /// @since 0.2
+    pub trusted_proxies: *const c_char,
 }
 
 fn defaults() -> nsws_server_options {
@@ -171,6 +187,8 @@ fn defaults() -> nsws_server_options {
         health_path: std::ptr::null(),
         response_headers: std::ptr::null(),
         response_header_count: 0,
+        proxy_protocol: 0,
+        trusted_proxies: std::ptr::null(),
     }
 }
 
@@ -186,8 +204,9 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     let given = unsafe { read_struct(options, defaults()) }?;
     // SAFETY: NULL or NUL-terminated.
     let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
-    // SAFETY: NULL or NUL-terminated.
-    let health_path = unsafe { text(given.health_path, "health_path") }?;
+    // SAFETY: each is NULL or NUL-terminated.
+    let (health_path, trusted_proxies) =
+        unsafe { (text(given.health_path, "health_path")?, text(given.trusted_proxies, "trusted_proxies")?) };
     // SAFETY: as promised to this function.
     let response_headers = unsafe { read_headers(given.response_headers, given.response_header_count) }?;
     // SAFETY: each is NULL or NUL-terminated.
@@ -240,6 +259,8 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         allowed_origins: allowed_origins.map(str::to_owned),
         health_path: health_path.filter(|path| !path.is_empty()).map(str::to_owned),
         response_headers,
+        trusted_proxies: trusted_proxies.unwrap_or_default().to_owned(),
+        proxy_protocol: flag(given.proxy_protocol, "proxy_protocol")?,
         descriptors: most_descriptors(),
     })
 }

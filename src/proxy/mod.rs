@@ -5,6 +5,8 @@ mod exclusion;
 pub(crate) mod tunnel;
 
 pub use environment::from_variables;
+#[cfg(feature = "server")]
+pub(crate) use exclusion::is_within;
 pub use exclusion::{Exclusions, Names};
 pub(crate) use tunnel::open;
 

@@ -31,6 +31,10 @@ impl Accepted {
         match *self {}
     }
 
+    pub fn link(&self) -> Peer {
+        match *self {}
+    }
+
     pub fn handle(&self) -> u64 {
         match *self {}
     }

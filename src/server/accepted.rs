@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
+    link: Peer,
     handle: OnceLock<u64>,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
@@ -25,10 +26,11 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn new(server: Arc<Server>, peer: Peer) -> Arc<Accepted> {
+    pub(super) fn new(server: Arc<Server>, peer: Peer, link: Peer) -> Arc<Accepted> {
         Arc::new(Accepted {
             server,
             peer,
+            link,
             handle: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
@@ -39,6 +41,11 @@ impl Accepted {
     /// Where the client is.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub fn link(&self) -> Peer {
+        self.link
     }
 
     /// The number that names the connection, in [`super::connection`].

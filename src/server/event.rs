@@ -36,6 +36,8 @@ impl fmt::Display for Peer {
 pub struct ConnectEvent {
     /// Where the client is.
     pub peer: Peer,
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub link: Peer,
     /// Path and query of its request.
     pub path: String,
     /// Names and values in the order of arrival.
@@ -111,6 +113,8 @@ pub struct ServerListeners {
 pub struct HttpRequest {
     /// Where the client is.
     pub peer: Peer,
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub link: Peer,
     /// `GET`, or another.
     pub method: String,
     /// Path and query.

@@ -57,7 +57,7 @@ impl HttpAnswer {
 }
 
 /// A request that is no upgrade: of HTTP/1.1, or of HTTP/1.0, which proxies speak that look after a server. Its body isn't read.
-pub(super) fn parse(head: &[u8], peer: Peer) -> Option<HttpRequest> {
+pub(super) fn parse(head: &[u8], link: Peer) -> Option<HttpRequest> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     if request.parse(head).ok()?.is_partial() || has_token(request.headers, "Upgrade", "websocket") {
@@ -70,7 +70,8 @@ pub(super) fn parse(head: &[u8], peer: Peer) -> Option<HttpRequest> {
         _ => return None,
     }
     let (_, path) = target(request.path?)?;
-    Some(HttpRequest { peer, method: request.method?.to_owned(), path, headers: owned(request.headers) })
+    let (method, headers) = (request.method?.to_owned(), owned(request.headers));
+    Some(HttpRequest { peer: link, link, method, path, headers })
 }
 
 impl Server {

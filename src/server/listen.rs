@@ -18,11 +18,13 @@ use tungstenite::protocol::Role;
 use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
 use super::event::{ConnectEvent, Peer};
+use super::forwarded::Trusted;
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
 use super::http_hook;
 use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
 use super::places::{Places, Underway};
+use super::proxy_protocol;
 use super::turns::Turns;
 
 use crate::connection::{Budget, CloseEvent, Connection, End, Opening, ABNORMAL};
@@ -51,6 +53,9 @@ pub(super) struct Listening {
     /// What the program has every answer say, as lines of its head.
     response_headers: String,
     health_path: Option<String>,
+    /// The proxies that are believed, and whether their links begin with a header of the PROXY protocol.
+    trusted: Trusted,
+    proxy_protocol: bool,
     handshake_timeout: Duration,
     limits: Limits,
     budget: Arc<Budget>,
@@ -81,6 +86,8 @@ impl Listening {
             origins: options.origins()?,
             response_headers: options.response_header_lines()?,
             health_path: options.health_path.clone(),
+            trusted: Trusted::parse(&options.trusted_proxies)?,
+            proxy_protocol: options.proxy_protocol,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             budget: Budget::new(options.receive_budget()),
@@ -119,13 +126,42 @@ impl Listening {
         accepted.map(Some)
     }
 
+    /// Whether an address may begin a handshake. One of TLS is dear: each counts, and a banned address gets none.
+    fn may_begin(&self, peer: Peer) -> bool {
+        let may = self.tls.is_none() || self.admission.may_begin_tls(peer.ip, Instant::now());
+        if !may {
+            log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
+        }
+        may
+    }
+
+    /// Who a proxy says that its link is for, if it is one that does so; `None`: the link is cut.
+    async fn introduced(&self, stream: &mut TcpStream, link: Peer, underway: &Underway) -> Option<Peer> {
+        if !self.proxy_protocol || !self.trusted.cover(link.ip) {
+            return Some(link);
+        }
+        match proxy_protocol::read(stream).await {
+            Ok(None) => Some(link),
+            Ok(Some(peer)) => {
+                underway.is_of(peer.ip);
+                self.may_begin(peer).then_some(peer)
+            }
+            Err(why) => {
+                log(Level::Warn, || {
+                    format!("{link}: cut, its header of the PROXY protocol can't be used: {why}")
+                });
+                None
+            }
+        }
+    }
+
     /// Starts the handshake with a client.
     fn greet(self: &Arc<Self>, server: &Arc<Server>, stream: TcpStream, peer: Peer) {
-        // A TLS handshake is dear: each counts, and a banned address gets none.
-        if self.tls.is_some() && !self.admission.may_begin_tls(peer.ip, Instant::now()) {
-            return log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
+        let of_many = self.trusted.cover(peer.ip);
+        if !of_many && !self.may_begin(peer) {
+            return;
         }
-        self.places.begin(peer.ip, |underway| {
+        self.places.begin(peer.ip, of_many, |underway| {
             server.runtime.spawn(&server.lane, serve(server.clone(), self.clone(), underway, stream, peer))
         });
     }
@@ -210,13 +246,25 @@ async fn serve(
 
 /// What a successful handshake leaves.
 struct Opened {
-    accepted: Arc<Accepted>,
+    admitted: Admitted,
     transport: Transport,
     /// What arrived behind the request.
     early: Vec<u8>,
+}
+
+/// A client that may connect.
+struct Admitted {
+    accepted: Arc<Accepted>,
     connect: ConnectEvent,
     compression: Option<Agreed>,
     permit: Permit,
+}
+
+/// Where a link comes from, and who it is for as far as a header of the PROXY protocol tells.
+#[derive(Clone, Copy)]
+struct Arrived {
+    link: Peer,
+    peer: Peer,
 }
 
 /// TLS and the opening handshake; `None` when the client was refused or has left.
@@ -224,11 +272,12 @@ async fn handshake(
     server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    stream: TcpStream,
-    peer: Peer,
+    mut stream: TcpStream,
+    link: Peer,
 ) -> Option<Opened> {
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
+    let peer = listening.introduced(&mut stream, link, underway).await?;
     let mut transport = match &listening.tls {
         None => Transport::Plain(Tcp(stream)),
         Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
@@ -244,14 +293,17 @@ async fn handshake(
     let answers_http = listening.health_path.is_some() || server.has_http_hook();
     let request = match heads.next(&mut transport).await {
         Ok(head) => Request::parse(head)
-            .map_err(|refusal| (refusal, http_hook::parse(head, peer).filter(|_| answers_http))),
+            .map_err(|refusal| (refusal, http_hook::parse(head, link).filter(|_| answers_http))),
         Err(why) => Err((Refusal::of(&why)?, None)),
     };
-    let accepted = Accepted::new(server.clone(), peer);
     let answered = match request {
-        Ok(request) => admit(listening, underway, &accepted, request).await,
+        Ok(request) => {
+            let arrived = Arrived { link, peer };
+            admit(server, listening, underway, arrived, request).await
+        }
         Err((refusal, None)) => Err(refusal),
-        Err((refusal, Some(request))) => {
+        Err((refusal, Some(mut request))) => {
+            request.peer = listening.trusted.client(peer, &request.headers);
             let health_path = listening.health_path.as_deref();
             if let Some(answer) = server.answer_http(request, health_path, underway, more).await {
                 transport.write_all(&answer).await.ok()?;
@@ -263,7 +315,7 @@ async fn handshake(
         }
     };
     let (answer, opened) = match answered {
-        Ok((answer, connect, compression, permit)) => (answer, Some((connect, compression, permit))),
+        Ok((answer, admitted)) => (answer, Some(admitted)),
         Err(refusal) => {
             log(Level::Info, || format!("{peer}: refused with {refusal}"));
             (refusal.answer(more), None)
@@ -272,9 +324,7 @@ async fn handshake(
     transport.write_all(answer.as_bytes()).await.ok()?;
     transport.flush().await.ok()?;
     match opened {
-        Some((connect, compression, permit)) => {
-            Some(Opened { accepted, transport, early: heads.into_rest(), connect, compression, permit })
-        }
+        Some(admitted) => Some(Opened { admitted, transport, early: heads.into_rest() }),
         None => {
             transport.linger().await;
             None
@@ -284,21 +334,24 @@ async fn handshake(
 
 /// Decides about a request: the limits, then the program.
 async fn admit(
+    server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    accepted: &Arc<Accepted>,
+    Arrived { link, peer }: Arrived,
     request: Request,
-) -> Result<(String, ConnectEvent, Option<Agreed>, Permit), Refusal> {
+) -> Result<(String, Admitted), Refusal> {
     if let Some(origins) = &listening.origins {
         // Before it counts: a page must not ban those who share its address.
         request.check_origin(origins).inspect_err(|_| {
-            if listening.tls.is_some() {
-                listening.admission.take_back_tls(accepted.peer().ip);
+            // A proxy's own are not counted.
+            if listening.tls.is_some() && (peer != link || !listening.trusted.cover(link.ip)) {
+                listening.admission.take_back_tls(peer.ip);
             }
         })?;
     }
-    let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
-    if accepted.server.is_behind() {
+    let peer = listening.trusted.client(peer, &request.headers);
+    let permit = listening.admission.admit(peer.ip, Instant::now())?;
+    if server.is_behind() {
         return Err(Refusal::unavailable("The server is busy."));
     }
     let protocol = request.choose(&listening.protocols);
@@ -308,16 +361,18 @@ async fn admit(
     let (compression, extensions) = agreed.unzip();
     let answer = request.answer(&protocol, extensions.as_deref(), &listening.response_headers);
     let connect = ConnectEvent {
-        peer: accepted.peer(),
+        peer,
+        link,
         path: request.path,
         headers: request.headers,
         protocol,
         extensions: compression.map(|agreed| agreed.describe()).unwrap_or_default(),
     };
-    match accepted.server.has_accept_hook() {
-        false => Ok((answer, connect, compression, permit)),
-        true => match underway.excused(accepted.server.ask(accepted, connect)).await {
-            Ok((connect, 0)) => Ok((answer, connect, compression, permit)),
+    let accepted = Accepted::new(server.clone(), peer, link);
+    match server.has_accept_hook() {
+        false => Ok((answer, Admitted { accepted, connect, compression, permit })),
+        true => match underway.excused(server.ask(&accepted, connect)).await {
+            Ok((connect, 0)) => Ok((answer, Admitted { accepted, connect, compression, permit })),
             Ok((_, status)) => Err(Refusal::by_the_program(status)),
             // The server was destroyed meanwhile.
             Err(_) => Err(Refusal::unavailable("The server is going away.")),
@@ -332,7 +387,8 @@ async fn converse(
     task: Option<AbortHandle>,
     opened: Opened,
 ) {
-    let Opened { accepted, transport, early, connect, compression, permit } = opened;
+    let Opened { admitted, transport, early } = opened;
+    let Admitted { accepted, connect, compression, permit } = admitted;
     let peer = accepted.peer();
     let (connection, mut course) = Connection::new(Opening {
         transport,

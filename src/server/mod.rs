@@ -10,6 +10,8 @@ mod admission;
 #[cfg(feature = "server")]
 mod bans;
 #[cfg(feature = "server")]
+pub(crate) mod forwarded;
+#[cfg(feature = "server")]
 mod groups;
 #[cfg(feature = "server")]
 pub(crate) mod handshake;
@@ -21,6 +23,8 @@ mod listen;
 mod live;
 #[cfg(feature = "server")]
 mod places;
+#[cfg(feature = "server")]
+pub(crate) mod proxy_protocol;
 #[cfg(feature = "server")]
 mod stop;
 #[cfg(feature = "server")]

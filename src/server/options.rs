@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use super::forwarded::Trusted;
 use crate::error::{Code, Error, Result};
 use crate::http::is_authority;
 use crate::options::{check_header, sub_protocols, Limits, TlsVersion};
@@ -58,6 +60,10 @@ pub struct ServerOptions {
     pub response_headers: Vec<(String, String)>,
     /// The path for which a `GET` that is no upgrade gets a 200; `None`: there is none.
     pub health_path: Option<String>,
+    /// Proxies that are believed when they say who their client is: addresses and networks, separated by commas.
+    pub trusted_proxies: String,
+    /// Whether links from trusted proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
     pub descriptors: Option<u64>,
 }
@@ -88,6 +94,8 @@ impl Default for ServerOptions {
             allowed_origins: None,
             response_headers: Vec::new(),
             health_path: None,
+            trusted_proxies: String::new(),
+            proxy_protocol: false,
             descriptors: None,
         }
     }
@@ -110,6 +118,13 @@ impl ServerOptions {
                     "health_path is no path: it begins with a slash, and has no query and no blanks.";
                 return Err(Error::call(Code::Parameter, message));
             }
+        }
+        #[cfg(feature = "server")]
+        if Trusted::parse(&self.trusted_proxies)?.is_empty() && self.proxy_protocol {
+            return Err(Error::call(
+                Code::Parameter,
+                "With proxy_protocol, trusted_proxies must name the proxies.",
+            ));
         }
         self.protocols().map(|_| ())
     }
