@@ -1356,7 +1356,8 @@ typedef struct {
     /**
      * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
      * and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
-     * used, `NSWS_ERR_CERT_UNUSABLE`.
+     * used, `NSWS_ERR_CERT_UNUSABLE`. Changed files are noticed: while clients connect, they are looked at once in a second, and
+     * what can be used replaces the old. More certificates: nsws_server_add_certificate().
      */
     const char *cert_path;
     /**
@@ -1536,6 +1537,13 @@ typedef struct {
      * @since 0.2
      */
     const char *trusted_proxies;
+    /**
+     * A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+     * fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+     * that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used, `NSWS_ERR_CERT_UNUSABLE`; a server without TLS: 401.
+     * @since 0.2
+     */
+    const char *client_ca_path;
 } nsws_server_options;
 
 /**
@@ -1583,6 +1591,22 @@ typedef struct {
      * @since 0.2
      */
     const char *link_ip;
+    /**
+     * Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; "" without. It is
+     * for people: decide by the fingerprint or by what the certificate says, since a name may hold commas.
+     * @since 0.2
+     */
+    const char *client_cert_subject;
+    /**
+     * The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+     * @since 0.2
+     */
+    const char *client_cert_fingerprint;
+    /**
+     * The client's certificate as PEM, or "".
+     * @since 0.2
+     */
+    const char *client_cert_pem;
     /**
      * The port that the link comes from.
      * @since 0.2
@@ -2918,6 +2942,36 @@ int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void 
  */
 int32_t nsws_server_stop_gracefully(nsws_server server,
                                     uint32_t timeout_ms);
+
+/**
+ * Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
+ * one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
+ * They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
+ * was added. A server that listens without TLS goes on so.
+ *
+ * @param server the server; while it listens, the certificate is shown from now on
+ * @param cert_path a PEM file, as `cert_path` of nsws_server_options
+ * @param key_path a PEM file, as `key_path` of nsws_server_options
+ * @return 0, also when these files were added before, which reads all of them again; 401 when either is NULL, "" or not
+ *         UTF-8; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_BAD_HANDLE`. After any error nothing has changed.
+ * Any thread; reads the certificate files, never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_server_add_certificate(nsws_server server,
+                                    const char *cert_path,
+                                    const char *key_path);
+
+/**
+ * Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
+ * New connections get the new certificates; those that are open stay so.
+ *
+ * @param server the server
+ * @return 0; `NSWS_ERR_CERT_UNUSABLE` when a file can't be read or used, and then the old certificates stay;
+ *         `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; reads the certificate files, never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_server_reload_certificates(nsws_server server);
 
 /**
  * Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.

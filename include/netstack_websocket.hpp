@@ -300,7 +300,10 @@ struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
         : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
           protocol(event.protocol), headers(event.headers, event.header_count),
-          extensions(event.extensions), link_ip(event.link_ip), link_port(event.link_port) {}
+          extensions(event.extensions), link_ip(event.link_ip), link_port(event.link_port),
+          client_cert_subject(event.client_cert_subject),
+          client_cert_fingerprint(event.client_cert_fingerprint),
+          client_cert_pem(event.client_cert_pem) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
@@ -310,6 +313,8 @@ struct ConnectEvent {
     // Where the link comes from: the client, or a trusted proxy before it.
     std::string_view link_ip;
     uint16_t link_port;
+    // Of the client's certificate, with the option client_ca_path; "" without.
+    std::string_view client_cert_subject, client_cert_fingerprint, client_cert_pem;
 };
 
 // A request that is no upgrade.
@@ -829,6 +834,19 @@ public:
     std::error_code unban(std::string_view ip) const {
         return detail::has_nul(ip) ? error_code(NSWS_ERR_PARAMETER)
                                    : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
+    }
+
+    // Adds a certificate for other names (SNI), for good.
+    std::error_code add_certificate(std::string_view cert_path, std::string_view key_path) const {
+        if (detail::has_nul(cert_path) || detail::has_nul(key_path)) {
+            return error_code(NSWS_ERR_PARAMETER);
+        }
+        return error_code(nsws_server_add_certificate(handle_, std::string(cert_path).c_str(),
+                                                      std::string(key_path).c_str()));
+    }
+    // Reads all certificate files again, as is done by itself when they have changed.
+    std::error_code reload_certificates() const noexcept {
+        return error_code(nsws_server_reload_certificates(handle_));
     }
 
     // What happens when a listener throws.

@@ -16,7 +16,7 @@ use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
 use crate::runtime;
-use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError, Standing};
+use crate::server::{self, Accepted, ClientCertificate, ConnectEvent, Of, Server, ServerError, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
 
@@ -40,6 +40,12 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
     let protocol = c_text(event.protocol.as_str());
     let extensions = c_text(event.extensions.as_str());
     let link_ip = c_text(event.link.ip.to_string());
+    let shown = |text: fn(&ClientCertificate) -> &String| {
+        c_text(event.certificate.as_ref().map(text).cloned().unwrap_or_default())
+    };
+    let subject = shown(|certificate| &certificate.subject);
+    let fingerprint = shown(|certificate| &certificate.fingerprint);
+    let pem = shown(|certificate| &certificate.pem);
     with_headers(&event.headers, |headers| {
         call(&nsws_connect_event {
             struct_size: size_of::<nsws_connect_event>(),
@@ -51,6 +57,9 @@ fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsws_connect_e
             client_port: event.peer.port,
             extensions: extensions.as_ptr(),
             link_ip: link_ip.as_ptr(),
+            client_cert_subject: subject.as_ptr(),
+            client_cert_fingerprint: fingerprint.as_ptr(),
+            client_cert_pem: pem.as_ptr(),
             link_port: event.link.port,
         })
     })

@@ -1,4 +1,4 @@
-//! What a server's operator does: stop without a hurry, look after bans.
+//! What a server's operator does: stop without a hurry, replace certificates, look after bans.
 
 use std::ffi::c_char;
 
@@ -7,6 +7,7 @@ use super::options::{ms, text};
 use super::server::server;
 use super::{call, check_out, write_out};
 use crate::error::{Code, Error};
+use crate::server::CertificateFiles;
 
 /// As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
 /// answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
@@ -21,6 +22,50 @@ use crate::error::{Code, Error};
 #[no_mangle]
 pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u32) -> i32 {
     call(|| self::server(server)?.stop_gracefully(ms(timeout_ms)))
+}
+
+/// Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
+/// one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
+/// They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
+/// was added. A server that listens without TLS goes on so.
+///
+/// @param server the server; while it listens, the certificate is shown from now on
+/// @param cert_path a PEM file, as `cert_path` of nsws_server_options
+/// @param key_path a PEM file, as `key_path` of nsws_server_options
+/// @return 0, also when these files were added before, which reads all of them again; 401 when either is NULL, "" or not
+///         UTF-8; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_BAD_HANDLE`. After any error nothing has changed.
+/// Any thread; reads the certificate files, never blocks on the network.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_server_add_certificate(
+    server: nsws_server,
+    cert_path: *const c_char,
+    key_path: *const c_char,
+) -> i32 {
+    call(|| {
+        // SAFETY: each is NULL or NUL-terminated.
+        let (chain, key) = unsafe { (text(cert_path, "cert_path")?, text(key_path, "key_path")?) };
+        match (chain, key) {
+            (Some(chain), Some(key)) if !chain.is_empty() && !key.is_empty() => {
+                let files = CertificateFiles { chain: chain.into(), key: key.into() };
+                self::server(server)?.add_certificate(files)
+            }
+            _ => Err(Error::call(Code::Parameter, "cert_path or key_path is missing.")),
+        }
+    })
+}
+
+/// Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
+/// New connections get the new certificates; those that are open stay so.
+///
+/// @param server the server
+/// @return 0; `NSWS_ERR_CERT_UNUSABLE` when a file can't be read or used, and then the old certificates stay;
+///         `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+/// Any thread; reads the certificate files, never blocks on the network.
+/// @since 0.2
+#[no_mangle]
+pub extern "C" fn nsws_server_reload_certificates(server: nsws_server) -> i32 {
+    call(|| self::server(server)?.reload_certificates())
 }
 
 /// A ban. This struct never changes.

@@ -32,7 +32,8 @@ pub struct nsws_server_options {
     pub server_ip: *const c_char,
     /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
     /// and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
-    /// used, `NSWS_ERR_CERT_UNUSABLE`.
+    /// used, `NSWS_ERR_CERT_UNUSABLE`. Changed files are noticed: while clients connect, they are looked at once in a second, and
+    /// what can be used replaces the old. More certificates: nsws_server_add_certificate().
     pub cert_path: *const c_char,
     /// A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
     pub key_path: *const c_char,
@@ -149,6 +150,11 @@ pub struct nsws_server_options {
     /// address counts only when it names no client. Headers of other peers are not looked at.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
+    /// A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+    /// fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+    /// that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be used, `NSWS_ERR_CERT_UNUSABLE`; a server without TLS: 401.
+    /// @since 0.2
+    pub client_ca_path: *const c_char,
 }
 
 fn defaults() -> nsws_server_options {
@@ -189,6 +195,7 @@ fn defaults() -> nsws_server_options {
         response_header_count: 0,
         proxy_protocol: 0,
         trusted_proxies: std::ptr::null(),
+        client_ca_path: std::ptr::null(),
     }
 }
 
@@ -204,6 +211,8 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     let given = unsafe { read_struct(options, defaults()) }?;
     // SAFETY: NULL or NUL-terminated.
     let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
+    // SAFETY: NULL or NUL-terminated.
+    let client_ca = unsafe { text(given.client_ca_path, "client_ca_path") }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (health_path, trusted_proxies) =
         unsafe { (text(given.health_path, "health_path")?, text(given.trusted_proxies, "trusted_proxies")?) };
@@ -224,6 +233,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         certificate: chain
             .filter(|path| !path.is_empty())
             .map(|chain| CertificateFiles { chain: chain.into(), key: key.unwrap_or_default().into() }),
+        client_ca: client_ca.filter(|path| !path.is_empty()).map(Into::into),
         min_tls_version: tls_version(given.min_tls_version)?,
         protocol: protocol.unwrap_or_default().to_owned(),
         max_concurrent_clients: given.max_concurrent_clients,

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AcceptHook, Ban, HttpAnswer, HttpHook, Peer, ServerListeners, ServerOptions, Standing};
+use super::{
+    AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Peer, ServerListeners, ServerOptions, Standing,
+};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
@@ -117,6 +119,14 @@ impl Server {
     }
 
     pub fn stop_gracefully(&self, _: Duration) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn add_certificate(&self, _: CertificateFiles) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn reload_certificates(&self) -> Result<()> {
         match *self {}
     }
 

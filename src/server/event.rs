@@ -31,6 +31,18 @@ impl fmt::Display for Peer {
     }
 }
 
+#[cfg(feature = "server")]
+pub use crate::tls::ClientCertificate;
+/// Who a client has proved to be.
+#[cfg(not(feature = "server"))]
+#[allow(missing_docs)]
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    pub subject: String,
+    pub fingerprint: String,
+    pub pem: String,
+}
+
 /// A client has connected, or, for the accept hook, would like to.
 #[derive(Clone, Debug)]
 pub struct ConnectEvent {
@@ -46,6 +58,8 @@ pub struct ConnectEvent {
     pub protocol: String,
     /// The extensions that were agreed to, as a header has them, or "".
     pub extensions: String,
+    /// Who the client has proved to be, if it was asked.
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// An address, or an IPv6 network, that may not connect for a while.

@@ -12,12 +12,12 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
-use tokio_rustls::TlsAcceptor;
 use tungstenite::protocol::Role;
 
 use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
-use super::event::{ConnectEvent, Peer};
+use super::certificates::Certificates;
+use super::event::{ClientCertificate, ConnectEvent, Peer};
 use super::forwarded::Trusted;
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
 use super::http_hook;
@@ -46,7 +46,7 @@ pub(super) struct Listening {
     /// `None` once the server has stopped.
     socket: Mutex<Option<Listener>>,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     protocols: Vec<String>,
     /// Of web pages that may connect; `None`: any.
     origins: Option<Vec<String>>,
@@ -73,7 +73,7 @@ enum Listener {
 impl Listening {
     pub fn open(
         address: SocketAddr,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<Certificates>>,
         options: &ServerOptions,
     ) -> Result<Arc<Listening>> {
         let socket = listen(address).map_err(|error| cannot_listen(address, &error))?;
@@ -99,6 +99,10 @@ impl Listening {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    pub fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.tls.clone()
     }
 
     pub fn limits(&self) -> &Limits {
@@ -261,10 +265,11 @@ struct Admitted {
 }
 
 /// Where a link comes from, and who it is for as far as a header of the PROXY protocol tells.
-#[derive(Clone, Copy)]
 struct Arrived {
     link: Peer,
     peer: Peer,
+    /// Who it has proved to be.
+    certificate: Option<ClientCertificate>,
 }
 
 /// TLS and the opening handshake; `None` when the client was refused or has left.
@@ -278,15 +283,23 @@ async fn handshake(
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
     let peer = listening.introduced(&mut stream, link, underway).await?;
+    let mut certificate = None;
     let mut transport = match &listening.tls {
         None => Transport::Plain(Tcp(stream)),
-        Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
-            Ok(stream) => Transport::Tls(Box::new(stream.into())),
-            Err(error) => {
-                log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));
-                return None;
+        Some(certificates) => {
+            let acceptor = certificates.acceptor(&server.runtime, underway).await;
+            match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
+                Ok(stream) => {
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    certificate = shown.map(|leaf| ClientCertificate::of(leaf));
+                    Transport::Tls(Box::new(stream.into()))
+                }
+                Err(error) => {
+                    log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));
+                    return None;
+                }
             }
-        },
+        }
     };
     let mut heads = HeadReader::of_requests(LARGEST_HEAD);
     let more = listening.response_headers.as_str();
@@ -298,7 +311,7 @@ async fn handshake(
     };
     let answered = match request {
         Ok(request) => {
-            let arrived = Arrived { link, peer };
+            let arrived = Arrived { link, peer, certificate };
             admit(server, listening, underway, arrived, request).await
         }
         Err((refusal, None)) => Err(refusal),
@@ -337,7 +350,7 @@ async fn admit(
     server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    Arrived { link, peer }: Arrived,
+    Arrived { link, peer, certificate }: Arrived,
     request: Request,
 ) -> Result<(String, Admitted), Refusal> {
     if let Some(origins) = &listening.origins {
@@ -367,6 +380,7 @@ async fn admit(
         headers: request.headers,
         protocol,
         extensions: compression.map(|agreed| agreed.describe()).unwrap_or_default(),
+        certificate,
     };
     let accepted = Accepted::new(server.clone(), peer, link);
     match server.has_accept_hook() {

@@ -10,13 +10,14 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
+use super::certificates::Certificates;
 use super::event::{
     AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Of,
     Peer, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
 use super::listen::{self, Listening};
-use super::options::ServerOptions;
+use super::options::{CertificateFiles, ServerOptions};
 use super::stop::end_listening;
 use crate::callback::in_callback;
 use crate::connection::{
@@ -27,7 +28,6 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::handle::{self, Table};
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
-use crate::tls;
 
 /// The accepted connections of all servers, by their handles.
 pub(super) static CONNECTIONS: Table<Accepted> = Table::new(handle::Kind::Connection);
@@ -78,6 +78,8 @@ pub struct Server {
     /// Tells that the listeners have heard of the end of a connection.
     pub(super) parted: Condvar,
     pub(super) groups: Groups,
+    /// Those that were added, beside the one of the options. Held while the server starts.
+    pub(super) certificates: Mutex<Vec<CertificateFiles>>,
     /// Held while a broadcast is queued.
     broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
@@ -114,6 +116,7 @@ impl Server {
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
             parted: Condvar::new(),
             groups: Groups::default(),
+            certificates: Mutex::default(),
             broadcasting: Mutex::new(()),
             waiting: AtomicUsize::new(0),
         }))
@@ -159,16 +162,8 @@ impl Server {
         options.check()?;
         platform::check_permission()?;
         let address = options.address()?;
-        if let Some(files) = &options.certificate {
-            tls::check_file(&files.chain)?;
-            tls::check_file(&files.key)?;
-        }
-        let tls = match &options.certificate {
-            Some(files) => {
-                Some(tls::server_config(&files.chain, &files.key, options.min_tls_version)?.into())
-            }
-            None => None,
-        };
+        let added = self.certificates.lock();
+        let certificates = Certificates::read(options, &added)?;
         let mut state = self.state.lock();
         match state.stage {
             Stage::Stopped => {}
@@ -177,7 +172,7 @@ impl Server {
             }
             Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
         }
-        let listening = Listening::open(address, tls, options)?;
+        let listening = Listening::open(address, certificates, options)?;
         let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
         state.stage = Stage::Listening(listening, task);
         Ok(())

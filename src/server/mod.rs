@@ -10,6 +10,8 @@ mod admission;
 #[cfg(feature = "server")]
 mod bans;
 #[cfg(feature = "server")]
+mod certificates;
+#[cfg(feature = "server")]
 pub(crate) mod forwarded;
 #[cfg(feature = "server")]
 mod groups;
@@ -34,8 +36,8 @@ mod turns;
 mod absent;
 
 pub use event::{
-    AcceptHook, Ban, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, Of, Peer, ServerError, ServerListeners,
-    Standing,
+    AcceptHook, Ban, ClientCertificate, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, Of, Peer,
+    ServerError, ServerListeners, Standing,
 };
 pub use options::{CertificateFiles, ServerOptions};
 

@@ -38,6 +38,8 @@ pub struct ServerOptions {
     pub port: u32,
     /// With it, the server speaks wss and only wss.
     pub certificate: Option<CertificateFiles>,
+    /// With it, clients must have a certificate: a PEM file of those that are trusted.
+    pub client_ca: Option<PathBuf>,
     /// The oldest TLS version that is acceptable.
     pub min_tls_version: TlsVersion,
     /// The sub-protocols that the server speaks, separated by commas, the preferred one first.
@@ -69,7 +71,7 @@ pub struct ServerOptions {
 }
 
 /// Where a server's identity is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// A PEM file: the server's certificate, then those that lead to its CA.
     pub chain: PathBuf,
@@ -83,6 +85,7 @@ impl Default for ServerOptions {
             ip: String::new(),
             port: 0,
             certificate: None,
+            client_ca: None,
             min_tls_version: TlsVersion::Tls12,
             protocol: String::new(),
             max_concurrent_clients: DEFAULT_QUOTA,

@@ -1,5 +1,7 @@
 //! TLS. For clients, one configuration for each distinct set of options, made off the caller's thread and kept.
 
+#[cfg(feature = "server")]
+mod clients;
 mod decrypt;
 mod der;
 pub(crate) mod describe;
@@ -36,9 +38,14 @@ use crate::platform;
 use crate::runtime::Runtime;
 use crate::transport::Tcp;
 
+#[cfg(feature = "server")]
+pub use clients::ClientCertificate;
 pub(crate) use describe::late_alert;
 pub use files::check_file;
+#[cfg(not(feature = "server"))]
 use files::Stamps;
+#[cfg(feature = "server")]
+pub(crate) use files::Stamps;
 pub use pins::PublicKeyPin;
 #[cfg(feature = "server")]
 pub(crate) use server::server_config;

@@ -170,7 +170,7 @@ AT(nsws_system_proxy, exclusion_list, 32, 16);
 AT(nsws_system_proxy, port, 40, 20);
 AT(nsws_system_proxy, mode, 44, 24);
 
-SIZE(nsws_connect_event, 80, 40);
+SIZE(nsws_connect_event, 104, 52);
 AT(nsws_connect_event, struct_size, 0, 0);
 AT(nsws_connect_event, client_ip, 8, 4);
 AT(nsws_connect_event, path, 16, 8);
@@ -180,9 +180,12 @@ AT(nsws_connect_event, header_count, 40, 20);
 AT(nsws_connect_event, client_port, 48, 24);
 AT(nsws_connect_event, extensions, 56, 28);
 AT(nsws_connect_event, link_ip, 64, 32);
-AT(nsws_connect_event, link_port, 72, 36);
+AT(nsws_connect_event, client_cert_subject, 72, 36);
+AT(nsws_connect_event, client_cert_fingerprint, 80, 40);
+AT(nsws_connect_event, client_cert_pem, 88, 44);
+AT(nsws_connect_event, link_port, 96, 48);
 
-SIZE(nsws_server_options, 184, 112);
+SIZE(nsws_server_options, 192, 116);
 AT(nsws_server_options, struct_size, 0, 0);
 AT(nsws_server_options, server_ip, 8, 4);
 AT(nsws_server_options, cert_path, 16, 8);
@@ -216,6 +219,7 @@ AT(nsws_server_options, health_path, 152, 96);
 AT(nsws_server_options, response_headers, 160, 100);
 AT(nsws_server_options, response_header_count, 168, 104);
 AT(nsws_server_options, trusted_proxies, 176, 108);
+AT(nsws_server_options, client_ca_path, 184, 112);
 AT(nsws_server_options, allowed_origins, 104, 68);
 
 SIZE(nsws_http_request, 64, 32);

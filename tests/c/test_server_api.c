@@ -91,6 +91,8 @@ static int32_t call_list_bans(nsws_server s) {
     return code;
 }
 static int32_t call_unban(nsws_server s) { return nsws_server_unban(s, "127.0.0.1"); }
+static int32_t call_add_certificate(nsws_server s) { return nsws_server_add_certificate(s, "cert", "key"); }
+static int32_t call_reload_certificates(nsws_server s) { return nsws_server_reload_certificates(s); }
 static int32_t call_stop_gracefully(nsws_server s) { return nsws_server_stop_gracefully(s, 1000); }
 static int32_t call_destroy(nsws_server s) { return nsws_server_destroy(s); }
 static int32_t call_release(nsws_server s) { return nsws_server_release(s); }
@@ -122,6 +124,8 @@ static const struct {
     { "broadcast_group", call_broadcast_group },
     { "list_bans", call_list_bans },
     { "unban", call_unban },
+    { "add_certificate", call_add_certificate },
+    { "reload_certificates", call_reload_certificates },
     { "stop_gracefully", call_stop_gracefully },
     { "destroy", call_destroy },
     { "release", call_release },
