@@ -237,6 +237,7 @@ impl Client {
     }
 
     /// [`Connection::send_behind`].
+    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.send_behind(payload),

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::budget::Share;
 use super::close::CloseEvent;
-use super::receive::{Item, Own, Place, Turn, ITEM};
+use super::message::{Item, Own, Place, Turn, ITEM};
 use crate::error::Error;
 
 /// What may wait for the listeners of one connection before the reading of its socket stops.

@@ -13,6 +13,7 @@ pub mod fuzz;
 mod heartbeat;
 mod inbox;
 mod link;
+mod message;
 mod payload;
 mod receive;
 mod send;

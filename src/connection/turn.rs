@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::drive::Read;
 use super::inbox::{Delivery, End, Waiting};
-use super::receive::{Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
+use super::message::{Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
 use super::{Connection, MessageEvent, MessagePartEvent};
 use crate::dispatch::Pace;
 use crate::runtime::Block;

@@ -24,6 +24,7 @@ pub(super) fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)
 }
 
+#[inline(always)]
 fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
     match CLIENTS.with(handle.id, |client| client.send_behind(payload))? {
         true => Ok(()),

@@ -267,6 +267,7 @@ pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str
 ///
 /// # Safety
 /// `data` is NULL or points to `length` readable bytes that outlive `'a`.
+#[inline]
 pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
     match (data.is_null(), length) {
         (_, 0) => Ok(&[]),

@@ -70,6 +70,7 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
+    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         self.connection.get().is_some_and(|connection| connection.send_behind(payload))
     }
