@@ -114,7 +114,12 @@ impl Inbox {
             }
             self.count(messages, share);
         }
-        self.waiting.lock().push_back(delivery);
+        let mut waiting = self.waiting.lock();
+        match (waiting.back_mut(), &delivery) {
+            // One event tells of both.
+            (Some(Delivery::Drained(queued)), Delivery::Drained(later)) => *queued = *later,
+            _ => waiting.push_back(delivery),
+        }
     }
 
     /// Adds messages that come before everything that waits.

@@ -47,6 +47,8 @@ static int talk(const char *url, nsws_message_fn on_message, void *user) {
     options.max_send_size = 64 * MIB;
     options.send_queue_size = 512 * MIB;
     options.ping_interval_ms = 0;
+    options.compression = 1;
+    options.compression_threshold = 1;
     counter_init(&over);
     int ok = CHECK_OK(nsws_client_create(&client)) && CHECK_OK(nsws_client_on_message(client, on_message, user, NULL)) &&
              CHECK_OK(nsws_client_on_close(client, over_close, &over, NULL)) &&
