@@ -77,8 +77,6 @@ static void a_connection_that_ends_before_its_open_is_told_is_made_again_after_i
     CHECK_INT(peer_number(r->token, "upgrades"), 1);
     gate_open(&answer);
     if (!waits || !WAIT(r, OPEN, 3)) return;
-    CHECK_OK(nsws_client_close(r->client, 1000, ""));
-    if (!WAIT(r, CLOSE, 3)) return;
     CHECK(strncmp(order(r), "header_receive open close reconnecting header_receive open close reconnecting ", 76) == 0);
 }
 

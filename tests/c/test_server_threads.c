@@ -524,7 +524,7 @@ static void *stops_and_starts(void *user) {
 /* The place whose server is the next to end: one that was destroyed in a callback, or any, after some round trips; but not
  * much later, since all may have stopped. */
 static int next_to_end(unsigned *seed, long trips) {
-    long long end = now_us() + 50000;
+    long long end = now_us() + 50000 * slowness();
     while (counter_value(&round_trips) < trips && now_us() < end) {
         for (int place = 0; place < PLACES; place++)
             if (__atomic_load_n(&places[place]->destroyed, __ATOMIC_SEQ_CST)) return place;
