@@ -442,60 +442,6 @@
 #define NSWS_PHASE_IO 9
 
 /**
- * The version of the header's binary interface. It changes when a program must be built anew.
- */
-#define NSWS_ABI_VERSION 1
-
-/**
- * The first number of the version of this header; nsws_version() has the library's.
- * @since 0.2
- */
-#define NSWS_VERSION_MAJOR 0
-
-/**
- * The second number of the version of this header.
- * @since 0.2
- */
-#define NSWS_VERSION_MINOR 2
-
-/**
- * The third number of the version of this header.
- * @since 0.2
- */
-#define NSWS_VERSION_PATCH 0
-
-/**
- * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
- * @since 0.2
- */
-#define NSWS_FOR_EVER 4294967295
-
-/**
- * Log level: nothing.
- */
-#define NSWS_LOG_OFF 0
-
-/**
- * Log level: what the library could not do.
- */
-#define NSWS_LOG_ERROR 1
-
-/**
- * Log level: what is odd.
- */
-#define NSWS_LOG_WARN 2
-
-/**
- * Log level: connections that come and go.
- */
-#define NSWS_LOG_INFO 3
-
-/**
- * Log level: each step of an attempt.
- */
-#define NSWS_LOG_DEBUG 4
-
-/**
  * `min_tls_version`: TLS 1.2 or newer, the default.
  */
 #define NSWS_TLS_1_2 12
@@ -529,6 +475,60 @@
  * `pong_timeout_ms`: 30000, whatever `ping_interval_ms` is.
  */
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
+
+/**
+ * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+ * @since 0.2
+ */
+#define NSWS_FOR_EVER 4294967295
+
+/**
+ * Log level: nothing.
+ */
+#define NSWS_LOG_OFF 0
+
+/**
+ * Log level: what the library could not do.
+ */
+#define NSWS_LOG_ERROR 1
+
+/**
+ * Log level: what is odd.
+ */
+#define NSWS_LOG_WARN 2
+
+/**
+ * Log level: connections that come and go.
+ */
+#define NSWS_LOG_INFO 3
+
+/**
+ * Log level: each step of an attempt.
+ */
+#define NSWS_LOG_DEBUG 4
+
+/**
+ * The version of the header's binary interface. It changes when a program must be built anew.
+ */
+#define NSWS_ABI_VERSION 1
+
+/**
+ * The first number of the version of this header; nsws_version() has the library's.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MAJOR 0
+
+/**
+ * The second number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_MINOR 2
+
+/**
+ * The third number of the version of this header.
+ * @since 0.2
+ */
+#define NSWS_VERSION_PATCH 0
 
 /**
  * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
@@ -966,6 +966,45 @@ typedef struct {
 typedef void (*nsws_message_fn)(nsws_client client, const nsws_message_event *event, void *user_data);
 
 /**
+ * A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
+ * @since 0.2
+ */
+typedef struct {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The bytes; never NULL, not NUL-terminated.
+     */
+    const uint8_t *data;
+    /**
+     * How many bytes there are; may be 0.
+     */
+    size_t length;
+    /**
+     * 1: the message is text, valid UTF-8 so far. 0: it is binary.
+     */
+    uint8_t is_text;
+    /**
+     * 1: the message begins with this part.
+     */
+    uint8_t is_first;
+    /**
+     * 1: the message ends with this part. A connection that breaks before ends without it.
+     */
+    uint8_t is_last;
+} nsws_message_part_event;
+
+/**
+ * Called for `message_part` of a client.
+ * @since 0.2
+ */
+typedef void (*nsws_message_part_fn)(nsws_client client,
+                                     const nsws_message_part_event *event,
+                                     void *user_data);
+
+/**
  * Comes right after each `message`: `data_end`.
  * @since 0.1
  */
@@ -1109,6 +1148,61 @@ typedef void (*nsws_reconnecting_fn)(nsws_client client,
                                      void *user_data);
 
 /**
+ * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
+ * `close` listeners have returned.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_connection;
+
+/**
+ * Who is at the other end of a connection, and figures of it.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * The size of this struct, as given to nsws_connection_get_info().
+     */
+    size_t struct_size;
+    /**
+     * Messages sent to the system, control frames not counted.
+     */
+    uint64_t messages_sent;
+    /**
+     * Messages received.
+     */
+    uint64_t messages_received;
+    /**
+     * Payload bytes of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Payload bytes of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
+     */
+    uint64_t queued_bytes;
+    /**
+     * The last ping's time to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+    /**
+     * The client's IP address as text, NUL-terminated.
+     */
+    char client_ip[46];
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+} nsws_connection_info;
+
+/**
  * What nsws_runtime_configure() may be told.
  * @since 0.1
  */
@@ -1141,77 +1235,6 @@ typedef struct {
  * @since 0.1
  */
 typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
-
-/**
- * A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
- * @since 0.2
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The bytes; never NULL, not NUL-terminated.
-     */
-    const uint8_t *data;
-    /**
-     * How many bytes there are; may be 0.
-     */
-    size_t length;
-    /**
-     * 1: the message is text, valid UTF-8 so far. 0: it is binary.
-     */
-    uint8_t is_text;
-    /**
-     * 1: the message begins with this part.
-     */
-    uint8_t is_first;
-    /**
-     * 1: the message ends with this part. A connection that breaks before ends without it.
-     */
-    uint8_t is_last;
-} nsws_message_part_event;
-
-/**
- * Called for `message_part` of a client.
- * @since 0.2
- */
-typedef void (*nsws_message_part_fn)(nsws_client client,
-                                     const nsws_message_part_event *event,
-                                     void *user_data);
-
-/**
- * A WebSocket server. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_server;
-
-/**
- * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
- * `close` listeners have returned.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_connection;
-
-/**
- * Called for `message_part` of a server's connection.
- * @since 0.2
- */
-typedef void (*nsws_server_message_part_fn)(nsws_server server,
-                                            nsws_connection connection,
-                                            const nsws_message_part_event *event,
-                                            void *user_data);
 
 /**
  * Answers yes (not 0) or no (0).
@@ -1328,6 +1351,17 @@ typedef struct {
      */
     uint8_t mode;
 } nsws_system_proxy;
+
+/**
+ * A WebSocket server. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_server;
 
 /**
  * What nsws_server_start() may be told.
@@ -1545,49 +1579,6 @@ typedef uint16_t (*nsws_accept_fn)(nsws_server server,
                                    void *user_data);
 
 /**
- * Who is at the other end of a connection, and figures of it.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct, as given to nsws_connection_get_info().
-     */
-    size_t struct_size;
-    /**
-     * Messages sent to the system, control frames not counted.
-     */
-    uint64_t messages_sent;
-    /**
-     * Messages received.
-     */
-    uint64_t messages_received;
-    /**
-     * Payload bytes of the messages sent.
-     */
-    uint64_t bytes_sent;
-    /**
-     * Payload bytes of the messages received.
-     */
-    uint64_t bytes_received;
-    /**
-     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
-     */
-    uint64_t queued_bytes;
-    /**
-     * The last ping's time to its pong, in microseconds; 0 before the first.
-     */
-    uint64_t rtt_us;
-    /**
-     * The client's IP address as text, NUL-terminated.
-     */
-    char client_ip[46];
-    /**
-     * The client's port.
-     */
-    uint16_t client_port;
-} nsws_connection_info;
-
-/**
  * Called for a server's `connect`. From now on the connection can be used.
  * @since 0.1
  */
@@ -1604,6 +1595,15 @@ typedef void (*nsws_server_message_fn)(nsws_server server,
                                        nsws_connection connection,
                                        const nsws_message_event *event,
                                        void *user_data);
+
+/**
+ * Called for `message_part` of a server's connection.
+ * @since 0.2
+ */
+typedef void (*nsws_server_message_part_fn)(nsws_server server,
+                                            nsws_connection connection,
+                                            const nsws_message_part_event *event,
+                                            void *user_data);
 
 /**
  * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
@@ -1699,6 +1699,29 @@ int32_t nsws_client_send_text(nsws_client client,
 int32_t nsws_client_send_binary(nsws_client client, const void *data, size_t length);
 
 /**
+ * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in the send
+ * queue as a message does. Until the last part, other messages to this peer are refused with
+ * `NSWS_ERR_MESSAGE_UNFINISHED`; pings pass, and nsws_client_close() sends what was accepted before it closes.
+ *
+ * @param client the client
+ * @param data the bytes, copied; NULL is allowed when `length` is 0
+ * @param length how many there are, at most `max_send_size`
+ * @param is_text 1: the message is text, and valid UTF-8 over the whole; a part may end within a character. What the
+ *        first part says counts.
+ * @param is_last 1: the message ends with this part
+ * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or a flag that is neither 0 nor 1;
+ *         `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_client_send_part(nsws_client client,
+                              const void *data,
+                              size_t length,
+                              uint8_t is_text,
+                              uint8_t is_last);
+
+/**
  * Sends a ping. The answer counts as a sign of life and sets `rtt_us` of nsws_client_get_stats().
  *
  * @param client the client
@@ -1791,6 +1814,18 @@ int32_t nsws_client_get_state(nsws_client client,
                               int32_t *out);
 
 /**
+ * Reads figures of the current connection, or of the last one.
+ *
+ * @param client the client
+ * @param stats receives the figures
+ * @param struct_size `sizeof *stats`
+ * @return 0; 401 when `stats` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_get_stats(nsws_client client, nsws_client_stats *stats, size_t struct_size);
+
+/**
  * Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
  * is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
  *
@@ -1814,18 +1849,6 @@ int32_t nsws_client_destroy(nsws_client client);
  * @since 0.1
  */
 int32_t nsws_client_release(nsws_client client);
-
-/**
- * Reads figures of the current connection, or of the last one.
- *
- * @param client the client
- * @param stats receives the figures
- * @param struct_size `sizeof *stats`
- * @return 0; 401 when `stats` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_get_stats(nsws_client client, nsws_client_stats *stats, size_t struct_size);
 
 /**
  * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
@@ -1916,6 +1939,35 @@ int32_t nsws_client_on_message(nsws_client client,
  * @since 0.1
  */
 int32_t nsws_client_off_message(nsws_client client, nsws_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
+ * nsws_connect_options, it is called instead of `message`, as the bytes arrive; `data_end` follows the last part.
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_on_message_part(nsws_client client,
+                                    nsws_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message_part`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_off_message_part(nsws_client client, nsws_message_part_fn fn, void *user_data);
 
 /**
  * Adds a listener of `data_end`; as nsws_client_on_header_receive().
@@ -2058,21 +2110,158 @@ int32_t nsws_client_on_reconnecting(nsws_client client,
 int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn, void *user_data);
 
 /**
- * The version of the library, "major.minor.patch".
+ * Writes the defaults of nsws_client_connect() into `options`.
  *
- * @return a string that lives as long as the library
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
  * Any thread.
  * @since 0.1
  */
-const char *nsws_version(void);
+int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
 
 /**
- * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+ * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
+ * it first.
  *
+ * @param connection the connection
+ * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
+ * @param length its length in bytes; 0 sends an empty message
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+ *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_text(nsws_connection connection,
+                                  const char *text,
+                                  size_t length);
+
+/**
+ * Sends a binary message to a client. As nsws_connection_send_text().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes; 0 sends an empty message
+ * @return as nsws_connection_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+
+/**
+ * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
+ * for the last part.
+ *
+ * @param connection the connection
+ * @param data the bytes, copied; NULL is allowed when `length` is 0
+ * @param length how many there are, at most `max_send_size`
+ * @param is_text 1: the message is text
+ * @param is_last 1: the message ends with this part
+ * @return as nsws_client_send_part()
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_send_part(nsws_connection connection,
+                                  const void *data,
+                                  size_t length,
+                                  uint8_t is_text,
+                                  uint8_t is_last);
+
+/**
+ * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_ping(nsws_connection connection,
+                             const void *data,
+                             size_t length);
+
+/**
+ * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
+ * client's. `close` follows.
+ *
+ * @param connection the connection
+ * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
+ * @param reason at most 123 bytes of UTF-8; NULL is ""
+ * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_close(nsws_connection connection,
+                              uint16_t code,
+                              const char *reason);
+
+/**
+ * Lets small messages wait for each other; as nsws_client_cork().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_cork(nsws_connection connection);
+
+/**
+ * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
+ * nsws_client_uncork().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_uncork(nsws_connection connection);
+
+/**
+ * Stops the reading of a connection; as nsws_client_pause().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_pause(nsws_connection connection);
+
+/**
+ * Ends what nsws_connection_pause() began.
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_resume(nsws_connection connection);
+
+/**
+ * Tells who is at the other end of a connection, and figures of it up to now.
+ *
+ * @param connection the connection
+ * @param info receives them
+ * @param struct_size `sizeof *info`
+ * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
  * Any thread.
  * @since 0.1
  */
-uint32_t nsws_abi_version(void);
+int32_t nsws_connection_get_info(nsws_connection connection,
+                                 nsws_connection_info *info,
+                                 size_t struct_size);
+
+/**
+ * The sentence of the last call that failed on this thread, "" when none has.
+ *
+ * @return a string that lives until the next call on this thread that fails
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_last_error(void);
 
 /**
  * The name of a code, such as "NSWS_ERR_URL".
@@ -2103,15 +2292,6 @@ const char *nsws_error_message(int32_t code);
  * @since 0.1
  */
 const char *nsws_phase_name(int32_t phase);
-
-/**
- * The sentence of the last call that failed on this thread, "" when none has.
- *
- * @return a string that lives until the next call on this thread that fails
- * Any thread.
- * @since 0.1
- */
-const char *nsws_last_error(void);
 
 /**
  * Sets how the library's threads are made. Optional; before the first object is created, or after
@@ -2169,119 +2349,6 @@ int32_t nsws_set_log_callback(int32_t max_level,
  */
 int32_t nsws_log(int32_t level,
                  const char *message);
-
-/**
- * Writes the defaults of nsws_client_connect() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
-
-/**
- * Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
- * nsws_connect_options, it is called instead of `message`, as the bytes arrive; `data_end` follows the last part.
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_client_on_message_part(nsws_client client,
-                                    nsws_message_part_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `message_part`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_client_off_message_part(nsws_client client, nsws_message_part_fn fn, void *user_data);
-
-/**
- * Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options, it
- * is called instead of `message`, as the bytes arrive.
- *
- * @param server the server
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_server_on_message_part(nsws_server server,
-                                    nsws_server_message_part_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `message_part`; as nsws_server_off_connect().
- *
- * @param server the server
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_server_off_message_part(nsws_server server,
-                                     nsws_server_message_part_fn fn,
-                                     void *user_data);
-
-/**
- * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in the send
- * queue as a message does. Until the last part, other messages to this peer are refused with
- * `NSWS_ERR_MESSAGE_UNFINISHED`; pings pass, and nsws_client_close() sends what was accepted before it closes.
- *
- * @param client the client
- * @param data the bytes, copied; NULL is allowed when `length` is 0
- * @param length how many there are, at most `max_send_size`
- * @param is_text 1: the message is text, and valid UTF-8 over the whole; a part may end within a character. What the
- *        first part says counts.
- * @param is_last 1: the message ends with this part
- * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or a flag that is neither 0 nor 1;
- *         `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_client_send_part(nsws_client client,
-                              const void *data,
-                              size_t length,
-                              uint8_t is_text,
-                              uint8_t is_last);
-
-/**
- * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
- * for the last part.
- *
- * @param connection the connection
- * @param data the bytes, copied; NULL is allowed when `length` is 0
- * @param length how many there are, at most `max_send_size`
- * @param is_text 1: the message is text
- * @param is_last 1: the message ends with this part
- * @return as nsws_client_send_part()
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_connection_send_part(nsws_connection connection,
-                                  const void *data,
-                                  size_t length,
-                                  uint8_t is_text,
-                                  uint8_t is_last);
 
 /**
  * Writes the defaults: no hooks.
@@ -2371,44 +2438,6 @@ int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
 
 /**
- * Stops to listen: when this returns, the port is free. Every connection is closed in the background with
- * 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
- * within `close_timeout_ms`. Clients whose handshake is under way are cut off.
- *
- * @param server the server
- * @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_server_stop(nsws_server server);
-
-/**
- * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
- * and its connections are closed in the background (1001); no event tells of it, and their handles are
- * stale.
- *
- * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
- * starts, and `free_fn` tells when its last one has ended.
- *
- * @param server the server; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_server_destroy(nsws_server server);
-
-/**
- * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
- * run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
- *
- * @param server the server; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_server_release(nsws_server server);
-
-/**
  * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
  *
  * @param server the server
@@ -2432,6 +2461,24 @@ int32_t nsws_server_get_port(nsws_server server,
  */
 int32_t nsws_server_get_state(nsws_server server,
                               int32_t *out);
+
+/**
+ * Sets who decides whether a client may connect, after the server's limits and before the client is
+ * answered: by its origin, a token in a header, its path. Without one, every client may.
+ *
+ * @param server the server
+ * @param fn the function to ask; NULL: nobody is asked
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
+ *        called.
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.1
+ */
+int32_t nsws_server_set_accept_hook(nsws_server server,
+                                    nsws_accept_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
 
 /**
  * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
@@ -2490,137 +2537,42 @@ int32_t nsws_server_broadcast(nsws_server server,
                               size_t *out_accepted);
 
 /**
- * Sets who decides whether a client may connect, after the server's limits and before the client is
- * answered: by its origin, a token in a header, its path. Without one, every client may.
+ * Stops to listen: when this returns, the port is free. Every connection is closed in the background with
+ * 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
+ * within `close_timeout_ms`. Clients whose handshake is under way are cut off.
  *
  * @param server the server
- * @param fn the function to ask; NULL: nobody is asked
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
- *        called.
+ * @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_server_stop(nsws_server server);
+
+/**
+ * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
+ * and its connections are closed in the background (1001); no event tells of it, and their handles are
+ * stale.
+ *
+ * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
+ * starts, and `free_fn` tells when its last one has ended.
+ *
+ * @param server the server; stale from now on
  * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
- * @since 0.1
- */
-int32_t nsws_server_set_accept_hook(nsws_server server,
-                                    nsws_accept_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
- * it first.
- *
- * @param connection the connection
- * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
- * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
- *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_send_text(nsws_connection connection,
-                                  const char *text,
-                                  size_t length);
-
-/**
- * Sends a binary message to a client. As nsws_connection_send_text().
- *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes; 0 sends an empty message
- * @return as nsws_connection_send_text()
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
-
-/**
- * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
- *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_connection_ping(nsws_connection connection,
-                             const void *data,
-                             size_t length);
-
-/**
- * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
- * client's. `close` follows.
- *
- * @param connection the connection
- * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
- * @param reason at most 123 bytes of UTF-8; NULL is ""
- * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_close(nsws_connection connection,
-                              uint16_t code,
-                              const char *reason);
-
-/**
- * Lets small messages wait for each other; as nsws_client_cork().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_cork(nsws_connection connection);
-
-/**
- * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
- * nsws_client_uncork().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_uncork(nsws_connection connection);
-
-/**
- * Stops the reading of a connection; as nsws_client_pause().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_pause(nsws_connection connection);
-
-/**
- * Ends what nsws_connection_pause() began.
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_resume(nsws_connection connection);
-
-/**
- * Tells who is at the other end of a connection, and figures of it up to now.
- *
- * @param connection the connection
- * @param info receives them
- * @param struct_size `sizeof *info`
- * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
  * Any thread.
  * @since 0.1
  */
-int32_t nsws_connection_get_info(nsws_connection connection,
-                                 nsws_connection_info *info,
-                                 size_t struct_size);
+int32_t nsws_server_destroy(nsws_server server);
+
+/**
+ * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
+ * run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
+ *
+ * @param server the server; stale from now on
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_release(nsws_server server);
 
 /**
  * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
@@ -2684,6 +2636,37 @@ int32_t nsws_server_on_message(nsws_server server,
  * @since 0.1
  */
 int32_t nsws_server_off_message(nsws_server server, nsws_server_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options, it
+ * is called instead of `message`, as the bytes arrive.
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL
+ * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_on_message_part(nsws_server server,
+                                    nsws_server_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message_part`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored when `fn` is NULL
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_off_message_part(nsws_server server,
+                                     nsws_server_message_part_fn fn,
+                                     void *user_data);
 
 /**
  * Adds a listener of `close`; as nsws_server_on_connect().
@@ -2779,6 +2762,23 @@ int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void 
  * @since 0.1
  */
 int32_t nsws_server_options_init(nsws_server_options *options, size_t struct_size);
+
+/**
+ * The version of the library, "major.minor.patch".
+ *
+ * @return a string that lives as long as the library
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_version(void);
+
+/**
+ * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+ *
+ * Any thread.
+ * @since 0.1
+ */
+uint32_t nsws_abi_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,18 +1,13 @@
 //! The client's exports.
 
 use std::ffi::{c_char, c_void};
-use std::mem::size_of;
 use std::sync::Arc;
 
-use super::event::*;
+use super::arguments::{bytes, part, text, utf8, write_defaults};
+use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
-use super::listener::{add, remove};
-use super::options::{bytes, nsws_connect_options, read_connect_options, text, utf8};
 use super::{call, check_out, prepare, threads, write_out};
-use crate::client::{
-    Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent, Progress,
-    ReconnectingEvent,
-};
+use crate::client::{Client, Progress};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
@@ -129,6 +124,36 @@ pub unsafe extern "C" fn nsws_client_send_binary(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         send(client, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
+    })
+}
+
+/// Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in the send
+/// queue as a message does. Until the last part, other messages to this peer are refused with
+/// `NSWS_ERR_MESSAGE_UNFINISHED`; pings pass, and nsws_client_close() sends what was accepted before it closes.
+///
+/// @param client the client
+/// @param data the bytes, copied; NULL is allowed when `length` is 0
+/// @param length how many there are, at most `max_send_size`
+/// @param is_text 1: the message is text, and valid UTF-8 over the whole; a part may end within a character. What the
+///        first part says counts.
+/// @param is_last 1: the message ends with this part
+/// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or a flag that is neither 0 nor 1;
+///         `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+/// Any thread; never blocks on the network.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_client_send_part(
+    client: nsws_client,
+    data: *const c_void,
+    length: usize,
+    is_text: u8,
+    is_last: u8,
+) -> i32 {
+    call(|| {
+        // SAFETY: the parameter's description asks for it.
+        let (data, is_text, is_last) = unsafe { part(data, length, is_text, is_last) }?;
+        self::client(client)?.send_part(data, is_text, is_last)
     })
 }
 
@@ -260,39 +285,6 @@ pub unsafe extern "C" fn nsws_client_get_state(client: nsws_client, out: *mut i3
     })
 }
 
-/// Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
-/// is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
-///
-/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the client
-/// starts, and `free_fn` tells when its last one has ended.
-///
-/// @param client the client; stale from now on
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub extern "C" fn nsws_client_destroy(client: nsws_client) -> i32 {
-    call(|| {
-        CLIENTS.remove(client.id)?.destroy();
-        Ok(())
-    })
-}
-
-/// Destroys a client without ever waiting, for finalisers and UI threads: a callback that runs now may
-/// still run when this returns, and `free_fn` tells when it has ended.
-///
-/// @param client the client; stale from now on
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub extern "C" fn nsws_client_release(client: nsws_client) -> i32 {
-    call(|| {
-        CLIENTS.remove(client.id)?.release();
-        Ok(())
-    })
-}
-
 /// Figures of a client's current connection, or of the last one.
 /// @since 0.1
 #[repr(C)]
@@ -358,430 +350,39 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             tls_resumed: now.timings.tls_resumed.into(),
         };
         // SAFETY: the parameters' descriptions ask for it.
-        unsafe { super::options::write_defaults(stats, struct_size, values) }
+        unsafe { write_defaults(stats, struct_size, values) }
     })
 }
 
-/// Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
-/// the same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+/// Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
+/// is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
 ///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
-///        called.
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. The callbacks run on threads of the library, never inside a call, and for one client never two
-/// at once; a callback that blocks delays only its own client.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_header_receive(
-    client: nsws_client,
-    r#fn: nsws_header_receive_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.header_receive;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &HeaderReceiveEvent| {
-                with_headers(&event.headers, |headers| {
-                    let event = nsws_header_receive_event {
-                        struct_size: size_of::<nsws_header_receive_event>(),
-                        headers: headers.as_ptr(),
-                        header_count: headers.len(),
-                        status: event.status.into(),
-                    };
-                    // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                    unsafe { function(client, &raw const event, user_data.get()) }
-                })
-            })
-        })
-    })
-}
-
-/// Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this
-/// doesn't wait, and may be called inside the listener. Removing one that isn't there is no error.
+/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the client
+/// starts, and `free_fn` tells when its last one has ended.
 ///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @param client the client; stale from now on
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
 /// Any thread.
 /// @since 0.1
 #[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_header_receive(
-    client: nsws_client,
-    r#fn: nsws_header_receive_fn,
-    user_data: *mut c_void,
-) -> i32 {
+pub extern "C" fn nsws_client_destroy(client: nsws_client) -> i32 {
     call(|| {
-        remove(
-            &self::client(client)?.listeners.header_receive,
-            r#fn.map(|function| function as usize),
-            user_data,
-        );
+        CLIENTS.remove(client.id)?.destroy();
         Ok(())
     })
 }
 
-/// Adds a listener of `open`; as nsws_client_on_header_receive().
+/// Destroys a client without ever waiting, for finalisers and UI threads: a callback that runs now may
+/// still run when this returns, and `free_fn` tells when it has ended.
 ///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_open(
-    client: nsws_client,
-    r#fn: nsws_open_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.open;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &OpenEvent| {
-                let (message, protocol) = (c_text(event.message.as_str()), c_text(event.protocol.as_str()));
-                let extensions = c_text(event.extensions.as_str());
-                let event = nsws_open_event {
-                    struct_size: size_of::<nsws_open_event>(),
-                    message: message.as_ptr(),
-                    protocol: protocol.as_ptr(),
-                    status: event.status.into(),
-                    extensions: extensions.as_ptr(),
-                };
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
-            })
-        })
-    })
-}
-
-/// Removes a listener of `open`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
+/// @param client the client; stale from now on
 /// @return 0; `NSWS_ERR_BAD_HANDLE`
 /// Any thread.
 /// @since 0.1
 #[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_open(
-    client: nsws_client,
-    r#fn: nsws_open_fn,
-    user_data: *mut c_void,
-) -> i32 {
+pub extern "C" fn nsws_client_release(client: nsws_client) -> i32 {
     call(|| {
-        remove(&self::client(client)?.listeners.open, r#fn.map(|function| function as usize), user_data);
+        CLIENTS.remove(client.id)?.release();
         Ok(())
     })
-}
-
-/// Adds a listener of `message`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_message(
-    client: nsws_client,
-    r#fn: nsws_message_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.message;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &MessageEvent<'_>| {
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                with_message(event, |event| unsafe { function(client, event, user_data.get()) })
-            })
-        })
-    })
-}
-
-/// Removes a listener of `message`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_message(
-    client: nsws_client,
-    r#fn: nsws_message_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(&self::client(client)?.listeners.message, r#fn.map(|function| function as usize), user_data);
-        Ok(())
-    })
-}
-
-/// Adds a listener of `data_end`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_data_end(
-    client: nsws_client,
-    r#fn: nsws_data_end_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.data_end;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &DataEndEvent| {
-                let DataEndEvent = event;
-                let event = nsws_data_end_event { struct_size: size_of::<nsws_data_end_event>() };
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
-            })
-        })
-    })
-}
-
-/// Removes a listener of `data_end`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_data_end(
-    client: nsws_client,
-    r#fn: nsws_data_end_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(&self::client(client)?.listeners.data_end, r#fn.map(|function| function as usize), user_data);
-        Ok(())
-    })
-}
-
-/// Adds a listener of `close`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_close(
-    client: nsws_client,
-    r#fn: nsws_close_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.close;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &CloseEvent| {
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                with_close(event, |event| unsafe { function(client, event, user_data.get()) })
-            })
-        })
-    })
-}
-
-/// Removes a listener of `close`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_close(
-    client: nsws_client,
-    r#fn: nsws_close_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(&self::client(client)?.listeners.close, r#fn.map(|function| function as usize), user_data);
-        Ok(())
-    })
-}
-
-/// Adds a listener of `error`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_error(
-    client: nsws_client,
-    r#fn: nsws_error_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.error;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &Error| {
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                with_error(event, |event| unsafe { function(client, event, user_data.get()) })
-            })
-        })
-    })
-}
-
-/// Removes a listener of `error`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_error(
-    client: nsws_client,
-    r#fn: nsws_error_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(&self::client(client)?.listeners.error, r#fn.map(|function| function as usize), user_data);
-        Ok(())
-    })
-}
-
-/// Adds a listener of `drain`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_drain(
-    client: nsws_client,
-    r#fn: nsws_drain_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.drain;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &DrainEvent| {
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                with_drain(event, |event| unsafe { function(client, event, user_data.get()) })
-            })
-        })
-    })
-}
-
-/// Removes a listener of `drain`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_drain(
-    client: nsws_client,
-    r#fn: nsws_drain_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(&self::client(client)?.listeners.drain, r#fn.map(|function| function as usize), user_data);
-        Ok(())
-    })
-}
-
-/// Adds a listener of `reconnecting`; as nsws_client_on_header_receive().
-///
-/// @param client the client
-/// @param fn the function to call; not NULL
-/// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_on_reconnecting(
-    client: nsws_client,
-    r#fn: nsws_reconnecting_fn,
-    user_data: *mut c_void,
-    free_fn: nsws_free_fn,
-) -> i32 {
-    call(|| {
-        let listeners = &self::client(client)?.listeners.reconnecting;
-        let function = r#fn.ok_or_else(null_callback)?;
-        add(listeners, function as usize, user_data, free_fn, |user_data| {
-            Box::new(move |event: &ReconnectingEvent| {
-                let event = nsws_reconnecting_event {
-                    struct_size: size_of::<nsws_reconnecting_event>(),
-                    attempt: event.attempt,
-                    delay_ms: u32::try_from(event.delay.as_millis()).unwrap_or(u32::MAX),
-                };
-                // SAFETY: the caller registered the function for these arguments; the event outlives the call.
-                unsafe { function(client, &raw const event, user_data.get()) }
-            })
-        })
-    })
-}
-
-/// Removes a listener of `reconnecting`; as nsws_client_off_header_receive().
-///
-/// @param client the client
-/// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_off_reconnecting(
-    client: nsws_client,
-    r#fn: nsws_reconnecting_fn,
-    user_data: *mut c_void,
-) -> i32 {
-    call(|| {
-        remove(
-            &self::client(client)?.listeners.reconnecting,
-            r#fn.map(|function| function as usize),
-            user_data,
-        );
-        Ok(())
-    })
-}
-
-pub(super) fn null_callback() -> Error {
-    Error::call(Code::Parameter, "The callback is NULL.")
 }

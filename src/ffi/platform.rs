@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::event::nsws_free_fn;
-use super::library::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
-use super::listener::UserData;
-use super::options::{proxy_kind, read_struct, text, write_defaults, NSWS_PROXY_HTTP, NSWS_PROXY_NONE};
+use super::arguments::{read_struct, text, write_defaults};
+use super::connect_options::{proxy_kind, NSWS_PROXY_HTTP, NSWS_PROXY_NONE};
+use super::listener::{nsws_free_fn, UserData};
+use super::log::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
 use super::{call, fork};
 use crate::error::{Code, Error};
 use crate::log::{self, Level};

@@ -2,8 +2,8 @@
 
 use std::mem::size_of;
 
+use super::arguments::{read_struct, write_defaults};
 use super::call;
-use super::options::{read_struct, write_defaults};
 use crate::error::Result;
 use crate::runtime::Config;
 
@@ -24,6 +24,22 @@ pub struct nsws_runtime_options {
     /// program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
     /// @since 0.2
     pub io_threads: usize,
+}
+
+/// Writes the defaults of nsws_runtime_configure() into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_runtime_options_init(
+    options: *mut nsws_runtime_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
 }
 
 fn runtime_defaults() -> nsws_runtime_options {
@@ -51,20 +67,4 @@ pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Resu
         max_threads: given.max_threads,
         io_threads: given.io_threads,
     })
-}
-
-/// Writes the defaults of nsws_runtime_configure() into `options`.
-///
-/// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_runtime_options_init(
-    options: *mut nsws_runtime_options,
-    struct_size: usize,
-) -> i32 {
-    // SAFETY: as promised to this function.
-    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
 }

@@ -3,11 +3,9 @@
 use std::ffi::c_char;
 use std::mem::size_of;
 
+use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::options::{
-    flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
-    NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
-};
+use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
 use crate::options::{Limits, DEFAULT_PING_INTERVAL};

@@ -21,7 +21,10 @@ mod turns;
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
+pub use event::{
+    AcceptHook, ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, Of, Peer,
+    ServerError, ServerListeners, Standing,
+};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]

@@ -1,17 +1,15 @@
-//! The structs that callers fill: defaults, size checks, and reading them.
+//! What nsws_client_connect() may be told.
 
-use std::ffi::{c_char, CStr};
+use std::ffi::c_char;
 use std::mem::size_of;
-use std::time::Duration;
 
+use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
-use super::event::nsws_header;
+use super::header::{nsws_header, read_headers};
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
-use crate::options::{
-    ClientCert, ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL,
-};
+use crate::options::{ClientCert, ConnectOptions, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL};
 use crate::proxy::{Exclusions, Kind, Names, Server};
 use crate::secret::Secret;
 use crate::tls::PublicKeyPin;
@@ -195,137 +193,20 @@ pub struct nsws_connect_options {
     pub receive_parts: u8,
 }
 
-/// Structs larger than this are refused: no version of them ever was.
-const LARGEST_STRUCT: usize = 4096;
-
-/// Writes a struct, as far as the caller's version of it goes.
+/// Writes the defaults of nsws_client_connect() into `options`.
 ///
-/// # Safety
-/// `options` is NULL or points to `struct_size` writable bytes.
-pub unsafe fn write_defaults<T: Copy>(options: *mut T, struct_size: usize, mut defaults: T) -> Result<()> {
-    if options.is_null() {
-        return Err(Error::call(Code::Parameter, "options is NULL."));
-    }
-    if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {
-        return Err(Error::call(Code::Parameter, format!("struct_size {struct_size} is out of range.")));
-    }
-    let known = struct_size.min(size_of::<T>());
-    // SAFETY: both structs are `repr(C)` and begin with `struct_size`, a usize.
-    unsafe { (&raw mut defaults).cast::<usize>().write(struct_size) };
-    let options = options.cast::<u8>();
-    // SAFETY: the caller owns `struct_size` bytes, of which the first `known` come from `defaults` and the
-    // rest, members that this version doesn't know, become 0.
-    unsafe {
-        options.copy_from_nonoverlapping((&raw const defaults).cast::<u8>(), known);
-        options.add(known).write_bytes(0, struct_size - known);
-    }
-    Ok(())
-}
-
-/// Reads a caller's struct of any version: what it lacks has its default, what this version doesn't know
-/// must be 0.
-///
-/// # Safety
-/// `options` is not NULL and points to as many readable bytes as its first member, a `size_t`, says.
-pub unsafe fn read_struct<T: Copy>(options: *const T, mut defaults: T) -> Result<T> {
-    // SAFETY: the struct begins with `struct_size`.
-    let struct_size = unsafe { options.cast::<usize>().read_unaligned() };
-    if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {
-        return Err(Error::call(
-            Code::Parameter,
-            format!(
-                "struct_size {struct_size} is out of range: was the struct prepared by its _init function?"
-            ),
-        ));
-    }
-    let known = struct_size.min(size_of::<T>());
-    let bytes = options.cast::<u8>();
-    // SAFETY: the caller's struct has `struct_size` bytes.
-    let tail = unsafe { std::slice::from_raw_parts(bytes.add(known), struct_size - known) };
-    if tail.iter().any(|byte| *byte != 0) {
-        return Err(Error::call(Code::Parameter, "The struct sets members that this version doesn't know."));
-    }
-    // SAFETY: `known` is no larger than either side; `T` is plain data, valid for any bytes.
-    unsafe { (&raw mut defaults).cast::<u8>().copy_from_nonoverlapping(bytes, known) };
-    Ok(defaults)
-}
-
-/// NUL-terminated UTF-8 from the caller; NULL is `None`.
-///
-/// # Safety
-/// `text` is NULL or NUL-terminated, and outlives `'a`.
-pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str>> {
-    if text.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: the caller promises it.
-    let bytes = unsafe { CStr::from_ptr(text) };
-    bytes.to_str().map(Some).map_err(|_| Error::call(Code::Parameter, format!("{name} is not UTF-8.")))
-}
-
-/// Bytes from the caller: NULL is empty when `length` is 0.
-///
-/// # Safety
-/// `data` is NULL or points to `length` readable bytes that outlive `'a`.
-pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
-    match (data.is_null(), length) {
-        (_, 0) => Ok(&[]),
-        (true, _) => Err(Error::call(Code::Parameter, "data is NULL, its length is not 0.")),
-        (false, length) if length > isize::MAX as usize => {
-            Err(Error::call(Code::Parameter, format!("A length of {length} bytes is impossible.")))
-        }
-        // SAFETY: the caller promises it.
-        (false, length) => Ok(unsafe { std::slice::from_raw_parts(data, length) }),
-    }
-}
-
-/// [`text`] that other rules judge: what is not UTF-8 has U+FFFD in its place.
-///
-/// # Safety
-/// `text` is NULL or NUL-terminated.
-pub unsafe fn text_lossy(text: *const c_char) -> Option<String> {
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`
+/// @return 0; 401 when `options` is NULL or the size is impossible
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_connect_options_init(
+    options: *mut nsws_connect_options,
+    struct_size: usize,
+) -> i32 {
     // SAFETY: as promised to this function.
-    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
-}
-
-pub fn tls_version(value: u8) -> Result<TlsVersion> {
-    match value {
-        NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
-        NSWS_TLS_1_3 => Ok(TlsVersion::Tls13),
-        other => Err(Error::call(Code::Parameter, format!("min_tls_version {other} is unknown."))),
-    }
-}
-
-/// A time of which 0 means none.
-pub fn in_time(value: u32) -> Option<Duration> {
-    (value > 0).then(|| ms(value))
-}
-
-pub fn ms(value: u32) -> Duration {
-    Duration::from_millis(value.into())
-}
-
-pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
-    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
-    Heartbeat::new(ms(ping_interval_ms), timeout)
-}
-
-pub fn in_ms(duration: Duration) -> u32 {
-    duration.as_millis() as u32
-}
-
-/// Text that a program sends.
-pub fn utf8(bytes: &[u8]) -> Result<&str> {
-    crate::frame::utf8::text(bytes).ok_or_else(|| Error::call(Code::Parameter, "The text is not UTF-8."))
-}
-
-/// A flag is 0 or 1; anything else is a struct that was not prepared.
-pub fn flag(value: u8, name: &str) -> Result<bool> {
-    match value {
-        0 => Ok(false),
-        1 => Ok(true),
-        other => Err(Error::call(Code::Parameter, format!("{name} is {other}, neither 0 nor 1."))),
-    }
+    call(|| unsafe { write_defaults(options, struct_size, connect_defaults()) })
 }
 
 fn connect_defaults() -> nsws_connect_options {
@@ -372,6 +253,14 @@ fn connect_defaults() -> nsws_connect_options {
         receive_parts: limits.receive_parts.into(),
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
+    }
+}
+
+pub fn tls_version(value: u8) -> Result<TlsVersion> {
+    match value {
+        NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
+        NSWS_TLS_1_3 => Ok(TlsVersion::Tls13),
+        other => Err(Error::call(Code::Parameter, format!("min_tls_version {other} is unknown."))),
     }
 }
 
@@ -457,21 +346,8 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     }
     // SAFETY: as promised to this function.
     let given = unsafe { read_struct(options, connect_defaults()) }?;
-    let mut headers = Vec::new();
-    if given.headers.is_null() && given.header_count > 0 {
-        return Err(Error::call(Code::Parameter, "headers is NULL, header_count is not 0."));
-    }
-    for index in 0..given.header_count {
-        // SAFETY: the caller promises `header_count` headers.
-        let header = unsafe { *given.headers.add(index) };
-        // SAFETY: each is NULL or NUL-terminated.
-        let pair =
-            unsafe { (text(header.name, "A header's name")?, text(header.value, "A header's value")?) };
-        match pair {
-            (Some(name), Some(value)) => headers.push((name.to_owned(), value.to_owned())),
-            _ => return Err(Error::call(Code::Parameter, "A header's name or value is NULL.")),
-        }
-    }
+    // SAFETY: the caller promises `header_count` headers.
+    let headers = unsafe { read_headers(given.headers, given.header_count) }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (protocol, ca_path, origin) = unsafe {
         (text(given.protocol, "protocol")?, text(given.ca_path, "ca_path")?, text(given.origin, "origin")?)
@@ -530,20 +406,4 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
         },
         trusts_environment: trusts_environment(),
     })
-}
-
-/// Writes the defaults of nsws_client_connect() into `options`.
-///
-/// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_connect_options_init(
-    options: *mut nsws_connect_options,
-    struct_size: usize,
-) -> i32 {
-    // SAFETY: as promised to this function.
-    call(|| unsafe { write_defaults(options, struct_size, connect_defaults()) })
 }
