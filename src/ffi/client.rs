@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
+use super::table::{Kind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Progress};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
-use crate::handle::{Kind, Table};
 use crate::runtime;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);

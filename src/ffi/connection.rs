@@ -1,12 +1,46 @@
 //! The exports about a server's connections.
 
 use std::ffi::{c_char, c_void};
+use std::sync::Arc;
 
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::call;
 use super::handle::nsws_connection;
+use super::table::{Kind, Table};
 use crate::connection::Payload;
-use crate::server;
+use crate::error::Result;
+use crate::server::{Accepted, Names};
+
+static CONNECTIONS: Table<Accepted> = Table::new(Kind::Connection);
+
+/// The connections of servers are named by their handles.
+pub(super) struct Handles;
+
+impl Names for Handles {
+    fn add(&self, connection: &Arc<Accepted>) -> Result<u64> {
+        CONNECTIONS.insert(connection.clone())
+    }
+
+    fn remove(&self, handle: u64) {
+        // It may be gone already.
+        let _ = CONNECTIONS.remove(handle);
+    }
+}
+
+pub(super) fn connection(handle: nsws_connection) -> Result<Arc<Accepted>> {
+    CONNECTIONS.get(handle.id)
+}
+
+pub(super) fn named(connection: &Accepted) -> nsws_connection {
+    nsws_connection { id: connection.name() }
+}
+
+fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
+    match CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))? {
+        true => Ok(()),
+        false => connection(handle)?.send(payload),
+    }
+}
 
 /// Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
 /// it first.
@@ -29,7 +63,7 @@ pub unsafe extern "C" fn nsws_connection_send_text(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let text = utf8(unsafe { bytes(text.cast(), length) }?)?;
-        server::send(connection.id, Payload::Text(text))
+        send(connection, Payload::Text(text))
     })
 }
 
@@ -49,7 +83,7 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
 ) -> i32 {
     call(|| {
         // SAFETY: the parameter's description asks for it.
-        server::send(connection.id, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
+        send(connection, Payload::Binary(unsafe { bytes(data.cast(), length) }?))
     })
 }
 
@@ -75,7 +109,7 @@ pub unsafe extern "C" fn nsws_connection_send_part(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let (data, is_text, is_last) = unsafe { part(data, length, is_text, is_last) }?;
-        server::connection(connection.id)?.send_part(data, is_text, is_last)
+        self::connection(connection)?.send_part(data, is_text, is_last)
     })
 }
 
@@ -96,7 +130,7 @@ pub unsafe extern "C" fn nsws_connection_ping(
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let data = unsafe { bytes(data.cast(), length) }?;
-        server::connection(connection.id)?.ping(data)
+        self::connection(connection)?.ping(data)
     })
 }
 
@@ -117,7 +151,7 @@ pub unsafe extern "C" fn nsws_connection_close(
     reason: *const c_char,
 ) -> i32 {
     call(|| {
-        let connection = server::connection(connection.id)?;
+        let connection = self::connection(connection)?;
         // SAFETY: NULL or NUL-terminated.
         let reason = unsafe { text(reason, "reason") }?;
         connection.close(code, reason.unwrap_or_default())
@@ -132,7 +166,7 @@ pub unsafe extern "C" fn nsws_connection_close(
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_cork(connection: nsws_connection) -> i32 {
-    call(|| server::connection(connection.id)?.cork())
+    call(|| self::connection(connection)?.cork())
 }
 
 /// Sends what has waited since nsws_connection_cork(), on this thread if it can; as
@@ -144,7 +178,7 @@ pub extern "C" fn nsws_connection_cork(connection: nsws_connection) -> i32 {
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_uncork(connection: nsws_connection) -> i32 {
-    call(|| server::connection(connection.id)?.uncork())
+    call(|| self::connection(connection)?.uncork())
 }
 
 /// Stops the reading of a connection; as nsws_client_pause().
@@ -156,7 +190,7 @@ pub extern "C" fn nsws_connection_uncork(connection: nsws_connection) -> i32 {
 #[no_mangle]
 pub extern "C" fn nsws_connection_pause(connection: nsws_connection) -> i32 {
     call(|| {
-        server::connection(connection.id)?.pause();
+        self::connection(connection)?.pause();
         Ok(())
     })
 }
@@ -170,7 +204,7 @@ pub extern "C" fn nsws_connection_pause(connection: nsws_connection) -> i32 {
 #[no_mangle]
 pub extern "C" fn nsws_connection_resume(connection: nsws_connection) -> i32 {
     call(|| {
-        server::connection(connection.id)?.unpause();
+        self::connection(connection)?.unpause();
         Ok(())
     })
 }
@@ -216,7 +250,7 @@ pub unsafe extern "C" fn nsws_connection_get_info(
     struct_size: usize,
 ) -> i32 {
     call(|| {
-        let connection = server::connection(connection.id)?;
+        let connection = self::connection(connection)?;
         let (peer, traffic) = (connection.peer(), connection.traffic());
         let mut client_ip = [0; 46];
         for (place, byte) in client_ip.iter_mut().zip(peer.ip.to_string().bytes()) {

@@ -26,6 +26,7 @@ mod server;
 mod server_events;
 mod server_listeners;
 mod server_options;
+mod table;
 mod threads;
 mod version;
 

@@ -6,25 +6,22 @@ use std::sync::Arc;
 
 use super::arguments::{bytes, flag, text, utf8};
 use super::client::{NSWS_STATE_CLOSING, NSWS_STATE_IDLE, NSWS_STATE_OPEN};
+use super::connection::{named, Handles};
 use super::handle::{nsws_connection, nsws_server};
 use super::listener::{nsws_free_fn, UserData};
 use super::server_events::{nsws_accept_fn, with_connect};
 use super::server_options::{nsws_server_options, read_server_options};
+use super::table::{Kind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
-use crate::handle::{Kind, Table};
 use crate::runtime;
-use crate::server::{self, Accepted, ConnectEvent, Server, Standing};
+use crate::server::{self, ConnectEvent, Server, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
 
 pub(super) fn server(handle: nsws_server) -> Result<Arc<Server>> {
     SERVERS.get(handle.id)
-}
-
-pub(super) fn named(connection: &Accepted) -> nsws_connection {
-    nsws_connection { id: connection.handle() }
 }
 
 /// Releases every server, as nsws_shutdown() does.
@@ -48,7 +45,9 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
         check_out(out)?;
         prepare();
         server::check_device()?;
-        let id = threads::starting(|| runtime::create(|runtime| SERVERS.insert(Server::new(runtime)?)))?;
+        let id = threads::starting(|| {
+            runtime::create(|runtime| SERVERS.insert(Server::with_names(runtime, &Handles)?))
+        })?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_server { id }) }
     })

@@ -7,10 +7,10 @@ use super::client_events::{
     c_text, nsws_close_event, nsws_drain_event, nsws_error_event, nsws_message_event,
     nsws_message_part_event, with_close, with_drain, with_error, with_message, with_part,
 };
+use super::connection::named;
 use super::handle::{nsws_connection, nsws_server};
 use super::header::{nsws_header, with_headers};
 use super::listener::ServerEvent;
-use super::server::named;
 use crate::connection::{CloseEvent, DrainEvent};
 use crate::dispatch::Listener;
 use crate::server::{ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, ServerError};
