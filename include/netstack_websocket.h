@@ -57,29 +57,96 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name of nsws_server_get_port() until 0.2. */
-#define nsws_server_port nsws_server_get_port
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================
+ * Version
+ * ================================================================================================ */
 
 /**
- * nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
+ * The version of the header's binary interface. It changes when a program must be built anew.
  */
-#define NSWS_STATE_IDLE 0
+#define NSWS_ABI_VERSION 1
 
 /**
- * nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
+ * The first number of the version of this header; nsws_version() has the library's.
+ * @since 0.2
  */
-#define NSWS_STATE_CONNECTING 1
+#define NSWS_VERSION_MAJOR 0
 
 /**
- * nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
+ * The second number of the version of this header.
+ * @since 0.2
  */
-#define NSWS_STATE_OPEN 2
+#define NSWS_VERSION_MINOR 2
 
 /**
- * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
- * nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
+ * The third number of the version of this header.
+ * @since 0.2
  */
-#define NSWS_STATE_CLOSING 3
+#define NSWS_VERSION_PATCH 0
+
+/**
+ * The version of the library, "major.minor.patch".
+ *
+ * @return a string that lives as long as the library
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_version(void);
+
+/**
+ * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+ *
+ * Any thread.
+ * @since 0.1
+ */
+uint32_t nsws_abi_version(void);
+
+/* ================================================================================================
+ * Library: handles
+ * ================================================================================================ */
+
+/**
+ * A WebSocket client. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct nsws_client {
+    /**
+     * Opaque. Below 2^53, so that JavaScript can hold it as a number.
+     */
+    uint64_t id;
+} nsws_client;
+
+/**
+ * A WebSocket server. A value, free to copy; 0 is never valid.
+ * @since 0.1
+ */
+typedef struct nsws_server {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_server;
+
+/**
+ * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
+ * `close` listeners have returned.
+ * @since 0.1
+ */
+typedef struct nsws_connection {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_connection;
+
+/* ================================================================================================
+ * Library: codes
+ * ================================================================================================ */
 
 /**
  * Success.
@@ -441,6 +508,222 @@
  */
 #define NSWS_PHASE_IO 9
 
+/* ================================================================================================
+ * Library: errors
+ * ================================================================================================ */
+
+/**
+ * The sentence of the last call that failed on this thread, "" when none has.
+ *
+ * @return a string that lives until the next call on this thread that fails
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_last_error(void);
+
+/**
+ * The name of a code, such as "NSWS_ERR_URL".
+ *
+ * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+ * @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_error_name(int32_t code);
+
+/**
+ * What a code means, as one English sentence.
+ *
+ * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
+ * @return a string that lives as long as the library
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_error_message(int32_t code);
+
+/**
+ * The name of a phase, such as "tls".
+ *
+ * @param phase one of `NSWS_PHASE_*`
+ * @return a string that lives as long as the library; "unknown" for a number that is no phase
+ * Any thread.
+ * @since 0.1
+ */
+const char *nsws_phase_name(int32_t phase);
+
+/* ================================================================================================
+ * Library: what clients and servers share
+ * ================================================================================================ */
+
+/**
+ * An HTTP header. This struct never changes.
+ * @since 0.1
+ */
+typedef struct nsws_header {
+    /**
+     * The name, NUL-terminated.
+     */
+    const char *name;
+    /**
+     * The value, NUL-terminated; never NULL in an event.
+     */
+    const char *value;
+} nsws_header;
+
+/**
+ * Releases what a registration's `user_data` stands for.
+ *
+ * Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
+ * library but must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_free_fn)(void *user_data);
+
+/* ================================================================================================
+ * Library: threads, and the end
+ * ================================================================================================ */
+
+/**
+ * What nsws_runtime_configure() may be told.
+ * @since 0.1
+ */
+typedef struct nsws_runtime_options {
+    /**
+     * The size of this struct; nsws_runtime_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
+     */
+    size_t thread_stack_size;
+    /**
+     * The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
+     * holds one; when all are held, further callbacks wait.
+     */
+    uint32_t max_threads;
+    /**
+     * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
+     * program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
+     * @since 0.2
+     */
+    size_t io_threads;
+} nsws_runtime_options;
+
+/**
+ * Writes the defaults of nsws_runtime_configure() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
+
+/**
+ * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+ * @since 0.2
+ */
+#define NSWS_FOR_EVER 4294967295
+
+/**
+ * Sets how the library's threads are made. Optional; before the first object is created, or after
+ * nsws_shutdown().
+ *
+ * @param options prepared by nsws_runtime_options_init(); NULL: the defaults
+ * @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_configure(const nsws_runtime_options *options);
+
+/**
+ * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
+ * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
+ * handler, or in the destructor of a global object.
+ *
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
+ *        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
+ *        take half a second more.
+ * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
+ *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
+ *         when what holds them does; calling again waits for them again.
+ *         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
+ * Any thread but one that runs a callback.
+ * @since 0.1
+ */
+int32_t nsws_shutdown(uint32_t timeout_ms);
+
+/* ================================================================================================
+ * Library: log
+ * ================================================================================================ */
+
+/**
+ * Log level: nothing.
+ */
+#define NSWS_LOG_OFF 0
+
+/**
+ * Log level: what the library could not do.
+ */
+#define NSWS_LOG_ERROR 1
+
+/**
+ * Log level: what is odd.
+ */
+#define NSWS_LOG_WARN 2
+
+/**
+ * Log level: connections that come and go.
+ */
+#define NSWS_LOG_INFO 3
+
+/**
+ * Log level: each step of an attempt.
+ */
+#define NSWS_LOG_DEBUG 4
+
+/**
+ * Receives a line of the library's log.
+ *
+ * Called on any thread, several at once. It may call the library but must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
+
+/**
+ * Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
+ * with the tag "netstack_websocket". No secret or payload is ever logged.
+ *
+ * @param max_level the most that is wanted, one of `NSWS_LOG_*`
+ * @param fn the receiver; NULL: none
+ * @param user_data passed to `fn`
+ * @param free_fn called once when `fn` is no longer used, or NULL
+ * @return 0; 401 for an unknown level
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_log_callback(int32_t max_level,
+                              nsws_log_fn fn,
+                              void *user_data,
+                              nsws_free_fn free_fn);
+
+/**
+ * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
+ *
+ * @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
+ * @param message the line, NUL-terminated UTF-8
+ * @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_log(int32_t level,
+                 const char *message);
+
+/* ================================================================================================
+ * Client: options
+ * ================================================================================================ */
+
 /**
  * `min_tls_version`: TLS 1.2 or newer, the default.
  */
@@ -477,99 +760,13 @@
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
 
 /**
- * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
- * @since 0.2
- */
-#define NSWS_FOR_EVER 4294967295
-
-/**
- * Log level: nothing.
- */
-#define NSWS_LOG_OFF 0
-
-/**
- * Log level: what the library could not do.
- */
-#define NSWS_LOG_ERROR 1
-
-/**
- * Log level: what is odd.
- */
-#define NSWS_LOG_WARN 2
-
-/**
- * Log level: connections that come and go.
- */
-#define NSWS_LOG_INFO 3
-
-/**
- * Log level: each step of an attempt.
- */
-#define NSWS_LOG_DEBUG 4
-
-/**
- * The version of the header's binary interface. It changes when a program must be built anew.
- */
-#define NSWS_ABI_VERSION 1
-
-/**
- * The first number of the version of this header; nsws_version() has the library's.
- * @since 0.2
- */
-#define NSWS_VERSION_MAJOR 0
-
-/**
- * The second number of the version of this header.
- * @since 0.2
- */
-#define NSWS_VERSION_MINOR 2
-
-/**
- * The third number of the version of this header.
- * @since 0.2
- */
-#define NSWS_VERSION_PATCH 0
-
-/**
- * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
- * @since 0.1
- */
-typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
-
-/**
- * A WebSocket client. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53, so that JavaScript can hold it as a number.
-     */
-    uint64_t id;
-} nsws_client;
-
-/**
- * An HTTP header. This struct never changes.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The name, NUL-terminated.
-     */
-    const char *name;
-    /**
-     * The value, NUL-terminated; never NULL in an event.
-     */
-    const char *value;
-} nsws_header;
-
-/**
  * What nsws_client_connect() may be told.
  *
  * Prepare it with nsws_connect_options_init(), then set what differs from the defaults. Everything is
  * copied by the call. Later versions add members at the end.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_connect_options {
     /**
      * The size of this struct; nsws_connect_options_init() sets it.
      */
@@ -806,66 +1003,25 @@ typedef struct {
 } nsws_connect_options;
 
 /**
- * Figures of a client's current connection, or of the last one.
+ * Writes the defaults of nsws_client_connect() into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`
+ * @return 0; 401 when `options` is NULL or the size is impossible
+ * Any thread.
  * @since 0.1
  */
-typedef struct {
-    /**
-     * The size of this struct, as given to nsws_client_get_stats().
-     */
-    size_t struct_size;
-    /**
-     * Messages sent to the system, control frames not counted.
-     */
-    uint64_t messages_sent;
-    /**
-     * Messages received.
-     */
-    uint64_t messages_received;
-    /**
-     * Payload bytes of the messages sent.
-     */
-    uint64_t bytes_sent;
-    /**
-     * Payload bytes of the messages received.
-     */
-    uint64_t bytes_received;
-    /**
-     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
-     */
-    uint64_t queued_bytes;
-    /**
-     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
-     * address.
-     */
-    uint64_t dns_us;
-    /**
-     * How long the TCP connection took, and the way through the proxy, in microseconds.
-     */
-    uint64_t tcp_us;
-    /**
-     * How long the TLS handshake took, in microseconds; 0 for ws.
-     */
-    uint64_t tls_us;
-    /**
-     * How long the opening handshake took, in microseconds.
-     */
-    uint64_t handshake_us;
-    /**
-     * The last ping's time to its pong, in microseconds; 0 before the first.
-     */
-    uint64_t rtt_us;
-    /**
-     * 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
-     */
-    uint8_t tls_resumed;
-} nsws_client_stats;
+int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
+
+/* ================================================================================================
+ * Client: events
+ * ================================================================================================ */
 
 /**
  * The server's answer to the upgrade, complete: `header_receive`, always before `open`.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_header_receive_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -894,19 +1050,10 @@ typedef void (*nsws_header_receive_fn)(nsws_client client,
                                        void *user_data);
 
 /**
- * Releases what a registration's `user_data` stands for.
- *
- * Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
- * library but must not wait for it.
- * @since 0.1
- */
-typedef void (*nsws_free_fn)(void *user_data);
-
-/**
  * The connection is open: `open`. From now on `send` is allowed.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_open_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -940,7 +1087,7 @@ typedef void (*nsws_open_fn)(nsws_client client, const nsws_open_event *event, v
  * One whole message: `message`.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_message_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -969,7 +1116,7 @@ typedef void (*nsws_message_fn)(nsws_client client, const nsws_message_event *ev
  * A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
  * @since 0.2
  */
-typedef struct {
+typedef struct nsws_message_part_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1008,7 +1155,7 @@ typedef void (*nsws_message_part_fn)(nsws_client client,
  * Comes right after each `message`: `data_end`.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_data_end_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1027,7 +1174,7 @@ typedef void (*nsws_data_end_fn)(nsws_client client,
  * The connection is over: `close`. Exactly once per connection that reached `open`, and last.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_close_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1061,7 +1208,7 @@ typedef void (*nsws_close_fn)(nsws_client client, const nsws_close_event *event,
  * Something failed: `error`. Before `open` it ends the attempt; after it, `close` follows.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_error_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1102,7 +1249,7 @@ typedef void (*nsws_error_fn)(nsws_client client, const nsws_error_event *event,
  * The send queue has room again after a `NSWS_ERR_QUEUE_FULL`: `drain`.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_drain_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1124,7 +1271,7 @@ typedef void (*nsws_drain_fn)(nsws_client client, const nsws_drain_event *event,
  * connection.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_reconnecting_event {
     /**
      * The size of this struct in the library that made it.
      */
@@ -1147,496 +1294,9 @@ typedef void (*nsws_reconnecting_fn)(nsws_client client,
                                      const nsws_reconnecting_event *event,
                                      void *user_data);
 
-/**
- * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
- * `close` listeners have returned.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_connection;
-
-/**
- * Who is at the other end of a connection, and figures of it.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct, as given to nsws_connection_get_info().
-     */
-    size_t struct_size;
-    /**
-     * Messages sent to the system, control frames not counted.
-     */
-    uint64_t messages_sent;
-    /**
-     * Messages received.
-     */
-    uint64_t messages_received;
-    /**
-     * Payload bytes of the messages sent.
-     */
-    uint64_t bytes_sent;
-    /**
-     * Payload bytes of the messages received.
-     */
-    uint64_t bytes_received;
-    /**
-     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
-     */
-    uint64_t queued_bytes;
-    /**
-     * The last ping's time to its pong, in microseconds; 0 before the first.
-     */
-    uint64_t rtt_us;
-    /**
-     * The client's IP address as text, NUL-terminated.
-     */
-    char client_ip[46];
-    /**
-     * The client's port.
-     */
-    uint16_t client_port;
-} nsws_connection_info;
-
-/**
- * What nsws_runtime_configure() may be told.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_runtime_options_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
-     */
-    size_t thread_stack_size;
-    /**
-     * The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
-     * holds one; when all are held, further callbacks wait.
-     */
-    uint32_t max_threads;
-    /**
-     * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
-     * program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
-     * @since 0.2
-     */
-    size_t io_threads;
-} nsws_runtime_options;
-
-/**
- * Receives a line of the library's log.
- *
- * Called on any thread, several at once. It may call the library but must not wait for it.
- * @since 0.1
- */
-typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
-
-/**
- * Answers yes (not 0) or no (0).
- *
- * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
- * library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
- * as they are.
- * @since 0.1
- */
-typedef uint8_t (*nsws_ask_fn)(void *user_data);
-
-/**
- * Answers whether the program may connect to a host: not 0, or 0.
- * @since 0.1
- */
-typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
-
-/**
- * Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
- * there is none.
- *
- * `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
- * attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
- * @since 0.1
- */
-typedef void (*nsws_system_proxy_fn)(const char *url,
-                                     nsws_system_proxy_answer *answer,
-                                     void *user_data);
-
-/**
- * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
- * applies.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_platform_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * Passed to every hook.
-     */
-    void *user_data;
-    /**
-     * Called once when no hook of this platform is used any more, or NULL.
-     */
-    nsws_free_fn free_fn;
-    /**
-     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's
-     * functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
-     */
-    nsws_ask_fn has_internet_permission;
-    /**
-     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
-     * (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
-     */
-    nsws_host_fn is_host_allowed;
-    /**
-     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
-     * be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
-     * nsws_connect_options.
-     */
-    nsws_system_proxy_fn get_system_proxy;
-    /**
-     * Whether the CAs that the user has installed are trusted as well; asked in each attempt that
-     * trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
-     */
-    nsws_ask_fn trusts_user_ca;
-    /**
-     * Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
-     */
-    nsws_ask_fn is_tv_device;
-    /**
-     * Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
-     */
-    nsws_log_fn log;
-    /**
-     * The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
-     */
-    int32_t log_level;
-} nsws_platform;
-
-/**
- * The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_system_proxy_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
-     */
-    const char *host;
-    /**
-     * The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
-     */
-    const char *username;
-    /**
-     * The password that goes with it.
-     */
-    const char *password;
-    /**
-     * Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
-     */
-    const char *exclusion_list;
-    /**
-     * The port, 1 to 65535.
-     */
-    uint32_t port;
-    /**
-     * `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
-     */
-    uint8_t mode;
-} nsws_system_proxy;
-
-/**
- * A WebSocket server. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_server;
-
-/**
- * What nsws_server_start() may be told.
- *
- * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
- * by the call. Later versions add members at the end.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_server_options_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
-     * is every address of either family. Not an address, or not one of this device:
-     * `NSWS_ERR_LISTEN_ADDRESS`.
-     */
-    const char *server_ip;
-    /**
-     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
-     * and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
-     * used, `NSWS_ERR_CERT_UNUSABLE`.
-     */
-    const char *cert_path;
-    /**
-     * A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
-     */
-    const char *key_path;
-    /**
-     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-     * client offers too is chosen. NULL or "": none.
-     */
-    const char *protocol;
-    /**
-     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
-     * MiB, at least 1.
-     */
-    size_t max_receive_size;
-    /**
-     * The largest message that may be sent, in bytes. Default 5 MiB.
-     */
-    size_t max_send_size;
-    /**
-     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
-     */
-    size_t send_queue_size;
-    /**
-     * The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
-     * `NSWS_ERR_LISTEN_PORT`.
-     */
-    uint32_t server_port;
-    /**
-     * How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
-     */
-    uint32_t max_concurrent_clients;
-    /**
-     * How many connections one address may have; more are refused with 503. 0 means the default, 10. The
-     * addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
-     */
-    uint32_t max_connections_per_client;
-    /**
-     * How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
-     * next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
-     * more is a ban as well. IPv6 networks have limits as above.
-     */
-    uint32_t max_upgrades_per_minute;
-    /**
-     * How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
-     * milliseconds; a slower one is cut off. Default 10000; 0: 401.
-     */
-    uint32_t handshake_timeout_ms;
-    /**
-     * As in nsws_connect_options.
-     */
-    uint32_t ping_interval_ms;
-    /**
-     * As in nsws_connect_options.
-     */
-    uint32_t pong_timeout_ms;
-    /**
-     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
-     * client's answer, what was queued included. Default 5000; 0: 401.
-     */
-    uint32_t close_timeout_ms;
-    /**
-     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
-     */
-    uint8_t min_tls_version;
-    /**
-     * The web pages that may connect, by their origins, separated by commas: "https://example.com,
-     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
-     * the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
-     * passes. NULL: any page. "": none. What is no origin: 401.
-     *
-     * Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
-     * without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
-     * ban all who share that address for a minute.
-     * @since 0.2
-     */
-    const char *allowed_origins;
-    /**
-     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
-     * @since 0.2
-     */
-    size_t compression_threshold;
-    /**
-     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
-     * they fit, or none. Default 512 KiB.
-     * @since 0.2
-     */
-    size_t compression_memory;
-    /**
-     * How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
-     * are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
-     * largest unfinished message of the address that holds most ends its connection with 1009,
-     * `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
-     * @since 0.2
-     */
-    size_t receive_budget;
-    /**
-     * As in nsws_connect_options.
-     * @since 0.2
-     */
-    uint32_t message_timeout_ms;
-    /**
-     * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
-     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
-     * may choose.
-     * @since 0.2
-     */
-    uint8_t compression;
-    /**
-     * How hard to compress, 1 to 9 (else 401). Default 6.
-     * @since 0.2
-     */
-    uint8_t compression_level;
-    /**
-     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
-     * @since 0.2
-     */
-    uint8_t client_max_window_bits;
-    /**
-     * The largest window of the server's messages. Default 15.
-     * @since 0.2
-     */
-    uint8_t server_max_window_bits;
-    /**
-     * 1: each of the client's messages is compressed by itself. Default 0.
-     * @since 0.2
-     */
-    uint8_t client_no_context_takeover;
-    /**
-     * 1: each of the server's messages is compressed by itself. Default 0.
-     * @since 0.2
-     */
-    uint8_t server_no_context_takeover;
-    /**
-     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
-     * whole message. Default 0.
-     * @since 0.2
-     */
-    uint8_t receive_parts;
-} nsws_server_options;
-
-/**
- * A client has connected to a server: `connect`. The accept hook receives the same before the client is
- * answered.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
-     */
-    const char *client_ip;
-    /**
-     * Path and query of the request, as the client wrote them.
-     */
-    const char *path;
-    /**
-     * The sub-protocol that the server chose, or "".
-     */
-    const char *protocol;
-    /**
-     * The request's headers in the order of arrival, repeated names kept, names as the client wrote them.
-     */
-    const nsws_header *headers;
-    /**
-     * How many headers there are.
-     */
-    size_t header_count;
-    /**
-     * The client's port.
-     */
-    uint16_t client_port;
-    /**
-     * The extensions that were agreed to, as the header has them, or "".
-     * @since 0.2
-     */
-    const char *extensions;
-} nsws_connect_event;
-
-/**
- * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
- * status, any other value with 403. Called like a listener, in turn with the server's events; the client
- * waits meanwhile, within `handshake_timeout_ms`.
- * @since 0.1
- */
-typedef uint16_t (*nsws_accept_fn)(nsws_server server,
-                                   const nsws_connect_event *event,
-                                   void *user_data);
-
-/**
- * Called for a server's `connect`. From now on the connection can be used.
- * @since 0.1
- */
-typedef void (*nsws_server_connect_fn)(nsws_server server,
-                                       nsws_connection connection,
-                                       const nsws_connect_event *event,
-                                       void *user_data);
-
-/**
- * Called for a server's `message`.
- * @since 0.1
- */
-typedef void (*nsws_server_message_fn)(nsws_server server,
-                                       nsws_connection connection,
-                                       const nsws_message_event *event,
-                                       void *user_data);
-
-/**
- * Called for `message_part` of a server's connection.
- * @since 0.2
- */
-typedef void (*nsws_server_message_part_fn)(nsws_server server,
-                                            nsws_connection connection,
-                                            const nsws_message_part_event *event,
-                                            void *user_data);
-
-/**
- * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
- * stale when the listeners have returned.
- * @since 0.1
- */
-typedef void (*nsws_server_close_fn)(nsws_server server,
-                                     nsws_connection connection,
-                                     const nsws_close_event *event,
-                                     void *user_data);
-
-/**
- * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
- * such as accepting clients for want of descriptors.
- * @since 0.1
- */
-typedef void (*nsws_server_error_fn)(nsws_server server,
-                                     nsws_connection connection,
-                                     const nsws_error_event *event,
-                                     void *user_data);
-
-/**
- * Called for a server's `drain`.
- * @since 0.1
- */
-typedef void (*nsws_server_drain_fn)(nsws_server server,
-                                     nsws_connection connection,
-                                     const nsws_drain_event *event,
-                                     void *user_data);
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
+/* ================================================================================================
+ * Client: functions
+ * ================================================================================================ */
 
 /**
  * Creates a client. The first object also starts the library's threads.
@@ -1800,6 +1460,27 @@ int32_t nsws_client_pause(nsws_client client);
 int32_t nsws_client_resume(nsws_client client);
 
 /**
+ * nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
+ */
+#define NSWS_STATE_IDLE 0
+
+/**
+ * nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
+ */
+#define NSWS_STATE_CONNECTING 1
+
+/**
+ * nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
+ */
+#define NSWS_STATE_OPEN 2
+
+/**
+ * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
+ * nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
+ */
+#define NSWS_STATE_CLOSING 3
+
+/**
  * Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or
  * closing, and from those of `close` or of a failed attempt's `error` on it is idle, unless it will connect
  * again by itself.
@@ -1812,6 +1493,62 @@ int32_t nsws_client_resume(nsws_client client);
  */
 int32_t nsws_client_get_state(nsws_client client,
                               int32_t *out);
+
+/**
+ * Figures of a client's current connection, or of the last one.
+ * @since 0.1
+ */
+typedef struct nsws_client_stats {
+    /**
+     * The size of this struct, as given to nsws_client_get_stats().
+     */
+    size_t struct_size;
+    /**
+     * Messages sent to the system, control frames not counted.
+     */
+    uint64_t messages_sent;
+    /**
+     * Messages received.
+     */
+    uint64_t messages_received;
+    /**
+     * Payload bytes of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Payload bytes of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
+     */
+    uint64_t queued_bytes;
+    /**
+     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
+     * address.
+     */
+    uint64_t dns_us;
+    /**
+     * How long the TCP connection took, and the way through the proxy, in microseconds.
+     */
+    uint64_t tcp_us;
+    /**
+     * How long the TLS handshake took, in microseconds; 0 for ws.
+     */
+    uint64_t tls_us;
+    /**
+     * How long the opening handshake took, in microseconds.
+     */
+    uint64_t handshake_us;
+    /**
+     * The last ping's time to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+    /**
+     * 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
+     */
+    uint8_t tls_resumed;
+} nsws_client_stats;
 
 /**
  * Reads figures of the current connection, or of the last one.
@@ -1849,6 +1586,10 @@ int32_t nsws_client_destroy(nsws_client client);
  * @since 0.1
  */
 int32_t nsws_client_release(nsws_client client);
+
+/* ================================================================================================
+ * Client: listeners
+ * ================================================================================================ */
 
 /**
  * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
@@ -2109,8 +1850,176 @@ int32_t nsws_client_on_reconnecting(nsws_client client,
  */
 int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn, void *user_data);
 
+/* ================================================================================================
+ * Server: options
+ * ================================================================================================ */
+
 /**
- * Writes the defaults of nsws_client_connect() into `options`.
+ * What nsws_server_start() may be told.
+ *
+ * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
+ * by the call. Later versions add members at the end.
+ * @since 0.1
+ */
+typedef struct nsws_server_options {
+    /**
+     * The size of this struct; nsws_server_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
+     * is every address of either family. Not an address, or not one of this device:
+     * `NSWS_ERR_LISTEN_ADDRESS`.
+     */
+    const char *server_ip;
+    /**
+     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
+     * and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
+     * used, `NSWS_ERR_CERT_UNUSABLE`.
+     */
+    const char *cert_path;
+    /**
+     * A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
+     */
+    const char *key_path;
+    /**
+     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
+     * client offers too is chosen. NULL or "": none.
+     */
+    const char *protocol;
+    /**
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
+     * MiB, at least 1.
+     */
+    size_t max_receive_size;
+    /**
+     * The largest message that may be sent, in bytes. Default 5 MiB.
+     */
+    size_t max_send_size;
+    /**
+     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
+     */
+    size_t send_queue_size;
+    /**
+     * The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
+     * `NSWS_ERR_LISTEN_PORT`.
+     */
+    uint32_t server_port;
+    /**
+     * How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
+     */
+    uint32_t max_concurrent_clients;
+    /**
+     * How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+     * addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
+     */
+    uint32_t max_connections_per_client;
+    /**
+     * How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
+     * next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
+     * more is a ban as well. IPv6 networks have limits as above.
+     */
+    uint32_t max_upgrades_per_minute;
+    /**
+     * How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
+     * milliseconds; a slower one is cut off. Default 10000; 0: 401.
+     */
+    uint32_t handshake_timeout_ms;
+    /**
+     * As in nsws_connect_options.
+     */
+    uint32_t ping_interval_ms;
+    /**
+     * As in nsws_connect_options.
+     */
+    uint32_t pong_timeout_ms;
+    /**
+     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
+     * client's answer, what was queued included. Default 5000; 0: 401.
+     */
+    uint32_t close_timeout_ms;
+    /**
+     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+     */
+    uint8_t min_tls_version;
+    /**
+     * The web pages that may connect, by their origins, separated by commas: "https://example.com,
+     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
+     * the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
+     * passes. NULL: any page. "": none. What is no origin: 401.
+     *
+     * Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
+     * without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
+     * ban all who share that address for a minute.
+     * @since 0.2
+     */
+    const char *allowed_origins;
+    /**
+     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+     * @since 0.2
+     */
+    size_t compression_threshold;
+    /**
+     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
+     * they fit, or none. Default 512 KiB.
+     * @since 0.2
+     */
+    size_t compression_memory;
+    /**
+     * How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
+     * are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
+     * largest unfinished message of the address that holds most ends its connection with 1009,
+     * `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
+     * @since 0.2
+     */
+    size_t receive_budget;
+    /**
+     * As in nsws_connect_options.
+     * @since 0.2
+     */
+    uint32_t message_timeout_ms;
+    /**
+     * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
+     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
+     * may choose.
+     * @since 0.2
+     */
+    uint8_t compression;
+    /**
+     * How hard to compress, 1 to 9 (else 401). Default 6.
+     * @since 0.2
+     */
+    uint8_t compression_level;
+    /**
+     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+     * @since 0.2
+     */
+    uint8_t client_max_window_bits;
+    /**
+     * The largest window of the server's messages. Default 15.
+     * @since 0.2
+     */
+    uint8_t server_max_window_bits;
+    /**
+     * 1: each of the client's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t client_no_context_takeover;
+    /**
+     * 1: each of the server's messages is compressed by itself. Default 0.
+     * @since 0.2
+     */
+    uint8_t server_no_context_takeover;
+    /**
+     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
+     * whole message. Default 0.
+     * @since 0.2
+     */
+    uint8_t receive_parts;
+} nsws_server_options;
+
+/**
+ * Writes the defaults of nsws_server_start() into `options`.
  *
  * @param options the struct to prepare
  * @param struct_size `sizeof *options`
@@ -2118,293 +2027,122 @@ int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn
  * Any thread.
  * @since 0.1
  */
-int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
+int32_t nsws_server_options_init(nsws_server_options *options, size_t struct_size);
+
+/* ================================================================================================
+ * Server: events
+ * ================================================================================================ */
 
 /**
- * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
- * it first.
- *
- * @param connection the connection
- * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
- * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
- *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
+ * A client has connected to a server: `connect`. The accept hook receives the same before the client is
+ * answered.
  * @since 0.1
  */
-int32_t nsws_connection_send_text(nsws_connection connection,
-                                  const char *text,
-                                  size_t length);
+typedef struct nsws_connect_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+     */
+    const char *client_ip;
+    /**
+     * Path and query of the request, as the client wrote them.
+     */
+    const char *path;
+    /**
+     * The sub-protocol that the server chose, or "".
+     */
+    const char *protocol;
+    /**
+     * The request's headers in the order of arrival, repeated names kept, names as the client wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+    /**
+     * The extensions that were agreed to, as the header has them, or "".
+     * @since 0.2
+     */
+    const char *extensions;
+} nsws_connect_event;
 
 /**
- * Sends a binary message to a client. As nsws_connection_send_text().
- *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes; 0 sends an empty message
- * @return as nsws_connection_send_text()
- * Any thread; never blocks on the network.
+ * Called for a server's `connect`. From now on the connection can be used.
  * @since 0.1
  */
-int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+typedef void (*nsws_server_connect_fn)(nsws_server server,
+                                       nsws_connection connection,
+                                       const nsws_connect_event *event,
+                                       void *user_data);
 
 /**
- * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
- * for the last part.
- *
- * @param connection the connection
- * @param data the bytes, copied; NULL is allowed when `length` is 0
- * @param length how many there are, at most `max_send_size`
- * @param is_text 1: the message is text
- * @param is_last 1: the message ends with this part
- * @return as nsws_client_send_part()
- * Any thread; never blocks on the network.
+ * Called for a server's `message`.
+ * @since 0.1
+ */
+typedef void (*nsws_server_message_fn)(nsws_server server,
+                                       nsws_connection connection,
+                                       const nsws_message_event *event,
+                                       void *user_data);
+
+/**
+ * Called for `message_part` of a server's connection.
  * @since 0.2
  */
-int32_t nsws_connection_send_part(nsws_connection connection,
-                                  const void *data,
-                                  size_t length,
-                                  uint8_t is_text,
-                                  uint8_t is_last);
+typedef void (*nsws_server_message_part_fn)(nsws_server server,
+                                            nsws_connection connection,
+                                            const nsws_message_part_event *event,
+                                            void *user_data);
 
 /**
- * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
- *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_connection_ping(nsws_connection connection,
-                             const void *data,
-                             size_t length);
-
-/**
- * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
- * client's. `close` follows.
- *
- * @param connection the connection
- * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
- * @param reason at most 123 bytes of UTF-8; NULL is ""
- * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
+ * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
+ * stale when the listeners have returned.
  * @since 0.1
  */
-int32_t nsws_connection_close(nsws_connection connection,
-                              uint16_t code,
-                              const char *reason);
+typedef void (*nsws_server_close_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_close_event *event,
+                                     void *user_data);
 
 /**
- * Lets small messages wait for each other; as nsws_client_cork().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
+ * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
+ * such as accepting clients for want of descriptors.
  * @since 0.1
  */
-int32_t nsws_connection_cork(nsws_connection connection);
+typedef void (*nsws_server_error_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_error_event *event,
+                                     void *user_data);
 
 /**
- * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
- * nsws_client_uncork().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
+ * Called for a server's `drain`.
  * @since 0.1
  */
-int32_t nsws_connection_uncork(nsws_connection connection);
+typedef void (*nsws_server_drain_fn)(nsws_server server,
+                                     nsws_connection connection,
+                                     const nsws_drain_event *event,
+                                     void *user_data);
 
 /**
- * Stops the reading of a connection; as nsws_client_pause().
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
+ * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
+ * status, any other value with 403. Called like a listener, in turn with the server's events; the client
+ * waits meanwhile, within `handshake_timeout_ms`.
  * @since 0.1
  */
-int32_t nsws_connection_pause(nsws_connection connection);
+typedef uint16_t (*nsws_accept_fn)(nsws_server server,
+                                   const nsws_connect_event *event,
+                                   void *user_data);
 
-/**
- * Ends what nsws_connection_pause() began.
- *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_resume(nsws_connection connection);
-
-/**
- * Tells who is at the other end of a connection, and figures of it up to now.
- *
- * @param connection the connection
- * @param info receives them
- * @param struct_size `sizeof *info`
- * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_connection_get_info(nsws_connection connection,
-                                 nsws_connection_info *info,
-                                 size_t struct_size);
-
-/**
- * The sentence of the last call that failed on this thread, "" when none has.
- *
- * @return a string that lives until the next call on this thread that fails
- * Any thread.
- * @since 0.1
- */
-const char *nsws_last_error(void);
-
-/**
- * The name of a code, such as "NSWS_ERR_URL".
- *
- * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
- * @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
- * Any thread.
- * @since 0.1
- */
-const char *nsws_error_name(int32_t code);
-
-/**
- * What a code means, as one English sentence.
- *
- * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
- * @return a string that lives as long as the library
- * Any thread.
- * @since 0.1
- */
-const char *nsws_error_message(int32_t code);
-
-/**
- * The name of a phase, such as "tls".
- *
- * @param phase one of `NSWS_PHASE_*`
- * @return a string that lives as long as the library; "unknown" for a number that is no phase
- * Any thread.
- * @since 0.1
- */
-const char *nsws_phase_name(int32_t phase);
-
-/**
- * Sets how the library's threads are made. Optional; before the first object is created, or after
- * nsws_shutdown().
- *
- * @param options prepared by nsws_runtime_options_init(); NULL: the defaults
- * @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_runtime_configure(const nsws_runtime_options *options);
-
-/**
- * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
- * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
- * handler, or in the destructor of a global object.
- *
- * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
- *        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
- *        take half a second more.
- * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
- *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
- *         when what holds them does; calling again waits for them again.
- *         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
- * Any thread but one that runs a callback.
- * @since 0.1
- */
-int32_t nsws_shutdown(uint32_t timeout_ms);
-
-/**
- * Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
- * with the tag "netstack_websocket". No secret or payload is ever logged.
- *
- * @param max_level the most that is wanted, one of `NSWS_LOG_*`
- * @param fn the receiver; NULL: none
- * @param user_data passed to `fn`
- * @param free_fn called once when `fn` is no longer used, or NULL
- * @return 0; 401 for an unknown level
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_set_log_callback(int32_t max_level,
-                              nsws_log_fn fn,
-                              void *user_data,
-                              nsws_free_fn free_fn);
-
-/**
- * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
- *
- * @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
- * @param message the line, NUL-terminated UTF-8
- * @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_log(int32_t level,
-                 const char *message);
-
-/**
- * Writes the defaults: no hooks.
- *
- * @param platform the struct to prepare
- * @param struct_size sizeof(nsws_platform)
- * @return 0; 401 for NULL or a size below 8 or above 4096
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
-
-/**
- * Sets what only the platform knows, for the whole process. Usually called once, before the first
- * connection; later calls replace all hooks, and those under way end.
- *
- * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
- * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
- *         called.
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_set_platform(const nsws_platform *platform);
-
-/**
- * Writes the defaults: no proxy.
- *
- * @param proxy the struct to prepare
- * @param struct_size sizeof(nsws_system_proxy)
- * @return 0; 401 for NULL or a size below 8 or above 4096
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_system_proxy_init(nsws_system_proxy *proxy, size_t struct_size);
-
-/**
- * Answers nsws_system_proxy_fn. The last call in it counts.
- *
- * @param answer what the hook was given
- * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
- * @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
- * The hook's thread, inside the hook.
- * @since 0.1
- */
-int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_system_proxy *proxy);
-
-/**
- * Writes the defaults of nsws_runtime_configure() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
+/* ================================================================================================
+ * Server: functions
+ * ================================================================================================ */
 
 /**
  * Creates a server, which does not listen yet. The first object also starts the library's threads.
@@ -2436,6 +2174,9 @@ int32_t nsws_server_create(nsws_server *out);
  */
 int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
+
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
 
 /**
  * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
@@ -2573,6 +2314,10 @@ int32_t nsws_server_destroy(nsws_server server);
  * @since 0.1
  */
 int32_t nsws_server_release(nsws_server server);
+
+/* ================================================================================================
+ * Server: listeners
+ * ================================================================================================ */
 
 /**
  * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
@@ -2752,36 +2497,360 @@ int32_t nsws_server_on_drain(nsws_server server,
  */
 int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void *user_data);
 
-/**
- * Writes the defaults of nsws_server_start() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_server_options_init(nsws_server_options *options, size_t struct_size);
+/* ================================================================================================
+ * Connection
+ * ================================================================================================ */
 
 /**
- * The version of the library, "major.minor.patch".
+ * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
+ * it first.
  *
- * @return a string that lives as long as the library
- * Any thread.
+ * @param connection the connection
+ * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
+ * @param length its length in bytes; 0 sends an empty message
+ * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
+ *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
+ *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
+ * Any thread; never blocks on the network.
  * @since 0.1
  */
-const char *nsws_version(void);
+int32_t nsws_connection_send_text(nsws_connection connection,
+                                  const char *text,
+                                  size_t length);
 
 /**
- * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
+ * Sends a binary message to a client. As nsws_connection_send_text().
  *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes; 0 sends an empty message
+ * @return as nsws_connection_send_text()
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+
+/**
+ * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
+ * for the last part.
+ *
+ * @param connection the connection
+ * @param data the bytes, copied; NULL is allowed when `length` is 0
+ * @param length how many there are, at most `max_send_size`
+ * @param is_text 1: the message is text
+ * @param is_last 1: the message ends with this part
+ * @return as nsws_client_send_part()
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_send_part(nsws_connection connection,
+                                  const void *data,
+                                  size_t length,
+                                  uint8_t is_text,
+                                  uint8_t is_last);
+
+/**
+ * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+ *
+ * @param connection the connection
+ * @param data the payload, copied; NULL is allowed when `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_connection_ping(nsws_connection connection,
+                             const void *data,
+                             size_t length);
+
+/**
+ * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
+ * client's. `close` follows.
+ *
+ * @param connection the connection
+ * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
+ * @param reason at most 123 bytes of UTF-8; NULL is ""
+ * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
+ *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_close(nsws_connection connection,
+                              uint16_t code,
+                              const char *reason);
+
+/**
+ * Lets small messages wait for each other; as nsws_client_cork().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_cork(nsws_connection connection);
+
+/**
+ * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
+ * nsws_client_uncork().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_uncork(nsws_connection connection);
+
+/**
+ * Stops the reading of a connection; as nsws_client_pause().
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_pause(nsws_connection connection);
+
+/**
+ * Ends what nsws_connection_pause() began.
+ *
+ * @param connection the connection
+ * @return 0; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.1
+ */
+int32_t nsws_connection_resume(nsws_connection connection);
+
+/**
+ * Who is at the other end of a connection, and figures of it.
+ * @since 0.1
+ */
+typedef struct nsws_connection_info {
+    /**
+     * The size of this struct, as given to nsws_connection_get_info().
+     */
+    size_t struct_size;
+    /**
+     * Messages sent to the system, control frames not counted.
+     */
+    uint64_t messages_sent;
+    /**
+     * Messages received.
+     */
+    uint64_t messages_received;
+    /**
+     * Payload bytes of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * Payload bytes of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
+     */
+    uint64_t queued_bytes;
+    /**
+     * The last ping's time to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+    /**
+     * The client's IP address as text, NUL-terminated.
+     */
+    char client_ip[46];
+    /**
+     * The client's port.
+     */
+    uint16_t client_port;
+} nsws_connection_info;
+
+/**
+ * Tells who is at the other end of a connection, and figures of it up to now.
+ *
+ * @param connection the connection
+ * @param info receives them
+ * @param struct_size `sizeof *info`
+ * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
  * Any thread.
  * @since 0.1
  */
-uint32_t nsws_abi_version(void);
+int32_t nsws_connection_get_info(nsws_connection connection,
+                                 nsws_connection_info *info,
+                                 size_t struct_size);
+
+/* ================================================================================================
+ * Platform
+ * ================================================================================================ */
+
+/**
+ * Answers yes (not 0) or no (0).
+ *
+ * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
+ * library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
+ * as they are.
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_ask_fn)(void *user_data);
+
+/**
+ * Answers whether the program may connect to a host: not 0, or 0.
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
+
+/**
+ * The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
+ * @since 0.1
+ */
+typedef struct nsws_system_proxy {
+    /**
+     * The size of this struct; nsws_system_proxy_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
+     */
+    const char *host;
+    /**
+     * The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
+     */
+    const char *username;
+    /**
+     * The password that goes with it.
+     */
+    const char *password;
+    /**
+     * Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
+     */
+    const char *exclusion_list;
+    /**
+     * The port, 1 to 65535.
+     */
+    uint32_t port;
+    /**
+     * `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
+     */
+    uint8_t mode;
+} nsws_system_proxy;
+
+/**
+ * Writes the defaults: no proxy.
+ *
+ * @param proxy the struct to prepare
+ * @param struct_size sizeof(nsws_system_proxy)
+ * @return 0; 401 for NULL or a size below 8 or above 4096
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_init(nsws_system_proxy *proxy, size_t struct_size);
+
+/**
+ * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+ * @since 0.1
+ */
+typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
+
+/**
+ * Answers nsws_system_proxy_fn. The last call in it counts.
+ *
+ * @param answer what the hook was given
+ * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+ * @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
+ * The hook's thread, inside the hook.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_system_proxy *proxy);
+
+/**
+ * Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
+ * there is none.
+ *
+ * `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
+ * attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+ * @since 0.1
+ */
+typedef void (*nsws_system_proxy_fn)(const char *url,
+                                     nsws_system_proxy_answer *answer,
+                                     void *user_data);
+
+/**
+ * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
+ * applies.
+ * @since 0.1
+ */
+typedef struct nsws_platform {
+    /**
+     * The size of this struct; nsws_platform_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * Passed to every hook.
+     */
+    void *user_data;
+    /**
+     * Called once when no hook of this platform is used any more, or NULL.
+     */
+    nsws_free_fn free_fn;
+    /**
+     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's
+     * functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+     */
+    nsws_ask_fn has_internet_permission;
+    /**
+     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
+     * (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+     */
+    nsws_host_fn is_host_allowed;
+    /**
+     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
+     * be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
+     * nsws_connect_options.
+     */
+    nsws_system_proxy_fn get_system_proxy;
+    /**
+     * Whether the CAs that the user has installed are trusted as well; asked in each attempt that
+     * trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
+     */
+    nsws_ask_fn trusts_user_ca;
+    /**
+     * Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
+     */
+    nsws_ask_fn is_tv_device;
+    /**
+     * Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
+     */
+    nsws_log_fn log;
+    /**
+     * The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
+     */
+    int32_t log_level;
+} nsws_platform;
+
+/**
+ * Writes the defaults: no hooks.
+ *
+ * @param platform the struct to prepare
+ * @param struct_size sizeof(nsws_platform)
+ * @return 0; 401 for NULL or a size below 8 or above 4096
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
+
+/**
+ * Sets what only the platform knows, for the whole process. Usually called once, before the first
+ * connection; later calls replace all hooks, and those under way end.
+ *
+ * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
+ * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
+ *         called.
+ * Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_platform(const nsws_platform *platform);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+} /* extern "C" */
+#endif
 
 #endif  /* NETSTACK_WEBSOCKET_H */

@@ -53,10 +53,50 @@ pub struct nsws_system_proxy {
     pub mode: u8,
 }
 
+/// Writes the defaults: no proxy.
+///
+/// @param proxy the struct to prepare
+/// @param struct_size sizeof(nsws_system_proxy)
+/// @return 0; 401 for NULL or a size below 8 or above 4096
+/// Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_init(proxy: *mut nsws_system_proxy, struct_size: usize) -> i32 {
+    // SAFETY: the parameters' description asks for it.
+    call(|| unsafe { write_defaults(proxy, struct_size, system_proxy_defaults()) })
+}
+
 /// Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub struct nsws_system_proxy_answer(Result<Option<Server>, String>);
+
+/// Answers nsws_system_proxy_fn. The last call in it counts.
+///
+/// @param answer what the hook was given
+/// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+/// @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
+/// The hook's thread, inside the hook.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_set(
+    answer: *mut nsws_system_proxy_answer,
+    proxy: *const nsws_system_proxy,
+) -> i32 {
+    call(|| {
+        // SAFETY: NULL, or from the library, which waits for the hook to return.
+        let Some(answer) = (unsafe { answer.as_mut() }) else {
+            return Err(Error::call(Code::Parameter, "answer is NULL."));
+        };
+        // SAFETY: the parameter's description asks for it.
+        let server = unsafe { read_system_proxy(proxy) };
+        answer.0 = match &server {
+            Ok(server) => Ok(server.clone()),
+            Err(error) => Err(format!("The platform's proxy can't be used: {error}")),
+        };
+        server.map(drop)
+    })
+}
 
 /// Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
 /// there is none.
@@ -101,21 +141,6 @@ pub struct nsws_platform {
     pub log: nsws_log_fn,
     /// The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
     pub log_level: i32,
-}
-
-fn defaults() -> nsws_platform {
-    nsws_platform {
-        struct_size: size_of::<nsws_platform>(),
-        user_data: std::ptr::null_mut(),
-        free_fn: None,
-        has_internet_permission: None,
-        is_host_allowed: None,
-        get_system_proxy: None,
-        trusts_user_ca: None,
-        is_tv_device: None,
-        log: None,
-        log_level: NSWS_LOG_INFO,
-    }
 }
 
 /// Writes the defaults: no hooks.
@@ -173,46 +198,6 @@ fn system_proxy_defaults() -> nsws_system_proxy {
     }
 }
 
-/// Writes the defaults: no proxy.
-///
-/// @param proxy the struct to prepare
-/// @param struct_size sizeof(nsws_system_proxy)
-/// @return 0; 401 for NULL or a size below 8 or above 4096
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_system_proxy_init(proxy: *mut nsws_system_proxy, struct_size: usize) -> i32 {
-    // SAFETY: the parameters' description asks for it.
-    call(|| unsafe { write_defaults(proxy, struct_size, system_proxy_defaults()) })
-}
-
-/// Answers nsws_system_proxy_fn. The last call in it counts.
-///
-/// @param answer what the hook was given
-/// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
-/// @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
-/// The hook's thread, inside the hook.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_system_proxy_set(
-    answer: *mut nsws_system_proxy_answer,
-    proxy: *const nsws_system_proxy,
-) -> i32 {
-    call(|| {
-        // SAFETY: NULL, or from the library, which waits for the hook to return.
-        let Some(answer) = (unsafe { answer.as_mut() }) else {
-            return Err(Error::call(Code::Parameter, "answer is NULL."));
-        };
-        // SAFETY: the parameter's description asks for it.
-        let server = unsafe { read_system_proxy(proxy) };
-        answer.0 = match &server {
-            Ok(server) => Ok(server.clone()),
-            Err(error) => Err(format!("The platform's proxy can't be used: {error}")),
-        };
-        server.map(drop)
-    })
-}
-
 /// # Safety
 /// `proxy` is NULL or as [`read_struct`] demands; each text in it is NULL or NUL-terminated.
 unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Result<Option<Server>> {
@@ -241,6 +226,21 @@ unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Re
     }
     let exclusions = Exclusions::parse_leniently(list, Names::Exact);
     Server::new(kind, host, given.port, username, password, exclusions).map(Some).map_err(wrong)
+}
+
+fn defaults() -> nsws_platform {
+    nsws_platform {
+        struct_size: size_of::<nsws_platform>(),
+        user_data: std::ptr::null_mut(),
+        free_fn: None,
+        has_internet_permission: None,
+        is_host_allowed: None,
+        get_system_proxy: None,
+        trusts_user_ca: None,
+        is_tv_device: None,
+        log: None,
+        log_level: NSWS_LOG_INFO,
+    }
 }
 
 fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
