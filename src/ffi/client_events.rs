@@ -14,7 +14,7 @@ use crate::connection::MessagePartEvent;
 use crate::dispatch::Listener;
 use crate::error::Error;
 
-/// The server's answer to the upgrade, complete: `header_receive`, always before `open`.
+/// `header_receive`: the server's complete answer to the upgrade. Always before `open`.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -29,8 +29,8 @@ pub struct nsws_header_receive_event {
     pub status: i32,
 }
 
-/// Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
-/// returns; a callback must not throw or longjmp out.
+/// Receives `header_receive`. `event` and what it points to live until the callback returns, here and in all
+/// callbacks.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_header_receive_fn = Option<
@@ -41,7 +41,7 @@ pub type nsws_header_receive_fn = Option<
     ),
 >;
 
-/// The connection is open: `open`. From now on `send` is allowed.
+/// `open`: the connection is open. From now on messages can be sent.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -54,18 +54,18 @@ pub struct nsws_open_event {
     pub protocol: *const c_char,
     /// The HTTP status: 101.
     pub status: i32,
-    /// The extensions that were agreed to, as the header has them, or "".
+    /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: *const c_char,
 }
 
-/// Called for `open`.
+/// Receives `open` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_open_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_open_event, user_data: *mut c_void)>;
 
-/// One whole message: `message`.
+/// `message`: one whole message.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -80,14 +80,15 @@ pub struct nsws_message_event {
     pub is_text: u8,
 }
 
-/// Called for `message`.
+/// Receives `message` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_message_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_message_event, user_data: *mut c_void),
 >;
 
-/// A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
+/// `message_part`: a part of a message. An empty message is one part; the parts of a text end at whole
+/// characters.
 /// @since 0.2
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -102,18 +103,18 @@ pub struct nsws_message_part_event {
     pub is_text: u8,
     /// 1: the message begins with this part.
     pub is_first: u8,
-    /// 1: the message ends with this part. A connection that breaks before ends without it.
+    /// 1: the message ends with this part. If the connection breaks before, there is no such part.
     pub is_last: u8,
 }
 
-/// Called for `message_part` of a client.
+/// Receives `message_part` of a client.
 /// @since 0.2
 #[allow(non_camel_case_types)]
 pub type nsws_message_part_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_message_part_event, user_data: *mut c_void),
 >;
 
-/// Comes right after each `message`: `data_end`.
+/// `data_end`: the message is complete. Comes right after each `message`, or after its last `message_part`.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -122,14 +123,14 @@ pub struct nsws_data_end_event {
     pub struct_size: usize,
 }
 
-/// Called for `data_end`.
+/// Receives `data_end` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_data_end_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_data_end_event, user_data: *mut c_void),
 >;
 
-/// The connection is over: `close`. Exactly once per connection that reached `open`, and last.
+/// `close`: the connection is over. It comes exactly once for each connection that reached `open`, and last.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -138,35 +139,36 @@ pub struct nsws_close_event {
     pub struct_size: usize,
     /// The reason, NUL-terminated; "" when there is none.
     pub reason: *const c_char,
-    /// The reason's length in bytes, at most 123 (a reason may hold NULs).
+    /// The reason's length in bytes, at most 123. A reason may hold NULs.
     pub reason_length: usize,
-    /// The code of the close frame that was received; 1005 when it held none; 1006 when the link broke
-    /// without one; and 1002, 1007 or 1009 when this side ended the connection because of what it received.
+    /// The code of the close frame that was received; 1005 if it held none; 1006 if the link broke without a close
+    /// frame; the code that this side sent if it ended the connection because of what it received: 1002, 1007, 1008
+    /// or 1009.
     pub code: u16,
-    /// 1 when both sides have said goodbye (RFC 6455 7.1.4), else 0.
+    /// 1: both sides sent a close frame (RFC 6455 7.1.4). 0: they did not.
     pub was_clean: u8,
 }
 
-/// Called for `close`.
+/// Receives `close` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_close_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_close_event, user_data: *mut c_void)>;
 
-/// Something failed: `error`. Before `open` it ends the attempt; after it, `close` follows.
+/// `error`: something failed. Before `open` it ends the attempt; after it, `close` follows.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct nsws_error_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// One English sentence that names host, port and cause. Never holds a secret or a payload.
+    /// One English sentence that names host, port and cause. It never holds a secret or a payload.
     pub message: *const c_char,
-    /// One of `NSWS_ERR_*`; `NSWS_ERR_CONNECT_FAILED` (200) for everything that the network or the peer did.
+    /// One of NSWS_ERR_*; NSWS_ERR_CONNECT_FAILED for everything that the network or the peer did.
     pub code: i32,
-    /// A finer code, one of `NSWS_DETAIL_*`, or 0.
+    /// A finer code, one of NSWS_DETAIL_*, or NSWS_OK.
     pub detail: i32,
-    /// The phase that failed, one of `NSWS_PHASE_*`.
+    /// The phase that failed, one of NSWS_PHASE_*.
     pub phase: i32,
     /// The operating system's error number, or 0.
     pub os_error: i32,
@@ -174,44 +176,43 @@ pub struct nsws_error_event {
     pub http_status: i32,
 }
 
-/// Called for `error`.
+/// Receives `error` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_error_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_error_event, user_data: *mut c_void)>;
 
-/// The send queue has room again after a `NSWS_ERR_QUEUE_FULL`: `drain`.
+/// `drain`: the send queue has room again after an NSWS_ERR_QUEUE_FULL.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct nsws_drain_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// What waits in the queue now: the bytes of the frames, and 64 for each message or ping.
+    /// How much waits to be sent now, in bytes: the frames, and 64 bytes for each message or ping.
     pub queued_bytes: usize,
 }
 
-/// Called for `drain`.
+/// Receives `drain` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_drain_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_drain_event, user_data: *mut c_void)>;
 
-/// The client will connect again by itself: `reconnecting`. Follows the events that end an attempt or a
-/// connection.
+/// `reconnecting`: the client will reconnect. It follows the events that end an attempt or a connection.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct nsws_reconnecting_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The number of the attempt since the last success, from 1.
+    /// The number of the next attempt since the last success, from 1.
     pub attempt: u32,
-    /// The wait before it, in milliseconds.
+    /// The delay before it, in milliseconds.
     pub delay_ms: u32,
 }
 
-/// Called for `reconnecting`.
+/// Receives `reconnecting` of a client.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_reconnecting_fn = Option<

@@ -6,17 +6,19 @@ use super::client_events::*;
 use super::handle::nsws_client;
 use super::listener::{nsws_free_fn, off, on};
 
-/// Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
-/// the same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+/// Adds a listener of `header_receive`. The listeners of an event are called in the order of their
+/// registration. The same `fn` with the same `user_data` counts once, and the `free_fn` of the first
+/// registration stays.
+///
+/// Callbacks run on threads of the library, never inside a call, and never two at once for one client. A
+/// callback that blocks delays only its own client.
 ///
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
-///        called.
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. The callbacks run on threads of the library, never inside a call, and for one client never two
-/// at once; a callback that blocks delays only its own client.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_header_receive(
@@ -28,14 +30,14 @@ pub unsafe extern "C" fn nsws_client_on_header_receive(
     on(client, |client| &client.listeners.header_receive, r#fn, user_data, free_fn)
 }
 
-/// Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this
-/// doesn't wait, and may be called inside the listener. Removing one that isn't there is no error.
+/// Removes a listener of `header_receive`. It is not called again. A call that runs goes on: this function does
+/// not wait for it, and may be called inside it. Removing a listener that isn't there is no error.
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_header_receive(
@@ -51,9 +53,9 @@ pub unsafe extern "C" fn nsws_client_off_header_receive(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_open(
@@ -69,9 +71,9 @@ pub unsafe extern "C" fn nsws_client_on_open(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_open(
@@ -87,9 +89,9 @@ pub unsafe extern "C" fn nsws_client_off_open(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_message(
@@ -105,9 +107,9 @@ pub unsafe extern "C" fn nsws_client_on_message(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_message(
@@ -119,14 +121,15 @@ pub unsafe extern "C" fn nsws_client_off_message(
 }
 
 /// Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
-/// nsws_connect_options, it is called instead of `message`, as the bytes arrive; `data_end` follows the last part.
+/// nsws_connect_options it is called instead of `message`, as the bytes arrive; `data_end` follows the last
+/// part.
 ///
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_message_part(
@@ -142,9 +145,9 @@ pub unsafe extern "C" fn nsws_client_on_message_part(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_message_part(
@@ -160,9 +163,9 @@ pub unsafe extern "C" fn nsws_client_off_message_part(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_data_end(
@@ -178,9 +181,9 @@ pub unsafe extern "C" fn nsws_client_on_data_end(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_data_end(
@@ -196,9 +199,9 @@ pub unsafe extern "C" fn nsws_client_off_data_end(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_close(
@@ -214,9 +217,9 @@ pub unsafe extern "C" fn nsws_client_on_close(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_close(
@@ -232,9 +235,9 @@ pub unsafe extern "C" fn nsws_client_off_close(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_error(
@@ -250,9 +253,9 @@ pub unsafe extern "C" fn nsws_client_on_error(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_error(
@@ -268,9 +271,9 @@ pub unsafe extern "C" fn nsws_client_off_error(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_drain(
@@ -286,9 +289,9 @@ pub unsafe extern "C" fn nsws_client_on_drain(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_drain(
@@ -304,9 +307,9 @@ pub unsafe extern "C" fn nsws_client_off_drain(
 /// @param client the client
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_on_reconnecting(
@@ -322,9 +325,9 @@ pub unsafe extern "C" fn nsws_client_on_reconnecting(
 ///
 /// @param client the client
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_off_reconnecting(

@@ -22,17 +22,16 @@ pub const NSWS_TLS_1_3: u8 = 13;
 pub const NSWS_PROXY_SYSTEM: u8 = 0;
 /// `proxy_mode`: no proxy.
 pub const NSWS_PROXY_NONE: u8 = 1;
-/// `proxy_mode`: an HTTP proxy, asked to CONNECT.
+/// `proxy_mode`: an HTTP proxy, through its CONNECT.
 pub const NSWS_PROXY_HTTP: u8 = 2;
-/// `proxy_mode`: a SOCKS5 proxy, which looks up the names.
+/// `proxy_mode`: a SOCKS5 proxy, which looks up the server's name.
 pub const NSWS_PROXY_SOCKS5: u8 = 3;
 /// `pong_timeout_ms`: 30000, whatever `ping_interval_ms` is.
 pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
 
-/// What nsws_client_connect() may be told.
-///
-/// Prepare it with nsws_connect_options_init(), then set what differs from the defaults. Everything is
-/// copied by the call. Later versions add members at the end.
+/// The options of nsws_client_connect(). Prepare them with nsws_connect_options_init(), then set what differs
+/// from the defaults. The call copies everything. A value that breaks a rule below is NSWS_ERR_PARAMETER unless
+/// another code is named.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -40,145 +39,143 @@ pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
 pub struct nsws_connect_options {
     /// The size of this struct; nsws_connect_options_init() sets it.
     pub struct_size: usize,
-    /// Request headers, or NULL. Names are tokens, values hold no CR, LF or NUL (else 401). `Host`,
-    /// `Origin`, `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given;
-    /// `Upgrade`, `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not (401).
+    /// Request headers, or NULL. Names are tokens; values hold no CR, LF or NUL. `Host`, `Origin`, `Authorization`
+    /// and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not.
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
-    /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
-    /// is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
-    /// else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-    /// (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
-    /// `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
-    /// again when they have changed.
+    /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
+    /// it is trusted as well; if that certificate may not issue others, it vouches for no other. NULL: the system's
+    /// CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
+    /// program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
+    /// an `error` event of NSWS_PHASE_TLS. Files are read once, and again when they have changed.
     pub ca_path: *const c_char,
-    /// A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
-    /// its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
-    /// content is an `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`,
-    /// `NSWS_DETAIL_KEY_MISMATCH`.
+    /// A PEM file with the client's certificate, for servers that demand one, followed by those that lead to its
+    /// CA. NULL: none. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
+    /// `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_CERT_CONTENT or NSWS_DETAIL_KEY_MISMATCH.
     pub client_cert_path: *const c_char,
-    /// A PEM file with the certificate's private key. NULL: it is in the same file. Without
-    /// `client_cert_path`: 401. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1
-    /// or SEC1, which may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most
-    /// 10,000,000 rounds, or scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or
-    /// DES-EDE3-CBC). Read again when a file changes. A file that can't be opened is `NSWS_ERR_CERT_FILE`;
-    /// else the `detail` of an `error` event, phase tls, is `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another
-    /// kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the sentence has the openssl command that
-    /// converts it).
+    /// A PEM file with the private key of the certificate. NULL: it is in the file of the certificate. Only with
+    /// `client_cert_path`. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1. The
+    /// key may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or
+    /// scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). It is read again when a
+    /// file has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
+    /// `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or another kind) or
+    /// NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
     pub client_key_path: *const c_char,
-    /// What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is
-    /// wiped, and never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
-    /// `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
+    /// The password of an encrypted key; ignored for another key. NULL: none. Only with `client_cert_path`. The
+    /// library wipes its copy and never logs it. A missing or wrong password is an `error` event of NSWS_PHASE_TLS,
+    /// with NSWS_DETAIL_NO_PASSWORD or NSWS_DETAIL_WRONG_PASSWORD.
     pub client_key_password: *const c_char,
-    /// The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the
-    /// base64 of the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any.
-    /// Malformed: 401. Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence
-    /// has the server's pin. A pin is asked for besides the certificate's verification, and also when that is
-    /// skipped.
+    /// The public keys that the server's certificate may have, as curl writes them: `sha256//` and the base64 of
+    /// the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Another key is an
+    /// `error` event of NSWS_PHASE_TLS with NSWS_DETAIL_PIN_MISMATCH, whose sentence has the server's pin. Pins are
+    /// checked in addition to the certificate, and also when its verification is skipped.
     pub pinned_public_keys: *const c_char,
-    /// The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
-    /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
+    /// The proxy of NSWS_PROXY_HTTP or NSWS_PROXY_SOCKS5: a host name or an IP address, IPv6 with or without
+    /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0.
     pub proxy_host: *const c_char,
-    /// The user name that the proxy is told. NULL or "": none. It goes to an HTTP proxy as Basic authorization
-    /// (no colon in it), to a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters (401).
+    /// The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (no colon in
+    /// it), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
     pub proxy_username: *const c_char,
-    /// The password that goes with it; for SOCKS5 1 to 255 bytes. No control characters, not without a user name
-    /// (401).
+    /// The password that goes with it; for SOCKS5 1 to 255 bytes. Only with a user name. No control characters.
     pub proxy_password: *const c_char,
-    /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host
-    /// alone), `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone:
-    /// all), an IP address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it,
-    /// in any case: no name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+    /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
+    /// `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
+    /// address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared as
+    /// the URL has it, without regard to case: no name is looked up. NULL or "": none.
     pub proxy_exclusion_list: *const c_char,
-    /// The largest message that is received, in bytes; a larger one ends the connection with 1009.
-    /// Default 16 MiB, at least 1.
+    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
+    /// at least 1.
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+    /// How much may wait to be sent, in bytes: the frames, and 64 bytes for each message or ping. Default 16 MiB.
     /// An empty queue takes any message that `max_send_size` allows.
     pub send_queue_size: usize,
-    /// A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
-    /// heartbeat; more than 30000000: 401.
+    /// How often a ping goes out, whatever else arrives, in milliseconds. Default 30000, at most 30000000; 0: no
+    /// heartbeat.
     pub ping_interval_ms: u32,
     /// How long the peer may stay silent, in milliseconds, before the connection counts as lost
-    /// (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
-    /// sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
-    /// `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
-    /// While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
+    /// (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the oldest ping since which nothing was received: any byte
+    /// is a sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
+    /// `ping_interval_ms` is shorter; any other value must not be above `ping_interval_ms`. Ignored without a
+    /// heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out and no
+    /// time runs.
     pub pong_timeout_ms: u32,
-    /// How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
-    /// 15000; 0: 401.
+    /// How long the whole attempt may take, in milliseconds: from the name lookup to the upgrade, the proxy
+    /// included. Default 15000, at least 1.
     pub connect_timeout_ms: u32,
-    /// How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
-    /// queued included. Default 5000; 0: 401.
+    /// How long closing may take, in milliseconds: from nsws_client_close() to the peer's answer, sending what is
+    /// queued included. Default 5000, at least 1.
     pub close_timeout_ms: u32,
-    /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-    /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
-    /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
-    /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
-    /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+    /// How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
+    /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
+    /// if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
+    /// if a certificate is not valid yet or has expired, for clocks and certificates get corrected. Each time,
+    /// `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
-    /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
-    /// Default 1000; 0: 401.
+    /// The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
+    /// random. Default 1000, at least 1.
     pub reconnect_min_delay_ms: u32,
-    /// The longest wait, in milliseconds. Default 30000; below the first one: 401.
+    /// The longest delay, in milliseconds. Default 30000; not below the first one.
     pub reconnect_max_delay_ms: u32,
-    /// The proxy's port, 1 to 65535 (else 401).
+    /// The proxy's port, 1 to 65535.
     pub proxy_port: u32,
-    /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+    /// The oldest acceptable TLS version: NSWS_TLS_1_2 (the default) or NSWS_TLS_1_3.
     pub min_tls_version: u8,
-    /// 1: accept any server certificate and any host name. For tests; it makes TLS worthless, unless
-    /// `pinned_public_keys` says whose key it must be. Default 0.
+    /// 1: any server certificate and any host name is accepted. For tests; it makes TLS worthless, unless
+    /// `pinned_public_keys` names the key. Default 0.
     pub skip_server_cert_verification: u8,
-    /// 1, the default: the `Origin` header carries a port that isn't the scheme's own (RFC 6454 6.2), which many
-    /// servers compare with `Host`. 0: it never does.
+    /// 1, the default: the `Origin` header has the port if it isn't the default of the scheme (RFC 6454 6.2); many
+    /// servers compare it with `Host`. 0: it never has.
     pub support_origin_port: u8,
-    /// Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
-    /// (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads
-    /// it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
-    /// `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
-    /// that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-    /// says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
-    /// `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
-    /// and wss alike, by a tunnel.
+    /// Which proxy to use, one of NSWS_PROXY_*. Proxies are used for ws and wss alike, through a tunnel. Default
+    /// NSWS_PROXY_SYSTEM: the platform's hook (nsws_set_platform()) answers it or, without a hook, the environment,
+    /// which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only),
+    /// `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
+    /// `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
+    /// `[http://|socks5://|socks5h://][user:password@]host[:port]`, with port 1080 if there is none. `no_proxy` and
+    /// `NO_PROXY` have the form of `proxy_exclusion_list`, but a name also covers its subdomains. A set-user-ID
+    /// program does not read the environment (secure_getenv(3)). With a proxy, the server's name is not looked up
+    /// on this side.
     pub proxy_mode: u8,
     /// The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
-    /// `support_origin_port`, port of the URL. "": there is no such header. A header `Origin` comes before it.
-    /// Control characters: 401.
+    /// `support_origin_port`, port of the URL. "": no such header. An `Origin` in `headers` takes precedence. No
+    /// control characters.
     /// @since 0.2
     pub origin: *const c_char,
-    /// How many bytes the URL may have; a longer one is `NSWS_ERR_URL`. Default 2048. Many servers and proxies
-    /// refuse more than 8 KiB.
+    /// The longest URL, in bytes; a longer one is NSWS_ERR_URL. Default 2048. Many servers and proxies refuse more
+    /// than 8 KiB.
     /// @since 0.2
     pub max_url_length: usize,
-    /// Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+    /// Messages below this size, in bytes, are sent uncompressed, and so are those that would not shrink. Default
+    /// 1024.
     /// @since 0.2
     pub compression_threshold: usize,
-    /// How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
-    /// they fit, or none. Default 512 KiB.
+    /// How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
+    /// fit, else no compression. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
-    /// How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
-    /// it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
-    /// `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
+    /// How long a message that has begun may go without a further byte, in milliseconds. In ten times as long, at
+    /// least 64 KiB of it must arrive. The clock stands while this side does not read. A slower message ends the
+    /// connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,
-    /// 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
-    /// Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
-    /// may choose.
+    /// 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: NSWS_ERR_NOT_SUPPORTED.
+    /// The length of compressed data tells about its content: leave it off for messages that mix secrets with what
+    /// an attacker may choose.
     /// @since 0.2
     pub compression: u8,
-    /// How hard to compress, 1 to 9 (else 401). Default 6.
+    /// How hard to compress, 1 to 9. Default 6.
     /// @since 0.2
     pub compression_level: u8,
-    /// The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+    /// The largest window for the client's messages, as a power of two, 8 to 15. Default 15.
     /// @since 0.2
     pub client_max_window_bits: u8,
-    /// The largest window of the server's messages. Default 15.
+    /// The largest window for the server's messages, as a power of two, 8 to 15. Default 15.
     /// @since 0.2
     pub server_max_window_bits: u8,
     /// 1: each of the client's messages is compressed by itself. Default 0.
@@ -187,18 +184,19 @@ pub struct nsws_connect_options {
     /// 1: each of the server's messages is compressed by itself. Default 0.
     /// @since 0.2
     pub server_no_context_takeover: u8,
-    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
-    /// whole message. Default 0.
+    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds
+    /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
 }
 
-/// Writes the defaults of nsws_client_connect() into `options`.
+/// Writes the defaults into `options`.
 ///
 /// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
+/// @param struct_size `sizeof *options`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connect_options_init(

@@ -42,17 +42,18 @@ fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
     }
 }
 
-/// Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
-/// it first.
+/// Sends a text message to a client. Accepted messages are delivered in order, and nsws_connection_close()
+/// sends them before it closes. After any error nothing was queued.
 ///
 /// @param connection the connection
-/// @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
-/// @param length its length in bytes; 0 sends an empty message
-/// @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
-///         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
-///         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
-///         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
-/// Any thread; never blocks on the network.
+/// @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
+/// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
+///         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+///         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_send_text(
@@ -67,13 +68,18 @@ pub unsafe extern "C" fn nsws_connection_send_text(
     })
 }
 
-/// Sends a binary message to a client. As nsws_connection_send_text().
+/// Sends a binary message to a client. Accepted messages are delivered in order, and nsws_connection_close()
+/// sends them before it closes. After any error nothing was queued.
 ///
 /// @param connection the connection
-/// @param data the payload, copied; NULL is allowed when `length` is 0
-/// @param length its length in bytes; 0 sends an empty message
-/// @return as nsws_connection_send_text()
-/// Any thread; never blocks on the network.
+/// @param data the payload, copied; may be NULL if `length` is 0
+/// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
+///         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+///         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_send_binary(
@@ -87,16 +93,22 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
     })
 }
 
-/// Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
-/// for the last part.
+/// Sends a part of a message to a client whose length need not be known. Each part goes out as a fragment, and
+/// counts in the send queue as a message does. Until the last part, other messages are refused with
+/// NSWS_ERR_MESSAGE_UNFINISHED and broadcasts pass this connection over; pings pass, and
+/// nsws_connection_close() sends what was accepted before it closes. After any error nothing was queued.
 ///
 /// @param connection the connection
-/// @param data the bytes, copied; NULL is allowed when `length` is 0
-/// @param length how many there are, at most `max_send_size`
-/// @param is_text 1: the message is text
-/// @param is_last 1: the message ends with this part
-/// @return as nsws_client_send_part()
-/// Any thread; never blocks on the network.
+/// @param data the bytes, copied; may be NULL if `length` is 0
+/// @param length how many bytes there are, at most `max_send_size`
+/// @param is_text 1: the message is text, valid UTF-8 as a whole; a part may end within a character. 0: it is
+///         binary. The first part decides.
+/// @param is_last 1: the message ends with this part; 0: more follow
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or a flag is neither 0 nor 1;
+///         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_CONNECTED: the connection is closing or over;
+///         NSWS_ERR_QUEUE_FULL: `drain` follows when there is room; NSWS_ERR_NO_RESOURCES: there is no memory
+///         for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_send_part(
@@ -113,13 +125,17 @@ pub unsafe extern "C" fn nsws_connection_send_part(
     })
 }
 
-/// Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+/// Sends a ping to a client. Its answer counts as a sign of life and sets `rtt_us` of
+/// nsws_connection_get_info(). It may pass between the parts of a message.
 ///
 /// @param connection the connection
-/// @param data the payload, copied; NULL is allowed when `length` is 0
+/// @param data the payload, copied; may be NULL if `length` is 0
 /// @param length its length in bytes, at most 125
-/// @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
-/// Any thread; never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_QUEUE_FULL: `drain` follows when
+///         there is room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_ping(
@@ -138,11 +154,12 @@ pub unsafe extern "C" fn nsws_connection_ping(
 /// client's. `close` follows.
 ///
 /// @param connection the connection
-/// @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
-/// @param reason at most 123 bytes of UTF-8; NULL is ""
-/// @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
-///         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one
+/// @param reason NUL-terminated UTF-8 of at most 123 bytes, copied; NULL is ""
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the code or the reason may not be sent; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_NOT_CONNECTED: the connection is closing already, or over; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_close(
@@ -158,34 +175,36 @@ pub unsafe extern "C" fn nsws_connection_close(
     })
 }
 
-/// Lets small messages wait for each other; as nsws_client_cork().
+/// Lets small messages to a client wait for each other, as nsws_client_cork() does.
 ///
 /// @param connection the connection
-/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_cork(connection: nsws_connection) -> i32 {
     call(|| self::connection(connection)?.cork())
 }
 
-/// Sends what has waited since nsws_connection_cork(), on this thread if it can; as
-/// nsws_client_uncork().
+/// Sends what has waited since nsws_connection_cork(), on this thread if possible. Without a cork it does
+/// nothing.
 ///
 /// @param connection the connection
-/// @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_uncork(connection: nsws_connection) -> i32 {
     call(|| self::connection(connection)?.uncork())
 }
 
-/// Stops the reading of a connection; as nsws_client_pause().
+/// Stops reading from a connection, as nsws_client_pause() does.
 ///
-/// @param connection the connection
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @param connection the connection; it stays paused until nsws_connection_resume()
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_pause(connection: nsws_connection) -> i32 {
@@ -195,11 +214,11 @@ pub extern "C" fn nsws_connection_pause(connection: nsws_connection) -> i32 {
     })
 }
 
-/// Ends what nsws_connection_pause() began.
+/// Reads again after nsws_connection_pause().
 ///
 /// @param connection the connection
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_connection_resume(connection: nsws_connection) -> i32 {
@@ -209,7 +228,7 @@ pub extern "C" fn nsws_connection_resume(connection: nsws_connection) -> i32 {
     })
 }
 
-/// Who is at the other end of a connection, and figures of it.
+/// The other end of a connection, and the connection's figures.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -217,17 +236,17 @@ pub extern "C" fn nsws_connection_resume(connection: nsws_connection) -> i32 {
 pub struct nsws_connection_info {
     /// The size of this struct, as given to nsws_connection_get_info().
     pub struct_size: usize,
-    /// Messages sent to the system, control frames not counted.
+    /// How many messages were handed to the system; control frames do not count.
     pub messages_sent: u64,
-    /// Messages received.
+    /// How many messages were received.
     pub messages_received: u64,
-    /// Payload bytes of the messages sent.
+    /// The bytes of payload of the messages sent.
     pub bytes_sent: u64,
-    /// Payload bytes of the messages received.
+    /// The bytes of payload of the messages received.
     pub bytes_received: u64,
-    /// What waits to be sent: the bytes of the frames, and 64 for each message or ping.
+    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
     pub queued_bytes: u64,
-    /// The last ping's time to its pong, in microseconds; 0 before the first.
+    /// The time from the last answered ping to its pong, in microseconds; 0 before the first.
     pub rtt_us: u64,
     /// The client's IP address as text, NUL-terminated.
     pub client_ip: [c_char; 46],
@@ -235,13 +254,14 @@ pub struct nsws_connection_info {
     pub client_port: u16,
 }
 
-/// Tells who is at the other end of a connection, and figures of it up to now.
+/// Reads the address of a connection's client, and the connection's figures up to now.
 ///
 /// @param connection the connection
 /// @param info receives them
-/// @param struct_size `sizeof *info`
-/// @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param struct_size `sizeof *info`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `info` is NULL, or the size is below that of a size_t or above 4096;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_get_info(

@@ -9,10 +9,11 @@ thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
 }
 
-/// The sentence of the last call that failed on this thread, "" when none has.
+/// Returns one English sentence about the last call that failed on this thread. It names the argument and the
+/// cause, and never holds a secret.
 ///
-/// @return a string that lives until the next call on this thread that fails
-/// Any thread.
+/// @return a string that lives until the next call on this thread that fails; "" if none has failed
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_last_error() -> *const c_char {
@@ -27,33 +28,33 @@ pub fn keep_last_error(error: Error) {
     let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = CString::new(text).unwrap_or_default());
 }
 
-/// The name of a code, such as "NSWS_ERR_URL".
+/// Returns the name of a code, such as "NSWS_ERR_URL".
 ///
-/// @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
-/// @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
-/// Any thread.
+/// @param code one of NSWS_ERR_* or NSWS_DETAIL_*
+/// @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for any other number
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_error_name(code: i32) -> *const c_char {
     Code::from_number(code).map_or(c"NSWS_ERR_UNKNOWN", Code::name).as_ptr()
 }
 
-/// What a code means, as one English sentence.
+/// Returns what a code means, as one English sentence.
 ///
-/// @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
-/// @return a string that lives as long as the library
-/// Any thread.
+/// @param code one of NSWS_ERR_* or NSWS_DETAIL_*
+/// @return a string that lives as long as the library; "Unknown code." for any other number
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_error_message(code: i32) -> *const c_char {
     Code::from_number(code).map_or(c"Unknown code.", Code::message).as_ptr()
 }
 
-/// The name of a phase, such as "tls".
+/// Returns the name of a phase, such as "tls".
 ///
-/// @param phase one of `NSWS_PHASE_*`
-/// @return a string that lives as long as the library; "unknown" for a number that is no phase
-/// Any thread.
+/// @param phase one of NSWS_PHASE_*
+/// @return a string that lives as long as the library; "unknown" for any other number
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_phase_name(phase: i32) -> *const c_char {

@@ -6,7 +6,7 @@ use super::arguments::text;
 use super::client_events::c_text;
 use crate::error::{Code, Error, Result};
 
-/// An HTTP header. This struct never changes.
+/// An HTTP header. This struct never grows.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -6,19 +6,21 @@ use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, threads};
 use crate::runtime;
 
-/// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+/// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
+/// nothing else.
 /// @since 0.2
 pub const NSWS_FOR_EVER: u32 = 0xFFFF_FFFF;
 
 /// Longer than any process runs.
 const LIFETIME: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Sets how the library's threads are made. Optional; before the first object is created, or after
+/// Sets how the library makes its threads. Optional; call it before the first object is created, or after
 /// nsws_shutdown().
 ///
-/// @param options prepared by nsws_runtime_options_init(); NULL: the defaults
-/// @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
-/// Any thread.
+/// @param options prepared by nsws_runtime_options_init(), copied; NULL: the defaults
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
+///         NSWS_ERR_BUSY: the threads run already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_options) -> i32 {
@@ -29,18 +31,21 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
     })
 }
 
-/// Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
-/// the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
-/// handler, or in the destructor of a global object.
+/// Ends the library: destroys all objects, closes their connections with code 1001, runs every `free_fn`, and
+/// ends the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an
+/// exit handler, or in the destructor of a global object.
+///
+/// If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
+/// lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Those threads end when what holds
+/// them does, and another call waits for them again.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
-///        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
-///        take half a second more.
-/// @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
-///         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
-///         when what holds them does; calling again waits for them again.
-///         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
-/// Any thread but one that runs a callback.
+///         NSWS_FOR_EVER: until they end. Then the connections that are left are cut, and threads that only
+///         have to end may take half a second more.
+/// @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
+///         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread that does not run a callback. Waits up to `timeout_ms`.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {

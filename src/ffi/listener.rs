@@ -11,10 +11,8 @@ use crate::dispatch::{ListenerKey, Listeners};
 use crate::error::{Code, Error, Result};
 use crate::server::Server;
 
-/// Releases what a registration's `user_data` stands for.
-///
-/// Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
-/// library but must not wait for it.
+/// Releases what the `user_data` of a registration stands for. It runs exactly once, after the last call that
+/// uses the `user_data`, on any thread. It may call the library, but must not wait for it.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_free_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;

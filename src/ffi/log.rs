@@ -11,32 +11,32 @@ use crate::log::{self, Level};
 
 /// Log level: nothing.
 pub const NSWS_LOG_OFF: i32 = 0;
-/// Log level: what the library could not do.
+/// Log level: failures of the library.
 pub const NSWS_LOG_ERROR: i32 = 1;
-/// Log level: what is odd.
+/// Log level: what looks wrong, too.
 pub const NSWS_LOG_WARN: i32 = 2;
-/// Log level: connections that come and go.
+/// Log level: connections that open and close, too.
 pub const NSWS_LOG_INFO: i32 = 3;
-/// Log level: each step of an attempt.
+/// Log level: each step of an attempt, too.
 pub const NSWS_LOG_DEBUG: i32 = 4;
 
-/// Receives a line of the library's log.
-///
-/// Called on any thread, several at once. It may call the library but must not wait for it.
+/// Receives a line of the log. It is called on any thread, on several at once. It may call the library, but
+/// must not wait for it.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
-/// Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
-/// with the tag "netstack_websocket". No secret or payload is ever logged.
+/// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
+/// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
 ///
-/// @param max_level the most that is wanted, one of `NSWS_LOG_*`
+/// @param max_level the most verbose level to receive, one of NSWS_LOG_*
 /// @param fn the receiver; NULL: none
 /// @param user_data passed to `fn`
-/// @param free_fn called once when `fn` is no longer used, or NULL
-/// @return 0; 401 for an unknown level
-/// Any thread.
+/// @param free_fn called once when `fn` is no longer used, or NULL; not called if this call fails, or if `fn`
+///         is NULL
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the level is unknown; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_set_log_callback(
@@ -56,11 +56,13 @@ pub unsafe extern "C" fn nsws_set_log_callback(
 }
 
 /// Writes a line of the program's own to the log: for layers that are built on the library and share its log.
+/// It succeeds, too, when nobody receives the log.
 ///
-/// @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
-/// @param message the line, NUL-terminated UTF-8
-/// @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
-/// Any thread.
+/// @param level one of NSWS_LOG_ERROR to NSWS_LOG_DEBUG
+/// @param message the line, NUL-terminated UTF-8; copied
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the level is another one, or the message is NULL or not UTF-8;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_log(level: i32, message: *const c_char) -> i32 {

@@ -31,13 +31,14 @@ pub(super) fn release_all() {
     }
 }
 
-/// Creates a server, which does not listen yet. The first object also starts the library's threads.
+/// Creates a server, which does not listen yet. The first object that a process creates also starts the
+/// library's threads.
 ///
-/// @param out receives the handle; destroy it with nsws_server_destroy() or nsws_server_release()
-/// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device
-///         where servers may not run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`;
-///         `NSWS_ERR_SHUTTING_DOWN`
-/// Any thread.
+/// @param out receives the handle; end it with nsws_server_destroy() or nsws_server_release()
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_NOT_SUPPORTED: a build without servers, or a
+///         device on which servers may not run (`is_tv_device` of nsws_platform); NSWS_ERR_NO_RESOURCES;
+///         NSWS_ERR_SHUTTING_DOWN; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
@@ -53,19 +54,21 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
     })
 }
 
-/// Listens. When this returns 0, clients can connect; each that does arrives as `connect`.
+/// Listens. When this returns NSWS_OK, clients can connect; each one that does is told by `connect`.
 ///
-/// What is checked, in this order: the options' values (401), the permission, address, port, certificate
-/// files, whether the server listens already, and the socket.
+/// The checks come in this order: the values of the options, the permission, address, port, certificate files,
+/// whether the server listens already, and the socket.
 ///
-/// @param server the server; it may start again after nsws_server_stop(), at once
+/// @param server the server; it can start again right after nsws_server_stop()
 /// @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
-/// @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
-///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
-///         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
-///         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
-///         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; reads the certificate files, never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
+///         NSWS_ERR_NOT_SUPPORTED: `compression` in a build without it; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_LISTEN_ADDRESS: `server_ip` is not an address of this device; NSWS_ERR_LISTEN_PORT: the
+///         port is above 65535, or this process may not use it; NSWS_ERR_CERT_FILE: a file can't be opened;
+///         NSWS_ERR_CERT_UNUSABLE: certificate or key can't be used; NSWS_ERR_ALREADY_CONNECTED: the server
+///         listens already; NSWS_ERR_PORT_IN_USE; NSWS_ERR_NO_RESOURCES; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread. Reads the certificate files.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_start(server: nsws_server, options: *const nsws_server_options) -> i32 {
@@ -76,12 +79,14 @@ pub unsafe extern "C" fn nsws_server_start(server: nsws_server, options: *const 
     })
 }
 
-/// Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
+/// Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is now
+/// a macro.
 ///
 /// @param server the server
 /// @param out receives the port
-/// @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_get_port(server: nsws_server, out: *mut u16) -> i32 {
@@ -93,13 +98,14 @@ pub unsafe extern "C" fn nsws_server_get_port(server: nsws_server, out: *mut u16
     })
 }
 
-/// Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
-/// until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+/// Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after
+/// nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. It can
+/// start unless it listens.
 ///
 /// @param server the server
-/// @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
-/// @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param out receives one of NSWS_STATE_*; never NSWS_STATE_CONNECTING
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_get_state(server: nsws_server, out: *mut i32) -> i32 {
@@ -115,16 +121,17 @@ pub unsafe extern "C" fn nsws_server_get_state(server: nsws_server, out: *mut i3
     })
 }
 
-/// Sets who decides whether a client may connect, after the server's limits and before the client is
-/// answered: by its origin, a token in a header, its path. Without one, every client may.
+/// Sets the hook that decides whether a client may connect: by its origin, a token in a header, its path. The
+/// hook is asked after the server's own limits and before the client is answered. Without one, every client may
+/// connect.
 ///
 /// @param server the server
-/// @param fn the function to ask; NULL: nobody is asked
+/// @param fn the hook; NULL: none
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
-///        called.
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
+///         `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_set_accept_hook(
@@ -147,15 +154,16 @@ pub unsafe extern "C" fn nsws_server_set_accept_hook(
     })
 }
 
-/// Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
+/// Lists the connections of a server: those whose `connect` was delivered, or is being delivered, and whose
 /// `close` was not.
 ///
 /// @param server the server
-/// @param list receives up to `capacity` handles; NULL is allowed when `capacity` is 0
+/// @param list receives up to `capacity` handles; may be NULL if `capacity` is 0
 /// @param capacity how many handles `list` has room for
 /// @param out_count receives how many connections there are, which may be more than `capacity`
-/// @return 0; 401 for NULL; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` or `list` is NULL; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_list_connections(
@@ -179,15 +187,15 @@ pub unsafe extern "C" fn nsws_server_list_connections(
     })
 }
 
-/// Finds the connection of a client by its address and port.
+/// Finds the connection of a client by the client's address and port.
 ///
 /// @param server the server
-/// @param client_ip the client's IP address as text
+/// @param client_ip the client's IP address as text, NUL-terminated
 /// @param client_port the client's port
 /// @param out receives the handle
-/// @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none;
-///         `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL, or `client_ip` is no IP address; NSWS_ERR_NO_CONNECTION:
+///         there is none; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_find_connection(
@@ -207,19 +215,19 @@ pub unsafe extern "C" fn nsws_server_find_connection(
     })
 }
 
-/// Sends a message to every connection of a server; it is copied once for all of them. Clients get the
-/// broadcasts of several threads in the same order.
+/// Sends a message to every connection of a server; it is copied once for all of them. All clients get the
+/// broadcasts of several threads in the same order. After any error nothing was sent to anybody.
 ///
 /// @param server the server
-/// @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
-/// @param length its length in bytes; 0 sends an empty message
+/// @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
+/// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
-/// @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
-///        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
-///        when there is room again.
-/// @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
-///         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @param out_accepted receives how many connections accepted it, or NULL. A connection does not if it is
+///         closing, if a message that is sent in parts waits for its last part, or if its send queue is full;
+///         the latter gets `drain` when there is room.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or `is_text` is neither 0 nor
+///         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_broadcast(
@@ -245,29 +253,30 @@ pub unsafe extern "C" fn nsws_server_broadcast(
     })
 }
 
-/// Stops to listen: when this returns, the port is free. Every connection is closed in the background with
-/// 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
-/// within `close_timeout_ms`. Clients whose handshake is under way are cut off.
+/// Stops listening: when this returns, the port is free. Every connection is closed in the background with code
+/// 1001, "server is going away": what was accepted for it goes out first, and its `close` event comes within
+/// `close_timeout_ms`. Clients whose handshake is under way are cut off.
 ///
 /// @param server the server
-/// @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_server_stop(server: nsws_server) -> i32 {
     call(|| self::server(server)?.stop())
 }
 
-/// Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
-/// and its connections are closed in the background (1001); no event tells of it, and their handles are
-/// stale.
+/// Destroys a server, and waits until none of its callbacks runs and each `free_fn` has run. It stops
+/// listening, and its connections are closed in the background with code 1001; no event follows, and their
+/// handles are stale.
 ///
-/// Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
-/// starts, and `free_fn` tells when its last one has ended.
+/// Inside a callback, of whatever handle, it returns at once: no further callback of the server starts, and
+/// `free_fn` runs when the last one has ended.
 ///
 /// @param server the server; stale from now on
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread. Waits for callbacks that run, unless it is called inside one.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_server_destroy(server: nsws_server) -> i32 {
@@ -277,12 +286,12 @@ pub extern "C" fn nsws_server_destroy(server: nsws_server) -> i32 {
     })
 }
 
-/// Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
-/// run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
+/// Destroys a server without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+/// this returns, and `free_fn` runs when it has ended. The port is free when this returns.
 ///
 /// @param server the server; stale from now on
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_server_release(server: nsws_server) -> i32 {

@@ -15,7 +15,7 @@ use crate::connection::{CloseEvent, DrainEvent};
 use crate::dispatch::Listener;
 use crate::server::{ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, ServerError};
 
-/// A client has connected to a server: `connect`. The accept hook receives the same before the client is
+/// `connect`: a client has connected to a server. The accept hook receives the same before the client is
 /// answered.
 /// @since 0.1
 #[repr(C)]
@@ -23,7 +23,7 @@ use crate::server::{ConnectEvent, ConnectionListener, MessageListener, MessagePa
 pub struct nsws_connect_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+    /// The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address.
     pub client_ip: *const c_char,
     /// Path and query of the request, as the client wrote them.
     pub path: *const c_char,
@@ -35,12 +35,12 @@ pub struct nsws_connect_event {
     pub header_count: usize,
     /// The client's port.
     pub client_port: u16,
-    /// The extensions that were agreed to, as the header has them, or "".
+    /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: *const c_char,
 }
 
-/// Called for a server's `connect`. From now on the connection can be used.
+/// Receives `connect` of a server. From now on the connection can be used.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_connect_fn = Option<
@@ -52,7 +52,7 @@ pub type nsws_server_connect_fn = Option<
     ),
 >;
 
-/// Called for a server's `message`.
+/// Receives `message` of a connection.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_message_fn = Option<
@@ -64,7 +64,7 @@ pub type nsws_server_message_fn = Option<
     ),
 >;
 
-/// Called for `message_part` of a server's connection.
+/// Receives `message_part` of a connection.
 /// @since 0.2
 #[allow(non_camel_case_types)]
 pub type nsws_server_message_part_fn = Option<
@@ -76,8 +76,8 @@ pub type nsws_server_message_part_fn = Option<
     ),
 >;
 
-/// Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
-/// stale when the listeners have returned.
+/// Receives `close` of a connection: exactly once for each that had `connect`, and last. The handle is stale
+/// once the listeners have returned.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_close_fn = Option<
@@ -89,8 +89,8 @@ pub type nsws_server_close_fn = Option<
     ),
 >;
 
-/// Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
-/// such as accepting clients for want of descriptors.
+/// Receives `error` of a connection, or of the server itself: then the `id` of the connection is 0. A server
+/// fails, for example, when it can't accept clients because the process has no descriptor left.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_error_fn = Option<
@@ -102,7 +102,7 @@ pub type nsws_server_error_fn = Option<
     ),
 >;
 
-/// Called for a server's `drain`.
+/// Receives `drain` of a connection.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_drain_fn = Option<
@@ -114,9 +114,9 @@ pub type nsws_server_drain_fn = Option<
     ),
 >;
 
-/// Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
-/// status, any other value with 403. Called like a listener, in turn with the server's events; the client
-/// waits meanwhile, within `handshake_timeout_ms`.
+/// Decides whether a client may connect. 0 accepts it; an HTTP status from 400 to 599 refuses it with that
+/// status; any other value refuses it with 403. The hook takes turns with the listeners of the server. The
+/// client waits meanwhile, within `handshake_timeout_ms`.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_accept_fn = Option<

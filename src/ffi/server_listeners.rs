@@ -6,18 +6,19 @@ use super::handle::nsws_server;
 use super::listener::{nsws_free_fn, off, on};
 use super::server_events::*;
 
-/// Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
-/// same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+/// Adds a listener of `connect`. The listeners of an event are called in the order of their registration. The
+/// same `fn` with the same `user_data` counts once, and the `free_fn` of the first registration stays.
+///
+/// Callbacks run on threads of the library, never inside a call, and never two at once for one server. A
+/// callback that blocks delays only its own server; while 1024 `close` events and questions to the accept hook
+/// wait, further clients are refused with status 503.
 ///
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
-///        called.
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two
-/// at once; a callback that blocks delays only its own server. While it is so far behind that 1024 `close`
-/// events and questions to the accept hook wait, more clients are refused with 503.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_connect(
@@ -29,14 +30,14 @@ pub unsafe extern "C" fn nsws_server_on_connect(
     on(server, |server| &server.listeners().connect, r#fn, user_data, free_fn)
 }
 
-/// Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't
-/// wait, and may be called inside the listener. Removing one that isn't there is no error.
+/// Removes a listener of `connect`. It is not called again. A call that runs goes on: this function does not
+/// wait for it, and may be called inside it. Removing a listener that isn't there is no error.
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_connect(
@@ -52,9 +53,9 @@ pub unsafe extern "C" fn nsws_server_off_connect(
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_message(
@@ -70,9 +71,9 @@ pub unsafe extern "C" fn nsws_server_on_message(
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_message(
@@ -83,15 +84,15 @@ pub unsafe extern "C" fn nsws_server_off_message(
     off(server, |server| &server.listeners().message, r#fn, user_data)
 }
 
-/// Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options, it
-/// is called instead of `message`, as the bytes arrive.
+/// Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options
+/// it is called instead of `message`, as the bytes arrive.
 ///
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_message_part(
@@ -107,9 +108,9 @@ pub unsafe extern "C" fn nsws_server_on_message_part(
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_message_part(
@@ -125,9 +126,9 @@ pub unsafe extern "C" fn nsws_server_off_message_part(
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_close(
@@ -143,9 +144,9 @@ pub unsafe extern "C" fn nsws_server_on_close(
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_close(
@@ -161,9 +162,9 @@ pub unsafe extern "C" fn nsws_server_off_close(
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_error(
@@ -179,9 +180,9 @@ pub unsafe extern "C" fn nsws_server_on_error(
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_error(
@@ -197,9 +198,9 @@ pub unsafe extern "C" fn nsws_server_off_error(
 /// @param server the server
 /// @param fn the function to call; not NULL
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL
-/// @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_on_drain(
@@ -215,9 +216,9 @@ pub unsafe extern "C" fn nsws_server_on_drain(
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event
-/// @param user_data as it was registered; ignored when `fn` is NULL
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @param user_data as it was registered; ignored if `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_off_drain(
