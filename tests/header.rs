@@ -1,6 +1,8 @@
 //! `include/netstack_websocket.h` is what cbindgen makes of `src/ffi` today, in the order of a manual, and everything has
 //! one version.
 
+#[path = "header/manual.rs"]
+mod manual;
 #[path = "header/order.rs"]
 mod order;
 
@@ -59,6 +61,23 @@ fn an_init_function_stands_beside_its_struct() {
         let its = init.name.trim_end_matches("_init");
         assert!(above.ends_with(&format!("\n}} {its};\n\n")), "{} does not follow its struct", init.name);
     }
+}
+
+#[test]
+fn every_function_has_a_complete_entry() {
+    let items = generated().items;
+    let entries: Vec<_> = items.iter().filter_map(manual::Entry::of).collect();
+    let symbols = include_str!("symbols.txt").lines().filter(|line| line.starts_with("nsws_")).count();
+    assert_eq!(entries.len(), symbols, "an export has no entry");
+    let complaints: Vec<_> = entries.iter().flat_map(manual::Entry::complaints).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn codes_are_given_by_name() {
+    let items = generated().items;
+    let bare: Vec<_> = items.iter().flat_map(manual::bare_codes).collect();
+    assert!(bare.is_empty(), "{bare:#?}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ export LD_LIBRARY_PATH
 
 coproc server { exec "$work/server"; }
 # Bash forgets what it knows of a coproc that ends.
-server_in=${server[1]} server_out=${server[0]} server_pid=$server_PID
+server_in=${server[1]} server_out=${server[0]} server_pid=${server_PID?}
 read -r -t 60 url <&"$server_out"
 
 said=$(timeout 60 "$work/client" "$url")
