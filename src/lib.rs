@@ -13,7 +13,6 @@ pub mod dispatch;
 pub mod error;
 pub mod ffi;
 pub mod frame;
-mod handle;
 mod http;
 pub mod log;
 pub mod options;

@@ -1,10 +1,10 @@
 //! One accepted connection, as the server's listeners know it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::event::Peer;
-use super::live::{Server, CONNECTIONS};
+use super::live::Server;
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
@@ -13,7 +13,9 @@ use crate::error::{Code, Error, Result};
 pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
-    handle: OnceLock<u64>,
+    /// Connections are numbered as they come.
+    pub(super) number: u64,
+    name: OnceLock<u64>,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
@@ -21,10 +23,12 @@ pub struct Accepted {
 
 impl Accepted {
     pub(super) fn new(server: Arc<Server>, peer: Peer) -> Arc<Accepted> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
             peer,
-            handle: OnceLock::new(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
         })
@@ -35,9 +39,9 @@ impl Accepted {
         self.peer
     }
 
-    /// The number that names the connection, in [`super::connection`].
-    pub fn handle(&self) -> u64 {
-        self.handle.get().copied().unwrap_or_default()
+    /// What the server's [`super::Names`] call the connection once it is open.
+    pub fn name(&self) -> u64 {
+        self.name.get().copied().unwrap_or_default()
     }
 
     /// Sends text.
@@ -113,8 +117,10 @@ impl Accepted {
 
     /// From now on the connection can be used.
     pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
-        let handle = CONNECTIONS.insert(self.clone())?;
-        let _ = (self.handle.set(handle), self.connection.set(connection));
+        if let Some(names) = self.server.names {
+            let _ = self.name.set(names.add(self)?);
+        }
+        let _ = self.connection.set(connection);
         Ok(())
     }
 
@@ -152,10 +158,11 @@ impl Accepted {
         self.connection.get()
     }
 
-    /// The handle is stale from now on.
+    /// Its name names nothing from now on.
     pub(super) fn retire(&self) {
-        // It may be gone already.
-        let _ = CONNECTIONS.remove(self.handle());
+        if let Some(names) = self.server.names {
+            names.remove(self.name());
+        }
     }
 }
 

@@ -21,17 +21,20 @@ mod turns;
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
+pub use event::{
+    AcceptHook, ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, Names, Of, Peer,
+    ServerError, ServerListeners, Standing,
+};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
 #[cfg(feature = "server")]
-pub(crate) use live::{check_device, send};
+pub(crate) use live::check_device;
 #[cfg(feature = "server")]
-pub use live::{connection, Server};
+pub use live::Server;
 
 #[cfg(not(feature = "server"))]
-pub(crate) use absent::{check_device, send};
+pub(crate) use absent::check_device;
 #[cfg(not(feature = "server"))]
-pub use absent::{connection, Accepted, Server};
+pub use absent::{Accepted, Server};
