@@ -3,9 +3,11 @@
 mod attempt;
 mod dial;
 pub(crate) mod handshake;
+mod options;
 mod reconnect;
 mod session;
 
+pub use options::ConnectOptions;
 pub use reconnect::Reconnect;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,9 +26,9 @@ use crate::connection::{
 pub use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Actor, Line, Listener, Listeners, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
-use crate::options::ConnectOptions;
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
+use crate::tls;
 use crate::url::Target;
 
 /// The server's answer to the upgrade.
@@ -148,6 +150,7 @@ enum Kind {
 /// A WebSocket client.
 pub struct Client {
     runtime: Arc<Runtime>,
+    tls: Arc<tls::Cache>,
     lane: Arc<Lane>,
     mailbox: Mailbox<Event, Turn>,
     /// The program wants nothing read, also from connections to come.
@@ -181,10 +184,11 @@ enum Stage {
 
 impl Client {
     /// A client that is not connected.
-    pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Client>> {
+    pub fn new(runtime: Arc<Runtime>, tls: &Arc<tls::Cache>) -> Result<Arc<Client>> {
         Ok(Arc::new(Client {
             lane: runtime.choose_lane()?,
             runtime,
+            tls: tls.clone(),
             mailbox: Mailbox::new(),
             is_paused: AtomicBool::new(false),
             listeners: ClientListeners::default(),
@@ -207,7 +211,7 @@ impl Client {
         let target = Target::parse_within(url, options.max_url_length)?;
         platform::check_host(&target.host, url)?;
         let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
-        options.ca_path.iter().chain(own).try_for_each(|path| crate::tls::check_file(path))?;
+        options.ca_path.iter().chain(own).try_for_each(|path| tls::check_file(path))?;
         let plan = Box::new(Plan::new(target, options));
         let mut state = self.state.lock();
         match state.stage {

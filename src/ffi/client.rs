@@ -16,7 +16,7 @@ use crate::client::{
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
-use crate::runtime;
+use crate::process;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
@@ -50,7 +50,8 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         prepare();
-        let id = threads::starting(|| runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)?)))?;
+        let id =
+            threads::starting(|| process::create(|runtime, tls| CLIENTS.insert(Client::new(runtime, tls)?)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })

@@ -12,7 +12,7 @@ use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, fork, threads};
 use crate::error::{Code, Error, Phase};
 use crate::log::{self, Level};
-use crate::runtime;
+use crate::process;
 
 /// The version of the header's binary interface. It changes when a program must be built anew.
 pub const NSWS_ABI_VERSION: u32 = 1;
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let config = unsafe { read_runtime_options(options) }?;
-        runtime::configure(config)
+        process::configure(config)
     })
 }
 
@@ -154,9 +154,9 @@ pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
         _ => Duration::from_millis(timeout_ms.into()),
     };
     call(|| {
-        runtime::check_may_wait()?;
+        process::check_may_wait()?;
         threads::driving(|| {
-            runtime::shutdown(timeout, || {
+            process::shutdown(timeout, || {
                 super::client::release_all();
                 super::server::release_all();
             })

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use super::call;
 use super::event::nsws_header;
-use crate::client::Reconnect;
+use crate::client::{ConnectOptions, Reconnect};
+use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
-use crate::options::{
-    ClientCert, ConnectOptions, Heartbeat, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL,
-};
-use crate::proxy::{Exclusions, Kind, Names, Server};
+use crate::proxy::{Exclusions, Kind, Names, Proxy, Server};
 use crate::secret::Secret;
-use crate::tls::PublicKeyPin;
+use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
 
 /// `min_tls_version`: TLS 1.2 or newer, the default.
 pub const NSWS_TLS_1_2: u8 = 12;

@@ -15,7 +15,7 @@ use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, Payload};
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
-use crate::runtime;
+use crate::process;
 use crate::server::{self, Accepted, ConnectEvent, Of, Server, ServerError, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
         check_out(out)?;
         prepare();
         server::check_device()?;
-        let id = threads::starting(|| runtime::create(|runtime| SERVERS.insert(Server::new(runtime)?)))?;
+        let id = threads::starting(|| process::create(|runtime, _| SERVERS.insert(Server::new(runtime)?)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_server { id }) }
     })

@@ -8,9 +8,9 @@ use super::options::{
     flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
     NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
 };
+use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
-use crate::options::{Limits, DEFAULT_PING_INTERVAL};
 use crate::server::{CertificateFiles, ServerOptions};
 
 /// What nsws_server_start() may be told.

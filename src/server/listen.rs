@@ -24,12 +24,11 @@ use super::options::ServerOptions;
 use super::places::{Places, Underway};
 use super::turns::Turns;
 
-use crate::connection::{Budget, CloseEvent, Connection, End, Opening, ABNORMAL};
+use crate::connection::{Budget, CloseEvent, Connection, End, Limits, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
-use crate::options::Limits;
 use crate::runtime::{caught, in_time};
 use crate::transport::{Tcp, Transport};
 

@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
+use crate::header::sub_protocols;
 use crate::http::is_authority;
-use crate::options::{sub_protocols, Limits, TlsVersion};
+use crate::tls::TlsVersion;
 
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
