@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 
 use super::dial::{dial, Tried};
+use super::event::{HeaderReceiveEvent, OpenEvent, Timings};
+use super::handshake;
+use super::live::Client;
 use super::options::ConnectOptions;
-use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
