@@ -51,6 +51,7 @@ pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
 pub(crate) use turn::Sink;
 
+use budget::Member;
 use heartbeat::Pulse;
 use inbox::{Delivery, Inbox};
 use link::Link;
@@ -416,6 +417,16 @@ impl Wake for Connection {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.owner.ready(self);
+    }
+}
+
+impl Member for Connection {
+    fn holding(&self) -> Option<&Share> {
+        self.share()
+    }
+
+    fn look_again(self: Arc<Self>) {
+        self.attend();
     }
 }
 
