@@ -66,7 +66,7 @@ impl Listening {
         tls: Option<TlsAcceptor>,
         options: &ServerOptions,
     ) -> Result<Arc<Listening>> {
-        let socket = listen(address).map_err(|error| cannot_listen(address, &error))?;
+        let socket = listen(address, options.reuse_port).map_err(|error| cannot_listen(address, &error))?;
         let address = socket.local_addr().map_err(|error| cannot_listen(address, &error))?;
         Ok(Arc::new(Listening {
             socket: Mutex::new(Some(Listener::Untold(socket))),
@@ -124,7 +124,7 @@ impl Listening {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.ip() == IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED) {
         // Every address, of either family.
@@ -132,6 +132,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     // Connections of an earlier server that the system still remembers don't keep the port.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

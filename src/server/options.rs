@@ -23,6 +23,8 @@ pub struct ServerOptions {
     pub ip: String,
     /// The port to listen on; 0: the system picks one.
     pub port: u32,
+    /// Other servers of this user that ask for the same may listen on the port as well (SO_REUSEPORT).
+    pub reuse_port: bool,
     /// With it, the server speaks wss and only wss.
     pub certificate: Option<CertificateFiles>,
     /// The oldest TLS version that is acceptable.
@@ -61,6 +63,7 @@ impl Default for ServerOptions {
         ServerOptions {
             ip: String::new(),
             port: 0,
+            reuse_port: false,
             certificate: None,
             min_tls_version: TlsVersion::Tls12,
             protocol: String::new(),
@@ -82,6 +85,10 @@ impl ServerOptions {
         self.limits.check()?;
         if self.handshake_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        // Each would get a port of its own.
+        if self.reuse_port && self.port == 0 {
+            return Err(Error::call(Code::Parameter, "reuse_port needs a server_port."));
         }
         self.origins()?;
         self.protocols().map(|_| ())
