@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{echo_server, Recorder, Seen};
-use netstack_websocket::client::Client;
+use netstack_websocket::client::{Client, ConnectOptions};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
-use netstack_websocket::options::ConnectOptions;
 use tungstenite::Message;
 
 const KEY: ListenerKey = ListenerKey(9, 9);

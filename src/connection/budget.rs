@@ -7,7 +7,15 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::Connection;
+/// A connection, as its budget sees it.
+pub(super) trait Member: Send + Sync {
+    /// What it holds.
+    fn holding(&self) -> Option<&Share>;
+    /// Looks again at whether it may read.
+    fn look_again(self: Arc<Self>);
+}
+
+type Anybody = Weak<dyn Member>;
 
 /// A budget, and who shares it.
 pub(crate) struct Budget {
@@ -17,8 +25,8 @@ pub(crate) struct Budget {
     /// Messages that aren't complete.
     unfinished: AtomicUsize,
     /// Connections that have stopped to read.
-    starved: Mutex<Vec<Weak<Connection>>>,
-    members: Mutex<HashMap<u64, (IpAddr, Weak<Connection>)>>,
+    starved: Mutex<Vec<Anybody>>,
+    members: Mutex<HashMap<u64, (IpAddr, Anybody)>>,
     count: AtomicUsize,
 }
 
@@ -78,21 +86,21 @@ impl Budget {
         }
         let starved = std::mem::take(&mut *self.starved.lock());
         for connection in starved.iter().filter_map(Weak::upgrade) {
-            if let Some(share) = connection.share() {
+            if let Some(share) = connection.holding() {
                 share.is_starved.store(false, Ordering::SeqCst);
             }
-            connection.attend();
+            connection.look_again();
         }
     }
 
     /// Ends the largest unfinished message of the address that holds most, until the rest fits.
     fn end_largest(&self) {
-        let members: Vec<(IpAddr, Arc<Connection>)> = {
+        let members: Vec<(IpAddr, Arc<dyn Member>)> = {
             let members = self.members.lock();
             members.values().filter_map(|(ip, member)| Some((*ip, member.upgrade()?))).collect()
         };
-        let unfinished = |member: &Arc<Connection>| {
-            let share = member.share().filter(|share| !share.is_over());
+        let unfinished = |member: &Arc<dyn Member>| {
+            let share = member.holding().filter(|share| !share.is_over());
             share.map_or(0, |share| share.unfinished.load(Ordering::Relaxed))
         };
         // Those that are to go hold what they hold for a moment yet.
@@ -106,19 +114,19 @@ impl Budget {
             let of_most = members.iter().filter(|(ip, _)| *ip == most).map(|(_, member)| member);
             let Some(largest) = of_most.max_by_key(|member| unfinished(member)) else { return };
             left = left.saturating_sub(unfinished(largest).max(1));
-            if let Some(share) = largest.share() {
+            if let Some(share) = largest.holding() {
                 share.is_over.store(true, Ordering::Release);
             }
-            largest.attend();
+            largest.clone().look_again();
         }
     }
 }
 
 impl Share {
     /// The connection is open.
-    pub fn join(&self, connection: &Arc<Connection>) {
-        let member = (self.address, Arc::downgrade(connection));
-        self.budget.members.lock().insert(self.number, member);
+    pub(super) fn join<T: Member + 'static>(&self, connection: &Arc<T>) {
+        let member: Weak<T> = Arc::downgrade(connection);
+        self.budget.members.lock().insert(self.number, (self.address, member));
     }
 
     /// More waits for the listeners.
@@ -165,12 +173,13 @@ impl Share {
     }
 
     /// Whether more may be read; if not, the connection is told when.
-    pub fn has_room(&self, connection: &Arc<Connection>) -> bool {
+    pub(super) fn has_room<T: Member + 'static>(&self, connection: &Arc<T>) -> bool {
         if self.budget.may_read() {
             return true;
         }
         if !self.is_starved.swap(true, Ordering::SeqCst) {
-            self.budget.starved.lock().push(Arc::downgrade(connection));
+            let starved: Weak<T> = Arc::downgrade(connection);
+            self.budget.starved.lock().push(starved);
         }
         // What was delivered meanwhile may have missed it.
         self.budget.may_read()
@@ -201,6 +210,7 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Connection;
     use super::*;
 
     #[test]
@@ -210,7 +220,7 @@ mod tests {
         slow.wait_for(10);
         large.holds_unfinished(100);
         assert!(!budget.may_read());
-        budget.starved.lock().push(Weak::new());
+        budget.starved.lock().push(Weak::<Connection>::new());
         slow.delivered(10);
         assert!(budget.may_read() && budget.starved.lock().is_empty());
     }

@@ -5,8 +5,8 @@ use std::mem::size_of;
 use std::time::Duration;
 
 use super::connect_options::NSWS_PONG_TIMEOUT_DEFAULT;
+use crate::connection::Heartbeat;
 use crate::error::{Code, Error, Result};
-use crate::options::Heartbeat;
 
 /// Structs larger than this are refused: no version of them ever was.
 const LARGEST_STRUCT: usize = 4096;

@@ -11,7 +11,7 @@ use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Progress};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
-use crate::runtime;
+use crate::process;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
@@ -46,7 +46,8 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         prepare();
-        let id = threads::starting(|| runtime::create(|runtime| CLIENTS.insert(Client::new(runtime)?)))?;
+        let id =
+            threads::starting(|| process::create(|runtime, tls| CLIENTS.insert(Client::new(runtime, tls)?)))?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })

@@ -6,13 +6,13 @@ use std::mem::size_of;
 use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
 use super::header::{nsws_header, read_headers};
-use crate::client::Reconnect;
+use crate::client::{ConnectOptions, Reconnect};
+use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
-use crate::options::{ClientCert, ConnectOptions, Limits, Proxy, TlsVersion, DEFAULT_PING_INTERVAL};
-use crate::proxy::{Exclusions, Kind, Names, Server};
+use crate::proxy::{Exclusions, Kind, Names, Proxy, Server};
 use crate::secret::Secret;
-use crate::tls::PublicKeyPin;
+use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
 
 /// `min_tls_version`: TLS 1.2 or newer, the default.
 pub const NSWS_TLS_1_2: u8 = 12;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, threads};
-use crate::runtime;
+use crate::process;
 
 /// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
 /// nothing else.
@@ -27,7 +27,7 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let config = unsafe { read_runtime_options(options) }?;
-        runtime::configure(config)
+        process::configure(config)
     })
 }
 
@@ -54,9 +54,9 @@ pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
         _ => Duration::from_millis(timeout_ms.into()),
     };
     call(|| {
-        runtime::check_may_wait()?;
+        process::check_may_wait()?;
         threads::driving(|| {
-            runtime::shutdown(timeout, || {
+            process::shutdown(timeout, || {
                 super::client::release_all();
                 super::server::release_all();
             })

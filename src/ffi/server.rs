@@ -15,7 +15,7 @@ use super::table::{Kind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
-use crate::runtime;
+use crate::process;
 use crate::server::{self, ConnectEvent, Server, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
         prepare();
         server::check_device()?;
         let id = threads::starting(|| {
-            runtime::create(|runtime| SERVERS.insert(Server::with_names(runtime, &Handles)?))
+            process::create(|runtime, _| SERVERS.insert(Server::with_names(runtime, &Handles)?))
         })?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_server { id }) }

@@ -6,9 +6,9 @@ use std::mem::size_of;
 use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
 use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
-use crate::options::{Limits, DEFAULT_PING_INTERVAL};
 use crate::server::{CertificateFiles, ServerOptions};
 
 /// The options of nsws_server_start(). Prepare them with nsws_server_options_init(), then set what differs from
@@ -117,6 +117,13 @@ pub struct nsws_server_options {
     /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
+    /// of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
+    /// processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
+    /// the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
+    /// Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+    /// @since 0.2
+    pub reuse_port: u8,
 }
 
 fn defaults() -> nsws_server_options {
@@ -149,6 +156,7 @@ fn defaults() -> nsws_server_options {
         client_no_context_takeover: limits.compression.client_no_context_takeover.into(),
         server_no_context_takeover: limits.compression.server_no_context_takeover.into(),
         receive_parts: limits.receive_parts.into(),
+        reuse_port: defaults.reuse_port.into(),
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
         receive_budget: 0,
@@ -179,6 +187,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     Ok(ServerOptions {
         ip: ip.unwrap_or_default(),
         port: given.server_port,
+        reuse_port: flag(given.reuse_port, "reuse_port")?,
         certificate: chain
             .filter(|path| !path.is_empty())
             .map(|chain| CertificateFiles { chain: chain.into(), key: key.unwrap_or_default().into() }),

@@ -4,9 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
+use crate::header::sub_protocols;
 use crate::http::is_authority;
-use crate::options::{sub_protocols, Limits, TlsVersion};
+use crate::tls::TlsVersion;
 
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
@@ -21,6 +23,8 @@ pub struct ServerOptions {
     pub ip: String,
     /// The port to listen on; 0: the system picks one.
     pub port: u32,
+    /// Other servers of this user that ask for the same may listen on the port as well (SO_REUSEPORT).
+    pub reuse_port: bool,
     /// With it, the server speaks wss and only wss.
     pub certificate: Option<CertificateFiles>,
     /// The oldest TLS version that is acceptable.
@@ -59,6 +63,7 @@ impl Default for ServerOptions {
         ServerOptions {
             ip: String::new(),
             port: 0,
+            reuse_port: false,
             certificate: None,
             min_tls_version: TlsVersion::Tls12,
             protocol: String::new(),
@@ -80,6 +85,10 @@ impl ServerOptions {
         self.limits.check()?;
         if self.handshake_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        // Each would get a port of its own.
+        if self.reuse_port && self.port == 0 {
+            return Err(Error::call(Code::Parameter, "reuse_port needs a server_port."));
         }
         self.origins()?;
         self.protocols().map(|_| ())

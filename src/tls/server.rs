@@ -7,9 +7,9 @@ use rustls::crypto::ring;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::ServerConfig;
 
-use super::{identity, versions};
+use super::identity;
+use super::options::TlsVersion;
 use crate::error::{Code, Error, Result};
-use crate::options::TlsVersion;
 
 /// A server's configuration from its PEM files.
 pub(crate) fn server_config(chain: &Path, key: &Path, oldest: TlsVersion) -> Result<Arc<ServerConfig>> {
@@ -19,7 +19,7 @@ pub(crate) fn server_config(chain: &Path, key: &Path, oldest: TlsVersion) -> Res
     };
     let key: Arc<CertifiedKey> = identity::load(chain, key, None).map_err(unusable)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions(oldest))
+        .with_protocol_versions(oldest.and_newer())
         .map_err(|error| Error::call(Code::Internal, format!("{error}.")))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));

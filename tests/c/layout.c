@@ -209,6 +209,7 @@ AT(nsws_server_options, server_max_window_bits, 143, 91);
 AT(nsws_server_options, client_no_context_takeover, 144, 92);
 AT(nsws_server_options, server_no_context_takeover, 145, 93);
 AT(nsws_server_options, receive_parts, 146, 94);
+AT(nsws_server_options, reuse_port, 147, 95);
 AT(nsws_server_options, allowed_origins, 104, 68);
 
 SIZE(nsws_connection_info, 104, U64 + 96);
