@@ -1,5 +1,5 @@
 // The C++ wrapper: owners that move, listeners that are functions, results that are error codes, exceptions that stay inside.
-#include "check.h"
+#include "check.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,7 +39,7 @@ void record(nsws::ClientRef client, Events &events) {
 }
 
 nsws::ConnectOptions trusting() {
-    static const std::string ca = setting("NSWS_CERT_DIR") + "/ca.pem";
+    static const std::string ca = std::string(setting("NSWS_CERT_DIR")) + "/ca.pem";
     nsws::ConnectOptions options;
     options.ca_path = ca.c_str();
     return options;

@@ -1,5 +1,5 @@
 // NetStack's C++ client, function by function: results, callbacks, what goes over the wire.
-#include "../cpp/check.h"
+#include "check.hpp"
 
 #include <functional>
 #include <map>
@@ -91,7 +91,7 @@ struct Fixture {
 };
 
 std::string certificate(const std::string &name) {
-    return setting("NSWS_CERT_DIR") + "/" + name;
+    return std::string(setting("NSWS_CERT_DIR")) + "/" + name;
 }
 
 // Sessions.
@@ -222,7 +222,7 @@ void the_origin_s_port_is_an_option() {
     options.supportOriginPort = true;
     SAME(f.client->ConnectEx(f.peer.url("/echo"), options), 0);
     if (!f.events().wait("open", 2)) return;
-    CHECK(f.peer.get("head").find("Origin: http://127.0.0.1:" + setting("NSWS_RAW_PORT") + "\r\n") != std::string::npos);
+    CHECK(f.peer.get("head").find("Origin: http://127.0.0.1:" + std::string(setting("NSWS_RAW_PORT")) + "\r\n") != std::string::npos);
     CHECK(f.client->GetClientContext()->supportOriginPort);
 }
 
@@ -269,7 +269,7 @@ void the_context_says_which_proxy() {
     CHECK(f.opens("/echo"));
     SAME(f.client->Destroy(), 0);
 
-    setenv("ws_proxy", ("http://127.0.0.1:" + setting("NSWS_RAW_PORT")).c_str(), 1);
+    setenv("ws_proxy", ("http://127.0.0.1:" + std::string(setting("NSWS_RAW_PORT"))).c_str(), 1);
     context.usingWebsocketProxyType = WebsocketProxyType::USE_SYSTEM;
     SAME(f.connect("/echo"), 0);
     f.events().wait("error 1003", 2);
@@ -301,7 +301,7 @@ void what_is_not_trusted_is_refused_over_tls() {
     for (const char *port : {"NSWS_WSS_UNKNOWN_CA_PORT", "NSWS_WSS_WRONG_NAME_PORT", "NSWS_WSS_EXPIRED_PORT"}) {
         Fixture f;
         f.client->GetClientContext()->caPath = certificate("ca.pem");
-        SAME(f.client->ConnectEx("wss://127.0.0.1:" + setting(port) + "/", {}), 0);
+        SAME(f.client->ConnectEx("wss://127.0.0.1:" + std::string(setting(port)) + "/", {}), 0);
         f.events().wait("error 1003");
         SAME(f.events().count("open"), 0u);
     }

@@ -1,5 +1,5 @@
 // NetStack's C++ server, function by function: results, callbacks, what clients see.
-#include "../cpp/check.h"
+#include "check.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -97,7 +97,7 @@ struct Fixture {
     }
 };
 
-// A client of somebody's: the library's own, with what happened to it.
+// One of the library's own clients, with its events.
 struct Guest {
     Events events;
     nsws::Client client;
@@ -161,7 +161,7 @@ void start_checks_address_port_limits_and_files_in_this_order() {
         SAME(start([&](ServerConfig &c) { c.maxConnectionsForOneClient = limit; }), 2302999);
     }
     SAME(start([](ServerConfig &c) { c.serverCert = {"/nowhere/cert.pem", "/nowhere/key.pem"}; }), 2302002);
-    SAME(start([](ServerConfig &c) { c.serverCert = {setting("NSWS_CERT_DIR") + "/good.pem", "/nowhere/key.pem"}; }), 2302002);
+    SAME(start([](ServerConfig &c) { c.serverCert = {std::string(setting("NSWS_CERT_DIR")) + "/good.pem", "/nowhere/key.pem"}; }), 2302002);
     SAME(start([](ServerConfig &c) { c.serverCert = {"/dev/null", "/dev/null"}; }), 2302002);
     // An address of another machine, a name, a text with a NUL.
     SAME(start([](ServerConfig &c) { c.serverIP = "192.0.2.1"; }), 2302004);
@@ -243,9 +243,9 @@ void a_session_goes_connect_message_close() {
 
 void a_certificate_means_wss_and_nothing_else() {
     Fixture f;
-    f.config.serverCert = {setting("NSWS_CERT_DIR") + "/good.pem", setting("NSWS_CERT_DIR") + "/good.key"};
+    f.config.serverCert = {std::string(setting("NSWS_CERT_DIR")) + "/good.pem", std::string(setting("NSWS_CERT_DIR")) + "/good.key"};
     if (!f.starts()) return;
-    const std::string ca = setting("NSWS_CERT_DIR") + "/ca.pem";
+    const std::string ca = std::string(setting("NSWS_CERT_DIR")) + "/ca.pem";
     nsws::ConnectOptions options;
     options.ca_path = ca.c_str();
     Guest guest, plain;

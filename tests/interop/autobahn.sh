@@ -41,7 +41,8 @@ if ! "$build/python/bin/python" -c 'import autobahntestsuite' 2>/dev/null; then
 fi
 
 for role in client server; do
-    ${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -o "$build/$role" "$root/tests/c/autobahn_$role.c" \
+    ${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -I "$root/tests/harness" \
+        -o "$build/$role" "$root/tests/c/autobahn_$role.c" "$root"/tests/harness/*.c \
         -L "$library" -lnetstack_websocket "-Wl,-rpath,$library" -lpthread
 done
 exec python3 "$here/autobahn_run.py" "$build/python/bin/python" "$build/client" "$build/server" "$build/reports"

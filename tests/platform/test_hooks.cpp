@@ -1,5 +1,5 @@
 // The hooks of system images, over stand-ins for OpenHarmony's libraries that say no; and where there are no such libraries.
-#include "../cpp/check.h"
+#include "check.hpp"
 
 // With what is in it: not every answer can be seen from outside.
 #include "../../ohos/platform/hooks.cpp"
@@ -44,7 +44,7 @@ void a_host_that_an_atomic_service_may_not_reach_is_2302998()
 {
     Attempt attempt;
     const std::string url = "ws://user:secret@127.0.0.1:9/path?query@x";
-    // No atomic service: nobody asks.
+    // Not an atomic service: the hook is not called.
     setenv("STAND_IN_FORBIDDEN", "ws://127.0.0.1:9", 1);
     SAME(attempt.connect(url), NSWS_OK);
     attempt.events.wait("tcp");

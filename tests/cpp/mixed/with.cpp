@@ -1,6 +1,6 @@
 // One program of two units: this one has exceptions, without.cpp has none. Whichever the linker comes to first, an exception of a
 // listener that is registered here ends its connection only.
-#include "../check.h"
+#include "check.hpp"
 
 #include <netstack_websocket.hpp>
 #include <stdexcept>
