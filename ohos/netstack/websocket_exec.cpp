@@ -1,7 +1,6 @@
 #include "websocket_exec.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -182,11 +181,7 @@ const char *TextOf(const Secure::SecureChar &secret) {
 }  // namespace
 
 bool WebSocketExec::ExecConnect(ConnectContext *context) {
-    if (context == nullptr) {
-        return false;
-    }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
+    if (context == nullptr || !HasPermission(*context)) {
         return false;
     }
     if (context->IsAtomicService() &&
@@ -239,19 +234,12 @@ bool WebSocketExec::ExecSend(SendContext *context) {
     if (context == nullptr) {
         return false;
     }
-    // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
-                                                      std::free);
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
+    const Payload payload(context->data);
+    auto self = Known(*context);
+    if (self == nullptr || payload.Data() == nullptr) {
         return false;
     }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
-    if (self == nullptr || allocated == nullptr) {
-        return false;
-    }
-    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    const char *data = payload.Data();
     nsws_client client{self->Handle()};
     return Report(*context, context->protocol == LWS_WRITE_TEXT
                                 ? nsws_client_send_text(client, data, context->length)
@@ -259,15 +247,7 @@ bool WebSocketExec::ExecSend(SendContext *context) {
 }
 
 bool WebSocketExec::ExecClose(CloseContext *context) {
-    if (context == nullptr) {
-        return false;
-    }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
-        return false;
-    }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+    auto self = context == nullptr ? nullptr : Known(*context);
     if (self == nullptr) {
         return false;
     }
@@ -276,20 +256,14 @@ bool WebSocketExec::ExecClose(CloseContext *context) {
 }
 
 napi_value WebSocketExec::ConnectCallback(ConnectContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketExec::SendCallback(SendContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketExec::CloseCallback(CloseContext *context) {
-    if (context == nullptr) {
-        return nullptr;
-    }
-    if (auto manager = context->GetSharedManager()) {
-        manager->DeleteEventReference(context->GetEnv());
-    }
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return SucceededLast(context);
 }
 }  // namespace OHOS::NetStack::Websocket

@@ -1,6 +1,5 @@
 #include "websocket_server_exec.h"
 
-#include <cstdlib>
 #include <mutex>
 #include <vector>
 
@@ -126,16 +125,6 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
     return self;
 }
 
-// The server that a call is about, if there is one and the program may use it.
-std::shared_ptr<UserData> Known(BaseContext &context) {
-    if (!CommonUtils::HasInternetPermission()) {
-        context.SetPermissionDenied(true);
-        return nullptr;
-    }
-    auto manager = context.GetSharedManager();
-    return manager == nullptr ? nullptr : manager->GetWebSocketUserData();
-}
-
 // The connection that a call is about. Whether there is one; else the context has the code.
 bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection &connection) {
     auto self = Known(context);
@@ -153,11 +142,7 @@ bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection
 }  // namespace
 
 bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
-    if (context == nullptr) {
-        return false;
-    }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
+    if (context == nullptr || !HasPermission(*context)) {
         return false;
     }
     auto manager = context->GetSharedManager();
@@ -220,14 +205,12 @@ bool WebSocketServerExec::ExecServerSend(ServerSendContext *context) {
     if (context == nullptr) {
         return false;
     }
-    // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
-                                                      std::free);
+    const Payload payload(context->data);
     nsws_connection connection{};
-    if (!Find(*context, context->GetConnection(), connection) || allocated == nullptr) {
+    if (!Find(*context, context->GetConnection(), connection) || payload.Data() == nullptr) {
         return false;
     }
-    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    const char *data = payload.Data();
     return Report(*context, context->protocol == LWS_WRITE_TEXT
                                 ? nsws_connection_send_text(connection, data, context->length)
                                 : nsws_connection_send_binary(connection, data, context->length));
@@ -239,7 +222,7 @@ bool WebSocketServerExec::ExecServerStop(ServerStopContext *context) {
 }
 
 napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context) {
@@ -256,20 +239,14 @@ napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsCon
 }
 
 napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context) {
-    if (context == nullptr) {
-        return nullptr;
-    }
-    if (auto manager = context->GetSharedManager()) {
-        manager->DeleteEventReference(context->GetEnv());
-    }
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return SucceededLast(context);
 }
 }  // namespace OHOS::NetStack::Websocket
