@@ -137,7 +137,7 @@ async def chats(browser, site, tv):
         await page.lines(
             f"{zoe}: has come", f"{zoe}: hello from the browser \U0001f44b", "Ann: hello <i>back</i>", "TV: dinner is ready"
         )
-        # It leaves, comes back, and is told when the TV goes.
+        # It leaves, comes back, and gets the close when the TV goes.
         await page.press("connect")
         await page.shows("Closed: 1000 bye")
         await hears(ann, "TV: dinner is ready", f"{zoe}: has left (1000)")

@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 
 BEHAVIOURS = {}
-# Names that exist nowhere else: who looks them up has not left that to the proxy.
+# Names that exist nowhere else: a client that looks them up has not left that to the proxy.
 ONLY_HERE = ".test"
 
 
