@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 
 #include "constant.h"
 #include "napi_utils.h"
@@ -114,17 +113,13 @@ void OnError(nsws_client, const nsws_error_event *event, void *userData) {
 }
 
 // The client of a JavaScript object, made at its first connect.
-std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager) {
-    // Two calls of connect() may run at once.
-    static std::mutex mutex;
-    std::lock_guard<std::mutex> lock(mutex);
-    auto self = manager->GetWebSocketUserData();
+std::shared_ptr<UserData> MakeClient(const std::shared_ptr<EventManager> &manager) {
     nsws_client client{};
-    if (self != nullptr || nsws_client_create(&client) != NSWS_OK) {
-        return self;
+    if (nsws_client_create(&client) != NSWS_OK) {
+        return nullptr;
     }
-    self = std::make_shared<UserData>(manager, client.id,
-                                      [](uint64_t id) { return nsws_client_release({id}); });
+    auto self = std::make_shared<UserData>(manager, client.id,
+                                           [](uint64_t id) { return nsws_client_release({id}); });
     self->flows.add(
         client.id, [](uint64_t id) { return nsws_client_pause({id}); },
         [](uint64_t id) { return nsws_client_resume({id}); });
@@ -139,7 +134,6 @@ std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
                          self->UserDataOfListener(), UserData::Free);
     nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>,
                          self->UserDataOfListener(), UserData::Free);
-    manager->SetWebSocketUserData(self);
     return self;
 }
 
@@ -190,8 +184,7 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
         context->SetNoAllowedHost(true);
         return false;
     }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : ClientOf(manager);
+    auto self = KnownOrMade(*context, MakeClient);
     if (self == nullptr) {
         return false;
     }

@@ -1,6 +1,7 @@
 #include "websocket_exec_common.h"
 
 #include <cstring>
+#include <mutex>
 
 #include "constant.h"
 #include "napi_utils.h"
@@ -87,6 +88,23 @@ bool HasPermission(BaseContext &context) {
 std::shared_ptr<UserData> Known(BaseContext &context) {
     auto manager = HasPermission(context) ? context.GetSharedManager() : nullptr;
     return manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+}
+
+std::shared_ptr<UserData>
+KnownOrMade(BaseContext &context,
+            std::shared_ptr<UserData> (*make)(const std::shared_ptr<EventManager> &)) {
+    auto manager = context.GetSharedManager();
+    if (manager == nullptr) {
+        return nullptr;
+    }
+    // Two calls may run at once.
+    static std::mutex mutex;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto self = manager->GetWebSocketUserData();
+    if (self == nullptr && (self = make(manager)) != nullptr) {
+        manager->SetWebSocketUserData(self);
+    }
+    return self;
 }
 
 napi_value Succeeded(BaseContext *context) {

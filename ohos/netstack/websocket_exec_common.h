@@ -102,6 +102,11 @@ bool HasPermission(BaseContext &context);
 // The client or server that a call is about, if there is one and the program may use it.
 std::shared_ptr<UserData> Known(BaseContext &context);
 
+// The same without asking for the permission; made where there is none yet.
+std::shared_ptr<UserData>
+KnownOrMade(BaseContext &context,
+            std::shared_ptr<UserData> (*make)(const std::shared_ptr<EventManager> &));
+
 // What a context has allocated for a message. The context doesn't free it; this does.
 class Payload {
 public:

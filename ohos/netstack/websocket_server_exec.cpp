@@ -1,6 +1,5 @@
 #include "websocket_server_exec.h"
 
-#include <mutex>
 #include <vector>
 
 #include "constant.h"
@@ -103,16 +102,13 @@ void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *
 }
 
 // The server of a JavaScript object, made when it is first started.
-std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager) {
-    static std::mutex mutex;
-    std::lock_guard<std::mutex> lock(mutex);
-    auto self = manager->GetWebSocketUserData();
+std::shared_ptr<UserData> MakeServer(const std::shared_ptr<EventManager> &manager) {
     nsws_server server{};
-    if (self != nullptr || nsws_server_create(&server) != NSWS_OK) {
-        return self;
+    if (nsws_server_create(&server) != NSWS_OK) {
+        return nullptr;
     }
-    self = std::make_shared<UserData>(manager, server.id,
-                                      [](uint64_t id) { return nsws_server_release({id}); });
+    auto self = std::make_shared<UserData>(manager, server.id,
+                                           [](uint64_t id) { return nsws_server_release({id}); });
     nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>,
                            self->UserDataOfListener(), UserData::Free);
     nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>,
@@ -121,7 +117,6 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
                          self->UserDataOfListener(), UserData::Free);
     nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>,
                          self->UserDataOfListener(), UserData::Free);
-    manager->SetWebSocketUserData(self);
     return self;
 }
 
@@ -145,8 +140,7 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
     if (context == nullptr || !HasPermission(*context)) {
         return false;
     }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : ServerOf(manager);
+    auto self = KnownOrMade(*context, MakeServer);
     if (self == nullptr) {
         return false;
     }
