@@ -129,7 +129,7 @@ static void an_owner_may_move() {
 }
 
 static void exceptions_stay_on_the_program_s_side() {
-    // What throws inside a callback is caught there; the library carries nothing across.
+    // What is thrown inside a callback is caught there; the library passes nothing on.
     auto log = std::make_shared<Events>();
     Client client(log);
     client.listen();

@@ -120,7 +120,7 @@ struct Guest {
     }
 };
 
-// A connection is known until its close callback has returned; nothing tells when that is.
+// A connection is known until its close callback has returned; no event says when that is.
 bool eventually(const std::function<bool()> &holds) {
     const auto end = std::chrono::steady_clock::now() + guard();
     while (!holds()) {
@@ -178,7 +178,7 @@ void a_port_that_is_taken_is_2302007_and_a_second_start_2302003() {
     other.config = f.config;
     SAME(other.server->Start(other.config), 2302007);
     SAME(f.server->Start(f.config), 2302003);
-    // The first is unharmed.
+    // The first is not affected.
     Guest guest;
     CHECK(guest.enters(f.url()));
     SAME(f.server->GetServerContext()->startServerConfig_.serverPort, f.config.serverPort);
@@ -399,7 +399,7 @@ void how_a_client_ended_is_told() {
     Fixture f;
     if (!f.starts()) return;
     {
-        // A link that breaks: the socket of a client that knows no WebSocket manners.
+        // A link that breaks: the socket of a client that sends no close frame.
         Guest guest;
         if (!guest.enters(f.url())) return;
         f.events().wait("connect");
@@ -484,7 +484,7 @@ void destroy_ends_without_a_callback() {
     SAME(f.server->Destroy(), -1);
     if (!f.starts()) return;
     for (std::size_t round = 1; round <= 20; round++) {
-        // It is as new.
+        // It can be used like a new one.
         if (round > 1) SAME(f.server->Start(f.config), 0);
         Guest guest;
         if (!guest.enters(f.url()) || !f.events().wait("connect", round)) return;
@@ -528,7 +528,7 @@ void in_each_callback(const std::function<bool(WebSocketServer *)> &act) {
         options.max_send_size = SIZE_MAX;
         CHECK(!guest.client.connect("ws://127.0.0.1:" + std::to_string(config.serverPort) + "/", options));
         guest.events.wait("open");
-        // Text that is none is an error; for the rest, a message and a goodbye.
+        // Invalid text is an error; the others send a message and a close frame.
         if (place == "error") {
             const std::string large((64u << 20) + 1, 'a');
             (void)guest.client.send_binary(large);

@@ -3,7 +3,7 @@
 #
 #     autobahn.sh FOLDER_OF_LIBNETSTACK_WEBSOCKET
 #
-# The suite needs CPython 2.7: $PYTHON27, python2.7, or one of pyenv's. Without one it is skipped, and says so.
+# The suite needs CPython 2.7: $PYTHON27, python2.7, or one of pyenv's. Without one, this script says that it skips the suite.
 # Everything that is installed goes under build/autobahn; the reports are in build/autobahn/reports.
 set -eu
 

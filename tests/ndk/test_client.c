@@ -140,7 +140,7 @@ static void the_list_is_the_program_s_to_read(void) {
 static void a_header_may_be_uninitialised_when_it_is_added(void) {
     struct app *app = new_app();
     struct WebSocket_Header header;
-    /* As the platform's own cases do; valgrind would report a look at what the pointers are. */
+    /* As the platform's own cases do; valgrind would report any use of the uninitialised pointers. */
     __asm__("" : "=m"(header));
     CHECK_INT(OH_WebSocketClient_AddHeader(app->client, header), 0);
     CHECK_INT(OH_WebSocketClient_AddHeader(app->client, header), 0);
@@ -227,7 +227,7 @@ static void connect_empties_the_list_of_added_headers(void) {
     CHECK(app->client->requestOptions.headers != NULL);
     for (int attempt = 1; attempt <= 3; attempt++) {
         CHECK_INT(app_connect(app, app_url(app, "/echo")), 0);
-        /* As the header says, the strings may go now. */
+        /* As the header says, the strings may be freed now. */
         memset(name, 'Z', strlen(name));
         memset(value, 'Z', strlen(value));
         CHECK(app->client->requestOptions.headers == (attempt == 2 ? &own : NULL));
@@ -238,7 +238,7 @@ static void connect_empties_the_list_of_added_headers(void) {
         free(head);
         CHECK_INT(app_close(app, 1000, ""), 0);
         if (WAIT_CALL(app, ON_CLOSE, attempt) == NULL) return;
-        /* Then behind headers of the program's own, which stay; then none. */
+        /* Then after headers of the program's own, which stay; then none. */
         app->client->requestOptions.headers = attempt == 1 ? &own : NULL;
         memcpy(name, "X-Token", 7);
         memcpy(value, "again", 5);
@@ -281,7 +281,7 @@ static void more_than_8192_headers_are_refused(void) {
         if (!CHECK_INT(add(other, names[i < MAX_HEADERS ? i : 0], ""), 0)) return;
     CHECK_INT(app_connect(other, app_url(other, "/echo")), WEBSOCKET_HEADER_EXCEEDED);
 
-    /* A list without an end is one with too many. */
+    /* A list without an end counts as one with too many headers. */
     struct WebSocket_Header ring = { "X-Ring", "1", &ring };
     struct WebSocket_RequestOptions own = { &ring };
     CHECK_INT(OH_WebSocketClient_Connect(other->client, other->url, own), WEBSOCKET_HEADER_EXCEEDED);
@@ -341,7 +341,7 @@ static void a_bare_host_name_fails_in_an_event(void) {
     CHECK_INT(app_connect(app, "www.example.com"), 0);
     if (!CHECK_CALL(app, ON_ERROR, WEBSOCKET_CONNECTION_ERROR, NULL)) return;
     CHECK_CONTAINS(WAIT_CALL(app, ON_ERROR, 1)->text, "ws://");
-    /* The next attempt has nothing to do with it. */
+    /* The next attempt is independent of it. */
     if (!APP_OPENS(app, app_url(app, "/echo"))) return;
     CHECK_INT(app_close(app, 1000, ""), 0);
     CHECK_CALL(app, ON_CLOSE, 1000, "");
@@ -386,7 +386,7 @@ static void a_second_connect_is_refused_and_the_first_unharmed(void) {
     WAIT_PEER(app->token, "connections", 1);
     CHECK_INT(app_connect(app, app->url), WEBSOCKET_CONNECTION_ERROR);
     CHECK_INT(app_connect(app, "www.example.com"), WEBSOCKET_CONNECTION_ERROR);
-    /* The parameters are looked at first. */
+    /* The parameters are checked first. */
     CHECK_INT(app_connect(app, "http://127.0.0.1/"), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
     release_peer(app->token);
     if (WAIT_CALL(app, ON_OPEN, 1) == NULL) return;
@@ -489,7 +489,7 @@ static void a_message_of_4_mib_is_sent(void) {
     free(large);
 }
 
-/* What the peer counts after one message more: whether it was text. */
+/* What the peer counts after one more message: whether it was text. */
 static void check_kind(struct app *app, const char *data, size_t length, int is_text) {
     long long messages = peer_number(app->token, "messages"), texts = peer_number(app->token, "text");
     CHECK_INT(app_send(app, data, length), 0);
@@ -626,7 +626,7 @@ static void close_before_open_is_1017_and_abandons_the_attempt(void) {
     CHECK_INT(app_close(app, 1000, ""), WEBSOCKET_NO_CONNECTION);
     CHECK_INT(app_close(app, 1000, ""), WEBSOCKET_NO_CONNECTION);
     WAIT_PEER(app->token, "ended", 1);
-    /* No callback tells of it, so it must be possible to connect at once. */
+    /* No callback reports it, so it must be possible to connect at once. */
     if (!APP_OPENS(app, app_url(app, "/sink"))) return;
     CHECK_INT(app_send(app, "kept", 4), 0);
     WAIT_PEER(app->token, "messages", 1);
@@ -856,7 +856,7 @@ static void destroy_in_callback(struct app *app, const struct call *call) {
     CHECK_INT(OH_WebSocketClient_Destroy(app->client), 0);
     CHECK_INT(OH_WebSocketClient_Destroy(app->client), WEBSOCKET_CLIENT_NOT_CREATED);
     CHECK_INT(app_send(app, "x", 1), WEBSOCKET_CLIENT_NOT_CREATED);
-    /* Until the callback returns, what it was given may be looked at. */
+    /* Until the callback returns, it may read what it was given. */
     CHECK(app->client->onClose == app_on_close);
     __atomic_store_n(&app->over, 1, __ATOMIC_SEQ_CST);
     counter_add(&destroyed, 1);
@@ -875,7 +875,7 @@ static void destroy_is_safe_inside_each_callback(void) {
         app_send(app, "x", 1);
         if (!WAIT_COUNTER(&destroyed, ++count)) return;
     }
-    /* And where the link is lost: onError, onClose. */
+    /* And when the link is lost: onError, onClose. */
     for (int kind = ON_ERROR; kind < CALLBACKS; kind++) {
         struct app *app = new_app();
         app->hook = destroy_in_callback;

@@ -1,4 +1,4 @@
-/* The C client where the platform says no, and what it logs: with the library outside, so that hooks can be set. */
+/* The C client where the platform refuses, and what it logs: with the library outside, so that hooks can be set. */
 #include "recorder.h"
 
 static int may_use_the_network, may_reach_the_host;

@@ -1,7 +1,7 @@
-// The hooks of system images, over stand-ins for OpenHarmony's libraries that say no; and where there are no such libraries.
+// The hooks of system images, over stand-ins for OpenHarmony's libraries that refuse; and where there are no such libraries.
 #include "check.hpp"
 
-// With what is in it: not every answer can be seen from outside.
+// The source itself: not every answer can be seen from outside.
 #include "../../ohos/platform/hooks.cpp"
 
 namespace {
@@ -99,7 +99,7 @@ void servers_are_a_matter_of_the_device()
 
 }  // namespace
 
-// In place of the system's, for the library as well: the kernel refuses processes without the permission.
+// Replaces the system's, for the library, too: the kernel refuses processes without the permission.
 extern "C" int socket(int domain, int type, int protocol) noexcept
 {
     using Socket = int(int, int, int);
