@@ -1,6 +1,10 @@
 #!/bin/bash
-# The commit-msg hook takes what CONTRIBUTING.md asks for and refuses the rest.
+# The commit-msg hook accepts messages of the form that CONTRIBUTING.md asks for, and refuses others.
 set -euo pipefail
+if ! command -v git >/dev/null; then
+  echo 'SKIPPED: there is no git'
+  exit 77
+fi
 hook=$(realpath "$(dirname "$0")/../scripts/hooks/commit-msg")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -25,6 +29,6 @@ takes "${longest//x/é}"
 takes "fixup! $longest"
 refuses "x$longest" '73 characters'
 refuses "Say what changes"$'\n'"and go on" 'must be empty'
-# Comments don't count, nor does what git adds below its scissors.
+# Comments don't count, nor does what git adds below its scissors line.
 printf '%s\n' "# $longest x" "$longest" '# second' '' why '# ------------------------ >8 ------------------------' 'diff' >message
 "$hook" message
