@@ -18,6 +18,7 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"           \
     "Sec-WebSocket-Version: 13\r\n"
 #define RAW_REQUEST "GET / HTTP/1.1\r\n" RAW_HOST RAW_UPGRADE "\r\n"
+
 /* The receive buffer of the next raw sockets; 0 is the system's own choice. */
 extern int raw_room;
 

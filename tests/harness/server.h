@@ -54,17 +54,21 @@ struct server {
     struct server *next;
 };
 
+/* A server whose events are recorded. The end of the test destroys it. */
+struct server *new_server(void);
+
+/* The callbacks that new_server() registers; a test may replace one. */
 void server_on_connect(nsws_server server, nsws_connection connection, const nsws_connect_event *e, void *user);
 void server_on_message(nsws_server server, nsws_connection connection, const nsws_message_event *e, void *user);
 void server_on_close(nsws_server server, nsws_connection connection, const nsws_close_event *e, void *user);
 void server_on_error(nsws_server server, nsws_connection connection, const nsws_error_event *e, void *user);
 void server_on_drain(nsws_server server, nsws_connection connection, const nsws_drain_event *e, void *user);
 
-/* On loopback alone, and no limit that a test would reach by chance. */
+/* Options: on loopback alone, without limits that a test would reach by chance. */
 nsws_server_options server_defaults(void);
 int server_starts(const char *file, int line, struct server *s, const nsws_server_options *options);
 
-/* Starts a server, with options or the tests' usual ones; whether that worked. */
+/* Starts a server, with these options or, if NULL, server_defaults(); returns whether that worked. */
 #define START(server, options) server_starts(__FILE__, __LINE__, server, options)
 
 /* A server that listens; NULL, and a failed check, when it can't. */
@@ -97,9 +101,6 @@ const char *header_of(const struct server_event *event, const char *name);
 
 /* Destroys a recorded server before the end of the test does. */
 void destroy_server(struct server *s);
-
-/* A server whose events are recorded. The end of the test destroys it. */
-struct server *new_server(void);
 
 /* How many connections the server lists. */
 size_t listed(struct server *s);
