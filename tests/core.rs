@@ -45,7 +45,7 @@ fn a_listener_that_panics_fails_its_connection_and_no_other() {
     other.client.send_text("still here").unwrap();
     other.expect([Seen::Message(b"still here".to_vec()), Seen::DataEnd]);
 
-    // The client itself is not lost either.
+    // The client itself is not lost, either.
     broken.client.listeners.message.remove(Some(KEY));
     broken.client.connect(&url, ConnectOptions::default()).unwrap();
     broken.expect([Seen::Header, Seen::Open]);

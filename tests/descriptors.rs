@@ -38,7 +38,7 @@ fn with_no_descriptor_left_a_silent_client_makes_room_for_one_that_is_not() {
     let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let (mut silent, mut quick) = (socket(), socket());
     silent.connect(&address.into()).unwrap();
-    // The silent one has been accepted when a later one has been answered.
+    // The silent client has been accepted once a later one has been answered.
     let mut known = socket();
     known.connect(&address.into()).unwrap();
     known.write_all(b"nonsense\r\n\r\n").unwrap();

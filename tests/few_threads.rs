@@ -1,4 +1,4 @@
-//! When no thread can be had, callbacks wait and I/O goes on. Alone in its process, since it configures it.
+//! When no thread can be started, callbacks wait and I/O goes on. Alone in its process, since it configures it.
 
 mod common;
 

@@ -22,7 +22,7 @@ for standard in c++11 c++17; do
   done
 done
 
-# Macros have no scope: each carries the prefix. One is the old name of a function.
+# Macros have no scope, so each has the prefix, except for one that is the old name of a function.
 if grep -E '^#define ' "$include/netstack_websocket.h" | grep -vE '^#define (NSWS_|NETSTACK_WEBSOCKET_H$|nsws_server_port nsws_server_get_port$)'; then
   echo 'The header defines macros without the prefix NSWS_.'
   exit 1

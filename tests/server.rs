@@ -201,7 +201,7 @@ fn all_of_a_crowd_get_in_though_their_requests_come_late() {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// A place among the clients is free again when the descriptor is, not before.
+/// A place among the clients is free again when the descriptor is, not earlier.
 #[test]
 fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
     let server = process::create(|runtime, _| Server::new(runtime)).unwrap();

@@ -55,7 +55,7 @@ static int talk(const char *url, nsws_message_fn on_message, void *user) {
              CHECK_OK(nsws_client_on_error(client, over_error, &over, NULL)) &&
              CHECK_OK(nsws_client_connect(client, url, &options)) && WAIT_COUNTER(&over, 1);
     CHECK_OK(nsws_client_destroy(client));
-    return ok && harness_failed_checks == 0;
+    return ok && failed_checks() == 0;
 }
 
 int main(int argc, char **argv) {
@@ -74,5 +74,5 @@ int main(int argc, char **argv) {
     int ok = talk(url, send_back, NULL);
     CHECK_OK(nsws_shutdown(20000));
     printf("%d cases\n", cases);
-    return !ok || cases == 0 || harness_failed_checks != 0;
+    return !ok || cases == 0 || failed_checks() != 0;
 }

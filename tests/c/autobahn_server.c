@@ -37,5 +37,5 @@ int main(void) {
     }
     CHECK_OK(nsws_server_destroy(server));
     CHECK_OK(nsws_shutdown(20000));
-    return harness_failed_checks != 0;
+    return failed_checks() != 0;
 }
