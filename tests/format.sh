@@ -1,6 +1,6 @@
 #!/bin/bash
-# The C++ of the surfaces and of the wrapper is as .clang-format has it. Other versions of clang-format than 14 break some lines
-# elsewhere. ohos/ndk/include are C headers.
+# The C++ of the surfaces and of the wrapper is formatted as .clang-format says. Versions of clang-format other than 14 break some
+# lines elsewhere. ohos/ndk/include are C headers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 format=$(command -v clang-format-14 || command -v clang-format || true)

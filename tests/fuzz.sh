@@ -1,11 +1,11 @@
 #!/bin/bash
-# Fuzzes the parsers of what comes from outside, each for some seconds, beginning with the examples in fuzz/seeds.
+# Fuzzes each parser of outside input for some seconds, starting from the examples in fuzz/seeds.
 #
 #     fuzz.sh BUILD_DIR SECONDS [TARGET...]
 #
-# What is found stays in BUILD_DIR/TARGET and is tried again first; what fails is in BUILD_DIR/failed. Any Rust will
-# do, since libFuzzer wants nothing of the compiler but coverage: the parsers are safe code, so no sanitizer is
-# needed to see them fail.
+# Inputs that reach new code stay in BUILD_DIR/TARGET and are tried first the next time; those that fail are in
+# BUILD_DIR/failed. Any Rust will do: libFuzzer only needs coverage from the compiler, and the parsers are safe code, so that
+# no sanitizer is needed to see them fail.
 set -euo pipefail
 build=$(realpath -m "$1") seconds=$2
 shift 2

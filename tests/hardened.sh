@@ -1,6 +1,6 @@
 #!/bin/bash
-# What makes attacks harder is in each library: relocations that are read-only from the start, a stack that is not executable,
-# stack protectors in C and C++ code; and no path of the machine that built it.
+# Each library is hardened: relocations that are read-only from the start, a stack that is not executable, stack protectors in
+# C and C++ code; and it holds no path of the machine that built it.
 # Arguments: the folders whose paths may not be inside, separated by ;, and the libraries.
 set -euo pipefail
 folders=$1

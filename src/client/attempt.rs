@@ -1,19 +1,25 @@
 //! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 
 use super::dial::{dial, Tried};
-use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
+use super::event::{HeaderReceiveEvent, OpenEvent, Timings};
+use super::handshake;
+use super::live::Client;
+use super::options::ConnectOptions;
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
-use crate::options::ConnectOptions;
+use crate::platform;
 use crate::proxy::{self, Choice, Server};
 use crate::runtime::in_time;
-use crate::tls::TlsOptions;
+use crate::tls::{self, TlsOptions, Trust};
 use crate::transport::{Tcp, Transport};
 use crate::url::Target;
 
@@ -32,8 +38,21 @@ impl Plan {
         let trusted = options.trusts_environment;
         let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
         let proxy = Choice::new(&options.proxy, &target, variable);
-        let tls = target.secure.then(|| TlsOptions::new(&options, variable));
+        let tls = target.secure.then(|| tls_options(&options, variable));
         Plan { target, options, proxy, tls }
+    }
+}
+
+/// Reads the environment if the system's CAs are wanted.
+fn tls_options(options: &ConnectOptions, variable: impl Fn(&str) -> Option<OsString>) -> TlsOptions {
+    TlsOptions {
+        trust: match options.skip_server_cert_verification {
+            true => Trust::Anybody,
+            false => Trust::new(options.ca_path.as_deref(), variable),
+        },
+        pins: options.pinned_public_keys.clone(),
+        client_cert: options.client_cert.clone(),
+        min_version: options.min_tls_version,
     }
 }
 
@@ -87,7 +106,14 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
     let mut timings = Timings::default();
     let address = target.address();
 
-    let proxy = proxy.choose(&client.runtime, target).await?;
+    let blocking = client.runtime.blocking();
+    let ask_platform = |url: String| async move {
+        match platform::knows_proxy() {
+            true => blocking.ask(move || platform::proxy(&url)).await,
+            false => Ok(None),
+        }
+    };
+    let proxy = proxy.choose(target, ask_platform).await?;
     let next = Next::new(target, proxy.as_ref());
     let addresses = look_up(client, &next, progress, &mut timings.dns).await?;
     let connected = async {
@@ -110,10 +136,11 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         None => Transport::Plain(stream),
         Some(tls) => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
-            let config = client.runtime.tls.client_config(&client.runtime, tls).await.map_err(|error| {
-                Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error }
+            let config = tls_config(client, tls).await.map_err(|error| Error {
+                message: format!("TLS with {peer} can't be set up: {error}"),
+                ..error
             })?;
-            let handshake = crate::tls::connect(config, &target.host, &peer, stream);
+            let handshake = tls::connect(config, &target.host, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
             Transport::Tls(Box::new(secured.stream.into()))
@@ -136,6 +163,16 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         compression: answer.compression,
         timings,
     })
+}
+
+/// The TLS configuration for these options, and for what the platform says now about the user's CAs.
+async fn tls_config(client: &Client, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+    let blocking = client.runtime.blocking();
+    let trusted = options.depend_on_users_cas()
+        && platform::has_hooks()
+        && blocking.ask(platform::trusts_user_ca).await.unwrap_or(false);
+    let options = options.clone().with_users_cas(trusted);
+    client.tls.client_config(&options, |make| blocking.read_files(make)).await
 }
 
 async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output = T>) -> T {
@@ -192,7 +229,7 @@ async fn look_up(
     let not_found = |cause: String| {
         Error::event(*phase, Code::NameNotFound, format!("{host_name} could not be resolved: {cause}."))
     };
-    match timed(took, client.runtime.look_up(host, *port)).await {
+    match timed(took, client.runtime.blocking().look_up(host, *port)).await {
         Ok(addresses) if addresses.is_empty() => Err(not_found("it has no address".into())),
         Ok(addresses) => Ok(addresses),
         Err(error) => {
@@ -220,7 +257,12 @@ async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress)
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
     use super::*;
+    use crate::platform::Hooks;
+    use crate::runtime::{Config, Runtime};
 
     #[test]
     fn an_environment_that_is_not_trusted_names_no_ca() {
@@ -228,11 +270,33 @@ mod tests {
             let target = Target::parse("wss://host/").unwrap();
             Plan::new(target, ConnectOptions { trusts_environment, ..ConnectOptions::default() })
         };
-        let without = TlsOptions::new(&ConnectOptions::default(), |_| None);
-        let named = TlsOptions::new(&ConnectOptions::default(), |name| {
+        let without = tls_options(&ConnectOptions::default(), |_| None);
+        let named = tls_options(&ConnectOptions::default(), |name| {
             (name == "SSL_CERT_FILE").then(|| "/ca.pem".into())
         });
         assert!(named != without);
         assert!(plan(false).tls == Some(without));
+    }
+
+    #[test]
+    fn another_answer_about_the_users_cas_is_noticed() {
+        static TRUSTED: AtomicBool = AtomicBool::new(false);
+        let hook: platform::Ask = Box::new(|| TRUSTED.load(Ordering::Acquire));
+        platform::set(Some(Hooks { trusts_user_ca: Some(hook), ..Hooks::default() }));
+        let client = Client::new(Runtime::start(Config::DEFAULT).unwrap(), &Arc::default()).unwrap();
+        let config = |trusted: bool| {
+            TRUSTED.store(trusted, Ordering::Release);
+            let (of, (to, made)) = (client.clone(), channel());
+            client.runtime.spawn(&client.lane, async move {
+                let options = tls_options(&ConnectOptions::default(), |_| None);
+                to.send(tls_config(&of, &options).await.unwrap()).unwrap();
+            });
+            made.recv().unwrap()
+        };
+        let without = config(false);
+        let with = config(true);
+        assert!(!Arc::ptr_eq(&without, &with));
+        assert!(Arc::ptr_eq(&without, &config(false)) && Arc::ptr_eq(&with, &config(true)));
+        platform::set(None);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
+use super::arguments::{ms, text};
 use super::handle::nsws_server;
-use super::options::{ms, text};
 use super::server::server;
 use super::{call, check_out, write_out};
 use crate::error::{Code, Error};
@@ -13,11 +13,13 @@ use crate::server::CertificateFiles;
 /// answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
 ///
 /// @param server the server; it may start again afterwards
-/// @param timeout_ms how long to wait, in milliseconds; 0: 401
-/// @return 0 when no connection is left; `NSWS_ERR_BUSY` when some had to be cut, or their listeners have not returned;
-///         `NSWS_ERR_WOULD_DEADLOCK` inside a callback; 401; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`;
-///         `NSWS_ERR_BAD_HANDLE`. The server has stopped with the first two and with no other.
-/// Any thread but one that runs a callback; waits.
+/// @param timeout_ms how long to wait, in milliseconds, at least 1
+/// @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not returned;
+///         NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a callback;
+///         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
+/// @note Any thread but one that runs a callback; waits. With NSWS_OK and NSWS_ERR_BUSY the server has stopped, with
+///       no other.
 /// @since 0.2
 #[no_mangle]
 pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u32) -> i32 {
@@ -32,9 +34,10 @@ pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u
 /// @param server the server; while it listens, the certificate is shown from now on
 /// @param cert_path a PEM file, as `cert_path` of nsws_server_options
 /// @param key_path a PEM file, as `key_path` of nsws_server_options
-/// @return 0, also when these files were added before, which reads all of them again; 401 when either is NULL, "" or not
-///         UTF-8; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`; `NSWS_ERR_BAD_HANDLE`. After any error nothing has changed.
-/// Any thread; reads the certificate files, never blocks on the network.
+/// @return NSWS_OK: also when these files were added before, which reads all of them again; NSWS_ERR_PARAMETER:
+///         either is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread; reads the certificate files. After any error nothing has changed.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_add_certificate(
@@ -59,9 +62,9 @@ pub unsafe extern "C" fn nsws_server_add_certificate(
 /// New connections get the new certificates; those that are open stay so.
 ///
 /// @param server the server
-/// @return 0; `NSWS_ERR_CERT_UNUSABLE` when a file can't be read or used, and then the old certificates stay;
-///         `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; reads the certificate files, never blocks on the network.
+/// @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
+///         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread; reads the certificate files.
 /// @since 0.2
 #[no_mangle]
 pub extern "C" fn nsws_server_reload_certificates(server: nsws_server) -> i32 {
@@ -83,11 +86,12 @@ pub struct nsws_ban {
 /// Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
 ///
 /// @param server the server
-/// @param list receives up to `capacity` bans; NULL is allowed when `capacity` is 0
+/// @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
 /// @param capacity how many bans `list` has room for
 /// @param out_count receives how many bans there are, which may be more than `capacity`
-/// @return 0; 401 for NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` is NULL, or `list` is NULL and `capacity` is not 0;
+///         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_list_bans(
@@ -122,8 +126,9 @@ pub unsafe extern "C" fn nsws_server_list_bans(
 /// @param server the server
 /// @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
 ///        has it, whose own ban is lifted
-/// @return 0, also when there was no ban; 401 when `ip` is NULL or neither; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither; NSWS_ERR_NOT_LISTENING;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_unban(server: nsws_server, ip: *const c_char) -> i32 {

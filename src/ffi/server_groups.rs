@@ -2,14 +2,14 @@
 
 use std::ffi::{c_char, c_void};
 
+use super::arguments::{bytes, flag, text, utf8};
 use super::call;
+use super::connection::connection;
 use super::handle::{nsws_connection, nsws_server};
-use super::options::{bytes, flag, text, utf8};
 use super::server::server;
 use super::write_out;
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
-use crate::server::connection;
 
 /// Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
 /// with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
@@ -17,15 +17,16 @@ use crate::server::connection;
 ///
 /// @param connection the connection
 /// @param group the group's name, any UTF-8 but ""; copied
-/// @return 0, also when it is a member already; 401 when `group` is NULL, "" or not UTF-8; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK: also when it is a member already; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_join(connection: nsws_connection, group: *const c_char) -> i32 {
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let group = unsafe { name(group) }?;
-        self::connection(connection.id)?.join(group)
+        self::connection(connection)?.join(group)
     })
 }
 
@@ -33,15 +34,16 @@ pub unsafe extern "C" fn nsws_connection_join(connection: nsws_connection, group
 ///
 /// @param connection the connection
 /// @param group the group's name
-/// @return 0, also when it is no member; 401 when `group` is NULL, "" or not UTF-8; `NSWS_ERR_BAD_HANDLE`
-/// Any thread.
+/// @return NSWS_OK: also when it is no member; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_connection_leave(connection: nsws_connection, group: *const c_char) -> i32 {
     call(|| {
         // SAFETY: the parameter's description asks for it.
         let group = unsafe { name(group) }?;
-        self::connection(connection.id)?.leave(group)
+        self::connection(connection)?.leave(group)
     })
 }
 
@@ -50,14 +52,15 @@ pub unsafe extern "C" fn nsws_connection_leave(connection: nsws_connection, grou
 ///
 /// @param server the server
 /// @param group the group's name
-/// @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
-/// @param length its length in bytes; 0 sends an empty message
+/// @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
+/// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
-/// @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. Who doesn't
-///        accept it: as with nsws_server_broadcast()
-/// @return 0; 401 when `group` is NULL, "" or not UTF-8, for invalid UTF-8, more than `max_send_size`, or `is_text`
-///         neither 0 nor 1, and then nobody was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
-/// Any thread; never blocks on the network.
+/// @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. A
+///        connection does not for the reasons that nsws_server_broadcast() has
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too long,
+///         or `is_text` is neither 0 nor 1, and then nobody was sent anything; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_broadcast_group(

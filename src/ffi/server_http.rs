@@ -3,13 +3,14 @@
 use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 
+use super::arguments::bytes;
 use super::call;
-use super::event::{c_text, nsws_free_fn, nsws_header, with_headers};
+use super::client_events::c_text;
 use super::handle::nsws_server;
-use super::listener::UserData;
-use super::options::{bytes, text};
+use super::header::{nsws_header, read_headers, with_headers};
+use super::listener::{nsws_free_fn, UserData};
 use super::server::server;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 use crate::server::{HttpAnswer, HttpHook, HttpRequest};
 
 /// A request that is no upgrade, for nsws_http_fn. A body isn't read.
@@ -66,10 +67,10 @@ pub type nsws_http_fn = Option<
 /// @param server the server
 /// @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
 /// @param user_data passed to `fn`
-/// @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
-///        called.
-/// @return 0; `NSWS_ERR_BAD_HANDLE`
-/// Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+/// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
+///        `fn` is NULL
+/// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_set_http_hook(
@@ -120,12 +121,13 @@ fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_reques
 /// @param status the HTTP status, 200 to 599
 /// @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
 ///        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
-///        `Transfer-Encoding`, `Connection`, `Upgrade` ...): 401
+///        `Transfer-Encoding`, `Connection`, `Upgrade` ...), are refused
 /// @param header_count how many there are
 /// @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
 /// @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
-/// @return 0; 401, and then there is no other answer than before
-/// The thread that the hook runs on.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of the others is not as said above, and then there is no
+///         other answer than before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note The thread that the hook runs on.
 /// @since 0.2
 #[no_mangle]
 pub unsafe extern "C" fn nsws_http_answer_set(
@@ -146,29 +148,4 @@ pub unsafe extern "C" fn nsws_http_answer_set(
         answer.0 = Some(HttpAnswer::new(status, headers, body.to_vec())?);
         Ok(())
     })
-}
-
-/// Headers from the caller.
-///
-/// # Safety
-/// `headers` is NULL or points to `count` headers, whose texts are NULL or NUL-terminated.
-pub(super) unsafe fn read_headers(
-    headers: *const nsws_header,
-    count: usize,
-) -> Result<Vec<(String, String)>> {
-    if headers.is_null() && count > 0 {
-        return Err(Error::call(Code::Parameter, "The headers are NULL, their count is not 0."));
-    }
-    let read = |index| {
-        // SAFETY: the caller promises `count` headers.
-        let header = unsafe { *headers.add(index) };
-        // SAFETY: each is NULL or NUL-terminated.
-        let pair =
-            unsafe { (text(header.name, "A header's name")?, text(header.value, "A header's value")?) };
-        match pair {
-            (Some(name), Some(value)) => Ok((name.to_owned(), value.to_owned())),
-            _ => Err(Error::call(Code::Parameter, "A header's name or value is NULL.")),
-        }
-    };
-    (0..count).map(read).collect()
 }

@@ -3,7 +3,8 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Exclusions, Kind, Names, Server};
+use super::exclusion::{Exclusions, Names};
+use super::server::{Kind, Server};
 
 /// `http_proxy` has no form in capitals: a CGI program finds a request's `Proxy` header there.
 const FOR_WS: [&str; 5] = ["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"];

@@ -6,7 +6,7 @@ use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::Error as Socks;
 use zeroize::Zeroizing;
 
-use super::{Credentials, Kind, Server};
+use super::server::{Credentials, Kind, Server};
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{status_line, values, HeadReader, NoHead};
 use crate::transport::Tcp;

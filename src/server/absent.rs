@@ -5,23 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Peer, ServerListeners, ServerOptions, Standing,
+    AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Names, Peer, ServerListeners, ServerOptions,
+    Standing,
 };
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
 
-/// The connection that a handle names: there is none.
-pub fn connection(_: u64) -> Result<Arc<Accepted>> {
-    Err(Error::code(Code::BadHandle))
-}
-
 pub(crate) fn check_device() -> Result<()> {
     Err(Error::code(Code::NotSupported))
-}
-
-pub(crate) fn send(_: u64, _: Payload<'_>) -> Result<()> {
-    Err(Error::code(Code::BadHandle))
 }
 
 /// A connection that a server has accepted.
@@ -37,7 +29,15 @@ impl Accepted {
         match *self {}
     }
 
-    pub fn handle(&self) -> u64 {
+    pub fn name(&self) -> u64 {
+        match *self {}
+    }
+
+    pub(crate) fn send(&self, _: Payload<'_>) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn send_behind(&self, _: Payload<'_>) -> bool {
         match *self {}
     }
 
@@ -94,7 +94,7 @@ pub enum Server {}
 
 #[allow(missing_docs)]
 impl Server {
-    pub fn new(_: Arc<Runtime>) -> Result<Arc<Server>> {
+    pub fn with_names(_: Arc<Runtime>, _: &'static dyn Names) -> Result<Arc<Server>> {
         Err(Error::code(Code::NotSupported))
     }
 

@@ -1,6 +1,6 @@
 //! One accepted connection, as the server's listeners know it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::event::Peer;
 use super::groups::Memberships;
-use super::live::{Server, CONNECTIONS};
+use super::live::Server;
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
@@ -18,7 +18,9 @@ pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
     link: Peer,
-    handle: OnceLock<u64>,
+    /// Connections are numbered as they come.
+    pub(super) number: u64,
+    name: OnceLock<u64>,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
@@ -27,11 +29,13 @@ pub struct Accepted {
 
 impl Accepted {
     pub(super) fn new(server: Arc<Server>, peer: Peer, link: Peer) -> Arc<Accepted> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
             peer,
             link,
-            handle: OnceLock::new(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
             memberships: Mutex::default(),
@@ -48,9 +52,9 @@ impl Accepted {
         self.link
     }
 
-    /// The number that names the connection, in [`super::connection`].
-    pub fn handle(&self) -> u64 {
-        self.handle.get().copied().unwrap_or_default()
+    /// What the server's [`super::Names`] call the connection once it is open.
+    pub fn name(&self) -> u64 {
+        self.name.get().copied().unwrap_or_default()
     }
 
     /// Sends text.
@@ -83,6 +87,7 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
+    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         self.connection.get().is_some_and(|connection| connection.send_behind(payload))
     }
@@ -125,8 +130,10 @@ impl Accepted {
 
     /// From now on the connection can be used.
     pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
-        let handle = CONNECTIONS.insert(self.clone())?;
-        let _ = (self.handle.set(handle), self.connection.set(connection));
+        if let Some(names) = self.server.names {
+            let _ = self.name.set(names.add(self)?);
+        }
+        let _ = self.connection.set(connection);
         Ok(())
     }
 
@@ -169,10 +176,11 @@ impl Accepted {
         self.connection.get()
     }
 
-    /// The handle is stale from now on.
+    /// Its name names nothing from now on.
     pub(super) fn retire(&self) {
-        // It may be gone already.
-        let _ = CONNECTIONS.remove(self.handle());
+        if let Some(names) = self.server.names {
+            names.remove(self.name());
+        }
     }
 }
 

@@ -12,9 +12,8 @@ use super::places::Underway;
 use super::Server;
 use crate::error::{Code, Error, Result};
 use crate::log::{log, Level};
-use crate::options::TlsVersion;
 use crate::runtime::Runtime;
-use crate::tls::{self, Stamps};
+use crate::tls::{self, Stamps, TlsVersion};
 
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -86,7 +85,7 @@ impl Certificates {
         if is_due {
             let looking = Looking(self.clone());
             // Without a thread, they are looked at another time.
-            let _ = underway.excused(runtime.reading(move || looking.0.look())).await;
+            let _ = underway.excused(runtime.blocking().read_files(move || looking.0.look())).await;
         }
         self.state.lock().acceptor.clone()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Accepted;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +69,15 @@ pub struct Ban {
     pub whom: String,
     /// How long it lasts.
     pub remaining: Duration,
+}
+
+/// Names the connections of a server for the program.
+pub trait Names: Sync {
+    /// The name of a connection that is open from now on.
+    fn add(&self, connection: &Arc<Accepted>) -> Result<u64>;
+
+    /// A name that is not used any more.
+    fn remove(&self, name: u64);
 }
 
 /// What a server does now.

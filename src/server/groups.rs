@@ -9,7 +9,7 @@ use super::{Accepted, Server};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 
-/// The connections of a group, by their handles. Copied when it changes while a message is sent to it.
+/// The connections of a group, by their numbers. Copied when it changes while a message is sent to it.
 type Members = Arc<BTreeMap<u64, Arc<Accepted>>>;
 
 /// The groups of a server: those that have members.
@@ -36,7 +36,7 @@ impl Groups {
         }
         let name = groups.get_key_value(name).map_or_else(|| name.into(), |(known, _)| known.clone());
         own.names.push(name.clone());
-        Arc::make_mut(groups.entry(name).or_default()).insert(accepted.handle(), accepted.clone());
+        Arc::make_mut(groups.entry(name).or_default()).insert(accepted.number, accepted.clone());
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Groups {
 
 fn remove(groups: &mut HashMap<Arc<str>, Members>, accepted: &Accepted, name: &str) {
     let Some(members) = groups.get_mut(name) else { return };
-    Arc::make_mut(members).remove(&accepted.handle());
+    Arc::make_mut(members).remove(&accepted.number);
     if members.is_empty() {
         groups.remove(name);
     }

@@ -11,8 +11,8 @@ use super::options::OWNED_IN_ANSWERS;
 use super::places::Underway;
 use super::Server;
 use crate::error::{Code, Error, Result};
+use crate::header::check_header;
 use crate::http::{has_token, is_authority, owned, values};
-use crate::options::check_header;
 
 /// The largest body of an answer.
 const LARGEST_BODY: usize = 64 << 10;

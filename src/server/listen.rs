@@ -27,12 +27,11 @@ use super::places::{Places, Underway};
 use super::proxy_protocol;
 use super::turns::Turns;
 
-use crate::connection::{Budget, CloseEvent, Connection, End, Opening, ABNORMAL};
+use crate::connection::{Budget, CloseEvent, Connection, End, Limits, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
-use crate::options::Limits;
 use crate::runtime::{caught, in_time};
 use crate::transport::{Tcp, Transport};
 
@@ -76,7 +75,7 @@ impl Listening {
         tls: Option<Arc<Certificates>>,
         options: &ServerOptions,
     ) -> Result<Arc<Listening>> {
-        let socket = listen(address).map_err(|error| cannot_listen(address, &error))?;
+        let socket = listen(address, options.reuse_port).map_err(|error| cannot_listen(address, &error))?;
         let address = socket.local_addr().map_err(|error| cannot_listen(address, &error))?;
         Ok(Arc::new(Listening {
             socket: Mutex::new(Some(Listener::Untold(socket))),
@@ -171,7 +170,7 @@ impl Listening {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.ip() == IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED) {
         // Every address, of either family.
@@ -179,6 +178,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     // Connections of an earlier server that the system still remembers don't keep the port.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

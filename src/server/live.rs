@@ -12,8 +12,8 @@ use tokio::task::AbortHandle;
 use super::accepted::{Accepted, Turn};
 use super::certificates::Certificates;
 use super::event::{
-    AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Of,
-    Peer, ServerError, ServerListeners, Standing,
+    AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
+    Of, Peer, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
 use super::listen::{self, Listening};
@@ -25,31 +25,14 @@ use crate::connection::{
 };
 use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
-use crate::handle::{self, Table};
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
-
-/// The accepted connections of all servers, by their handles.
-pub(super) static CONNECTIONS: Table<Accepted> = Table::new(handle::Kind::Connection);
-
-/// The connection that a handle names.
-pub fn connection(handle: u64) -> Result<Arc<Accepted>> {
-    CONNECTIONS.get(handle)
-}
 
 /// Whether there may be servers here: not on a device that is no TV. Asks the platform, so no lock may be held.
 pub(crate) fn check_device() -> Result<()> {
     match platform::is_tv_device() {
         true => Ok(()),
         false => Err(Error::call(Code::NotSupported, "This device does not run servers.")),
-    }
-}
-
-/// Sends on the connection that a handle names.
-pub(crate) fn send(handle: u64, payload: Payload<'_>) -> Result<()> {
-    match CONNECTIONS.with(handle, |accepted| accepted.send_behind(payload))? {
-        true => Ok(()),
-        false => connection(handle)?.send(payload),
     }
 }
 
@@ -70,6 +53,7 @@ pub(crate) enum Kind {
 pub struct Server {
     pub(super) runtime: Arc<Runtime>,
     pub(super) lane: Arc<Lane>,
+    pub(super) names: Option<&'static dyn Names>,
     pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
@@ -92,7 +76,7 @@ const MOST_WAITING: usize = 1024;
 
 pub(super) struct State {
     pub stage: Stage,
-    /// Those whose `close` was not delivered yet, by their handles.
+    /// Those whose `close` was not delivered yet, by their numbers.
     pub connections: BTreeMap<u64, Arc<Accepted>>,
 }
 
@@ -106,9 +90,19 @@ pub(super) enum Stage {
 impl Server {
     /// A server that does not listen yet.
     pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Server>> {
+        Server::make(runtime, None)
+    }
+
+    /// [`Server::new`] whose connections get names.
+    pub fn with_names(runtime: Arc<Runtime>, names: &'static dyn Names) -> Result<Arc<Server>> {
+        Server::make(runtime, Some(names))
+    }
+
+    fn make(runtime: Arc<Runtime>, names: Option<&'static dyn Names>) -> Result<Arc<Server>> {
         Ok(Arc::new(Server {
             lane: runtime.choose_lane()?,
             runtime,
+            names,
             mailbox: Mailbox::new(),
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
@@ -293,7 +287,7 @@ impl Server {
             _ => return Err(Error::code(Code::NotListening)),
         }
         accepted.opened(connection)?;
-        state.connections.insert(accepted.handle(), accepted.clone());
+        state.connections.insert(accepted.number, accepted.clone());
         self.post([Event { connection: Some(accepted.clone()), kind: Kind::Connect(connect.into()) }]);
         Ok(())
     }
@@ -333,7 +327,7 @@ impl Server {
     fn forget(&self, accepted: &Arc<Accepted>) {
         accepted.retire();
         self.groups.leave_all(accepted);
-        self.state.lock().connections.remove(&accepted.handle());
+        self.state.lock().connections.remove(&accepted.number);
         self.parted.notify_all();
     }
 

@@ -36,19 +36,19 @@ mod turns;
 mod absent;
 
 pub use event::{
-    AcceptHook, Ban, ClientCertificate, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, Of, Peer,
-    ServerError, ServerListeners, Standing,
+    AcceptHook, Ban, ClientCertificate, ConnectEvent, ConnectionListener, HttpAnswer, HttpHook, HttpRequest,
+    MessageListener, MessagePartListener, Names, Of, Peer, ServerError, ServerListeners, Standing,
 };
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
 #[cfg(feature = "server")]
-pub(crate) use live::{check_device, send};
+pub(crate) use live::check_device;
 #[cfg(feature = "server")]
-pub use live::{connection, Server};
+pub use live::Server;
 
 #[cfg(not(feature = "server"))]
-pub(crate) use absent::{check_device, send};
+pub(crate) use absent::check_device;
 #[cfg(not(feature = "server"))]
-pub use absent::{connection, Accepted, Server};
+pub use absent::{Accepted, Server};

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 #[cfg(feature = "server")]
 use super::forwarded::Trusted;
+use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
+use crate::header::{check_header, sub_protocols};
 use crate::http::is_authority;
-use crate::options::{check_header, sub_protocols, Limits, TlsVersion};
+use crate::tls::TlsVersion;
 
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
@@ -36,6 +38,8 @@ pub struct ServerOptions {
     pub ip: String,
     /// The port to listen on; 0: the system picks one.
     pub port: u32,
+    /// Other servers of this user that ask for the same may listen on the port as well (SO_REUSEPORT).
+    pub reuse_port: bool,
     /// With it, the server speaks wss and only wss.
     pub certificate: Option<CertificateFiles>,
     /// With it, clients must have a certificate: a PEM file of those that are trusted.
@@ -84,6 +88,7 @@ impl Default for ServerOptions {
         ServerOptions {
             ip: String::new(),
             port: 0,
+            reuse_port: false,
             certificate: None,
             client_ca: None,
             min_tls_version: TlsVersion::Tls12,
@@ -110,6 +115,10 @@ impl ServerOptions {
         self.limits.check()?;
         if self.handshake_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        // Each would get a port of its own.
+        if self.reuse_port && self.port == 0 {
+            return Err(Error::call(Code::Parameter, "reuse_port needs a server_port."));
         }
         self.origins()?;
         self.response_header_lines()?;

@@ -9,7 +9,7 @@ use super::listen::Listening;
 use super::live::Stage;
 use super::{Accepted, Server};
 use crate::error::{Code, Error, Result};
-use crate::{platform, runtime};
+use crate::{callback, platform};
 
 impl Server {
     /// Stops to listen, at once, and says goodbye to every client.
@@ -26,7 +26,9 @@ impl Server {
         if timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
-        runtime::check_may_wait()?;
+        if callback::in_callback() {
+            return Err(Error::code(Code::WouldDeadlock));
+        }
         let mut left = self.stop_listening()?;
         let until = Instant::now() + timeout;
         for accepted in &left {
@@ -34,10 +36,10 @@ impl Server {
         }
         let mut state = self.state.lock();
         while let Some(accepted) = left.last() {
-            if !state.connections.contains_key(&accepted.handle()) {
+            if !state.connections.contains_key(&accepted.number) {
                 left.pop();
             } else if self.parted.wait_until(&mut state, until).timed_out() {
-                left.retain(|accepted| state.connections.contains_key(&accepted.handle()));
+                left.retain(|accepted| state.connections.contains_key(&accepted.number));
                 let message = format!("{} connections did not end in time; they are cut.", left.len());
                 return if left.is_empty() { Ok(()) } else { Err(Error::call(Code::Busy, message)) };
             }

@@ -11,9 +11,9 @@ use rustls::ServerConfig;
 use rustls_pki_types::ServerName;
 
 use super::clients::ClientVerifier;
-use super::{identity, versions};
+use super::identity;
+use super::options::TlsVersion;
 use crate::error::{Code, Error, Result};
-use crate::options::TlsVersion;
 
 /// A server's configuration from its PEM files: its chains with their keys, the first for names that no other is for; and the CAs
 /// of its clients, if they must have certificates.
@@ -30,7 +30,7 @@ pub(crate) fn server_config(
     let identities: Vec<Arc<CertifiedKey>> = identities.iter().map(load).collect::<Result<_>>()?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone())
-        .with_protocol_versions(versions(oldest))
+        .with_protocol_versions(oldest.and_newer())
         .map_err(|error| Error::call(Code::Internal, format!("{error}.")))?;
     let builder = match client_ca {
         None => builder.with_no_client_auth(),

@@ -185,7 +185,7 @@ AT(nsws_connect_event, client_cert_fingerprint, 80, 40);
 AT(nsws_connect_event, client_cert_pem, 88, 44);
 AT(nsws_connect_event, link_port, 96, 48);
 
-SIZE(nsws_server_options, 192, 116);
+SIZE(nsws_server_options, 192, 120);
 AT(nsws_server_options, struct_size, 0, 0);
 AT(nsws_server_options, server_ip, 8, 4);
 AT(nsws_server_options, cert_path, 16, 8);
@@ -214,12 +214,13 @@ AT(nsws_server_options, server_max_window_bits, 143, 91);
 AT(nsws_server_options, client_no_context_takeover, 144, 92);
 AT(nsws_server_options, server_no_context_takeover, 145, 93);
 AT(nsws_server_options, receive_parts, 146, 94);
-AT(nsws_server_options, proxy_protocol, 147, 95);
-AT(nsws_server_options, health_path, 152, 96);
-AT(nsws_server_options, response_headers, 160, 100);
-AT(nsws_server_options, response_header_count, 168, 104);
-AT(nsws_server_options, trusted_proxies, 176, 108);
-AT(nsws_server_options, client_ca_path, 184, 112);
+AT(nsws_server_options, reuse_port, 147, 95);
+AT(nsws_server_options, proxy_protocol, 148, 96);
+AT(nsws_server_options, health_path, 152, 100);
+AT(nsws_server_options, response_headers, 160, 104);
+AT(nsws_server_options, response_header_count, 168, 108);
+AT(nsws_server_options, trusted_proxies, 176, 112);
+AT(nsws_server_options, client_ca_path, 184, 116);
 AT(nsws_server_options, allowed_origins, 104, 68);
 
 SIZE(nsws_http_request, 64, 32);

@@ -246,7 +246,7 @@ static void a_connection_s_handle_is_stale_after_its_close(void) {
     SERVER_WAIT(s, ON_CLOSE, 1);
     BECOMES(listed(s), 0);
     for (int i = 0; i < CONNECTION_CALLS; i++) CHECK_CODE(connection_calls[i].call(connection), NSWS_ERR_BAD_HANDLE);
-    /* Nor does the next connection get the same. */
+    /* Nor does the next connection get the same handle. */
     if (!OPEN_CLIENT(s, "/")) return;
     const struct server_event *next = SERVER_WAIT(s, ON_CONNECT, 2);
     CHECK(next && next->connection.id != connection.id);
@@ -331,7 +331,7 @@ static void what_is_sent_is_checked_before_the_state(void) {
         CHECK(memcmp(frame.data + 2, reason, 123) == 0);
     }
     close(fd);
-    /* With nobody there it is the same. */
+    /* Without clients it is the same. */
     BECOMES(listed(s), 0);
     CHECK_CODE(nsws_server_broadcast(s->handle, data, large, 0, &count), NSWS_ERR_PARAMETER);
     CHECK_OK(nsws_server_broadcast(s->handle, data, large - 1, 0, &count));
@@ -393,7 +393,7 @@ static void the_defaults_are_the_contract_s(void) {
     CHECK_INT(options.max_send_size, 5 << 20);
     CHECK_INT(options.send_queue_size, 16 << 20);
     CHECK_INT(options.min_tls_version, NSWS_TLS_1_2);
-    /* Room that this version doesn't know becomes zero, and is taken back. */
+    /* Members that this version doesn't know become zero, and are accepted. */
     struct {
         nsws_server_options known;
         char newer[64];
@@ -438,7 +438,7 @@ static void options_out_of_their_range_are_refused(void) {
     REFUSED(options.server_port = 65536, NSWS_ERR_LISTEN_PORT);
     REFUSED(options.server_port = UINT32_MAX, NSWS_ERR_LISTEN_PORT);
 #undef REFUSED
-    /* What is at the edge is taken. */
+    /* Values at the edges are accepted. */
     options = server_defaults();
     options.protocol = " a ,, b,a";
     options.ping_interval_ms = 30000000;
@@ -511,9 +511,9 @@ static void what_is_wrong_is_told_in_this_order(void) {
     options.cert_path = options.key_path = NULL;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_ALREADY_CONNECTED);
     CHECK_CODE(nsws_server_start(other->handle, &options), NSWS_ERR_PORT_IN_USE);
-    /* The one that listens never noticed. */
+    /* The server that listens is not affected. */
     if (OPEN_CLIENT(s, "/")) SERVER_WAIT(s, ON_CONNECT, 1);
-    /* "" is no certificate, a key alone is none, and so is a folder a file. */
+    /* "" is not a certificate, nor is a key alone, nor is a folder a file. */
     options.cert_path = "";
     options.key_path = missing;
     options.server_port = 0;
@@ -600,7 +600,7 @@ static void a_server_s_state_is_idle_open_closing_idle(void) {
         CHECK(raw_receive(fd, 0, &frame) && frame.first == CLOSE_FRAME);
         close(fd);
         SERVER_WAIT(s, ON_CLOSE, (size_t)round + 1);
-        /* The hook runs behind what is waited for. */
+        /* The hook runs after what is waited for. */
         BECOMES(__atomic_load_n(&state_in_close, __ATOMIC_SEQ_CST), NSWS_STATE_CLOSING);
         BECOMES(server_state(s), NSWS_STATE_IDLE);
     }
@@ -671,7 +671,7 @@ static void note(char letter) {
 static void on_message_a(nsws_server s, nsws_connection c, const nsws_message_event *e, void *user) {
     (void)c, (void)e;
     note('a');
-    /* The next one is not called for this message any more, nor is this one again. */
+    /* The next one is not called for this message, nor is this one called again. */
     if (strcmp(calls, "ababca") == 0) CHECK_OK(nsws_server_off_message(s, NULL, NULL));
     counter_add(user, 1);
 }
@@ -719,7 +719,7 @@ static uint8_t permission(void *user) {
     return answers_permission;
 }
 
-/* Calls what would need the library's locks, were one held. */
+/* Calls functions that take the library's locks, to find out whether one is held. */
 static uint8_t is_tv(void *user) {
     nsws_client client;
     (void)user;
@@ -759,7 +759,7 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
     CHECK_CODE(nsws_connection_ping(c, "x", 1), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1000, ""), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1006, ""), NSWS_ERR_PARAMETER);
-    /* Nothing has become of it. */
+    /* It had no effect. */
     answers_permission = 1;
     CHECK_OK(nsws_connection_send_text(c, "after", 5));
     const struct event *message = WAIT(r, MESSAGE, 1);
@@ -934,7 +934,7 @@ static void every_address_of_either_family_is_listened_on(void) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN); /* for what tells the other clients */
+    signal(SIGPIPE, SIG_IGN); /* for the programs of the other clients */
     RUN(handles_that_name_nothing_are_refused_by_every_function);
     RUN(handles_of_one_kind_are_refused_as_another);
     RUN(a_connection_s_handle_is_stale_after_its_close);

@@ -2,6 +2,8 @@
  * s_client and this library's client. */
 #include "server.h"
 
+#include <stdarg.h>
+
 static char *file_of(const char *name) {
     static char paths[16][512];
     static int next;

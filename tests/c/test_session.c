@@ -71,8 +71,8 @@ static void callbacks_never_run_inside_a_call(void) {
 /* The opening handshake. */
 
 static const char *header_of(const struct event *answer, const char *name, int nth) {
-    for (size_t i = 0; i < answer->header_count; i++)
-        if (strcasecmp(answer->names[i], name) == 0 && --nth == 0) return answer->values[i];
+    for (size_t i = 0; i < answer->headers.count; i++)
+        if (strcasecmp(answer->headers.names[i], name) == 0 && --nth == 0) return answer->headers.values[i];
     return NULL;
 }
 
@@ -83,13 +83,13 @@ static void all_response_headers_arrive_and_repeated_ones_are_kept(void) {
     static const char *const names[] = {
         "Upgrade", "Connection", "Sec-WebSocket-Accept", "Set-Cookie", "X-Peer", "set-cookie", "Set-Cookie", "X-Empty"
     };
-    if (!CHECK_INT(answer->header_count, 8)) return;
-    for (size_t i = 0; i < 8; i++) CHECK_STR(answer->names[i], names[i]);
-    CHECK_STR(answer->values[3], "a=1");
-    CHECK_STR(answer->values[4], "raw");
-    CHECK_STR(answer->values[5], "b=2; Path=/");
-    CHECK_STR(answer->values[6], "c=");
-    CHECK_STR(answer->values[7], "");
+    if (!CHECK_INT(answer->headers.count, 8)) return;
+    for (size_t i = 0; i < 8; i++) CHECK_STR(answer->headers.names[i], names[i]);
+    CHECK_STR(answer->headers.values[3], "a=1");
+    CHECK_STR(answer->headers.values[4], "raw");
+    CHECK_STR(answer->headers.values[5], "b=2; Path=/");
+    CHECK_STR(answer->headers.values[6], "c=");
+    CHECK_STR(answer->headers.values[7], "");
 
     struct recorder *python = new_client();
     if (!OPENS(python, echo_url(), NULL)) return;
@@ -180,7 +180,7 @@ static void the_origin_may_be_another_or_none(void) {
     request = request_with(r, raw_url(r, "/echo-request"), &options);
     if (!request) return;
     CHECK_INT(times(request, "Origin:"), 0);
-    /* A header comes before the option. */
+    /* A header takes precedence over the option. */
     options.headers = &header;
     options.header_count = 1;
     r = new_client();
@@ -309,7 +309,7 @@ static void a_second_connect_is_refused_and_the_first_unharmed(void) {
     release_peer(r->token);
     if (!WAIT(r, OPEN, 1)) return;
     CHECK_CODE(nsws_client_connect(r->client, echo_url(), NULL), NSWS_ERR_ALREADY_CONNECTED);
-    /* What is wrong with the arguments comes before the state. */
+    /* Arguments are checked before the state. */
     CHECK_CODE(nsws_client_connect(r->client, "http://x", NULL), NSWS_ERR_URL);
     comes_back(r, 1, "still here", 10);
     closes(r, 1000, "");
@@ -715,7 +715,7 @@ static void without_a_heartbeat_there_are_no_pings(void) {
     if (!OPENS(quiet, raw_url(quiet, "/silent"), &options)) return;
     options.ping_interval_ms = 30;
     options.pong_timeout_ms = 0;
-    /* As long as another client pings 10 times; nor does a pong that never comes matter to that one. */
+    /* For as long as another client takes for 10 pings; a missing pong doesn't matter to that one. */
     if (!OPENS(beating, raw_url(beating, "/silent"), &options)) return;
     WAIT_PEER(beating->token, "pings", 10);
     CHECK_INT(peer_number(quiet->token, "pings"), 0);

@@ -93,7 +93,7 @@ static void set_up(void) {
     nsws_runtime_options runtime;
     CHECK_OK(nsws_runtime_options_init(&runtime, sizeof runtime));
     CHECK_OK(nsws_runtime_configure(&runtime));
-    /* What formats most. */
+    /* The calls that format most. */
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_DEBUG, on_log, NULL, on_free));
     CHECK_OK(nsws_log(NSWS_LOG_INFO, "a line"));
     nsws_platform platform;

@@ -1,6 +1,9 @@
-/* Whom a client trusts: each certificate of tests/interop/certs.py, with each choice of CAs. */
+/* Which servers a client trusts: each certificate of tests/interop/certs.py, with each choice of CAs. */
 #include "harness.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static const char *cert(const char *name) {
@@ -76,7 +79,7 @@ static void the_right_ca_is_accepted(void) {
 static void a_chain_is_followed_to_the_ca(void) {
     accepted("chain", trusting("ca"));
     REFUSED("incomplete-chain", trusting("ca"), NSWS_DETAIL_CERT_ISSUER, "intermediate");
-    /* The intermediate CA in ca_path is as good. */
+    /* The intermediate CA in ca_path will do, too. */
     accepted("incomplete-chain", trusting("intermediate"));
 }
 
@@ -145,7 +148,7 @@ static void self_signed_is_accepted_when_it_is_in_ca_path(void) {
     accepted("self-signed", trusting("self-signed"));
     accepted("self-signed-leaf", trusting("self-signed-leaf"));
     accepted_at("localhost", "self-signed", trusting("self-signed"));
-    /* One that is trusted lends no trust to another. */
+    /* A trusted certificate lends no trust to another. */
     REFUSED("self-signed-leaf", trusting("self-signed"), NSWS_DETAIL_CERT_ISSUER, "self-signed");
     REFUSED("good", trusting("self-signed"), NSWS_DETAIL_CERT_ISSUER, "trusted");
 }
@@ -241,7 +244,7 @@ static void a_server_of_tls_1_2_is_accepted_unless_1_3_is_asked_for(void) {
     REFUSED("tls-1-2", options, NSWS_DETAIL_TLS, "version");
 }
 
-/* The wrong door. */
+/* The wrong protocol. */
 
 static void tls_to_a_plain_port_is_an_error_of_phase_tls(void) {
     const char *const ports[] = { setting("NSWS_RAW_PORT"), strrchr(setting("NSWS_ECHO_URL"), ':') + 1 };
@@ -310,7 +313,7 @@ static void a_ca_file_that_can_not_be_opened_is_refused_at_once(void) {
     options.ca_path = cert("no-such-file");
     CHECK_CODE(nsws_client_connect(r->client, wss_url(r, "127.0.0.1", "good"), &options), NSWS_ERR_CERT_FILE);
     CHECK_CONTAINS(nsws_last_error(), "no-such-file.pem");
-    /* The client is as good as new. */
+    /* The client can be used like a new one. */
     options = trusting("ca");
     if (OPENS(r, wss_url(r, "127.0.0.1", "good"), &options)) CHECK_STR(order(r), "header_receive open");
 }
@@ -318,7 +321,7 @@ static void a_ca_file_that_can_not_be_opened_is_refused_at_once(void) {
 static void a_ca_file_without_a_certificate_is_an_error_event(void) {
     char path[600];
     REFUSED("good", trusting("empty"), NSWS_DETAIL_CA_FILE, "empty.pem");
-    /* Nor does a private key help. */
+    /* A private key doesn't help, either. */
     nsws_connect_options options = defaults();
     snprintf(path, sizeof path, "%s/good.key", setting("NSWS_CERT_DIR"));
     options.ca_path = path;

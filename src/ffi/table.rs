@@ -1,4 +1,4 @@
-//! Handles: numbers that name an object, below 2^53 so that JavaScript can hold them, and the tables that find it.
+//! The tables in which a handle finds its object: a number below 2^53, so that JavaScript can hold it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 /// What a handle names. Part of the handle, so that one of another kind is refused.
 #[derive(Clone, Copy)]
 #[repr(u64)]
-pub(crate) enum Kind {
+pub enum Kind {
     Client = 1,
     Server = 2,
     Connection = 3,
 }
 
 /// The live objects of one kind.
-pub(crate) struct Table<T> {
+pub struct Table<T> {
     kind: Kind,
     slots: RwLock<Slots<T>>,
 }
