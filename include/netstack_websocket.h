@@ -2285,7 +2285,7 @@ typedef uint16_t (*nsws_accept_fn)(nsws_server server,
 int32_t nsws_server_create(nsws_server *out);
 
 /**
- * Listens. When this returns NSWS_OK, clients can connect; each one that does is told by `connect`.
+ * Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
  *
  * The checks come in this order: the values of the options, the permission, address, port, certificate files,
  * whether the server listens already, and the socket.
