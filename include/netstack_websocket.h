@@ -1997,8 +1997,8 @@ typedef struct nsws_server_options {
      */
     const char *key_path;
     /**
-     * The sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-     * client offers, too, is chosen. NULL or "": none.
+     * The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+     * the client offers as well is chosen. NULL or "": none.
      */
     const char *protocol;
     /**
@@ -2020,8 +2020,8 @@ typedef struct nsws_server_options {
      */
     uint32_t server_port;
     /**
-     * How many addresses may be connected at the same time; clients of others are refused with status 503. 0 means
-     * the default, 10.
+     * How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+     * means the default, 10.
      */
     uint32_t max_concurrent_clients;
     /**
@@ -2305,9 +2305,6 @@ int32_t nsws_server_create(nsws_server *out);
 int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
 
-/* The name of nsws_server_get_port() until 0.2. */
-#define nsws_server_port nsws_server_get_port
-
 /**
  * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is now
  * a macro.
@@ -2321,6 +2318,9 @@ int32_t nsws_server_start(nsws_server server,
  */
 int32_t nsws_server_get_port(nsws_server server,
                              uint16_t *out);
+
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
 
 /**
  * Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after

@@ -31,8 +31,8 @@ pub struct nsws_server_options {
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
     pub key_path: *const c_char,
-    /// The sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-    /// client offers, too, is chosen. NULL or "": none.
+    /// The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+    /// the client offers as well is chosen. NULL or "": none.
     pub protocol: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
     /// at least 1.
@@ -44,8 +44,8 @@ pub struct nsws_server_options {
     /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// NSWS_ERR_LISTEN_PORT.
     pub server_port: u32,
-    /// How many addresses may be connected at the same time; clients of others are refused with status 503. 0 means
-    /// the default, 10.
+    /// How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+    /// means the default, 10.
     pub max_concurrent_clients: u32,
     /// How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
