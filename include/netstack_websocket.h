@@ -1997,8 +1997,8 @@ typedef struct nsws_server_options {
      */
     const char *key_path;
     /**
-     * The sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-     * client offers, too, is chosen. NULL or "": none.
+     * The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+     * the client offers as well is chosen. NULL or "": none.
      */
     const char *protocol;
     /**
@@ -2020,8 +2020,8 @@ typedef struct nsws_server_options {
      */
     uint32_t server_port;
     /**
-     * How many addresses may be connected at the same time; clients of others are refused with status 503. 0 means
-     * the default, 10.
+     * How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+     * means the default, 10.
      */
     uint32_t max_concurrent_clients;
     /**
@@ -2133,11 +2133,11 @@ typedef struct nsws_server_options {
      */
     uint8_t receive_parts;
     /**
-     * 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
-     * of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
-     * processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
-     * the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
-     * Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+     * 1: other servers may listen on the same address and port, in this process and in others of the same user,
+     * if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
+     * program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
+     * server's own. When a server stops, the clients that the system has given to it and that it has not accepted
+     * yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
      * @since 0.2
      */
     uint8_t reuse_port;
@@ -2285,7 +2285,7 @@ typedef uint16_t (*nsws_accept_fn)(nsws_server server,
 int32_t nsws_server_create(nsws_server *out);
 
 /**
- * Listens. When this returns NSWS_OK, clients can connect; each one that does is told by `connect`.
+ * Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
  *
  * The checks come in this order: the values of the options, the permission, address, port, certificate files,
  * whether the server listens already, and the socket.
@@ -2305,9 +2305,6 @@ int32_t nsws_server_create(nsws_server *out);
 int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
 
-/* The name of nsws_server_get_port() until 0.2. */
-#define nsws_server_port nsws_server_get_port
-
 /**
  * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is now
  * a macro.
@@ -2321,6 +2318,9 @@ int32_t nsws_server_start(nsws_server server,
  */
 int32_t nsws_server_get_port(nsws_server server,
                              uint16_t *out);
+
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
 
 /**
  * Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after

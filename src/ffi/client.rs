@@ -1,4 +1,4 @@
-//! The client's exports.
+//! What a program does with a client.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
+use super::listener::Handle;
 use super::table::{Kind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Progress};
@@ -17,6 +18,14 @@ static CLIENTS: Table<Client> = Table::new(Kind::Client);
 
 pub(super) fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)
+}
+
+impl Handle for nsws_client {
+    type Object = Client;
+
+    fn object(self) -> Result<Arc<Client>> {
+        client(self)
+    }
 }
 
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! The exports about a server's connections.
+//! What a program does with a connection of a server.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;

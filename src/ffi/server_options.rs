@@ -1,11 +1,11 @@
-//! What a server may be told.
+//! The options of nsws_server_start().
 
 use std::ffi::c_char;
 use std::mem::size_of;
 
-use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
 use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
@@ -31,8 +31,8 @@ pub struct nsws_server_options {
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
     pub key_path: *const c_char,
-    /// The sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-    /// client offers, too, is chosen. NULL or "": none.
+    /// The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+    /// the client offers as well is chosen. NULL or "": none.
     pub protocol: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
     /// at least 1.
@@ -44,8 +44,8 @@ pub struct nsws_server_options {
     /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// NSWS_ERR_LISTEN_PORT.
     pub server_port: u32,
-    /// How many addresses may be connected at the same time; clients of others are refused with status 503. 0 means
-    /// the default, 10.
+    /// How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+    /// means the default, 10.
     pub max_concurrent_clients: u32,
     /// How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
@@ -117,11 +117,11 @@ pub struct nsws_server_options {
     /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
-    /// 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
-    /// of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
-    /// processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
-    /// the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
-    /// Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+    /// 1: other servers may listen on the same address and port, in this process and in others of the same user,
+    /// if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
+    /// program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
+    /// server's own. When a server stops, the clients that the system has given to it and that it has not accepted
+    /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
     /// @since 0.2
     pub reuse_port: u8,
 }

@@ -1,4 +1,4 @@
-//! The tables in which a handle finds its object: a number below 2^53, so that JavaScript can hold it.
+//! The tables that find the object of a handle, which is a number below 2^53, so that JavaScript can hold it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,8 +68,8 @@ impl<T> Table<T> {
         self.with(id, Arc::clone)
     }
 
-    /// Uses an object while the table is locked, which is cheaper than to get it. `short` must be that, and
-    /// leave the tables alone.
+    /// Uses an object while the table is locked, which is cheaper than [`Table::get`]. `short` must be short, and must not use the
+    /// tables.
     pub fn with<R>(&self, id: u64, short: impl FnOnce(&Arc<T>) -> R) -> Result<R> {
         self.split(id)
             .and_then(|(slot, generation)| {
