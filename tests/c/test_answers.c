@@ -397,9 +397,7 @@ static void objects_at_rest(void) {
 static void servers_that_cannot_listen(void) {
     struct hand h = connect_both();
     uint16_t port = 0;
-    char key[512];
     CHECK_OK(ANSWER(nsws_server_get_port, h.server, &port));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
     nsws_server other;
     CHECK_OK(ANSWER(nsws_server_create, &other));
     nsws_server_options options = server_options();
@@ -413,7 +411,7 @@ static void servers_that_cannot_listen(void) {
     options = server_options();
     options.cert_path = "/nowhere/cert.pem";
     ANSWER(nsws_server_start, other, &options);
-    options.cert_path = options.key_path = key;
+    options.cert_path = options.key_path = certificate_file("good.key");
     ANSWER(nsws_server_start, other, &options);
     CHECK_OK(ANSWER(nsws_server_destroy, other));
     end_all(h);

@@ -105,14 +105,11 @@ static void set_up(void) {
 
 static nsws_server serve(uint16_t *port) {
     nsws_server server = { 0 };
-    char cert[512], key[512];
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
     nsws_server_options options;
     CHECK_OK(nsws_server_options_init(&options, sizeof options));
     options.server_ip = "127.0.0.1";
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.max_receive_size = 2 * LARGE;
     CHECK_OK(nsws_server_create(&server));
     CHECK_OK(nsws_server_on_connect(server, server_on_connect, NULL, on_free));
@@ -129,12 +126,11 @@ static nsws_server serve(uint16_t *port) {
 
 static nsws_client connect_to(uint16_t port) {
     nsws_client client = { 0 };
-    char url[64], ca[512];
+    char url[64];
     snprintf(url, sizeof url, "wss://localhost:%u/path", (unsigned)port);
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     nsws_connect_options options;
     CHECK_OK(nsws_connect_options_init(&options, sizeof options));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     CHECK_OK(nsws_client_create(&client));
     CHECK_OK(nsws_client_on_header_receive(client, on_header_receive, NULL, on_free));
     CHECK_OK(nsws_client_on_open(client, on_open, NULL, on_free));
