@@ -2133,11 +2133,11 @@ typedef struct nsws_server_options {
      */
     uint8_t receive_parts;
     /**
-     * 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
-     * of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
-     * processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
-     * the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
-     * Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+     * 1: other servers may listen on the same address and port, in this process and in others of the same user, if
+     * each of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
+     * processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. A server
+     * that stops resets the clients that the system has given to it and that it has not accepted yet. Default 0: a
+     * port that is in use is `NSWS_ERR_PORT_IN_USE`. With `server_port` 0: `NSWS_ERR_PARAMETER`.
      * @since 0.2
      */
     uint8_t reuse_port;

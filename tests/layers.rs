@@ -23,7 +23,7 @@ const LAYERS: [&[&str]; 12] = [
 ];
 
 /// Modules whose own files still import each other in circles.
-const TANGLED: [&str; 0] = [];
+const TANGLED: [&str; 1] = ["server"];
 
 const MOST_LINES: usize = 500;
 

@@ -1,11 +1,9 @@
-//! What callers pass: text, bytes, flags, times, and structs of any version.
+//! What callers pass: text, bytes, flags, times, and structs of any version; and text for them.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{c_char, c_void, CStr, CString};
 use std::mem::size_of;
 use std::time::Duration;
 
-use super::connect_options::NSWS_PONG_TIMEOUT_DEFAULT;
-use crate::connection::Heartbeat;
 use crate::error::{Code, Error, Result};
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -129,9 +127,11 @@ pub fn in_time(value: u32) -> Option<Duration> {
     (value > 0).then(|| ms(value))
 }
 
-pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
-    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
-    Heartbeat::new(ms(ping_interval_ms), timeout)
+/// Text for a C program, which can't see past a NUL.
+pub(super) fn c_text(text: impl Into<Vec<u8>>) -> CString {
+    let mut text = text.into();
+    text.retain(|byte| *byte != 0);
+    CString::new(text).unwrap_or_default()
 }
 
 /// A part as the caller gives it.

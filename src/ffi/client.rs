@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
+use super::listener::Handle;
 use super::table::{Kind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Progress};
@@ -14,6 +15,14 @@ use crate::error::{Code, Error, Result};
 use crate::process;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
+
+impl Handle for nsws_client {
+    type Object = Client;
+
+    fn object(self) -> Result<Arc<Client>> {
+        client(self)
+    }
+}
 
 pub(super) fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)

@@ -3,11 +3,11 @@
 use std::ffi::c_char;
 use std::mem::size_of;
 
-use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, write_defaults};
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
 use super::header::{nsws_header, read_headers};
 use crate::client::{ConnectOptions, Reconnect};
-use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
+use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
 use crate::proxy::{Exclusions, Kind, Names, Proxy, Server};
@@ -252,6 +252,12 @@ fn connect_defaults() -> nsws_connect_options {
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
     }
+}
+
+/// The heartbeat that a program asks for, client's or server's.
+pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
+    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
+    Heartbeat::new(ms(ping_interval_ms), timeout)
 }
 
 pub fn tls_version(value: u8) -> Result<TlsVersion> {

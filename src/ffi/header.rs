@@ -2,8 +2,7 @@
 
 use std::ffi::{c_char, CString};
 
-use super::arguments::text;
-use super::client_events::c_text;
+use super::arguments::{c_text, text};
 use crate::error::{Code, Error, Result};
 
 /// An HTTP header. This struct never grows.

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use super::call;
 use super::handle::{nsws_client, nsws_connection, nsws_server};
 use crate::callback::enter_callback;
-use crate::client::Client;
 use crate::dispatch::{ListenerKey, Listeners};
 use crate::error::{Code, Error, Result};
-use crate::server::Server;
 
 /// Releases what the `user_data` of a registration stands for. It runs exactly once, after the last call that
 /// uses the `user_data`, on any thread. It may call the library, but must not wait for it.
@@ -56,22 +54,6 @@ pub trait Handle: Copy {
     type Object;
 
     fn object(self) -> Result<Arc<Self::Object>>;
-}
-
-impl Handle for nsws_client {
-    type Object = Client;
-
-    fn object(self) -> Result<Arc<Client>> {
-        super::client::client(self)
-    }
-}
-
-impl Handle for nsws_server {
-    type Object = Server;
-
-    fn object(self) -> Result<Arc<Server>> {
-        super::server::server(self)
-    }
 }
 
 /// A function that listens to an event; `L` is what the core calls.

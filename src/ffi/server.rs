@@ -8,7 +8,7 @@ use super::arguments::{bytes, flag, text, utf8};
 use super::client::{NSWS_STATE_CLOSING, NSWS_STATE_IDLE, NSWS_STATE_OPEN};
 use super::connection::{named, Handles};
 use super::handle::{nsws_connection, nsws_server};
-use super::listener::{nsws_free_fn, UserData};
+use super::listener::{nsws_free_fn, Handle, UserData};
 use super::server_events::{nsws_accept_fn, with_connect};
 use super::server_options::{nsws_server_options, read_server_options};
 use super::table::{Kind, Table};
@@ -19,6 +19,14 @@ use crate::process;
 use crate::server::{self, ConnectEvent, Server, Standing};
 
 static SERVERS: Table<Server> = Table::new(Kind::Server);
+
+impl Handle for nsws_server {
+    type Object = Server;
+
+    fn object(self) -> Result<Arc<Server>> {
+        server(self)
+    }
+}
 
 pub(super) fn server(handle: nsws_server) -> Result<Arc<Server>> {
     SERVERS.get(handle.id)

@@ -3,9 +3,9 @@
 use std::ffi::c_char;
 use std::mem::size_of;
 
-use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
 use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
@@ -117,11 +117,11 @@ pub struct nsws_server_options {
     /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
-    /// 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
-    /// of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
-    /// processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
-    /// the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
-    /// Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+    /// 1: other servers may listen on the same address and port, in this process and in others of the same user, if
+    /// each of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
+    /// processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. A server
+    /// that stops resets the clients that the system has given to it and that it has not accepted yet. Default 0: a
+    /// port that is in use is `NSWS_ERR_PORT_IN_USE`. With `server_port` 0: `NSWS_ERR_PARAMETER`.
     /// @since 0.2
     pub reuse_port: u8,
 }
