@@ -7,11 +7,10 @@ use std::path::Path;
 
 /// The modules from the bottom up. A module imports what is in the rows above its own in this table, which are the
 /// layers below; modules of one row don't know each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 11] = [
     &["callback", "error", "secret"],
     &["header", "log"],
-    &["frame", "transport", "url"],
-    &["http"],
+    &["frame", "http", "transport", "url"],
     &["proxy", "tls"],
     &["platform"],
     &["runtime"],

@@ -10,7 +10,7 @@ use crate::client::{ConnectOptions, Reconnect};
 use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
-use crate::proxy::{Exclusions, Kind, Names, Proxy, Server};
+use crate::proxy::{Exclusions, Names, Proxy, ProxyKind, Server};
 use crate::secret::Secret;
 use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
 
@@ -269,10 +269,10 @@ pub fn tls_version(value: u8) -> Result<TlsVersion> {
 }
 
 /// The protocol of a proxy of this mode; `None`: the mode names no proxy.
-pub fn proxy_kind(mode: u8) -> Option<Kind> {
+pub fn proxy_kind(mode: u8) -> Option<ProxyKind> {
     match mode {
-        NSWS_PROXY_HTTP => Some(Kind::Http),
-        NSWS_PROXY_SOCKS5 => Some(Kind::Socks5),
+        NSWS_PROXY_HTTP => Some(ProxyKind::Http),
+        NSWS_PROXY_SOCKS5 => Some(ProxyKind::Socks5),
         _ => None,
     }
 }

@@ -11,14 +11,14 @@ use super::handle::{nsws_connection, nsws_server};
 use super::listener::{nsws_free_fn, Handle, UserData};
 use super::server_events::{nsws_accept_fn, with_connect};
 use super::server_options::{nsws_server_options, read_server_options};
-use super::table::{Kind, Table};
+use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::process;
 use crate::server::{self, ConnectEvent, Server, Standing};
 
-static SERVERS: Table<Server> = Table::new(Kind::Server);
+static SERVERS: Table<Server> = Table::new(HandleKind::Server);
 
 pub(super) fn server(handle: nsws_server) -> Result<Arc<Server>> {
     SERVERS.get(handle.id)

@@ -9,5 +9,5 @@ pub(crate) mod tunnel;
 pub(crate) use choice::Choice;
 pub use environment::from_variables;
 pub use exclusion::{Exclusions, Names};
-pub use server::{Kind, Proxy, Server};
+pub use server::{Proxy, ProxyKind, Server};
 pub(crate) use tunnel::open;
