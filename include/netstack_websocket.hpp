@@ -13,11 +13,12 @@
 //         std::cerr << nsws::last_error() << "\n";
 //     }
 //
-// No call throws, but for want of memory. Programs that like exceptions write
+// No call throws, except when memory is exhausted. Programs that prefer exceptions write
 // nsws::check(client.connect(...)), which throws std::system_error. An exception that leaves a
-// listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
-// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti, and units of one
-// program may differ in that: what counts is how the unit is built that registers the listener.
+// listener is caught, passed to the function of nsws::set_exception_handler if there is one, and
+// ends the connection with code 1011. The header also compiles with -fno-exceptions and -fno-rtti,
+// and the units of one program may differ in that: what counts is how the unit that registers the
+// listener is built.
 
 #ifndef NETSTACK_WEBSOCKET_HPP
 #define NETSTACK_WEBSOCKET_HPP
@@ -108,13 +109,13 @@ inline std::error_code error_code(int32_t code) noexcept {
     return code == NSWS_OK ? std::error_code() : std::error_code(code, error_category());
 }
 
-// The sentence of the last call that failed on this thread.
+// One sentence about the last call that failed on this thread.
 inline std::string_view last_error() noexcept {
     return nsws_last_error();
 }
 
 #if defined(__cpp_exceptions)
-// Throws what a call has returned, with its sentence.
+// Throws the error that a call has returned, with its sentence.
 inline void check(std::error_code error) {
     if (error) {
         throw std::system_error(error, nsws_last_error());
@@ -124,8 +125,8 @@ inline void check(std::error_code error) {
 
 // Values.
 
-// Bytes of somebody else's, for as long as a call takes: from a pointer and a length, a string, a
-// vector, a span.
+// Bytes that the caller keeps during a call: from a pointer and a length, a string, a vector, a
+// span.
 class Bytes {
 public:
     constexpr Bytes() noexcept = default;
@@ -179,7 +180,7 @@ public:
     iterator end() const noexcept { return iterator(headers_ + count_); }
     std::size_t size() const noexcept { return count_; }
 
-    // The first value of a name, in any case; "" when there is none.
+    // The first value of a name, without regard to case; "" if there is none.
     std::string_view find(std::string_view name) const noexcept {
         for (const Header header : *this) {
             if (same(header.name, name)) {
@@ -226,7 +227,7 @@ struct OpenEvent {
     std::string_view message;
     // The sub-protocol that the server chose, or "".
     std::string_view protocol;
-    // The extensions that were agreed to, as the header has them, or "".
+    // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
 };
 
@@ -237,7 +238,7 @@ struct MessageEvent {
     std::size_t size;
     bool is_text;
 
-    // The payload, of whichever kind, as characters.
+    // The payload as characters, whether text or binary.
     std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
     Bytes bytes() const noexcept { return {data, size}; }
 };
@@ -251,7 +252,7 @@ struct MessagePartEvent {
     std::size_t size;
     bool is_text, is_first, is_last;
 
-    // The part, of whichever kind, as characters.
+    // The part as characters, whether text or binary.
     std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
     Bytes bytes() const noexcept { return {data, size}; }
 };
@@ -274,7 +275,7 @@ struct ErrorEvent {
         : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase),
           os_error(event.os_error), http_status(event.http_status), message(event.message) {}
     std::error_code code;
-    // A finer code; none when it is 0.
+    // A finer code, one of NSWS_DETAIL_*, or 0.
     std::error_code detail;
     // One of NSWS_PHASE_*.
     int phase;
@@ -308,7 +309,7 @@ struct ConnectEvent {
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
-    // The extensions that were agreed to, as the header has them, or "".
+    // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
     // Where the link comes from: the client, or a trusted proxy before it.
     std::string_view link_ip;
@@ -348,7 +349,7 @@ private:
     nsws_http_answer *answer_;
 };
 
-// Options: the C structs with their defaults. What their pointers point to must stay until the call
+// Options: the C structs with their defaults. What their pointers point to must live until the call
 // returns.
 
 struct ConnectOptions : nsws_connect_options {
@@ -388,7 +389,7 @@ struct WithoutExceptions;
 using Mode = WithoutExceptions;
 #endif
 
-// Runs a listener. None of its exceptions gets further; `thrown` runs instead of the rest.
+// Runs a listener. No exception leaves this function; `thrown` runs instead of the rest.
 template <class In, class Body, class Thrown>
 auto contain(Body body, [[maybe_unused]] Thrown thrown) noexcept -> decltype(body()) {
 #if defined(__cpp_exceptions)
@@ -410,8 +411,8 @@ struct is_std_function : std::false_type {};
 template <class Signature>
 struct is_std_function<std::function<Signature>> : std::true_type {};
 
-// What a listener is kept in: a std::function that lets out no exception, as the unit that makes it
-// is built. `Failed` is called with the arguments instead.
+// Keeps a listener: a std::function that lets no exception out, built as the unit that makes it.
+// Instead, `Failed` is called with the arguments.
 template <class Signature, class Failed>
 class Guarded;
 template <class Result, class... Arguments, class Failed>
@@ -454,30 +455,31 @@ inline void fail(nsws_connection connection) noexcept {
     nsws_connection_close(connection, FAILED_HERE, nullptr);
 }
 
-// Text for the C API; false when it holds a NUL, which would end it early.
+// Text for the C API; false if it holds a NUL, which would end it early.
 inline bool has_nul(std::string_view text) noexcept {
     return text.find('\0') != std::string_view::npos;
 }
 
 }  // namespace detail
 
-// Sets who is told of exceptions that leave a listener; it must not throw. nullptr: nobody.
+// Sets the function that receives the exceptions that leave a listener; it must not throw.
+// nullptr: none.
 inline void set_exception_handler(void (*handler)(std::exception_ptr)) noexcept {
     detail::exception_handler().store(handler);
 }
 
-// A registration. It doesn't remove itself: the listener stays until remove(), or as long as its
-// object.
+// A registration. Its destructor doesn't remove the listener, which stays until remove(), or as
+// long as its object.
 class Listener {
 public:
     Listener() = default;
 
-    // Why it could not be registered, if so.
+    // The error, if the listener could not be registered.
     std::error_code error() const noexcept { return error_; }
     explicit operator bool() const noexcept { return remove_ != nullptr; }
 
-    // It isn't called again; a call that runs now goes on. May be called inside the listener; twice
-    // is once.
+    // The listener is not called again; a call that runs goes on. May be called inside the
+    // listener, and again without effect.
     void remove() noexcept {
         if (remove_ != nullptr) {
             std::exchange(remove_, nullptr)(id_, user_data_);
@@ -494,7 +496,7 @@ private:
     std::error_code error_;
 };
 
-// For the classes below: registers a C function that finds what it needs in user_data, a Held.
+// For the classes below: registers a C function whose user_data is a Held.
 template <auto on, auto off, class Handle, class Function, class Held>
 Listener listen(Handle handle, Function function, Held held) {
     Listener listener;
@@ -518,8 +520,8 @@ Listener listen(Handle handle, Function function, Held held) {
 
 // Clients.
 
-// Names a client without owning it. A value, free to copy; once the client is destroyed, every call
-// is refused.
+// Names a client without owning it. A value that may be copied; once the client is destroyed, every
+// call is refused.
 class ClientRef {
 public:
     ClientRef() = default;
@@ -555,7 +557,7 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_client_send_binary(handle_, data.data(), data.size()));
     }
-    // A part of a message; other messages have to wait for the last one.
+    // Sends a part of a message; until the last one, other messages are refused.
     std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
         return error_code(
             nsws_client_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
@@ -573,7 +575,7 @@ public:
         }
         return error_code(nsws_client_close(handle_, code, std::string(reason).c_str()));
     }
-    // One of NSWS_STATE_*; IDLE for a client that is none.
+    // One of NSWS_STATE_*; NSWS_STATE_IDLE if there is no such client.
     int state() const noexcept {
         int32_t state = NSWS_STATE_IDLE;
         nsws_client_get_state(handle_, &state);
@@ -583,7 +585,7 @@ public:
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
     }
 
-    // What happens when a listener throws.
+    // Runs when a listener throws.
     struct Failed {
         template <class Event>
         void operator()(ClientRef client, const Event &) const noexcept {
@@ -643,9 +645,9 @@ private:
     }
 };
 
-// Owns a client, as std::unique_ptr owns: the object belongs to one thread at a time, what it
-// refers to to all. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE;
-// error() says why.
+// Owns a client as a std::unique_ptr does: only one thread at a time may use this object, but any
+// may use the client that it owns. If the client could not be created, every call returns
+// NSWS_ERR_BAD_HANDLE, and error() says why.
 class Client : public ClientRef {
 public:
     Client() noexcept : error_(error_code(nsws_client_create(&handle_))) {}
@@ -664,8 +666,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Afterwards no listener runs or will run, and each has been released; inside callbacks it
-    // doesn't wait for that. An open connection is closed in the background.
+    // When this returns, no listener runs or will run, and each has been released; inside callbacks
+    // it doesn't wait for that. An open connection is closed in the background.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_client_destroy(std::exchange(handle_, nsws_client{0}));
@@ -684,8 +686,8 @@ private:
 
 // Servers.
 
-// Names a connection of a server. A value, free to copy; once the connection is over, every call is
-// refused.
+// Names a connection of a server. A value that may be copied; once the connection is over, every
+// call is refused.
 class Connection {
 public:
     Connection() = default;
@@ -702,7 +704,7 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_connection_send_binary(handle_, data.data(), data.size()));
     }
-    // A part of a message; other messages to this client have to wait for the last one.
+    // Sends a part of a message; until the last one, other messages to this client are refused.
     std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
         return error_code(
             nsws_connection_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
@@ -739,8 +741,8 @@ private:
     nsws_connection handle_{0};
 };
 
-// Names a server without owning it. A value, free to copy; once the server is destroyed, every call
-// is refused.
+// Names a server without owning it. A value that may be copied; once the server is destroyed, every
+// call is refused.
 class ServerRef {
 public:
     ServerRef() = default;
@@ -761,14 +763,15 @@ public:
         return error_code(nsws_server_stop_gracefully(handle_, static_cast<uint32_t>(count)));
     }
 
-    // One of NSWS_STATE_IDLE, _OPEN (it listens) and _CLOSING; IDLE for a server that is none.
+    // NSWS_STATE_IDLE, NSWS_STATE_OPEN (it listens) or NSWS_STATE_CLOSING; NSWS_STATE_IDLE if there
+    // is no such server.
     int state() const noexcept {
         int32_t state = NSWS_STATE_IDLE;
         nsws_server_get_state(handle_, &state);
         return state;
     }
 
-    // The port that it listens on; 0 when it doesn't.
+    // The port that it listens on; 0 if it doesn't.
     uint16_t port() const noexcept {
         uint16_t port = 0;
         nsws_server_get_port(handle_, &port);
@@ -792,14 +795,14 @@ public:
         return connections;
     }
 
-    // The connection of a client; none when there is none.
+    // The connection of a client; an invalid one if there is none.
     Connection find(std::string_view client_ip, uint16_t client_port) const {
         nsws_connection found{0};
         nsws_server_find_connection(handle_, std::string(client_ip).c_str(), client_port, &found);
         return Connection(found);
     }
 
-    // Sends to every connection; `accepted`, if given, receives how many took it.
+    // Sends to every connection; `accepted`, if given, receives how many accepted the message.
     std::error_code broadcast_text(std::string_view text,
                                    std::size_t *accepted = nullptr) const noexcept {
         return error_code(nsws_server_broadcast(handle_, text.data(), text.size(), 1, accepted));
@@ -849,7 +852,7 @@ public:
         return error_code(nsws_server_reload_certificates(handle_));
     }
 
-    // What happens when a listener throws.
+    // Runs when a listener throws.
     struct Failed {
         template <class Event>
         void operator()(ServerRef, Connection connection, const Event &) const noexcept {
@@ -867,8 +870,8 @@ public:
 
     using AcceptHook = detail::Guarded<uint16_t(ServerRef, const ConnectEvent &), Failed>;
 
-    // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it.
-    // Empty: nobody is asked.
+    // Sets the hook that decides whether a client may connect: 0 accepts it, an HTTP status refuses
+    // it. Empty: none.
     std::error_code set_accept_hook(AcceptHook f) const {
         using Hook = AcceptHook;
         if (!f) {
@@ -929,7 +932,7 @@ public:
     Listener on_close(On<CloseEvent> f) const {
         return add<nsws_server_on_close, nsws_server_off_close, nsws_close_event>(std::move(f));
     }
-    // The connection is none when the server itself has failed at something.
+    // The connection is invalid if the server itself has failed.
     Listener on_error(On<ErrorEvent> f) const {
         return add<nsws_server_on_error, nsws_server_off_error, nsws_error_event>(std::move(f));
     }
@@ -962,8 +965,8 @@ private:
     }
 };
 
-// Owns a server, as Client owns a client. One that could not be created answers every call with
-// NSWS_ERR_BAD_HANDLE; error() says why.
+// Owns a server, as Client owns a client. If the server could not be created, every call returns
+// NSWS_ERR_BAD_HANDLE, and error() says why.
 class Server : public ServerRef {
 public:
     Server() noexcept : error_(error_code(nsws_server_create(&handle_))) {}
@@ -982,8 +985,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Stops; afterwards no listener runs or will run, and each has been released; inside callbacks
-    // it doesn't wait for that.
+    // Stops. When this returns, no listener runs or will run, and each has been released; inside
+    // callbacks it doesn't wait for that.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_server_destroy(std::exchange(handle_, nsws_server{0}));
@@ -1002,7 +1005,7 @@ private:
 
 // The library.
 
-// Sets who receives the log, up to a level (NSWS_LOG_*). Empty: nobody.
+// Sets the receiver of the log, up to a level (NSWS_LOG_*). Empty: none.
 using LogReceiver = detail::Guarded<void(int, std::string_view), detail::Ignored>;
 inline std::error_code set_log(int level, LogReceiver f) {
     using Receiver = LogReceiver;
@@ -1022,8 +1025,8 @@ inline std::error_code set_log(int level, LogReceiver f) {
     return error_code(code);
 }
 
-// Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it
-// can be used again. std::chrono::milliseconds::max() waits without end.
+// Ends all objects and the library's threads; if it fails, last_error() says what is still busy.
+// Afterwards the library can be used again. std::chrono::milliseconds::max() waits without end.
 inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
     const auto most = static_cast<std::chrono::milliseconds::rep>(NSWS_FOR_EVER);
     const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();

@@ -19,12 +19,12 @@ pub(crate) struct HeadReader {
     searched: usize,
     largest: usize,
     told: usize,
-    kind: Kind,
+    kind: HeadKind,
 }
 
 /// What the heads are of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum HeadKind {
     Answers,
     Requests,
 }
@@ -57,15 +57,15 @@ impl NoHead {
 impl HeadReader {
     /// A reader of answers.
     pub fn of_answers(largest: usize) -> Self {
-        HeadReader::of(Kind::Answers, largest)
+        HeadReader::of(HeadKind::Answers, largest)
     }
 
     /// A reader of requests.
     pub fn of_requests(largest: usize) -> Self {
-        HeadReader::of(Kind::Requests, largest)
+        HeadReader::of(HeadKind::Requests, largest)
     }
 
-    fn of(kind: Kind, largest: usize) -> Self {
+    fn of(kind: HeadKind, largest: usize) -> Self {
         HeadReader { received: Vec::with_capacity(1024), start: 0, searched: 0, largest, told: 0, kind }
     }
 
@@ -100,7 +100,7 @@ impl HeadReader {
         let head = self.received.get_mut(self.start..end).unwrap_or_default();
         self.start = end;
         self.searched = end;
-        if self.kind == Kind::Answers {
+        if self.kind == HeadKind::Answers {
             unfold(head);
         }
         Ok(head)
@@ -109,8 +109,8 @@ impl HeadReader {
     /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
     fn is_head(&self, received: &[u8]) -> bool {
         match self.kind {
-            Kind::Answers => begins_like_an_answer(received),
-            Kind::Requests => begins_like_a_request(received),
+            HeadKind::Answers => begins_like_an_answer(received),
+            HeadKind::Requests => begins_like_a_request(received),
         }
     }
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::callback::in_callback;
 use crate::error::{Code, Error, Result};
 use crate::runtime::{Config, Runtime};
 use crate::tls;
@@ -54,14 +53,6 @@ pub fn create<T>(make: impl FnOnce(Arc<Runtime>, &Arc<tls::Cache>) -> Result<T>)
         none => none.insert(Shared { runtime: Runtime::start(process.config)?, tls: Arc::default() }),
     };
     make(shared.runtime.clone(), &shared.tls)
-}
-
-/// An error inside a callback, where waiting could be waiting for oneself.
-pub fn check_may_wait() -> Result<()> {
-    match in_callback() {
-        true => Err(Error::code(Code::WouldDeadlock)),
-        false => Ok(()),
-    }
 }
 
 /// Ends the process's runtime. `release_all` releases every object of it.

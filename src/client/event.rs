@@ -69,9 +69,9 @@ pub struct ClientListeners {
     pub reconnecting: Listeners<Listener<ReconnectingEvent>>,
 }
 
-/// How far a client has come.
+/// How far a client has come, as its listeners have been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum Standing {
     /// It can connect.
     Idle,
     /// An attempt is under way, or will be after a wait.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, Progress, ReconnectingEvent, Stats};
+use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing, Stats};
 use crate::callback::in_callback;
 use crate::connection::{self, CloseEvent, CloseFrame, Connection, Part, Payload, ABNORMAL, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
@@ -160,13 +160,13 @@ impl Client {
     }
 
     /// Where the client stands, as its listeners have been told.
-    pub fn progress(&self) -> Progress {
+    pub fn standing(&self) -> Standing {
         match &self.state.lock().stage {
-            Stage::Idle | Stage::Destroyed => Progress::Idle,
-            Stage::Connecting(_) => Progress::Connecting,
-            Stage::Abandoned => Progress::Closing,
-            Stage::Open(connection) if connection.is_closing() => Progress::Closing,
-            Stage::Open(_) => Progress::Open,
+            Stage::Idle | Stage::Destroyed => Standing::Idle,
+            Stage::Connecting(_) => Standing::Connecting,
+            Stage::Abandoned => Standing::Closing,
+            Stage::Open(connection) if connection.is_closing() => Standing::Closing,
+            Stage::Open(_) => Standing::Open,
         }
     }
 

@@ -12,7 +12,7 @@ mod session;
 
 pub use event::{
     ClientListeners, DataEndEvent, HeaderReceiveEvent, MessageListener, MessagePartListener, OpenEvent,
-    Progress, ReconnectingEvent, Stats, Timings,
+    ReconnectingEvent, Standing, Stats, Timings,
 };
 pub use live::Client;
 pub use options::ConnectOptions;

@@ -1,11 +1,9 @@
-//! What callers pass: text, bytes, flags, times, and structs of any version.
+//! What programs pass and get: text, bytes, flags, times, and structs of any version.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{c_char, c_void, CStr, CString};
 use std::mem::size_of;
 use std::time::Duration;
 
-use super::connect_options::NSWS_PONG_TIMEOUT_DEFAULT;
-use crate::connection::Heartbeat;
 use crate::error::{Code, Error, Result};
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -17,7 +15,7 @@ const LARGEST_STRUCT: usize = 4096;
 /// `options` is NULL or points to `struct_size` writable bytes.
 pub unsafe fn write_defaults<T: Copy>(options: *mut T, struct_size: usize, mut defaults: T) -> Result<()> {
     if options.is_null() {
-        return Err(Error::call(Code::Parameter, "options is NULL."));
+        return Err(Error::call(Code::Parameter, "The struct is NULL."));
     }
     if !(size_of::<usize>()..=LARGEST_STRUCT).contains(&struct_size) {
         return Err(Error::call(Code::Parameter, format!("struct_size {struct_size} is out of range.")));
@@ -76,13 +74,20 @@ pub unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<Option<&'a str
     bytes.to_str().map(Some).map_err(|_| Error::call(Code::Parameter, format!("{name} is not UTF-8.")))
 }
 
-/// [`text`] that other rules judge: what is not UTF-8 has U+FFFD in its place.
+/// [`text`] that is checked elsewhere: U+FFFD stands for what is not UTF-8.
 ///
 /// # Safety
 /// `text` is NULL or NUL-terminated.
 pub unsafe fn text_lossy(text: *const c_char) -> Option<String> {
     // SAFETY: as promised to this function.
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// Text for a C program, which would take a NUL for its end.
+pub fn c_text(text: impl Into<Vec<u8>>) -> CString {
+    let mut text = text.into();
+    text.retain(|byte| *byte != 0);
+    CString::new(text).unwrap_or_default()
 }
 
 /// Bytes from the caller: NULL is empty when `length` is 0.
@@ -93,7 +98,7 @@ pub unsafe fn text_lossy(text: *const c_char) -> Option<String> {
 pub unsafe fn bytes<'a>(data: *const u8, length: usize) -> Result<&'a [u8]> {
     match (data.is_null(), length) {
         (_, 0) => Ok(&[]),
-        (true, _) => Err(Error::call(Code::Parameter, "data is NULL, its length is not 0.")),
+        (true, _) => Err(Error::call(Code::Parameter, "data is NULL, but its length is not 0.")),
         (false, length) if length > isize::MAX as usize => {
             Err(Error::call(Code::Parameter, format!("A length of {length} bytes is impossible.")))
         }
@@ -127,11 +132,6 @@ pub fn in_ms(duration: Duration) -> u32 {
 /// A time of which 0 means none.
 pub fn in_time(value: u32) -> Option<Duration> {
     (value > 0).then(|| ms(value))
-}
-
-pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
-    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
-    Heartbeat::new(ms(ping_interval_ms), timeout)
 }
 
 /// A part as the caller gives it.

@@ -1,4 +1,4 @@
-//! The client's exports.
+//! What a program does with a client.
 
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
@@ -6,17 +6,26 @@ use std::sync::Arc;
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
-use super::table::{Kind, Table};
+use super::listener::Handle;
+use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
-use crate::client::{Client, Progress};
+use crate::client::{Client, Standing};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::process;
 
-static CLIENTS: Table<Client> = Table::new(Kind::Client);
+static CLIENTS: Table<Client> = Table::new(HandleKind::Client);
 
 pub(super) fn client(handle: nsws_client) -> Result<Arc<Client>> {
     CLIENTS.get(handle.id)
+}
+
+impl Handle for nsws_client {
+    type Object = Client;
+
+    fn object(self) -> Result<Arc<Client>> {
+        client(self)
+    }
 }
 
 #[inline(always)]
@@ -298,11 +307,11 @@ pub const NSWS_STATE_CLOSING: i32 = 3;
 #[no_mangle]
 pub unsafe extern "C" fn nsws_client_get_state(client: nsws_client, out: *mut i32) -> i32 {
     call(|| {
-        let state = match self::client(client)?.progress() {
-            Progress::Idle => NSWS_STATE_IDLE,
-            Progress::Connecting => NSWS_STATE_CONNECTING,
-            Progress::Open => NSWS_STATE_OPEN,
-            Progress::Closing => NSWS_STATE_CLOSING,
+        let state = match self::client(client)?.standing() {
+            Standing::Idle => NSWS_STATE_IDLE,
+            Standing::Connecting => NSWS_STATE_CONNECTING,
+            Standing::Open => NSWS_STATE_OPEN,
+            Standing::Closing => NSWS_STATE_CLOSING,
         };
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, state) }

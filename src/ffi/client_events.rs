@@ -1,8 +1,9 @@
-//! The events that callbacks receive, and how the core's events become them.
+//! The events of clients, and how the core's events become them.
 
-use std::ffi::{c_char, c_void, CString};
+use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 
+use super::arguments::c_text;
 use super::handle::nsws_client;
 use super::header::{nsws_header, with_headers};
 use super::listener::ClientEvent;
@@ -218,13 +219,6 @@ pub struct nsws_reconnecting_event {
 pub type nsws_reconnecting_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_reconnecting_event, user_data: *mut c_void),
 >;
-
-/// Text for a C program, which can't see past a NUL.
-pub(super) fn c_text(text: impl Into<Vec<u8>>) -> CString {
-    let mut text = text.into();
-    text.retain(|byte| *byte != 0);
-    CString::new(text).unwrap_or_default()
-}
 
 pub(super) fn with_message(event: &MessageEvent<'_>, call: impl FnOnce(*const nsws_message_event)) {
     call(&nsws_message_event {

@@ -1,16 +1,16 @@
-//! What nsws_client_connect() may be told.
+//! The options of nsws_client_connect().
 
 use std::ffi::c_char;
 use std::mem::size_of;
 
-use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, write_defaults};
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
 use super::header::{nsws_header, read_headers};
 use crate::client::{ConnectOptions, Reconnect};
-use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
+use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
-use crate::proxy::{Exclusions, Kind, Names, Proxy, Server};
+use crate::proxy::{Exclusions, Names, Proxy, ProxyKind, Server};
 use crate::secret::Secret;
 use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
 
@@ -254,6 +254,12 @@ fn connect_defaults() -> nsws_connect_options {
     }
 }
 
+/// A heartbeat as both kinds of options describe it.
+pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
+    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
+    Heartbeat::new(ms(ping_interval_ms), timeout)
+}
+
 pub fn tls_version(value: u8) -> Result<TlsVersion> {
     match value {
         NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
@@ -262,11 +268,11 @@ pub fn tls_version(value: u8) -> Result<TlsVersion> {
     }
 }
 
-/// What a proxy of this mode speaks, if it is one.
-pub fn proxy_kind(mode: u8) -> Option<Kind> {
+/// The protocol of a proxy of this mode; `None`: the mode names no proxy.
+pub fn proxy_kind(mode: u8) -> Option<ProxyKind> {
     match mode {
-        NSWS_PROXY_HTTP => Some(Kind::Http),
-        NSWS_PROXY_SOCKS5 => Some(Kind::Socks5),
+        NSWS_PROXY_HTTP => Some(ProxyKind::Http),
+        NSWS_PROXY_SOCKS5 => Some(ProxyKind::Socks5),
         _ => None,
     }
 }
@@ -327,8 +333,8 @@ unsafe fn read_client_cert(given: &nsws_connect_options) -> Result<Option<Client
     }
 }
 
-/// The rule of secure_getenv(3): a process with privileges that its caller doesn't have believes nothing of what the caller
-/// has put into the environment.
+/// The rule of secure_getenv(3): a process with more privileges than its caller does not trust the environment, which the caller
+/// has made.
 fn trusts_environment() -> bool {
     // SAFETY: getauxval has no preconditions.
     unsafe { libc::getauxval(libc::AT_SECURE) == 0 }

@@ -1,4 +1,4 @@
-//! The exports about a server's connections.
+//! What a program does with a connection of a server.
 
 use std::ffi::{c_char, c_void};
 use std::net::IpAddr;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::call;
 use super::handle::nsws_connection;
-use super::table::{Kind, Table};
+use super::table::{HandleKind, Table};
 use crate::connection::Payload;
 use crate::error::Result;
 use crate::server::{Accepted, Names};
 
-static CONNECTIONS: Table<Accepted> = Table::new(Kind::Connection);
+static CONNECTIONS: Table<Accepted> = Table::new(HandleKind::Connection);
 
 /// The connections of servers are named by their handles.
 pub(super) struct Handles;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::{c_char, CString};
 
+use super::arguments::c_text;
 use crate::error::{Code, Error, Phase};
 
 thread_local! {
@@ -22,10 +23,8 @@ pub extern "C" fn nsws_last_error() -> *const c_char {
 
 /// Keeps an error's sentence for [`nsws_last_error`].
 pub fn keep_last_error(error: Error) {
-    let mut text = error.message.into_bytes();
-    text.retain(|byte| *byte != 0);
-    // A thread that is ending has no place for it any more.
-    let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = CString::new(text).unwrap_or_default());
+    // A thread that is ending can't keep it any more.
+    let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = c_text(error.message));
 }
 
 /// Returns the name of a code, such as "NSWS_ERR_URL".

@@ -2,8 +2,7 @@
 
 use std::ffi::{c_char, CString};
 
-use super::arguments::text;
-use super::client_events::c_text;
+use super::arguments::{c_text, text};
 use crate::error::{Code, Error, Result};
 
 /// An HTTP header. This struct never grows.
@@ -34,7 +33,7 @@ pub(super) fn with_headers<R>(headers: &[(String, Vec<u8>)], call: impl FnOnce(&
 /// `headers` is NULL or points to `count` headers, whose members are NULL or NUL-terminated.
 pub unsafe fn read_headers(headers: *const nsws_header, count: usize) -> Result<Vec<(String, String)>> {
     if headers.is_null() && count > 0 {
-        return Err(Error::call(Code::Parameter, "headers is NULL, header_count is not 0."));
+        return Err(Error::call(Code::Parameter, "headers is NULL, but header_count is not 0."));
     }
     let mut pairs = Vec::new();
     for index in 0..count {

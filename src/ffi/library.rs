@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, threads};
-use crate::process;
+use crate::{process, runtime};
 
 /// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
 /// nothing else.
@@ -54,7 +54,7 @@ pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {
         _ => Duration::from_millis(timeout_ms.into()),
     };
     call(|| {
-        process::check_may_wait()?;
+        runtime::check_may_wait()?;
         threads::driving(|| {
             process::shutdown(timeout, || {
                 super::client::release_all();

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use super::call;
 use super::handle::{nsws_client, nsws_connection, nsws_server};
 use crate::callback::enter_callback;
-use crate::client::Client;
 use crate::dispatch::{ListenerKey, Listeners};
 use crate::error::{Code, Error, Result};
-use crate::server::Server;
 
 /// Releases what the `user_data` of a registration stands for. It runs exactly once, after the last call that
 /// uses the `user_data`, on any thread. It may call the library, but must not wait for it.
@@ -30,7 +28,7 @@ unsafe impl Send for UserData {}
 unsafe impl Sync for UserData {}
 
 impl UserData {
-    /// From now on `free_fn` will run.
+    /// From now on `free_fn` runs when this is dropped.
     pub fn new(data: *mut c_void, free_fn: nsws_free_fn) -> Self {
         UserData { data, free_fn }
     }
@@ -58,28 +56,15 @@ pub trait Handle: Copy {
     fn object(self) -> Result<Arc<Self::Object>>;
 }
 
-impl Handle for nsws_client {
-    type Object = Client;
-
-    fn object(self) -> Result<Arc<Client>> {
-        super::client::client(self)
-    }
-}
-
-impl Handle for nsws_server {
-    type Object = Server;
-
-    fn object(self) -> Result<Arc<Server>> {
-        super::server::server(self)
-    }
-}
-
-/// A function that listens to an event; `L` is what the core calls.
+/// A function of the program that listens to an event; `L` is the listener that the core calls.
 pub trait Callback<L: ?Sized>: Copy {
+    /// The handle of the object whose event it is.
     type Of: Handle;
 
+    /// Which function it is.
     fn address(self) -> usize;
 
+    /// The listener that calls it.
     fn listener(self, of: Self::Of, user_data: UserData) -> Box<L>;
 }
 
@@ -126,8 +111,7 @@ impl<L: ?Sized, E: ServerEvent<L>> Callback<L> for ServerFn<E> {
     }
 }
 
-/// Registers a listener. `user_data` becomes the library's only when this succeeds; a pair that is registered
-/// already counts once.
+/// Registers a listener. `free_fn` will run only if this succeeds; a pair that is registered already counts once.
 pub fn on<L: ?Sized, F: Callback<L>>(
     of: F::Of,
     listeners: impl FnOnce(&<F::Of as Handle>::Object) -> &Listeners<L>,

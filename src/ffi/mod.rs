@@ -1,7 +1,8 @@
 //! The C ABI: checks what comes in, forwards to the safe core, and keeps panics in.
 //!
-//! The doc comments of the exports become the C header, so they speak to C programmers. What a caller must
-//! guarantee for an `unsafe` export stands in its parameters' descriptions.
+//! The doc comments of what is exported become the C header, so they are written for C programmers. What a caller must guarantee
+//! for an `unsafe` export stands in the descriptions of its parameters. The header has the order of the files in the table in
+//! `tests/header/order.rs`, and within a file that of its items.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 
 mod arguments;
@@ -85,7 +86,7 @@ fn call(body: impl FnOnce() -> Result<()>) -> i32 {
     }
 }
 
-/// What every object needs before it is created.
+/// Prepares the process for its first object.
 fn prepare() {
     fork::remember_process();
     #[cfg(target_env = "ohos")]

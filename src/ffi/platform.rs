@@ -1,4 +1,4 @@
-//! The platform's answers, given by the program that embeds the library.
+//! The platform's hooks, set by the program that embeds the library.
 
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::mem::size_of;

@@ -1,4 +1,4 @@
-//! What the runtime may be told.
+//! The options of nsws_runtime_configure().
 
 use std::mem::size_of;
 

@@ -1,4 +1,4 @@
-//! The server's exports.
+//! What a program does with a server.
 
 use std::ffi::{c_char, c_void};
 use std::net::IpAddr;
@@ -8,20 +8,28 @@ use super::arguments::{bytes, flag, text, utf8};
 use super::client::{NSWS_STATE_CLOSING, NSWS_STATE_IDLE, NSWS_STATE_OPEN};
 use super::connection::{named, Handles};
 use super::handle::{nsws_connection, nsws_server};
-use super::listener::{nsws_free_fn, UserData};
+use super::listener::{nsws_free_fn, Handle, UserData};
 use super::server_events::{nsws_accept_fn, with_connect};
 use super::server_options::{nsws_server_options, read_server_options};
-use super::table::{Kind, Table};
+use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::process;
 use crate::server::{self, ConnectEvent, Server, Standing};
 
-static SERVERS: Table<Server> = Table::new(Kind::Server);
+static SERVERS: Table<Server> = Table::new(HandleKind::Server);
 
 pub(super) fn server(handle: nsws_server) -> Result<Arc<Server>> {
     SERVERS.get(handle.id)
+}
+
+impl Handle for nsws_server {
+    type Object = Server;
+
+    fn object(self) -> Result<Arc<Server>> {
+        server(self)
+    }
 }
 
 /// Releases every server, as nsws_shutdown() does.
@@ -54,7 +62,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
     })
 }
 
-/// Listens. When this returns NSWS_OK, clients can connect; each one that does is told by `connect`.
+/// Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
 ///
 /// The checks come in this order: the values of the options, the permission, address, port, certificate files,
 /// whether the server listens already, and the socket.
@@ -175,7 +183,7 @@ pub unsafe extern "C" fn nsws_server_list_connections(
     call(|| {
         check_out(out_count)?;
         if list.is_null() && capacity > 0 {
-            return Err(Error::call(Code::Parameter, "list is NULL, its capacity is not 0."));
+            return Err(Error::call(Code::Parameter, "list is NULL, but its capacity is not 0."));
         }
         let connections = self::server(server)?.connections()?;
         for (place, connection) in connections.iter().take(capacity).enumerate() {

@@ -3,9 +3,10 @@
 use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 
+use super::arguments::c_text;
 use super::client_events::{
-    c_text, nsws_close_event, nsws_drain_event, nsws_error_event, nsws_message_event,
-    nsws_message_part_event, with_close, with_drain, with_error, with_message, with_part,
+    nsws_close_event, nsws_drain_event, nsws_error_event, nsws_message_event, nsws_message_part_event,
+    with_close, with_drain, with_error, with_message, with_part,
 };
 use super::connection::named;
 use super::handle::{nsws_connection, nsws_server};

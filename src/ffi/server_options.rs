@@ -1,11 +1,11 @@
-//! What a server may be told.
+//! The options of nsws_server_start().
 
 use std::ffi::c_char;
 use std::mem::size_of;
 
-use super::arguments::{flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
 use super::header::{nsws_header, read_headers};
 use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
@@ -33,8 +33,8 @@ pub struct nsws_server_options {
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
     pub key_path: *const c_char,
-    /// The sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-    /// client offers, too, is chosen. NULL or "": none.
+    /// The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+    /// the client offers as well is chosen. NULL or "": none.
     pub protocol: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
     /// at least 1.
@@ -46,8 +46,8 @@ pub struct nsws_server_options {
     /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// NSWS_ERR_LISTEN_PORT.
     pub server_port: u32,
-    /// How many addresses may be connected at the same time; clients of others are refused with status 503. 0 means
-    /// the default, 10.
+    /// How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+    /// means the default, 10.
     pub max_concurrent_clients: u32,
     /// How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
@@ -119,45 +119,50 @@ pub struct nsws_server_options {
     /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
-    /// 1: other servers may listen on the same address and port, in this process and in others of the same user, if each
-    /// of them asks for it (SO_REUSEPORT). The system spreads the clients over them, so a program gets as many
-    /// processors as it starts servers, with as many `io_threads`. Limits and bans are each server's own. Clients that
-    /// the system has given to a server and that it has not accepted yet are reset when it stops. With `server_port` 0: `NSWS_ERR_PARAMETER`.
-    /// Default 0: a port that is in use is `NSWS_ERR_PORT_IN_USE`.
+    /// 1: other servers may listen on the same address and port, in this process and in others of the same user,
+    /// if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
+    /// program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
+    /// server's own. When a server stops, the clients that the system has given to it and that it has not accepted
+    /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
     /// @since 0.2
     pub reuse_port: u8,
-    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
-    /// the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
-    /// cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
-    /// is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or
+    /// 2, that names the client (`send-proxy` and `send-proxy-v2` of haproxy, `proxy_protocol on` of nginx). A
+    /// link from there without one is cut, and so is one whose header is damaged or has more than 4096 bytes.
+    /// What the proxy asks for itself (`LOCAL`) has the proxy's own address. Other peers can't send such a
+    /// header. Not without `trusted_proxies`. Default 0.
     /// @since 0.2
     pub proxy_protocol: u8,
-    /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
-    /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
-    /// no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+    /// A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
+    /// gets 200 and "OK", or 503 while clients are refused because the server's callbacks are behind. It begins
+    /// with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
+    /// nsws_server_set_http_hook() answers other requests.
     /// @since 0.2
     pub health_path: *const c_char,
-    /// Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
-    /// would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
-    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+    /// Headers for every answer to a request, the 101 and the refusals, such as `Server` or
+    /// `Strict-Transport-Security`. Names are tokens; values hold no control characters. What belongs to the
+    /// handshake or to the body of an answer can't be set (`Upgrade`, `Connection`, `Sec-WebSocket-Protocol`,
+    /// `Content-Type`, `Content-Length` and the like). NULL if there are none.
     /// @since 0.2
     pub response_headers: *const nsws_header,
-    /// How many there are.
+    /// How many headers there are.
     /// @since 0.2
     pub response_header_count: usize,
-    /// The proxies before this server that are believed when they say who their client is: addresses and networks, separated
-    /// by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+    /// The proxies before this server that are believed when they say who their client is: addresses and
+    /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
     ///
-    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
-    /// proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
-    /// provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
-    /// `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
-    /// address counts only when it names no client. Headers of other peers are not looked at.
+    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
+    /// is no such header: each proxy is believed about who came before it while it is trusted itself. So what a
+    /// client writes there has no effect, provided that the proxy appends to the header that counts; a proxy that
+    /// writes `Forwarded` alone must remove `X-Forwarded-For`. The events tell the address of that client, and
+    /// limits and bans count it. The proxy's own address counts only if it names no client. Headers of other
+    /// peers are not looked at.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
-    /// A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
-    /// fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
-    /// that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+    /// A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
+    /// themselves. A client without one fails the TLS handshake; the accept hook and `connect` get what the
+    /// others show. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE; one that
+    /// can't be used is NSWS_ERR_CERT_UNUSABLE. Not without a certificate of the server's.
     /// @since 0.2
     pub client_ca_path: *const c_char,
 }

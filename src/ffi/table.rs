@@ -1,4 +1,4 @@
-//! The tables in which a handle finds its object: a number below 2^53, so that JavaScript can hold it.
+//! The tables that find the object of a handle, which is a number below 2^53, so that JavaScript can hold it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const LAST_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
 /// What a handle names. Part of the handle, so that one of another kind is refused.
 #[derive(Clone, Copy)]
 #[repr(u64)]
-pub enum Kind {
+pub enum HandleKind {
     Client = 1,
     Server = 2,
     Connection = 3,
@@ -23,7 +23,7 @@ pub enum Kind {
 
 /// The live objects of one kind.
 pub struct Table<T> {
-    kind: Kind,
+    kind: HandleKind,
     slots: RwLock<Slots<T>>,
 }
 
@@ -39,7 +39,7 @@ struct Slot<T> {
 }
 
 impl<T> Table<T> {
-    pub const fn new(kind: Kind) -> Self {
+    pub const fn new(kind: HandleKind) -> Self {
         Table { kind, slots: RwLock::new(Slots { entries: Vec::new(), free: VecDeque::new() }) }
     }
 
@@ -68,8 +68,8 @@ impl<T> Table<T> {
         self.with(id, Arc::clone)
     }
 
-    /// Uses an object while the table is locked, which is cheaper than to get it. `short` must be that, and
-    /// leave the tables alone.
+    /// Uses an object while the table is locked, which is cheaper than [`Table::get`]. `short` must be short, and must not use the
+    /// tables.
     pub fn with<R>(&self, id: u64, short: impl FnOnce(&Arc<T>) -> R) -> Result<R> {
         self.split(id)
             .and_then(|(slot, generation)| {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_handle_is_stale_once_its_object_is_gone_and_never_comes_back() {
-        let table: Table<u32> = Table::new(Kind::Client);
+        let table: Table<u32> = Table::new(HandleKind::Client);
         let first = table.insert(Arc::new(7)).unwrap();
         assert_eq!(*table.get(first).unwrap(), 7);
         assert!(first != 0 && first < 1 << 53);
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_slot_with_no_generation_left_retires() {
-        let table: Table<u32> = Table::new(Kind::Client);
+        let table: Table<u32> = Table::new(HandleKind::Client);
         let first = table.insert(Arc::new(1)).unwrap();
         table.slots.write().entries[0].generation = LAST_GENERATION;
         let last = first | u64::from(LAST_GENERATION) << SLOT_BITS;
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn foreign_numbers_are_refused() {
-        let table: Table<u32> = Table::new(Kind::Client);
+        let table: Table<u32> = Table::new(HandleKind::Client);
         table.insert(Arc::new(1)).unwrap();
         for id in [0, 1, u64::MAX, 1 << 53, 2 << (SLOT_BITS + GENERATION_BITS) | 1 << SLOT_BITS] {
             assert_eq!(table.get(id).unwrap_err().code, Code::BadHandle);

@@ -11,5 +11,5 @@ pub use environment::from_variables;
 #[cfg(feature = "server")]
 pub(crate) use exclusion::is_within;
 pub use exclusion::{Exclusions, Names};
-pub use server::{Kind, Proxy, Server};
+pub use server::{Proxy, ProxyKind, Server};
 pub(crate) use tunnel::open;

@@ -22,19 +22,19 @@ pub enum Proxy {
 
 /// What a proxy speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProxyKind {
     /// HTTP/1.1, asked to CONNECT (RFC 9110 9.3.6).
     Http,
     /// SOCKS5 (RFC 1928); the proxy looks up the names.
     Socks5,
 }
 
-impl Kind {
+impl ProxyKind {
     /// The kind in a sentence.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Http => "HTTP",
-            Kind::Socks5 => "SOCKS5",
+            ProxyKind::Http => "HTTP",
+            ProxyKind::Socks5 => "SOCKS5",
         }
     }
 }
@@ -49,7 +49,7 @@ pub(crate) struct Credentials {
 /// A proxy that can be used, and the hosts that are reached without it.
 #[derive(Clone, Debug)]
 pub struct Server {
-    pub(super) kind: Kind,
+    pub(super) kind: ProxyKind,
     /// A name or an address without brackets.
     host: String,
     port: u16,
@@ -60,7 +60,7 @@ pub struct Server {
 impl Server {
     /// A proxy, or a sentence about what can't be one.
     pub fn new(
-        kind: Kind,
+        kind: ProxyKind,
         host: &str,
         port: u32,
         username: Option<&str>,
@@ -91,7 +91,7 @@ impl Server {
     }
 
     /// What it speaks.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ProxyKind {
         self.kind
     }
 
@@ -121,20 +121,22 @@ impl fmt::Display for Server {
 }
 
 impl Credentials {
-    fn checked(kind: Kind, username: &str, password: &str) -> Result<Credentials, String> {
+    fn checked(kind: ProxyKind, username: &str, password: &str) -> Result<Credentials, String> {
         // RFC 7617 2.
         if username.chars().chain(password.chars()).any(char::is_control) {
             return Err("The proxy's user name or password holds a control character.".into());
         }
         // RFC 7617 2, RFC 1929 2.
         match kind {
-            Kind::Http if username.contains(':') => {
+            ProxyKind::Http if username.contains(':') => {
                 return Err("The proxy's user name holds a colon, which HTTP can't express.".into())
             }
-            Kind::Socks5 if !(1..=255).contains(&username.len()) || !(1..=255).contains(&password.len()) => {
+            ProxyKind::Socks5
+                if !(1..=255).contains(&username.len()) || !(1..=255).contains(&password.len()) =>
+            {
                 return Err("SOCKS5 takes a user name and a password of 1 to 255 bytes each.".into())
             }
-            Kind::Http | Kind::Socks5 => {}
+            ProxyKind::Http | ProxyKind::Socks5 => {}
         }
         Ok(Credentials { username: username.into(), password: password.into() })
     }
@@ -144,7 +146,13 @@ impl Credentials {
 mod tests {
     use super::*;
 
-    fn server(kind: Kind, host: &str, port: u32, username: &str, password: &str) -> Result<Server, String> {
+    fn server(
+        kind: ProxyKind,
+        host: &str,
+        port: u32,
+        username: &str,
+        password: &str,
+    ) -> Result<Server, String> {
         Server::new(kind, host, port, Some(username), Some(password), Exclusions::default())
     }
 
@@ -158,15 +166,15 @@ mod tests {
             ("::1", "the proxy [::1]:3128"),
             ("[::1]", "the proxy [::1]:3128"),
         ] {
-            assert_eq!(server(Kind::Http, given, 3128, "", "").unwrap().to_string(), shown);
+            assert_eq!(server(ProxyKind::Http, given, 3128, "", "").unwrap().to_string(), shown);
         }
         for given in
             ["", "a b", "http://proxy", "proxy:3128", "user@proxy", "proxy/", "a\r\nb", "[::1", "[proxy]"]
         {
-            server(Kind::Http, given, 3128, "", "").expect_err(given);
+            server(ProxyKind::Http, given, 3128, "", "").expect_err(given);
         }
         for port in [0, 65536, u32::MAX] {
-            assert!(server(Kind::Http, "proxy", port, "", "").unwrap_err().contains(&port.to_string()));
+            assert!(server(ProxyKind::Http, "proxy", port, "", "").unwrap_err().contains(&port.to_string()));
         }
     }
 
@@ -174,11 +182,11 @@ mod tests {
     fn credentials_that_a_proxy_can_be_told_and_that_are_never_shown() {
         let long = "x".repeat(255);
         for (kind, username, password) in [
-            (Kind::Http, "alice", ""),
-            (Kind::Http, "alice", "p:w"),
-            (Kind::Http, "üser", "pässword"),
-            (Kind::Socks5, "al:ice", "pw"),
-            (Kind::Socks5, &long, &long),
+            (ProxyKind::Http, "alice", ""),
+            (ProxyKind::Http, "alice", "p:w"),
+            (ProxyKind::Http, "üser", "pässword"),
+            (ProxyKind::Socks5, "al:ice", "pw"),
+            (ProxyKind::Socks5, &long, &long),
         ] {
             let server = server(kind, "proxy", 1, username, password).unwrap();
             assert!(server.credentials.is_some());
@@ -188,13 +196,13 @@ mod tests {
         }
         let longer = "x".repeat(256);
         for (kind, username, password) in [
-            (Kind::Http, "", "hidden"),
-            (Kind::Http, "al:ice", "hidden"),
-            (Kind::Http, "alice\r\nX: y", "hidden"),
-            (Kind::Http, "alice", "hid\nden"),
-            (Kind::Socks5, "alice", ""),
-            (Kind::Socks5, &longer, "hidden"),
-            (Kind::Socks5, "alice", &longer),
+            (ProxyKind::Http, "", "hidden"),
+            (ProxyKind::Http, "al:ice", "hidden"),
+            (ProxyKind::Http, "alice\r\nX: y", "hidden"),
+            (ProxyKind::Http, "alice", "hid\nden"),
+            (ProxyKind::Socks5, "alice", ""),
+            (ProxyKind::Socks5, &longer, "hidden"),
+            (ProxyKind::Socks5, "alice", &longer),
         ] {
             let sentence = server(kind, "proxy", 1, username, password).unwrap_err();
             assert!(username.is_empty() || !sentence.contains(username), "{sentence}");
@@ -203,6 +211,6 @@ mod tests {
                 "{sentence}"
             );
         }
-        assert!(server(Kind::Socks5, "proxy", 1, "", "").unwrap().credentials.is_none());
+        assert!(server(ProxyKind::Socks5, "proxy", 1, "", "").unwrap().credentials.is_none());
     }
 }

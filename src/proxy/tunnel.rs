@@ -6,7 +6,7 @@ use tokio_socks::tcp::Socks5Stream;
 use tokio_socks::Error as Socks;
 use zeroize::Zeroizing;
 
-use super::server::{Credentials, Kind, Server};
+use super::server::{Credentials, ProxyKind, Server};
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{status_line, values, HeadReader, NoHead};
 use crate::transport::Tcp;
@@ -20,8 +20,8 @@ const MOST_HEADERS: usize = 256;
 /// name is not looked up here.
 pub(crate) async fn open(stream: &mut Tcp, proxy: &Server, target: &Target) -> Result<()> {
     match proxy.kind {
-        Kind::Http => connect(stream, proxy, target).await,
-        Kind::Socks5 => socks5(stream, proxy, target).await,
+        ProxyKind::Http => connect(stream, proxy, target).await,
+        ProxyKind::Socks5 => socks5(stream, proxy, target).await,
     }
 }
 
@@ -171,7 +171,7 @@ pub fn fuzz(data: &[u8]) {
     let Some((options, head)) = data.split_first() else { return };
     let password = (options & 1 == 1).then_some("secret");
     let exclusions = super::Exclusions::default();
-    let Ok(proxy) = Server::new(Kind::Http, "proxy", 1, password, password, exclusions) else {
+    let Ok(proxy) = Server::new(ProxyKind::Http, "proxy", 1, password, password, exclusions) else {
         unreachable!()
     };
     let Ok(target) = Target::parse("ws://host/") else { unreachable!() };
@@ -192,7 +192,7 @@ mod tests {
 
     fn proxy(credentials: Option<(&str, &str)>) -> Server {
         let (username, password) = credentials.unzip();
-        Server::new(Kind::Http, "proxy", 3128, username, password, Exclusions::default()).unwrap()
+        Server::new(ProxyKind::Http, "proxy", 3128, username, password, Exclusions::default()).unwrap()
     }
 
     fn target() -> Target {

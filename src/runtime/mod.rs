@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
+use crate::callback::in_callback;
 use crate::error::{Code, Error, Result};
 pub use blocking::can_be_driven_here;
 use blocking::{Blocking, BLOCKING_THREADS};
@@ -82,6 +83,14 @@ pub struct Runtime {
     pool: Arc<Pool>,
     tasks: Arc<Tasks>,
     blocking: Arc<Blocking>,
+}
+
+/// An error inside a callback, where waiting could be waiting for oneself.
+pub fn check_may_wait() -> Result<()> {
+    match in_callback() {
+        true => Err(Error::code(Code::WouldDeadlock)),
+        false => Ok(()),
+    }
 }
 
 impl Runtime {

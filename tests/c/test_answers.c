@@ -174,6 +174,7 @@ static nsws_connect_options client_options(void) {
     nsws_connect_options options;
     ANSWER(nsws_connect_options_init, &options, sizeof options);
     options.send_queue_size = 64 << 10;
+    options.close_timeout_ms = 600000; /* what is closing stays so until it is looked at */
     return options;
 }
 
@@ -182,6 +183,7 @@ static nsws_server_options server_options(void) {
     ANSWER(nsws_server_options_init, &options, sizeof options);
     options.server_ip = "127.0.0.1";
     options.send_queue_size = 64 << 10;
+    options.close_timeout_ms = 600000; /* what is closing stays so until it is looked at */
     return options;
 }
 
@@ -420,9 +422,7 @@ static void objects_at_rest(void) {
 static void servers_that_cannot_listen(void) {
     struct hand h = connect_both();
     uint16_t port = 0;
-    char key[512];
     CHECK_OK(ANSWER(nsws_server_get_port, h.server, &port));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
     nsws_server other;
     CHECK_OK(ANSWER(nsws_server_create, &other));
     nsws_server_options options = server_options();
@@ -436,7 +436,7 @@ static void servers_that_cannot_listen(void) {
     options = server_options();
     options.cert_path = "/nowhere/cert.pem";
     ANSWER(nsws_server_start, other, &options);
-    options.cert_path = options.key_path = key;
+    options.cert_path = options.key_path = certificate_file("good.key");
     ANSWER(nsws_server_start, other, &options);
     CHECK_OK(ANSWER(nsws_server_destroy, other));
     end_all(h);
@@ -455,10 +455,7 @@ static void servers_that_stop_gracefully(void) {
 
 static void certificates_that_change(void) {
     struct hand h = create_both();
-    char cert[512], key[512], copy[512];
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    snprintf(copy, sizeof copy, "%s/copy.key", setting("NSWS_CERT_DIR"));
+    const char *cert = certificate_file("good.pem"), *key = certificate_file("good.key"), *copy = certificate_file("copy.key");
     CHECK_CODE(ANSWER(nsws_server_add_certificate, h.server, key, key), NSWS_ERR_CERT_UNUSABLE);
     remove(copy);
     CHECK_INT(link(key, copy), 0);
@@ -604,9 +601,8 @@ static int is_out_of_reach(const char *name, int32_t code) {
         return 1;
     case NSWS_ERR_NOT_SUPPORTED:
         return strcmp(name, "nsws_client_connect") == 0 || strcmp(name, "nsws_server_start") == 0;
-    case NSWS_ERR_FORKED: { /* a test of its own, which not every machine can run */
+    case NSWS_ERR_FORKED: /* a test of its own, which not every machine can run */
         return 1;
-    }
     default:
         return 0;
     }

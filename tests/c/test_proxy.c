@@ -171,10 +171,8 @@ static void tls_goes_through_the_tunnel(void) {
     static const char *const whats[] = { "tunnel", "socks" };
     for (size_t i = 0; i < 2; i++) {
         struct way way;
-        char ca[300];
         start_proxy(&way, i == 0 ? HTTP : SOCKS, whats[i]);
-        snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-        way.options.ca_path = ca;
+        way.options.ca_path = certificate_file("ca.pem");
         if (!OPENS(way.r, setting("NSWS_ECHO_WSS_URL"), &way.options)) return;
         echoes(__LINE__, way.r);
         CHECK_INT(peer_number(way.token, "tunnels"), 1);
@@ -738,14 +736,12 @@ static nsws_connect_options through(size_t which, const char *port) {
 }
 
 static void ws_and_wss_go_through_real_proxies(void) {
-    char ca[300];
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     for (size_t i = 0; i < sizeof real / sizeof real[0]; i++) {
         for (int with = 0; with < 2; with++) {
             nsws_connect_options options = through(i, with ? real[i].auth_port : real[i].port);
             options.proxy_username = with ? setting("NSWS_PROXY_USER") : NULL;
             options.proxy_password = with ? setting("NSWS_PROXY_PASSWORD") : NULL;
-            options.ca_path = ca;
+            options.ca_path = certificate_file("ca.pem");
             struct recorder *plain = new_client(), *tls = new_client(), *by_name = new_client();
             if (OPENS(plain, setting("NSWS_ECHO_URL"), &options)) echoes(__LINE__, plain);
             if (OPENS(tls, setting("NSWS_ECHO_WSS_URL"), &options)) echoes(__LINE__, tls);

@@ -136,14 +136,12 @@ static void a_tls_server_that_can_not_be_trusted_is_not_asked_again(void) {
 
 /* A device's clock may be wrong until it is set, and certificates are renewed. */
 static void a_certificate_that_is_out_of_date_is_asked_for_again(void) {
-    char ca[512];
     static const char *const ports[] = { "NSWS_WSS_EXPIRED_PORT", "NSWS_WSS_NOT_YET_VALID_PORT" };
     static const int32_t details[] = { NSWS_DETAIL_CERT_EXPIRED, NSWS_DETAIL_CERT_NOT_YET_VALID };
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
         struct recorder *r = new_client();
         nsws_connect_options options = reconnecting(1);
-        options.ca_path = ca;
+        options.ca_path = certificate_file("ca.pem");
         snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%s/", setting(ports[i]));
         CHECK_OK(nsws_client_connect(r->client, r->url, &options));
         const struct event *error = WAIT(r, ERROR, 2);

@@ -181,13 +181,10 @@ static void the_default_is_50_a_minute(void) {
 }
 
 static void over_tls_the_banned_get_no_handshake(void) {
-    static char cert[512], key[512];
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.max_upgrades_per_minute = 1;
     if (!START(s, &options)) return;
     struct other *python = new_other("NSWS_PYTHON_CLIENT");

@@ -479,11 +479,9 @@ static void write_file(const char *path, const char *text) {
 }
 
 static void what_is_wrong_is_told_in_this_order(void) {
-    static char missing[512], good[512], bad[512];
     struct server *s = started_server(NULL), *other = new_server();
-    snprintf(missing, sizeof missing, "%s/there-is-none.pem", setting("NSWS_CERT_DIR"));
-    snprintf(good, sizeof good, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(bad, sizeof bad, "%s/empty.pem", setting("NSWS_CERT_DIR"));
+    const char *missing = certificate_file("there-is-none.pem");
+    const char *bad = certificate_file("empty.pem");
     nsws_server_options options = server_defaults();
     /* Everything is wrong at once; each time the first of it is put right. */
     options.close_timeout_ms = 0;
@@ -501,7 +499,7 @@ static void what_is_wrong_is_told_in_this_order(void) {
     options.server_port = s->port;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
     CHECK_CONTAINS(nsws_last_error(), missing);
-    options.cert_path = good;
+    options.cert_path = certificate_file("good.pem");
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
     options.key_path = NULL;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
@@ -785,24 +783,16 @@ static void where_the_device_is_no_tv_there_is_no_server(void) {
 
 /* Certificates. */
 
-static char *file_of(const char *name) {
-    static char paths[8][512];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", setting("NSWS_CERT_DIR"), name);
-    return path;
-}
-
 static nsws_server_options secure(const char *cert, const char *key) {
     nsws_server_options options = server_defaults();
-    options.cert_path = file_of(cert);
-    options.key_path = file_of(key);
+    options.cert_path = certificate_file(cert);
+    options.key_path = certificate_file(key);
     return options;
 }
 
 static struct recorder *open_secure(struct server *s, nsws_connect_options *options) {
     struct recorder *r = new_client();
-    options->ca_path = file_of("ca.pem");
+    options->ca_path = certificate_file("ca.pem");
     snprintf(r->url, sizeof r->url, "wss://localhost:%d/", s->port);
     return OPENS(r, r->url, options) ? r : NULL;
 }
@@ -818,8 +808,8 @@ static void certificates_that_can_not_be_used_say_why(void) {
         { "broken.pem", "good.key", "broken.pem" },
         { "good.pem", "broken.key", "broken.key" },
     };
-    write_file(file_of("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    write_file(file_of("broken.key"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    write_file(certificate_file("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    write_file(certificate_file("broken.key"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     struct server *s = new_server();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nsws_server_options options = secure(cases[i].cert, cases[i].key);

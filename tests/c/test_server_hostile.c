@@ -23,10 +23,9 @@ static int witness_begins(struct witness *w, const nsws_server_options *options)
     w->client = new_client();
     w->client->hook = send_on;
     nsws_connect_options client = defaults();
-    char url[128], ca[512];
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
+    char url[128];
     snprintf(url, sizeof url, "%s://127.0.0.1:%d/", options && options->cert_path ? "wss" : "ws", w->server->port);
-    client.ca_path = ca;
+    client.ca_path = certificate_file("ca.pem");
     if (!OPENS(w->client, url, &client)) return 0;
     CHECK_OK(nsws_client_send_text(w->client->client, "x", 1));
     return WAIT(w->client, MESSAGE, 10) != NULL;
@@ -265,13 +264,10 @@ static void who_comes_in_the_moment_of_the_stop_is_let_go(void) {
 /* TLS. */
 
 static void tls_that_is_none_ends(void) {
-    static char cert[512], key[512];
     struct witness w;
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.handshake_timeout_ms = 2000 + 200 * (uint32_t)slowness();
     if (!witness_begins(&w, &options)) return;
     /* Plain text; a record of a wrong version; one that is too long; a ClientHello of nonsense. */

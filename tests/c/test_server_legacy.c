@@ -52,15 +52,11 @@ static void s2_an_empty_close_frame_ends_its_connection_only(void) {
 /* S3: with a certificate configured it still spoke plain ws. */
 
 static void s3_with_a_certificate_it_speaks_tls_and_nothing_else(void) {
-    static char cert[512], key[512], ca[512];
     unsigned char answer[8] = { 0 };
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     if (!START(s, &options)) return;
     /* A client without TLS gets a TLS alert at most, and never a WebSocket. */
     int fd = raw_connect(s);
@@ -73,7 +69,7 @@ static void s3_with_a_certificate_it_speaks_tls_and_nothing_else(void) {
     CHECK_OK(nsws_client_connect(plain->client, url_of(s, "/"), NULL));
     WAIT(plain, ERROR, 1);
     nsws_connect_options client = defaults();
-    client.ca_path = ca;
+    client.ca_path = certificate_file("ca.pem");
     snprintf(secure->url, sizeof secure->url, "wss://localhost:%d/", s->port);
     if (!OPENS(secure, secure->url, &client)) return;
     SERVER_WAIT(s, ON_CONNECT, 1);

@@ -220,7 +220,6 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
         { "half a request line", leave_half_a_request_line, PLAIN, 120 },
     };
     enum { KINDS_OF_VANISHING = sizeof kinds / sizeof *kinds };
-    char cert[512], key[512];
     nsws_server_options options = server_defaults();
     options.handshake_timeout_ms = UINT32_MAX;
     options.ping_interval_ms = 0;
@@ -228,10 +227,8 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
     options.ping_interval_ms = options.pong_timeout_ms = 100 * (uint32_t)slowness();
     if (!counting_begins(&servers[IMPATIENT], &options)) return;
     options.ping_interval_ms = 0;
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     if (!counting_begins(&servers[SECURE], &options)) return;
 
     /* The first wave of each makes what stays: tables of their largest size, threads, allocators' pools. */

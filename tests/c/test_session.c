@@ -47,11 +47,9 @@ static void a_session_goes_as_the_header_says(void) {
 }
 
 static void a_session_goes_the_same_way_over_tls(void) {
-    char ca[512];
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     if (!OPENS(r, setting("NSWS_ECHO_WSS_URL"), &options)) return;
     comes_back(r, 1, "one", 3);
     comes_back(r, 0, "two", 3);
@@ -380,10 +378,8 @@ static void every_size_comes_back_from_python(void) { every_size_comes_back(echo
 static void every_size_comes_back_from_node(void) { every_size_comes_back(node_url(), NULL); }
 
 static void every_size_comes_back_over_tls(void) {
-    char ca[512];
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     every_size_comes_back(setting("NSWS_ECHO_WSS_URL"), &options);
     every_size_comes_back(setting("NSWS_NODE_WSS_URL"), &options);
 }
@@ -763,12 +759,10 @@ static void the_figures_count_messages_and_bytes(void) {
 }
 
 static void the_figures_time_the_tls_handshake(void) {
-    char ca[512];
     nsws_client_stats stats;
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     if (!OPENS(r, setting("NSWS_ECHO_WSS_URL"), &options)) return;
     CHECK_OK(nsws_client_get_stats(r->client, &stats, sizeof stats));
     CHECK_LEAST(stats.tls_us, 1);

@@ -110,14 +110,11 @@ static void set_up(void) {
 
 static nsws_server serve(uint16_t *port) {
     nsws_server server = { 0 };
-    char cert[512], key[512];
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
     nsws_server_options options;
     CHECK_OK(nsws_server_options_init(&options, sizeof options));
     options.server_ip = "127.0.0.1";
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.max_receive_size = 2 * LARGE;
     CHECK_OK(nsws_server_create(&server));
     CHECK_OK(nsws_server_on_connect(server, server_on_connect, NULL, on_free));
@@ -129,7 +126,7 @@ static nsws_server serve(uint16_t *port) {
     CHECK_OK(nsws_server_set_accept_hook(server, accept_all, NULL, on_free));
     CHECK_OK(nsws_server_set_http_hook(server, answer_all, NULL, on_free));
     CHECK_OK(nsws_server_start(server, &options));
-    CHECK_OK(nsws_server_add_certificate(server, cert, key));
+    CHECK_OK(nsws_server_add_certificate(server, options.cert_path, options.key_path));
     CHECK_OK(nsws_server_reload_certificates(server));
     CHECK_OK(nsws_server_get_port(server, port));
     return server;
@@ -137,12 +134,11 @@ static nsws_server serve(uint16_t *port) {
 
 static nsws_client connect_to(uint16_t port) {
     nsws_client client = { 0 };
-    char url[64], ca[512];
+    char url[64];
     snprintf(url, sizeof url, "wss://localhost:%u/path", (unsigned)port);
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     nsws_connect_options options;
     CHECK_OK(nsws_connect_options_init(&options, sizeof options));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     CHECK_OK(nsws_client_create(&client));
     CHECK_OK(nsws_client_on_header_receive(client, on_header_receive, NULL, on_free));
     CHECK_OK(nsws_client_on_open(client, on_open, NULL, on_free));

@@ -1,8 +1,6 @@
 /* Which servers a client trusts: each certificate of tests/interop/certs.py, with each choice of CAs. */
 #include "harness.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -276,19 +274,12 @@ static void plain_to_a_tls_port_is_an_error_of_phase_handshake(void) {
 }
 
 static void a_silent_tls_server_runs_into_the_timeout(void) {
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!CHECK(bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 8) == 0)) return;
-    getsockname(fd, (struct sockaddr *)&address, &size);
-
+    int fd, port = refused_port(&fd);
+    if (!CHECK(listen(fd, 8) == 0)) return;
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
     options.connect_timeout_ms = 200;
-    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%d/", ntohs(address.sin_port));
+    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%d/", port);
     CHECK_OK(nsws_client_connect(r->client, r->url, &options));
     const struct event *error = WAIT(r, ERROR, 1);
     if (error) {
@@ -319,14 +310,13 @@ static void a_ca_file_that_can_not_be_opened_is_refused_at_once(void) {
 }
 
 static void a_ca_file_without_a_certificate_is_an_error_event(void) {
-    char path[600];
     REFUSED("good", trusting("empty"), NSWS_DETAIL_CA_FILE, "empty.pem");
     /* A private key doesn't help, either. */
     nsws_connect_options options = defaults();
-    snprintf(path, sizeof path, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.ca_path = path;
+    options.ca_path = certificate_file("good.key");
     REFUSED("good", options, NSWS_DETAIL_CA_FILE, "good.key");
 
+    char path[600];
     snprintf(path, sizeof path, "%s/broken-%ld.pem", setting("NSWS_CERT_DIR"), (long)getpid());
     FILE *file = fopen(path, "w");
     if (!CHECK(file != NULL)) return;

@@ -108,6 +108,14 @@ const char *setting(const char *name) {
     return value;
 }
 
+const char *certificate_file(const char *name) {
+    static char paths[16][512];
+    static unsigned next;
+    char *path = paths[__atomic_fetch_add(&next, 1, __ATOMIC_SEQ_CST) % 16];
+    snprintf(path, sizeof paths[0], "%s/%s", setting("NSWS_CERT_DIR"), name);
+    return path;
+}
+
 void gate_init(struct gate *gate) {
     pthread_mutex_init(&gate->lock, NULL);
     condition_init(&gate->changed);

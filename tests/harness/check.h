@@ -71,6 +71,8 @@ int check_code(const char *file, int line, const char *what, int32_t actual, int
 
 /* A variable of the environment that tests/interop/run.py sets; without it the program ends. */
 const char *setting(const char *name);
+/* A file in the folder of the certificates (tests/interop/certs.py). Valid for the next 15 calls. */
+const char *certificate_file(const char *name);
 
 /* Something that callbacks wait for. Make it static: a callback that is just leaving must still find it. */
 struct gate {

@@ -77,11 +77,3 @@ uint16_t relay(const char *how, uint16_t port) {
     if (sscanf(answer, "%d", &found) != 1) harness_fail(__FILE__, __LINE__, "the relay says %s", answer);
     return (uint16_t)found;
 }
-
-const char *certificate_file(const char *name) {
-    static __thread char paths[4][512];
-    static __thread int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", setting("NSWS_CERT_DIR"), name);
-    return path;
-}

@@ -33,6 +33,5 @@ void end_others(void);
 
 /* A port whose traffic is passed on to another one, with TLS put on ("wrap") or taken off ("unwrap"). */
 uint16_t relay(const char *how, uint16_t port);
-const char *certificate_file(const char *name);
 
 #endif

@@ -84,7 +84,7 @@ impl<'a> Entry<'a> {
         once.dedup();
         demand(once.len() == codes.len(), "@return lists a code twice");
         let of_ours = |code: &&str| code.starts_with("NSWS_ERR_") || *code == "NSWS_OK";
-        demand(codes.iter().all(|code| of_ours(&code)), "@return lists what is no code");
+        demand(codes.iter().all(of_ours), "@return lists what is no code");
         complaints
     }
 }

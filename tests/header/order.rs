@@ -108,7 +108,9 @@ pub fn put_together(pieces: &Pieces, sources: &Path) -> String {
         let source =
             std::fs::read_to_string(sources.join(file)).unwrap_or_else(|_| panic!("src/ffi has no {file}"));
         for name in declared(&source) {
-            for item in pieces.items.iter().filter(|item| item.name == name || is_old_name(item, name)) {
+            let its = pieces.items.iter().filter(|item| item.name == name);
+            let old = pieces.items.iter().filter(|item| is_old_name(item, name));
+            for item in its.chain(old) {
                 if *its_part != part {
                     part = its_part;
                     header.push_str(&banner(part));
