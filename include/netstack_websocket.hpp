@@ -322,8 +322,8 @@ struct ConnectEvent {
 struct HttpRequest {
     explicit HttpRequest(const nsws_http_request &request)
         : method(request.method), path(request.path), client_ip(request.client_ip),
-          link_ip(request.link_ip), client_port(request.client_port),
-          link_port(request.link_port), headers(request.headers, request.header_count) {}
+          link_ip(request.link_ip), client_port(request.client_port), link_port(request.link_port),
+          headers(request.headers, request.header_count) {}
     std::string_view method, path, client_ip, link_ip;
     uint16_t client_port, link_port;
     Headers headers;
@@ -759,7 +759,9 @@ public:
     // NSWS_ERR_BUSY: some had to be cut. At most about 49 days.
     std::error_code stop_gracefully(std::chrono::milliseconds timeout) const noexcept {
         const auto most = std::chrono::milliseconds::rep{0xFFFFFFFF};
-        const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
+        const auto count = timeout.count() < 0      ? 0
+                           : timeout.count() > most ? most
+                                                    : timeout.count();
         return error_code(nsws_server_stop_gracefully(handle_, static_cast<uint32_t>(count)));
     }
 
@@ -835,8 +837,9 @@ public:
         return list;
     }
     std::error_code unban(std::string_view ip) const {
-        return detail::has_nul(ip) ? error_code(NSWS_ERR_PARAMETER)
-                                   : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
+        return detail::has_nul(ip)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
     }
 
     // Adds a certificate for other names (SNI), for good.
@@ -948,8 +951,8 @@ private:
                                  uint8_t is_text, std::size_t *accepted) const {
         return detail::has_nul(group)
                    ? error_code(NSWS_ERR_PARAMETER)
-                   : error_code(nsws_server_broadcast_group(handle_, std::string(group).c_str(), data,
-                                                            size, is_text, accepted));
+                   : error_code(nsws_server_broadcast_group(handle_, std::string(group).c_str(),
+                                                            data, size, is_text, accepted));
     }
 
     template <class Raw, class Event>
