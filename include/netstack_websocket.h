@@ -1988,7 +1988,8 @@ typedef struct nsws_server_options {
     /**
      * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
      * only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-     * NSWS_ERR_CERT_UNUSABLE.
+     * NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
+     * second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
      */
     const char *cert_path;
     /**
@@ -2141,6 +2142,52 @@ typedef struct nsws_server_options {
      * @since 0.2
      */
     uint8_t reuse_port;
+    /**
+     * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+     * the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+     * cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+     * is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+     * @since 0.2
+     */
+    uint8_t proxy_protocol;
+    /**
+     * A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+     * refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+     * no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+     * @since 0.2
+     */
+    const char *health_path;
+    /**
+     * Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+     * would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+     * @since 0.2
+     */
+    const nsws_header *response_headers;
+    /**
+     * How many there are.
+     * @since 0.2
+     */
+    size_t response_header_count;
+    /**
+     * The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+     * by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+     *
+     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+     * proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+     * provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+     * `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+     * address counts only when it names no client. Headers of other peers are not looked at.
+     * @since 0.2
+     */
+    const char *trusted_proxies;
+    /**
+     * A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+     * fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+     * that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+     * @since 0.2
+     */
+    const char *client_ca_path;
 } nsws_server_options;
 
 /**
@@ -2171,7 +2218,8 @@ typedef struct nsws_connect_event {
      */
     size_t struct_size;
     /**
-     * The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address.
+     * The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address. Behind proxies that
+     * `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
      */
     const char *client_ip;
     /**
@@ -2191,7 +2239,7 @@ typedef struct nsws_connect_event {
      */
     size_t header_count;
     /**
-     * The client's port.
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
     /**
@@ -2199,6 +2247,33 @@ typedef struct nsws_connect_event {
      * @since 0.2
      */
     const char *extensions;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    const char *link_ip;
+    /**
+     * Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; ""
+     * without. It is for people: decide by the fingerprint or by what the certificate says, since a name may hold
+     * commas.
+     * @since 0.2
+     */
+    const char *client_cert_subject;
+    /**
+     * The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+     * @since 0.2
+     */
+    const char *client_cert_fingerprint;
+    /**
+     * The client's certificate as PEM, or "".
+     * @since 0.2
+     */
+    const char *client_cert_pem;
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
 } nsws_connect_event;
 
 /**
@@ -2450,6 +2525,256 @@ int32_t nsws_server_destroy(nsws_server server);
  * @since 0.1
  */
 int32_t nsws_server_release(nsws_server server);
+
+/**
+ * As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
+ * answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
+ *
+ * @param server the server; it may start again afterwards
+ * @param timeout_ms how long to wait, in milliseconds, at least 1
+ * @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not returned;
+ *         NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a callback;
+ *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread but one that runs a callback; waits. With NSWS_OK and NSWS_ERR_BUSY the server has stopped, with
+ *       no other.
+ * @since 0.2
+ */
+int32_t nsws_server_stop_gracefully(nsws_server server,
+                                    uint32_t timeout_ms);
+
+/**
+ * Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
+ * one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
+ * They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
+ * was added. A server that listens without TLS goes on so.
+ *
+ * @param server the server; while it listens, the certificate is shown from now on
+ * @param cert_path a PEM file, as `cert_path` of nsws_server_options
+ * @param key_path a PEM file, as `key_path` of nsws_server_options
+ * @return NSWS_OK: also when these files were added before, which reads all of them again; NSWS_ERR_PARAMETER:
+ *         either is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread; reads the certificate files. After any error nothing has changed.
+ * @since 0.2
+ */
+int32_t nsws_server_add_certificate(nsws_server server,
+                                    const char *cert_path,
+                                    const char *key_path);
+
+/**
+ * Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
+ * New connections get the new certificates; those that are open stay so.
+ *
+ * @param server the server
+ * @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
+ *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread; reads the certificate files.
+ * @since 0.2
+ */
+int32_t nsws_server_reload_certificates(nsws_server server);
+
+/**
+ * A ban. This struct never changes.
+ * @since 0.2
+ */
+typedef struct nsws_ban {
+    /**
+     * The banned IP address as text, or an IPv6 network ("2001:db8:0:1::/64"); NUL-terminated.
+     */
+    char ip[52];
+    /**
+     * How long the ban lasts, in milliseconds.
+     */
+    uint32_t remaining_ms;
+} nsws_ban;
+
+/**
+ * Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+ *
+ * @param server the server
+ * @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
+ * @param capacity how many bans `list` has room for
+ * @param out_count receives how many bans there are, which may be more than `capacity`
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` is NULL, or `list` is NULL and `capacity` is not 0;
+ *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_list_bans(nsws_server server,
+                              nsws_ban *list,
+                              size_t capacity,
+                              size_t *out_count);
+
+/**
+ * Lifts a ban, and forgets what was counted for it.
+ *
+ * @param server the server
+ * @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
+ *        has it, whose own ban is lifted
+ * @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither; NSWS_ERR_NOT_LISTENING;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_unban(nsws_server server,
+                          const char *ip);
+
+/**
+ * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
+ * with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
+ * them by itself when its `close` was delivered.
+ *
+ * @param connection the connection
+ * @param group the group's name, any UTF-8 but ""; copied
+ * @return NSWS_OK: also when it is a member already; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_join(nsws_connection connection,
+                             const char *group);
+
+/**
+ * Ends a connection's membership in a group.
+ *
+ * @param connection the connection
+ * @param group the group's name
+ * @return NSWS_OK: also when it is no member; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_leave(nsws_connection connection, const char *group);
+
+/**
+ * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: encoded once, in the
+ * same order for all.
+ *
+ * @param server the server
+ * @param group the group's name
+ * @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @param is_text 1: a text message; 0: a binary one
+ * @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. A
+ *        connection does not for the reasons that nsws_server_broadcast() has
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too long,
+ *         or `is_text` is neither 0 nor 1, and then nobody was sent anything; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_broadcast_group(nsws_server server,
+                                    const char *group,
+                                    const void *data,
+                                    size_t length,
+                                    uint8_t is_text,
+                                    size_t *out_accepted);
+
+/**
+ * A request that is no upgrade, for nsws_http_fn. A body isn't read.
+ * @since 0.2
+ */
+typedef struct nsws_http_request {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * `GET`, `HEAD`, `POST` or another.
+     */
+    const char *method;
+    /**
+     * Path and query, as the client wrote them.
+     */
+    const char *path;
+    /**
+     * The client's IP address as text; as in nsws_connect_event.
+     */
+    const char *client_ip;
+    /**
+     * The headers in the order of arrival, repeated names kept, names as the client wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The IP address that the link comes from; as in nsws_connect_event.
+     */
+    const char *link_ip;
+    /**
+     * The client's port; 0 when a trusted proxy doesn't tell it.
+     */
+    uint16_t client_port;
+    /**
+     * The port that the link comes from.
+     */
+    uint16_t link_port;
+} nsws_http_request;
+
+/**
+ * Where nsws_http_fn puts its answer. It lives until the hook returns.
+ * @since 0.2
+ */
+typedef struct nsws_http_answer nsws_http_answer;
+
+/**
+ * Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
+ * without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+ * `handshake_timeout_ms`.
+ * @since 0.2
+ */
+typedef void (*nsws_http_fn)(nsws_server server,
+                             const nsws_http_request *request,
+                             nsws_http_answer *answer,
+                             void *user_data);
+
+/**
+ * Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
+ * says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
+ * with it.
+ *
+ * The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
+ * so are they, and the hook isn't asked.
+ *
+ * @param server the server
+ * @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
+ *        `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.2
+ */
+int32_t nsws_server_set_http_hook(nsws_server server,
+                                  nsws_http_fn fn,
+                                  void *user_data,
+                                  nsws_free_fn free_fn);
+
+/**
+ * Gives the answer, within nsws_http_fn. The last one counts.
+ *
+ * @param answer as the hook received it
+ * @param status the HTTP status, 200 to 599
+ * @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
+ *        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
+ *        `Transfer-Encoding`, `Connection`, `Upgrade` ...), are refused
+ * @param header_count how many there are
+ * @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+ * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of the others is not as said above, and then there is no
+ *         other answer than before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note The thread that the hook runs on.
+ * @since 0.2
+ */
+int32_t nsws_http_answer_set(nsws_http_answer *answer,
+                             uint16_t status,
+                             const nsws_header *headers,
+                             size_t header_count,
+                             const void *body,
+                             size_t body_length);
 
 /* ================================================================================================
  * Server: listeners
@@ -2817,9 +3142,19 @@ typedef struct nsws_connection_info {
      */
     char client_ip[46];
     /**
-     * The client's port.
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    char link_ip[46];
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
 } nsws_connection_info;
 
 /**

@@ -301,13 +301,52 @@ struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
         : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
           protocol(event.protocol), headers(event.headers, event.header_count),
-          extensions(event.extensions) {}
+          extensions(event.extensions), link_ip(event.link_ip), link_port(event.link_port),
+          client_cert_subject(event.client_cert_subject),
+          client_cert_fingerprint(event.client_cert_fingerprint),
+          client_cert_pem(event.client_cert_pem) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
     // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
+    // Where the link comes from: the client, or a trusted proxy before it.
+    std::string_view link_ip;
+    uint16_t link_port;
+    // Of the client's certificate, with the option client_ca_path; "" without.
+    std::string_view client_cert_subject, client_cert_fingerprint, client_cert_pem;
+};
+
+// A request that is no upgrade.
+struct HttpRequest {
+    explicit HttpRequest(const nsws_http_request &request)
+        : method(request.method), path(request.path), client_ip(request.client_ip),
+          link_ip(request.link_ip), client_port(request.client_port),
+          link_port(request.link_port), headers(request.headers, request.header_count) {}
+    std::string_view method, path, client_ip, link_ip;
+    uint16_t client_port, link_port;
+    Headers headers;
+};
+
+// Where its answer is put, while the hook runs.
+class HttpAnswer {
+public:
+    explicit HttpAnswer(nsws_http_answer *answer) noexcept : answer_(answer) {}
+    // A body without a Content-Type is plain text.
+    std::error_code
+    set(uint16_t status, std::string_view body = {},
+        const std::vector<std::pair<std::string, std::string>> &headers = {}) const {
+        std::vector<nsws_header> raw;
+        for (const auto &[name, value] : headers) {
+            raw.push_back({name.c_str(), value.c_str()});
+        }
+        return error_code(nsws_http_answer_set(answer_, status, raw.data(), raw.size(), body.data(),
+                                               body.size()));
+    }
+
+private:
+    nsws_http_answer *answer_;
 };
 
 // Options: the C structs with their defaults. What their pointers point to must live until the call
@@ -683,6 +722,17 @@ public:
         }
         return error_code(nsws_connection_close(handle_, code, std::string(reason).c_str()));
     }
+    // Becomes a member of a group, for ServerRef::broadcast_text_to(), until it leaves or is over.
+    std::error_code join(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_join(handle_, std::string(group).c_str()));
+    }
+    std::error_code leave(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_leave(handle_, std::string(group).c_str()));
+    }
     std::error_code get_info(nsws_connection_info &info) const noexcept {
         return error_code(nsws_connection_get_info(handle_, &info, sizeof info));
     }
@@ -705,6 +755,13 @@ public:
         return error_code(nsws_server_start(handle_, &options));
     }
     std::error_code stop() const noexcept { return error_code(nsws_server_stop(handle_)); }
+    // Stops, and waits until every connection has had its close event; not inside callbacks.
+    // NSWS_ERR_BUSY: some had to be cut. At most about 49 days.
+    std::error_code stop_gracefully(std::chrono::milliseconds timeout) const noexcept {
+        const auto most = std::chrono::milliseconds::rep{0xFFFFFFFF};
+        const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
+        return error_code(nsws_server_stop_gracefully(handle_, static_cast<uint32_t>(count)));
+    }
 
     // NSWS_STATE_IDLE, NSWS_STATE_OPEN (it listens) or NSWS_STATE_CLOSING; NSWS_STATE_IDLE if there
     // is no such server.
@@ -754,6 +811,47 @@ public:
         return error_code(nsws_server_broadcast(handle_, data.data(), data.size(), 0, accepted));
     }
 
+    // Sends to the members of a group.
+    std::error_code broadcast_text_to(std::string_view group, std::string_view text,
+                                      std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, text.data(), text.size(), 1, accepted);
+    }
+    std::error_code broadcast_binary_to(std::string_view group, Bytes data,
+                                        std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, data.data(), data.size(), 0, accepted);
+    }
+
+    // The addresses and IPv6 networks that are banned now.
+    std::vector<nsws_ban> bans() const {
+        std::vector<nsws_ban> list;
+        std::size_t count = 0;
+        do {
+            list.resize(count);
+            if (nsws_server_list_bans(handle_, list.data(), list.size(), &count) != NSWS_OK) {
+                return {};
+            }
+        } while (count > list.size());
+        list.resize(count);
+        return list;
+    }
+    std::error_code unban(std::string_view ip) const {
+        return detail::has_nul(ip) ? error_code(NSWS_ERR_PARAMETER)
+                                   : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
+    }
+
+    // Adds a certificate for other names (SNI), for good.
+    std::error_code add_certificate(std::string_view cert_path, std::string_view key_path) const {
+        if (detail::has_nul(cert_path) || detail::has_nul(key_path)) {
+            return error_code(NSWS_ERR_PARAMETER);
+        }
+        return error_code(nsws_server_add_certificate(handle_, std::string(cert_path).c_str(),
+                                                      std::string(key_path).c_str()));
+    }
+    // Reads all certificate files again, as is done by itself when they have changed.
+    std::error_code reload_certificates() const noexcept {
+        return error_code(nsws_server_reload_certificates(handle_));
+    }
+
     // Runs when a listener throws.
     struct Failed {
         template <class Event>
@@ -763,6 +861,10 @@ public:
         uint16_t operator()(ServerRef, const ConnectEvent &) const noexcept {
             constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
             return INTERNAL_SERVER_ERROR;
+        }
+        void operator()(ServerRef, const HttpRequest &, HttpAnswer answer) const noexcept {
+            constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
+            answer.set(INTERNAL_SERVER_ERROR);
         }
     };
 
@@ -780,6 +882,29 @@ public:
             handle_,
             [](nsws_server server, const nsws_connect_event *event, void *user_data) -> uint16_t {
                 return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event));
+            },
+            held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
+        if (code == NSWS_OK) {
+            (void)held.release();
+        }
+        return error_code(code);
+    }
+
+    using HttpHook = detail::Guarded<void(ServerRef, const HttpRequest &, HttpAnswer), Failed>;
+
+    // Sets who answers requests that are no upgrade. Empty: they are refused.
+    std::error_code set_http_hook(HttpHook f) const {
+        using Hook = HttpHook;
+        if (!f) {
+            return error_code(nsws_server_set_http_hook(handle_, nullptr, nullptr, nullptr));
+        }
+        auto held = std::make_unique<Hook>(std::move(f));
+        const int32_t code = nsws_server_set_http_hook(
+            handle_,
+            [](nsws_server server, const nsws_http_request *request, nsws_http_answer *answer,
+               void *user_data) {
+                (*static_cast<Hook *>(user_data))(ServerRef(server), HttpRequest(*request),
+                                                  HttpAnswer(answer));
             },
             held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
         if (code == NSWS_OK) {
@@ -819,6 +944,14 @@ protected:
     nsws_server handle_{0};
 
 private:
+    std::error_code broadcast_to(std::string_view group, const void *data, std::size_t size,
+                                 uint8_t is_text, std::size_t *accepted) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_server_broadcast_group(handle_, std::string(group).c_str(), data,
+                                                            size, is_text, accepted));
+    }
+
     template <class Raw, class Event>
     static void call(nsws_server server, nsws_connection connection, const Raw *event,
                      void *user_data) {

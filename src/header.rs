@@ -21,19 +21,19 @@ pub(crate) fn sub_protocols<'a>(lists: impl Iterator<Item = &'a str>) -> Result<
     Ok(protocols)
 }
 
-/// Headers that the opening handshake owns.
-const OWNED_HEADERS: [&str; 5] =
+/// Headers that the opening handshake owns, in requests.
+pub(crate) const OWNED_HEADERS: [&str; 5] =
     ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"];
 
-/// Checks a header that a program sets.
-pub(crate) fn check_header(name: &str, value: &str) -> Result<()> {
+/// Checks a header that a program sets. `owned`: those that it can't set, in small letters.
+pub(crate) fn check_header(name: &str, value: &str, owned: &[&str]) -> Result<()> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         // A whole header in the place of the name would be shown with its value.
         let begins: String =
             name.chars().take_while(|c| c.is_ascii() && is_token_byte(*c as u8)).take(40).collect();
         return Err(parameter(format!("The header name {begins:?}... is not a token (RFC 9110 5.1).")));
     }
-    if OWNED_HEADERS.iter().any(|owned| name.eq_ignore_ascii_case(owned)) {
+    if owned.iter().any(|owned| name.eq_ignore_ascii_case(owned)) {
         return Err(parameter(format!("The header {name} belongs to the handshake and can't be set.")));
     }
     // The value may be a secret: it is not shown.

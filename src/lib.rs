@@ -39,7 +39,11 @@ pub mod fuzz {
     pub use crate::http::fuzz as head;
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]
+    pub use crate::server::forwarded::fuzz as forwarded;
+    #[cfg(feature = "server")]
     pub use crate::server::handshake::fuzz as request;
+    #[cfg(feature = "server")]
+    pub use crate::server::proxy_protocol::fuzz as proxy_protocol;
     pub use crate::tls::describe::fuzz as certificate;
     pub use crate::tls::identity::fuzz as key;
     pub use crate::url::fuzz as url;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reconnect::Reconnect;
 use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
-use crate::header::{check_header, sub_protocols};
+use crate::header::{check_header, sub_protocols, OWNED_HEADERS};
 use crate::proxy::Proxy;
 use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
 use crate::url::LONGEST_URL;
@@ -80,10 +80,10 @@ impl ConnectOptions {
             return Err(Error::call(Code::Parameter, "The reconnect delays are 0 or in the wrong order."));
         }
         for (name, value) in &self.headers {
-            check_header(name, value)?;
+            check_header(name, value, &OWNED_HEADERS)?;
         }
         if let Some(origin) = &self.origin {
-            check_header("Origin", origin)?;
+            check_header("Origin", origin, &OWNED_HEADERS)?;
         }
         self.protocols().map(|_| ())
     }

@@ -305,6 +305,19 @@ impl Connection {
         Ok(())
     }
 
+    /// Starts to close, and has until then to end. One that is closing already gets no more time than that.
+    pub(crate) fn close_by(self: &Arc<Self>, frame: CloseFrame, until: Instant) {
+        {
+            let mut outbox = self.outbox.lock();
+            match &mut outbox.stage {
+                Stage::Closing(_, by) => *by = until.min(*by),
+                stage @ Stage::Open => *stage = Stage::Closing(frame, until),
+                Stage::Failed(_) | Stage::Broken | Stage::Closed => return,
+            }
+        }
+        self.attend();
+    }
+
     /// Whether this side has begun to close, or the connection is over.
     pub(crate) fn is_closing(&self) -> bool {
         !matches!(self.outbox.lock().stage, Stage::Open)

@@ -1,6 +1,7 @@
 //! What a program does with a connection of a server.
 
 use std::ffi::{c_char, c_void};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::arguments::{bytes, part, text, utf8, write_defaults};
@@ -251,8 +252,14 @@ pub struct nsws_connection_info {
     pub rtt_us: u64,
     /// The client's IP address as text, NUL-terminated.
     pub client_ip: [c_char; 46],
-    /// The client's port.
+    /// The client's port; 0 when a trusted proxy doesn't tell it.
     pub client_port: u16,
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// @since 0.2
+    pub link_ip: [c_char; 46],
+    /// The port that the link comes from.
+    /// @since 0.2
+    pub link_port: u16,
 }
 
 /// Reads the address of a connection's client, and the connection's figures up to now.
@@ -272,11 +279,14 @@ pub unsafe extern "C" fn nsws_connection_get_info(
 ) -> i32 {
     call(|| {
         let connection = self::connection(connection)?;
-        let (peer, traffic) = (connection.peer(), connection.traffic());
-        let mut client_ip = [0; 46];
-        for (place, byte) in client_ip.iter_mut().zip(peer.ip.to_string().bytes()) {
-            *place = byte as c_char;
-        }
+        let (peer, link, traffic) = (connection.peer(), connection.link(), connection.traffic());
+        let text = |ip: IpAddr| {
+            let mut text = [0; 46];
+            for (place, byte) in text.iter_mut().zip(ip.to_string().bytes()) {
+                *place = byte as c_char;
+            }
+            text
+        };
         let values = nsws_connection_info {
             struct_size,
             messages_sent: traffic.messages_sent,
@@ -285,8 +295,10 @@ pub unsafe extern "C" fn nsws_connection_get_info(
             bytes_received: traffic.bytes_received,
             queued_bytes: traffic.queued_bytes as u64,
             rtt_us: traffic.rtt.as_micros() as u64,
-            client_ip,
+            client_ip: text(peer.ip),
             client_port: peer.port,
+            link_ip: text(link.ip),
+            link_port: link.port,
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { write_defaults(info, struct_size, values) }

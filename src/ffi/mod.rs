@@ -24,7 +24,10 @@ mod log;
 mod platform;
 mod runtime_options;
 mod server;
+mod server_admin;
 mod server_events;
+mod server_groups;
+mod server_http;
 mod server_listeners;
 mod server_options;
 mod table;
@@ -52,7 +55,12 @@ pub use log::{
 pub use platform::*;
 pub use runtime_options::{nsws_runtime_options, nsws_runtime_options_init};
 pub use server::*;
+pub use server_admin::*;
 pub use server_events::*;
+pub use server_groups::*;
+pub use server_http::{
+    nsws_http_answer, nsws_http_answer_set, nsws_http_fn, nsws_http_request, nsws_server_set_http_hook,
+};
 pub use server_listeners::*;
 pub use server_options::{nsws_server_options, nsws_server_options_init};
 pub use version::*;

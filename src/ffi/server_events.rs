@@ -14,7 +14,9 @@ use super::header::{nsws_header, with_headers};
 use super::listener::ServerEvent;
 use crate::connection::{CloseEvent, DrainEvent};
 use crate::dispatch::Listener;
-use crate::server::{ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, ServerError};
+use crate::server::{
+    ClientCertificate, ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, ServerError,
+};
 
 /// `connect`: a client has connected to a server. The accept hook receives the same before the client is
 /// answered.
@@ -24,7 +26,8 @@ use crate::server::{ConnectEvent, ConnectionListener, MessageListener, MessagePa
 pub struct nsws_connect_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address.
+    /// The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address. Behind proxies that
+    /// `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
     pub client_ip: *const c_char,
     /// Path and query of the request, as the client wrote them.
     pub path: *const c_char,
@@ -34,11 +37,28 @@ pub struct nsws_connect_event {
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
-    /// The client's port.
+    /// The client's port; 0 when a trusted proxy doesn't tell it.
     pub client_port: u16,
     /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: *const c_char,
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// @since 0.2
+    pub link_ip: *const c_char,
+    /// Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; ""
+    /// without. It is for people: decide by the fingerprint or by what the certificate says, since a name may hold
+    /// commas.
+    /// @since 0.2
+    pub client_cert_subject: *const c_char,
+    /// The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+    /// @since 0.2
+    pub client_cert_fingerprint: *const c_char,
+    /// The client's certificate as PEM, or "".
+    /// @since 0.2
+    pub client_cert_pem: *const c_char,
+    /// The port that the link comes from.
+    /// @since 0.2
+    pub link_port: u16,
 }
 
 /// Receives `connect` of a server. From now on the connection can be used.
@@ -132,6 +152,13 @@ pub(super) fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsw
     let (ip, path) = (c_text(event.peer.ip.to_string()), c_text(event.path.as_str()));
     let protocol = c_text(event.protocol.as_str());
     let extensions = c_text(event.extensions.as_str());
+    let link_ip = c_text(event.link.ip.to_string());
+    let shown = |text: fn(&ClientCertificate) -> &String| {
+        c_text(event.certificate.as_ref().map(text).cloned().unwrap_or_default())
+    };
+    let subject = shown(|certificate| &certificate.subject);
+    let fingerprint = shown(|certificate| &certificate.fingerprint);
+    let pem = shown(|certificate| &certificate.pem);
     with_headers(&event.headers, |headers| {
         call(&nsws_connect_event {
             struct_size: size_of::<nsws_connect_event>(),
@@ -142,6 +169,11 @@ pub(super) fn with_connect<R>(event: &ConnectEvent, call: impl FnOnce(*const nsw
             header_count: headers.len(),
             client_port: event.peer.port,
             extensions: extensions.as_ptr(),
+            link_ip: link_ip.as_ptr(),
+            client_cert_subject: subject.as_ptr(),
+            client_cert_fingerprint: fingerprint.as_ptr(),
+            client_cert_pem: pem.as_ptr(),
+            link_port: event.link.port,
         })
     })
 }

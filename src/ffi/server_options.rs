@@ -6,6 +6,7 @@ use std::mem::size_of;
 use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
 use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::header::{nsws_header, read_headers};
 use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
@@ -26,7 +27,8 @@ pub struct nsws_server_options {
     pub server_ip: *const c_char,
     /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
     /// only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-    /// NSWS_ERR_CERT_UNUSABLE.
+    /// NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
+    /// second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
     pub cert_path: *const c_char,
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
@@ -124,6 +126,40 @@ pub struct nsws_server_options {
     /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
     /// @since 0.2
     pub reuse_port: u8,
+    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+    /// the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+    /// cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+    /// is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+    /// @since 0.2
+    pub proxy_protocol: u8,
+    /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+    /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+    /// no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+    /// @since 0.2
+    pub health_path: *const c_char,
+    /// Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+    /// would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+    /// @since 0.2
+    pub response_headers: *const nsws_header,
+    /// How many there are.
+    /// @since 0.2
+    pub response_header_count: usize,
+    /// The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+    /// by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+    ///
+    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+    /// proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+    /// provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+    /// `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+    /// address counts only when it names no client. Headers of other peers are not looked at.
+    /// @since 0.2
+    pub trusted_proxies: *const c_char,
+    /// A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+    /// fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+    /// that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+    /// @since 0.2
+    pub client_ca_path: *const c_char,
 }
 
 fn defaults() -> nsws_server_options {
@@ -160,6 +196,12 @@ fn defaults() -> nsws_server_options {
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
         receive_budget: 0,
+        health_path: std::ptr::null(),
+        response_headers: std::ptr::null(),
+        response_header_count: 0,
+        proxy_protocol: 0,
+        trusted_proxies: std::ptr::null(),
+        client_ca_path: std::ptr::null(),
     }
 }
 
@@ -175,6 +217,13 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     let given = unsafe { read_struct(options, defaults()) }?;
     // SAFETY: NULL or NUL-terminated.
     let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
+    // SAFETY: NULL or NUL-terminated.
+    let client_ca = unsafe { text(given.client_ca_path, "client_ca_path") }?;
+    // SAFETY: each is NULL or NUL-terminated.
+    let (health_path, trusted_proxies) =
+        unsafe { (text(given.health_path, "health_path")?, text(given.trusted_proxies, "trusted_proxies")?) };
+    // SAFETY: as promised to this function.
+    let response_headers = unsafe { read_headers(given.response_headers, given.response_header_count) }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (ip, chain, key, protocol) = unsafe {
         (
@@ -191,6 +240,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         certificate: chain
             .filter(|path| !path.is_empty())
             .map(|chain| CertificateFiles { chain: chain.into(), key: key.unwrap_or_default().into() }),
+        client_ca: client_ca.filter(|path| !path.is_empty()).map(Into::into),
         min_tls_version: tls_version(given.min_tls_version)?,
         protocol: protocol.unwrap_or_default().to_owned(),
         max_concurrent_clients: given.max_concurrent_clients,
@@ -224,6 +274,10 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         },
         receive_budget: given.receive_budget,
         allowed_origins: allowed_origins.map(str::to_owned),
+        health_path: health_path.filter(|path| !path.is_empty()).map(str::to_owned),
+        response_headers,
+        trusted_proxies: trusted_proxies.unwrap_or_default().to_owned(),
+        proxy_protocol: flag(given.proxy_protocol, "proxy_protocol")?,
         descriptors: most_descriptors(),
     })
 }

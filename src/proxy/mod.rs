@@ -8,6 +8,8 @@ pub(crate) mod tunnel;
 
 pub(crate) use choice::Choice;
 pub use environment::from_variables;
+#[cfg(feature = "server")]
+pub(crate) use exclusion::is_within;
 pub use exclusion::{Exclusions, Names};
 pub use server::{Proxy, ProxyKind, Server};
 pub(crate) use tunnel::open;

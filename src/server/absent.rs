@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{AcceptHook, Names, Peer, ServerListeners, ServerOptions, Standing};
+use super::{
+    AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Names, Peer, ServerListeners, ServerOptions,
+    Standing,
+};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
@@ -18,6 +22,10 @@ pub enum Accepted {}
 #[allow(missing_docs)]
 impl Accepted {
     pub fn peer(&self) -> Peer {
+        match *self {}
+    }
+
+    pub fn link(&self) -> Peer {
         match *self {}
     }
 
@@ -64,6 +72,21 @@ impl Accepted {
     pub fn traffic(&self) -> Traffic {
         match *self {}
     }
+
+    pub fn join(self: &Arc<Self>, _: &str) -> Result<()> {
+        match **self {}
+    }
+
+    pub fn leave(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
+}
+
+#[allow(missing_docs)]
+impl HttpAnswer {
+    pub fn new(_: u16, _: Vec<(String, String)>, _: Vec<u8>) -> Result<HttpAnswer> {
+        Err(Error::code(Code::NotSupported))
+    }
 }
 
 /// A WebSocket server.
@@ -83,11 +106,35 @@ impl Server {
         match *self {}
     }
 
+    pub fn set_http_hook(&self, _: Option<impl FnOnce() -> HttpHook>) -> Result<()> {
+        match *self {}
+    }
+
     pub fn start(self: &Arc<Self>, _: &ServerOptions) -> Result<()> {
         match **self {}
     }
 
     pub fn stop(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn stop_gracefully(&self, _: Duration) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn add_certificate(&self, _: CertificateFiles) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn reload_certificates(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn bans(&self) -> Result<Vec<Ban>> {
+        match *self {}
+    }
+
+    pub fn unban(&self, _: &str) -> Result<()> {
         match *self {}
     }
 
@@ -108,6 +155,10 @@ impl Server {
     }
 
     pub(crate) fn broadcast(&self, _: Payload<'_>) -> Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn broadcast_group(&self, _: &str, _: Payload<'_>) -> Result<usize> {
         match *self {}
     }
 

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::event::Peer;
+use super::groups::Memberships;
 use super::live::Server;
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
@@ -13,30 +17,39 @@ use crate::error::{Code, Error, Result};
 pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
+    link: Peer,
     /// Connections are numbered as they come.
     pub(super) number: u64,
     name: OnceLock<u64>,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
+    pub(super) memberships: Mutex<Memberships>,
 }
 
 impl Accepted {
-    pub(super) fn new(server: Arc<Server>, peer: Peer) -> Arc<Accepted> {
+    pub(super) fn new(server: Arc<Server>, peer: Peer, link: Peer) -> Arc<Accepted> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
             peer,
+            link,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             name: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
+            memberships: Mutex::default(),
         })
     }
 
     /// Where the client is.
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub fn link(&self) -> Peer {
+        self.link
     }
 
     /// What the server's [`super::Names`] call the connection once it is open.
@@ -136,8 +149,13 @@ impl Accepted {
     pub(super) fn go_away(&self) {
         if let Ok(connection) = self.open_connection() {
             // If it is closing already, it goes on doing so.
-            let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: "server is going away".into() });
+            let _ = connection.close(going_away());
         }
+    }
+
+    /// Says goodbye, if nobody has yet. Until then the connection must be over.
+    pub(super) fn go_away_by(&self, until: Instant) {
+        self.with_connection(|connection| connection.close_by(going_away(), until));
     }
 
     /// The connection fails for want of something on this side.
@@ -164,6 +182,10 @@ impl Accepted {
             names.remove(self.name());
         }
     }
+}
+
+fn going_away() -> CloseFrame {
+    CloseFrame { code: GOING_AWAY, reason: "server is going away".into() }
 }
 
 /// An accepted connection as its [`Connection`] sees it, which is owned by it.

@@ -8,7 +8,17 @@ mod accepted;
 #[cfg(feature = "server")]
 mod admission;
 #[cfg(feature = "server")]
+mod bans;
+#[cfg(feature = "server")]
+mod certificates;
+#[cfg(feature = "server")]
+pub(crate) mod forwarded;
+#[cfg(feature = "server")]
+mod groups;
+#[cfg(feature = "server")]
 pub(crate) mod handshake;
+#[cfg(feature = "server")]
+mod http_hook;
 #[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]
@@ -16,14 +26,18 @@ mod live;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+pub(crate) mod proxy_protocol;
+#[cfg(feature = "server")]
+mod stop;
+#[cfg(feature = "server")]
 mod turns;
 
 #[cfg(not(feature = "server"))]
 mod absent;
 
 pub use event::{
-    AcceptHook, ConnectEvent, ConnectionListener, MessageListener, MessagePartListener, Names, Of, Peer,
-    ServerError, ServerListeners, Standing,
+    AcceptHook, Ban, ClientCertificate, ConnectEvent, ConnectionListener, HttpAnswer, HttpHook, HttpRequest,
+    MessageListener, MessagePartListener, Names, Of, Peer, ServerError, ServerListeners, Standing,
 };
 pub use options::{CertificateFiles, ServerOptions};
 

@@ -2,6 +2,8 @@
 
 mod cache;
 mod client;
+#[cfg(feature = "server")]
+mod clients;
 mod decrypt;
 mod der;
 pub(crate) mod describe;
@@ -20,8 +22,12 @@ mod x509;
 
 pub use cache::Cache;
 pub(crate) use client::connect;
+#[cfg(feature = "server")]
+pub use clients::ClientCertificate;
 pub(crate) use describe::late_alert;
 pub use files::check_file;
+#[cfg(feature = "server")]
+pub(crate) use files::Stamps;
 pub use options::{ClientCert, TlsVersion};
 pub(crate) use options::{TlsOptions, Trust};
 pub use pins::PublicKeyPin;

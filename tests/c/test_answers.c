@@ -3,6 +3,7 @@
  * wrong arguments, without permission, in each state of its object, and in a forked child; what comes is compared with the header.
  */
 #include "harness.h"
+#include "raw_socket.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -119,8 +120,9 @@ static void block(nsws_client c, const nsws_error_event *e, void *user) {
 }
 
 static void server_on_connect(nsws_server s, nsws_connection c, const nsws_connect_event *e, void *user) {
-    (void)s, (void)e, (void)user;
+    (void)e, (void)user;
     accepted = c;
+    CHECK_CODE(ANSWER(nsws_server_stop_gracefully, s, 1000), NSWS_ERR_WOULD_DEADLOCK);
     count(&counts.connects);
 }
 
@@ -145,6 +147,12 @@ static void server_on_drain(nsws_server s, nsws_connection c, const nsws_drain_e
 }
 
 static uint16_t accept_all(nsws_server s, const nsws_connect_event *e, void *user) { (void)s, (void)e, (void)user; return 0; }
+
+static void answer_all(nsws_server s, const nsws_http_request *request, nsws_http_answer *answer, void *user) {
+    (void)s, (void)request, (void)user;
+    CHECK_CODE(ANSWER(nsws_http_answer_set, answer, 101, NULL, 0, NULL, 0), NSWS_ERR_PARAMETER);
+    CHECK_OK(ANSWER(nsws_http_answer_set, answer, 200, NULL, 0, "x", 1));
+}
 
 static uint8_t no(void *user) { (void)user; return 0; }
 static uint8_t no_host(const char *host, const char *url, void *user) { (void)host, (void)url, (void)user; return 0; }
@@ -240,12 +248,21 @@ static void call_all(struct hand h) {
     ANSWER(nsws_server_off_error, h.server, server_on_error, NULL);
     ANSWER(nsws_server_off_drain, h.server, server_on_drain, NULL);
     ANSWER(nsws_server_set_accept_hook, h.server, accept_all, NULL, NULL);
+    ANSWER(nsws_server_set_http_hook, h.server, answer_all, NULL, NULL);
+    ANSWER(nsws_http_answer_set, NULL, 200, NULL, 0, NULL, 0);
+    ANSWER(nsws_server_add_certificate, h.server, "/nowhere/cert.pem", "/nowhere/cert.key");
+    ANSWER(nsws_server_reload_certificates, h.server);
+    ANSWER(nsws_server_list_bans, h.server, NULL, 0, &listed);
+    ANSWER(nsws_server_unban, h.server, "127.0.0.1");
     ANSWER(nsws_server_get_port, h.server, &port);
     ANSWER(nsws_server_get_state, h.server, &state);
     ANSWER(nsws_server_list_connections, h.server, list, 4, &listed);
     ANSWER(nsws_server_find_connection, h.server, "127.0.0.1", 1, list);
     ANSWER(nsws_server_broadcast, h.server, "x", 1, 1, NULL);
+    ANSWER(nsws_server_broadcast_group, h.server, "room", "x", 1, 1, NULL);
 
+    ANSWER(nsws_connection_join, h.connection, "room");
+    ANSWER(nsws_connection_leave, h.connection, "room");
     ANSWER(nsws_connection_send_text, h.connection, "x", 1);
     ANSWER(nsws_connection_send_binary, h.connection, "x", 1);
     ANSWER(nsws_connection_send_part, h.connection, "x", 1, 1, 1);
@@ -313,6 +330,13 @@ static void call_wrongly(struct hand h) {
     ANSWER(nsws_server_list_connections, h.server, NULL, 1, &listed);
     ANSWER(nsws_server_find_connection, h.server, "nowhere", 1, &found);
     ANSWER(nsws_server_broadcast, h.server, "x", 1, 2, NULL);
+    ANSWER(nsws_server_broadcast_group, h.server, NULL, "x", 1, 1, NULL);
+    ANSWER(nsws_server_add_certificate, h.server, NULL, NULL);
+    ANSWER(nsws_server_list_bans, h.server, NULL, 1, &listed);
+    ANSWER(nsws_server_unban, h.server, "nobody");
+    ANSWER(nsws_server_stop_gracefully, h.server, 0);
+    ANSWER(nsws_connection_join, h.connection, "");
+    ANSWER(nsws_connection_leave, h.connection, NULL);
     ANSWER(nsws_server_on_connect, h.server, NULL, NULL, NULL);
     ANSWER(nsws_server_on_message, h.server, NULL, NULL, NULL);
     ANSWER(nsws_server_on_message_part, h.server, NULL, NULL, NULL);
@@ -332,6 +356,7 @@ static void close_all(struct hand h) {
     ANSWER(nsws_client_close, h.client, 1000, NULL);
     ANSWER(nsws_connection_close, h.connection, 1000, NULL);
     ANSWER(nsws_server_stop, h.server);
+    ANSWER(nsws_server_stop_gracefully, h.server, 1000);
 }
 
 static void end_all(struct hand h) {
@@ -414,6 +439,46 @@ static void servers_that_cannot_listen(void) {
     options.cert_path = options.key_path = certificate_file("good.key");
     ANSWER(nsws_server_start, other, &options);
     CHECK_OK(ANSWER(nsws_server_destroy, other));
+    end_all(h);
+}
+
+static void servers_that_stop_gracefully(void) {
+    struct hand h = connect_both();
+    CHECK_OK(ANSWER(nsws_server_stop_gracefully, h.server, (uint32_t)guard_seconds() * 1000));
+    end_all(h);
+    h = connect_both();
+    /* It reads no close frame. */
+    CHECK_OK(ANSWER(nsws_client_pause, h.client));
+    CHECK_CODE(ANSWER(nsws_server_stop_gracefully, h.server, 10), NSWS_ERR_BUSY);
+    end_all(h);
+}
+
+static void certificates_that_change(void) {
+    struct hand h = create_both();
+    char cert[512], key[512], copy[512];
+    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
+    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
+    snprintf(copy, sizeof copy, "%s/copy.key", setting("NSWS_CERT_DIR"));
+    CHECK_CODE(ANSWER(nsws_server_add_certificate, h.server, key, key), NSWS_ERR_CERT_UNUSABLE);
+    remove(copy);
+    CHECK_INT(link(key, copy), 0);
+    CHECK_OK(ANSWER(nsws_server_add_certificate, h.server, cert, copy));
+    nsws_server_options options = server_options();
+    CHECK_OK(ANSWER(nsws_server_start, h.server, &options));
+    CHECK_OK(ANSWER(nsws_server_reload_certificates, h.server));
+    CHECK_INT(remove(copy), 0);
+    CHECK_CODE(ANSWER(nsws_server_reload_certificates, h.server), NSWS_ERR_CERT_UNUSABLE);
+    end_all(h);
+}
+
+static void a_request_that_is_no_upgrade(void) {
+    struct hand h = connect_both();
+    uint16_t port = 0;
+    CHECK_OK(ANSWER(nsws_server_get_port, h.server, &port));
+    int fd = raw_connect_from("127.0.0.1", port);
+    raw_say(fd, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    CHECK_INT(raw_status(fd), 200);
+    close(fd);
     end_all(h);
 }
 
@@ -562,6 +627,9 @@ int main(void) {
     RUN(handles_that_name_nothing);
     RUN(objects_at_rest);
     RUN(servers_that_cannot_listen);
+    RUN(servers_that_stop_gracefully);
+    RUN(certificates_that_change);
+    RUN(a_request_that_is_no_upgrade);
     RUN(a_connection_that_is_open);
     RUN(queues_that_are_full);
     RUN(a_platform_that_says_no);

@@ -18,6 +18,9 @@ static void some_error(nsws_server s, nsws_connection c, const nsws_error_event 
 static void some_drain(nsws_server s, nsws_connection c, const nsws_drain_event *e, void *user) {
     (void)s, (void)c, (void)e, (void)user;
 }
+static void some_http(nsws_server s, const nsws_http_request *r, nsws_http_answer *a, void *user) {
+    (void)s, (void)r, (void)a, (void)user;
+}
 static uint16_t some_accept(nsws_server s, const nsws_connect_event *e, void *user) {
     (void)s, (void)e, (void)user;
     return 0;
@@ -64,6 +67,7 @@ static int32_t call_broadcast(nsws_server s) {
 }
 static int32_t call_set_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, some_accept, NULL, count_free); }
 static int32_t call_clear_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, NULL, NULL, NULL); }
+static int32_t call_set_http_hook(nsws_server s) { return nsws_server_set_http_hook(s, some_http, NULL, count_free); }
 static int32_t call_on_connect(nsws_server s) { return nsws_server_on_connect(s, some_connect, NULL, count_free); }
 static int32_t call_on_message(nsws_server s) { return nsws_server_on_message(s, some_message, NULL, count_free); }
 static int32_t call_on_close(nsws_server s) { return nsws_server_on_close(s, some_close, NULL, count_free); }
@@ -74,6 +78,22 @@ static int32_t call_off_message(nsws_server s) { return nsws_server_off_message(
 static int32_t call_off_close(nsws_server s) { return nsws_server_off_close(s, NULL, NULL); }
 static int32_t call_off_error(nsws_server s) { return nsws_server_off_error(s, NULL, NULL); }
 static int32_t call_off_drain(nsws_server s) { return nsws_server_off_drain(s, NULL, NULL); }
+static int32_t call_broadcast_group(nsws_server s) {
+    size_t accepted = 7;
+    int32_t code = nsws_server_broadcast_group(s, "room", "x", 1, 1, &accepted);
+    CHECK_INT(accepted, 7);
+    return code;
+}
+static int32_t call_list_bans(nsws_server s) {
+    size_t count = 7;
+    int32_t code = nsws_server_list_bans(s, NULL, 0, &count);
+    CHECK_INT(count, 7);
+    return code;
+}
+static int32_t call_unban(nsws_server s) { return nsws_server_unban(s, "127.0.0.1"); }
+static int32_t call_add_certificate(nsws_server s) { return nsws_server_add_certificate(s, "cert", "key"); }
+static int32_t call_reload_certificates(nsws_server s) { return nsws_server_reload_certificates(s); }
+static int32_t call_stop_gracefully(nsws_server s) { return nsws_server_stop_gracefully(s, 1000); }
 static int32_t call_destroy(nsws_server s) { return nsws_server_destroy(s); }
 static int32_t call_release(nsws_server s) { return nsws_server_release(s); }
 
@@ -90,6 +110,7 @@ static const struct {
     { "broadcast", call_broadcast },
     { "set_accept_hook", call_set_accept_hook },
     { "set_accept_hook NULL", call_clear_accept_hook },
+    { "set_http_hook", call_set_http_hook },
     { "on_connect", call_on_connect },
     { "on_message", call_on_message },
     { "on_close", call_on_close },
@@ -100,6 +121,12 @@ static const struct {
     { "off_close", call_off_close },
     { "off_error", call_off_error },
     { "off_drain", call_off_drain },
+    { "broadcast_group", call_broadcast_group },
+    { "list_bans", call_list_bans },
+    { "unban", call_unban },
+    { "add_certificate", call_add_certificate },
+    { "reload_certificates", call_reload_certificates },
+    { "stop_gracefully", call_stop_gracefully },
     { "destroy", call_destroy },
     { "release", call_release },
 };
@@ -113,8 +140,10 @@ static int32_t call_cork(nsws_connection c) { return nsws_connection_cork(c); }
 static int32_t call_uncork(nsws_connection c) { return nsws_connection_uncork(c); }
 static int32_t call_pause(nsws_connection c) { return nsws_connection_pause(c); }
 static int32_t call_resume(nsws_connection c) { return nsws_connection_resume(c); }
+static int32_t call_join(nsws_connection c) { return nsws_connection_join(c, "room"); }
+static int32_t call_leave(nsws_connection c) { return nsws_connection_leave(c, "room"); }
 static int32_t call_get_info(nsws_connection c) {
-    nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7 };
+    nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7, "", 7 };
     int32_t code = nsws_connection_get_info(c, &info, sizeof info);
     CHECK(info.struct_size == 7 && info.client_port == 7);
     return code;
@@ -132,6 +161,8 @@ static const struct {
     { "uncork", call_uncork },
     { "pause", call_pause },
     { "resume", call_resume },
+    { "join", call_join },
+    { "leave", call_leave },
     { "get_info", call_get_info },
 };
 enum { CONNECTION_CALLS = sizeof connection_calls / sizeof connection_calls[0] };
