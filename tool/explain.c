@@ -85,9 +85,12 @@ static void print_section(const struct section *section, bool as_json) {
     }
     printf("%s%.*s%s (%" PRId32 ")\n%s\n\n", show_style("\033[1m"), (int)section->name_length, section->name, show_style("\033[0m"),
            number, nsws_error_message(number));
+    bool bold = false;
     for (const char *at = start; at < end; at++) { /* no marks of Markdown */
         if (*at == '*' && at[1] == '*') {
             at++;
+            bold = !bold;
+            fputs(show_style(bold ? "\033[1m" : "\033[0m"), stdout);
         } else if (*at != '`') {
             putchar(*at);
         }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #ifdef NSWS_WITH_LIBEDIT
@@ -12,10 +13,11 @@
 static char *text; /* what was read and isn't a line yet, or lines that nobody took yet */
 static size_t length, room, taken;
 static size_t scanned; /* no line ends before it */
-static bool ended, typed, editing;
+static bool ended, editing;
+static struct termios found_terminal; /* as it was before lines were edited */
 
 bool input_is_typed(void) {
-    return typed;
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 }
 
 bool input_ended(void) {
@@ -43,6 +45,15 @@ const char *input_editor(void) {
     return "libedit";
 }
 
+static const char *shown_prompt;
+
+static void on_line(char *line);
+
+/* Shows the prompt and begins a line. */
+static void edit_line(void) {
+    rl_callback_handler_install(shown_prompt, on_line);
+}
+
 /* Called by the library for a whole line; NULL at the end. */
 static void on_line(char *line) {
     if (line == NULL) {
@@ -60,13 +71,14 @@ static void on_line(char *line) {
     text[length + size] = '\n';
     length += size + 1;
     free(line);
+    edit_line(); /* libedit forgets the line only so */
 }
 
 static void start_editing(const char *prompt) {
     editing = true;
+    shown_prompt = prompt;
     rl_catch_signals = 0; /* Ctrl-C is the program's */
-    rl_callback_handler_install(prompt, on_line);
-    rl_forced_update_display();
+    edit_line();
 }
 
 static void edit(void) {
@@ -109,8 +121,7 @@ static void stop_editing(void) {
 
 void input_start(const char *prompt) {
     const char *terminal = getenv("TERM");
-    typed = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    if (typed && terminal != NULL && strcmp(terminal, "dumb") != 0) {
+    if (input_is_typed() && tcgetattr(STDIN_FILENO, &found_terminal) == 0 && terminal != NULL && strcmp(terminal, "dumb") != 0) {
         start_editing(prompt);
     }
 }
@@ -168,5 +179,11 @@ void input_stop(void) {
         hide();
         stop_editing();
         editing = false;
+    }
+}
+
+void input_restore_terminal(void) {
+    if (editing) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &found_terminal);
     }
 }

@@ -24,5 +24,7 @@ void input_hide(void);
 void input_show(void);
 /* Gives the terminal back. */
 void input_stop(void);
+/* The same from a signal's handler, before the program ends. */
+void input_restore_terminal(void);
 
 #endif

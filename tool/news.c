@@ -1,5 +1,7 @@
 #include "news.h"
 
+#include "input.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -29,6 +31,7 @@ static void wake(void) {
 
 static void on_signal(int number) {
     if (++interrupted > 1) {
+        input_restore_terminal();
         _exit(128 + number);
     }
     wake();
