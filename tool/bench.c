@@ -1,4 +1,5 @@
-/* Measures an echo server: each connection keeps some messages under way and sends one for each that comes back. */
+/* Measures an echo server: each connection keeps some messages under way and sends one for each
+ * that comes back. */
 
 #include "clock.h"
 #include "commands.h"
@@ -57,15 +58,18 @@ static uint64_t time_of(size_t bucket) {
 static int32_t send_one(struct line *line) {
     const struct options *options = line->bench->options;
     line->sent_at[line->sent % options->window] = clock_us();
-    int32_t code = options->binary ? nsws_client_send_binary(line->client, line->bench->payload, options->size)
-                                   : nsws_client_send_text(line->client, (const char *)line->bench->payload, options->size);
+    int32_t code = options->binary
+                       ? nsws_client_send_binary(line->client, line->bench->payload, options->size)
+                       : nsws_client_send_text(line->client, (const char *)line->bench->payload,
+                                               options->size);
     line->sent += code == NSWS_OK;
     return code;
 }
 
 static bool wants_more(const struct line *line) {
     uint32_t count = line->bench->options->count;
-    return !atomic_load_explicit(&line->bench->stop, memory_order_relaxed) && (count == 0 || line->sent < count);
+    return !atomic_load_explicit(&line->bench->stop, memory_order_relaxed) &&
+           (count == 0 || line->sent < count);
 }
 
 static void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
@@ -101,7 +105,8 @@ static void report(struct bench *bench, double seconds) {
     const struct options *options = bench->options;
     uint64_t all = atomic_load(&bench->messages), slowest = atomic_load(&bench->slowest_us);
     double rate = (double)all / seconds, bytes = rate * (double)options->size;
-    uint64_t half = percentile(bench, all, 0.5), p90 = percentile(bench, all, 0.9), p99 = percentile(bench, all, 0.99);
+    uint64_t half = percentile(bench, all, 0.5), p90 = percentile(bench, all, 0.9),
+             p99 = percentile(bench, all, 0.99);
     if (options->json) {
         json_begin("bench");
         json_number("connections", options->connections);
@@ -118,16 +123,18 @@ static void report(struct bench *bench, double seconds) {
         json_end();
         return;
     }
-    printf("%" PRIu64 " messages of %" PRIu64 " bytes there and back in %.2f s, %" PRIu32 " connections, %" PRIu32 " under way each\n",
+    printf("%" PRIu64 " messages of %" PRIu64 " bytes there and back in %.2f s, %" PRIu32
+           " connections, %" PRIu32 " under way each\n",
            all, options->size, seconds, options->connections, options->window);
-    printf("  %s%.0f messages/s%s, %.1f MB/s each way\n", show_style("\033[1m"), rate, show_style("\033[0m"), bytes / 1e6);
-    printf("  latency: 50 %% %.3f ms, 90 %% %.3f ms, 99 %% %.3f ms, slowest %.3f ms\n", (double)half / 1000, (double)p90 / 1000,
-           (double)p99 / 1000, (double)slowest / 1000);
+    printf("  %s%.0f messages/s%s, %.1f MB/s each way\n", show_style("\033[1m"), rate,
+           show_style("\033[0m"), bytes / 1e6);
+    printf("  latency: 50 %% %.3f ms, 90 %% %.3f ms, 99 %% %.3f ms, slowest %.3f ms\n",
+           (double)half / 1000, (double)p90 / 1000, (double)p99 / 1000, (double)slowest / 1000);
 }
 
-/* Waits until so many pieces of news of a kind have come, or the time is over (0: never). Returns an exit code once a
- * connection fails. */
-static int wait_for(struct bench *bench, enum news_kind kind, uint32_t count, uint64_t deadline_us) {
+/* Waits until so many pieces of news of a kind have come, or the time is over (0: never). Returns
+ * an exit code once a connection fails. */
+static int wait_for(enum news_kind kind, uint32_t count, uint64_t deadline_us) {
     int exit = EXIT_OK;
     while (count > 0 && exit == EXIT_OK && interrupts() == 0) {
         struct news *news;
@@ -150,7 +157,6 @@ static int wait_for(struct bench *bench, enum news_kind kind, uint32_t count, ui
             free(news);
         }
     }
-    (void)bench;
     return exit;
 }
 
@@ -160,18 +166,23 @@ static int connect_all(struct bench *bench) {
         struct line *line = &bench->lines[i];
         line->bench = bench;
         line->sent_at = calloc(options->window, sizeof *line->sent_at);
-        int32_t code = line->sent_at == NULL ? NSWS_ERR_NO_RESOURCES : nsws_client_create(&line->client);
-        if (code == NSWS_OK && !(news_listen_to_client(line->client) && nsws_client_off_message(line->client, NULL, NULL) == NSWS_OK &&
-                                 nsws_client_on_message(line->client, on_message, line, NULL) == NSWS_OK)) {
+        int32_t code =
+            line->sent_at == NULL ? NSWS_ERR_NO_RESOURCES : nsws_client_create(&line->client);
+        if (code == NSWS_OK &&
+            !(news_listen_to_client(line->client) &&
+              nsws_client_off_message(line->client, NULL, NULL) == NSWS_OK &&
+              nsws_client_on_message(line->client, on_message, line, NULL) == NSWS_OK)) {
             code = NSWS_ERR_NO_RESOURCES;
         }
-        code = code == NSWS_OK ? nsws_client_connect(line->client, options->operands[0], &options->client) : code;
+        code = code == NSWS_OK
+                   ? nsws_client_connect(line->client, options->operands[0], &options->client)
+                   : code;
         if (code != NSWS_OK) {
             show_call_failure(show_url(options->operands[0]));
             return exit_of_call(code);
         }
     }
-    return wait_for(bench, NEWS_OPEN, options->connections, 0);
+    return wait_for(NEWS_OPEN, options->connections, 0);
 }
 
 /* The first messages go out on this thread, before which no callback uses the line. */
@@ -203,7 +214,8 @@ static int measure(struct bench *bench) {
     uint64_t start = clock_us();
     exit = start_all(bench);
     if (exit == EXIT_OK) {
-        exit = wait_for(bench, NEWS_DONE, options->connections, options->count > 0 ? 0 : start + (uint64_t)options->duration_ms * 1000);
+        exit = wait_for(NEWS_DONE, options->connections,
+                        options->count > 0 ? 0 : start + (uint64_t)options->duration_ms * 1000);
     }
     double seconds = (double)(clock_us() - start + 1) / 1e6;
     atomic_store(&bench->stop, true);
@@ -229,7 +241,7 @@ int run_bench(struct options *options) {
     options->client.max_send_size = options->client.max_receive_size = options->size + 1;
     uint64_t room = (options->size + 64) * options->window * 2;
     if (room > options->client.send_queue_size) {
-        options->client.send_queue_size = (size_t)room;
+        options->client.send_queue_size = room < SIZE_MAX / 2 ? (size_t)room : SIZE_MAX / 2;
     }
     nsws_runtime_options_init(&threads, sizeof threads);
     threads.io_threads = options->threads;

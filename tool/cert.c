@@ -1,7 +1,7 @@
 /* Checks a server's certificate and shows its public key's pin: nsws cert.
  *
- * The library has no call that shows certificates. It says what is wrong with one, and a pin that can't match makes it name the
- * right one, so three short connections tell what can be told.
+ * The library has no call that shows certificates. It says what is wrong with one, and a pin that
+ * can't match makes it name the right one, so three short connections tell what can be told.
  */
 
 #include "commands.h"
@@ -24,8 +24,10 @@ struct outcome {
     struct news *error; /* or NULL */
 };
 
-/* Connects once, and closes. False when the call failed or the user interrupted: then `*out_exit` is set. */
-static bool attempt(const char *url, const nsws_connect_options *client_options, struct outcome *out, int *out_exit) {
+/* Connects once, and closes. False when the call failed or the user interrupted: then `*out_exit`
+ * is set. */
+static bool attempt(const char *url, const nsws_connect_options *client_options,
+                    struct outcome *out, int *out_exit) {
     nsws_client client;
     struct news *news;
     bool over = false;
@@ -67,12 +69,15 @@ static bool attempt(const char *url, const nsws_connect_options *client_options,
 
 /* Whether TLS was done when the attempt ended. */
 static bool passed_tls(const struct outcome *outcome) {
-    return outcome->opened || (outcome->error != NULL && outcome->error->phase == NSWS_PHASE_HANDSHAKE);
+    return outcome->opened ||
+           (outcome->error != NULL && outcome->error->phase == NSWS_PHASE_HANDSHAKE);
 }
 
 /* The pin in the sentence about the key that isn't pinned: 52 characters. */
 static bool find_pin(const struct outcome *outcome, char pin[64]) {
-    const char *found = outcome->error != NULL && outcome->error->detail == NSWS_DETAIL_PIN_MISMATCH ? strstr(outcome->error->text, "sha256//") : NULL;
+    const char *found = outcome->error != NULL && outcome->error->detail == NSWS_DETAIL_PIN_MISMATCH
+                            ? strstr(outcome->error->text, "sha256//")
+                            : NULL;
     if (found != NULL) {
         snprintf(pin, 64, "%.52s", found);
     }
@@ -105,7 +110,8 @@ static void show_findings(const char *url, const struct findings *found, bool as
     } else {
         printf("trusted     %sno%s: ", show_style("\033[31m"), show_style("\033[0m"));
         show_foreign(stdout, distrust->text, strlen(distrust->text));
-        printf("\n            %s; \"nsws explain %" PRId32 "\" tells more\n", nsws_error_name(distrust->detail), distrust->detail);
+        printf("\n            %s; \"nsws explain %" PRId32 "\" tells more\n",
+               nsws_error_name(distrust->detail), distrust->detail);
     }
     printf("public key  %s\n", found->pin[0] != '\0' ? found->pin : "unknown");
     printf("TLS         %s\n", found->has_tls13 ? "1.3" : "1.2, not 1.3");
@@ -153,7 +159,8 @@ int run_cert(struct options *options) {
         fputs("nsws cert: ws has no certificates; give a wss:// URL or HOST:PORT\n", stderr);
         return EXIT_USAGE;
     }
-    if (snprintf(url, sizeof url, "%s%s", strstr(server, "://") != NULL ? "" : "wss://", server) >= (int)sizeof url) {
+    if (snprintf(url, sizeof url, "%s%s", strstr(server, "://") != NULL ? "" : "wss://", server) >=
+        (int)sizeof url) {
         fputs("nsws cert: the URL is too long\n", stderr);
         return EXIT_USAGE;
     }

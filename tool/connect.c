@@ -1,4 +1,5 @@
-/* Lines that are typed go to the server, what arrives is printed: nsws connect, and the guests of nsws chat. */
+/* Lines that are typed go to the server, what arrives is printed: nsws connect, and the guests of
+ * nsws chat. */
 
 #include "commands.h"
 #include "exits.h"
@@ -11,11 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char commands_text[] = "/ping [TEXT]            send a ping; /stats shows how long the answer took\n"
-                                    "/file PATH              send a file as a binary message; /text PATH as text\n"
-                                    "/stats                  the connection's figures\n"
-                                    "/close [CODE [REASON]]  close; so does the end of input, Ctrl-D\n"
-                                    "//WORDS                 send /WORDS";
+static const char commands_text[] =
+    "/ping [TEXT]            send a ping; /stats shows how long the answer took\n"
+    "/file PATH              send a file as a binary message; /text PATH as text\n"
+    "/stats                  the connection's figures\n"
+    "/close [CODE [REASON]]  close; so does the end of input, Ctrl-D\n"
+    "//WORDS                 send /WORDS";
 
 struct talk {
     struct session session;
@@ -94,7 +96,8 @@ static bool take_line(struct talk *talk, char *line, size_t length) {
 }
 
 static bool can_send(const struct talk *talk) {
-    return talk->session.opened && !talk->session.stalled && !talk->session.closing && !talk->transfer.active;
+    return talk->session.opened && !talk->session.stalled && !talk->session.closing &&
+           !talk->transfer.active;
 }
 
 static void take_lines(struct talk *talk) {
@@ -127,7 +130,8 @@ int converse(struct options *options, const char *url, const char *prefix) {
         struct session *session = &talk->session;
         bool started = false;
         while (!session->over) {
-            int fd = can_send(talk) && !input_ended() ? STDIN_FILENO : transfer_input(&talk->transfer);
+            int fd =
+                can_send(talk) && !input_ended() ? STDIN_FILENO : transfer_input(&talk->transfer);
             bool ready = session_wait(session, fd, talk->transfer.active ? 100 : -1);
             if (session->opened && !started) {
                 started = true;

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Messages that had no room in the queue of a client that sends but doesn't read. It is not read on until they have gone, so
- * that there are few. Only callbacks use them, which take turns. */
+/* Messages that had no room in the queue of a client that sends but doesn't read. It is not read on
+ * until they have gone, so that there are few. Only callbacks use them, which take turns. */
 struct held {
     struct held *next;
     nsws_connection connection;
@@ -15,8 +15,10 @@ struct held {
 
 static struct held *oldest, **end = &oldest;
 
-static int32_t answer(nsws_connection connection, const void *data, size_t length, uint8_t is_text) {
-    return is_text ? nsws_connection_send_text(connection, data, length) : nsws_connection_send_binary(connection, data, length);
+static int32_t answer(nsws_connection connection, const void *data, size_t length,
+                      uint8_t is_text) {
+    return is_text ? nsws_connection_send_text(connection, data, length)
+                   : nsws_connection_send_binary(connection, data, length);
 }
 
 static bool holds(nsws_connection connection) {
@@ -44,9 +46,11 @@ static void hold(nsws_connection connection, const nsws_message_event *event) {
     nsws_connection_pause(connection);
 }
 
-static void on_message(nsws_server server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
+static void on_message(nsws_server server, nsws_connection connection,
+                       const nsws_message_event *event, void *user_data) {
     (void)server, (void)user_data;
-    if (holds(connection) || answer(connection, event->data, event->length, event->is_text) == NSWS_ERR_QUEUE_FULL) {
+    if (holds(connection) ||
+        answer(connection, event->data, event->length, event->is_text) == NSWS_ERR_QUEUE_FULL) {
         hold(connection, event);
     }
 }
@@ -59,7 +63,8 @@ static void release(nsws_connection connection, bool forget) {
         struct held *held = *at;
         if (held->connection.id != connection.id || full) {
             at = &held->next;
-        } else if (!forget && answer(connection, held->data, held->length, held->is_text) == NSWS_ERR_QUEUE_FULL) {
+        } else if (!forget && answer(connection, held->data, held->length, held->is_text) ==
+                                  NSWS_ERR_QUEUE_FULL) {
             full = true;
         } else {
             *at = held->next;
@@ -72,12 +77,14 @@ static void release(nsws_connection connection, bool forget) {
     }
 }
 
-static void on_drain(nsws_server server, nsws_connection connection, const nsws_drain_event *event, void *user_data) {
+static void on_drain(nsws_server server, nsws_connection connection, const nsws_drain_event *event,
+                     void *user_data) {
     (void)server, (void)event, (void)user_data;
     release(connection, false);
 }
 
-static void on_close(nsws_server server, nsws_connection connection, const nsws_close_event *event, void *user_data) {
+static void on_close(nsws_server server, nsws_connection connection, const nsws_close_event *event,
+                     void *user_data) {
     (void)server, (void)event, (void)user_data;
     release(connection, true);
 }

@@ -1,4 +1,5 @@
-/* Prints the page of an error code, out of docs/errors.md, which the build puts into the program: nsws explain. */
+/* Prints the page of an error code, out of docs/errors.md, which the build puts into the program:
+ * nsws explain. */
 
 #include "commands.h"
 #include "errors_page.h"
@@ -60,7 +61,8 @@ static bool matches(const struct section *section, const char *asked) {
     }
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
         size_t before = strlen(prefixes[i]);
-        if (section->name_length == before + length && strncmp(section->name, prefixes[i], before) == 0 &&
+        if (section->name_length == before + length &&
+            strncmp(section->name, prefixes[i], before) == 0 &&
             same_in_any_case(section->name + before, asked, length)) {
             return true;
         }
@@ -83,8 +85,8 @@ static void print_section(const struct section *section, bool as_json) {
         json_end();
         return;
     }
-    printf("%s%.*s%s (%" PRId32 ")\n%s\n\n", show_style("\033[1m"), (int)section->name_length, section->name, show_style("\033[0m"),
-           number, nsws_error_message(number));
+    printf("%s%.*s%s (%" PRId32 ")\n%s\n\n", show_style("\033[1m"), (int)section->name_length,
+           section->name, show_style("\033[0m"), number, nsws_error_message(number));
     bool bold = false;
     for (const char *at = start; at < end; at++) { /* no marks of Markdown */
         if (*at == '*' && at[1] == '*') {
@@ -106,7 +108,8 @@ static int list_all(bool as_json) {
         if (as_json) {
             print_section(&section, true);
         } else {
-            printf("%7" PRId32 "  %-32.*s %s\n", number, (int)section.name_length, section.name, nsws_error_message(number));
+            printf("%7" PRId32 "  %-32.*s %s\n", number, (int)section.name_length, section.name,
+                   nsws_error_message(number));
         }
     }
     return EXIT_OK;

@@ -106,22 +106,19 @@ static void start_editing(const char *prompt) {
     (void)prompt;
 }
 
-static void edit(void) {
-}
+static void edit(void) {}
 
-static void hide(void) {
-}
+static void hide(void) {}
 
-static void show(void) {
-}
+static void show(void) {}
 
-static void stop_editing(void) {
-}
+static void stop_editing(void) {}
 #endif
 
 void input_start(const char *prompt) {
     const char *terminal = getenv("TERM");
-    if (input_is_typed() && tcgetattr(STDIN_FILENO, &found_terminal) == 0 && terminal != NULL && strcmp(terminal, "dumb") != 0) {
+    if (input_is_typed() && tcgetattr(STDIN_FILENO, &found_terminal) == 0 && terminal != NULL &&
+        strcmp(terminal, "dumb") != 0) {
         start_editing(prompt);
     }
 }

@@ -15,7 +15,8 @@ void input_start(const char *prompt);
 bool input_is_typed(void);
 /* Reads what is there, once standard input can be read. */
 void input_read(void);
-/* The next whole line, without its end, or NULL. Free it with free(). It may hold NULs, and is followed by one. */
+/* The next whole line, without its end, or NULL. Free it with free(). It may hold NULs, and is
+ * followed by one. */
 char *input_line(size_t *out_length);
 /* Whether the end was read. Lines may be left. */
 bool input_ended(void);

@@ -11,7 +11,11 @@ static void name_of(const char *name) {
 /* The length of the UTF-8 sequence at `bytes`, or 0 if it isn't one (RFC 3629). */
 static size_t sequence(const uint8_t *bytes, size_t length) {
     uint8_t first = bytes[0];
-    size_t need = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+    size_t need = first < 0x80                    ? 1
+                  : first >= 0xc2 && first < 0xe0 ? 2
+                  : first >= 0xe0 && first < 0xf0 ? 3
+                  : first >= 0xf0 && first < 0xf5 ? 4
+                                                  : 0;
     if (need == 0 || need > length) {
         return 0;
     }

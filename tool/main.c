@@ -10,8 +10,9 @@
 #include <string.h>
 
 static int print_version(void) {
-    printf("nsws %d.%d.%d (library %s, ABI %u; line editing: %s)\n", NSWS_VERSION_MAJOR, NSWS_VERSION_MINOR, NSWS_VERSION_PATCH,
-           nsws_version(), (unsigned)nsws_abi_version(), input_editor());
+    printf("nsws %d.%d.%d (library %s, ABI %u; line editing: %s)\n", NSWS_VERSION_MAJOR,
+           NSWS_VERSION_MINOR, NSWS_VERSION_PATCH, nsws_version(), (unsigned)nsws_abi_version(),
+           input_editor());
     return EXIT_OK;
 }
 

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* So many bytes of messages may wait for the main thread; then the callbacks wait, and with them the peers. */
+/* So many bytes of messages may wait for the main thread; then the callbacks wait, and with them
+ * the peers. */
 enum { MOST_WAITING = 8 * 1024 * 1024 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -153,7 +154,8 @@ static void keep_headers(struct news *news, char **at, const nsws_header *header
     }
 }
 
-static void on_header_receive(nsws_client client, const nsws_header_receive_event *event, void *user_data) {
+static void on_header_receive(nsws_client client, const nsws_header_receive_event *event,
+                              void *user_data) {
     struct news *news = news_new(NEWS_HEADER, size_of_headers(event->headers, event->header_count));
     char *at = (char *)news->data;
     (void)user_data;
@@ -164,7 +166,8 @@ static void on_header_receive(nsws_client client, const nsws_header_receive_even
 }
 
 static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
-    struct news *news = news_new(NEWS_OPEN, strlen(event->protocol) + strlen(event->extensions) + 2);
+    struct news *news =
+        news_new(NEWS_OPEN, strlen(event->protocol) + strlen(event->extensions) + 2);
     char *at = (char *)news->data;
     (void)user_data;
     news->client = client;
@@ -175,8 +178,8 @@ static void on_open(nsws_client client, const nsws_open_event *event, void *user
     news_push(news);
 }
 
-static void push_payload(nsws_client client, nsws_connection connection, const uint8_t *data, size_t length, bool is_text,
-                         bool is_first, bool is_last) {
+static void push_payload(nsws_client client, nsws_connection connection, const uint8_t *data,
+                         size_t length, bool is_text, bool is_first, bool is_last) {
     struct news *news = news_new(NEWS_MESSAGE, length);
     news->client = client;
     news->connection = connection;
@@ -198,7 +201,8 @@ static void on_message(nsws_client client, const nsws_message_event *event, void
 
 static void on_part(nsws_client client, const nsws_message_part_event *event, void *user_data) {
     (void)user_data;
-    push_payload(client, no_connection, event->data, event->length, event->is_text, event->is_first, event->is_last);
+    push_payload(client, no_connection, event->data, event->length, event->is_text, event->is_first,
+                 event->is_last);
 }
 
 static struct news *close_news(const nsws_close_event *event) {
@@ -245,7 +249,8 @@ static void on_drain(nsws_client client, const nsws_drain_event *event, void *us
     news_push(news);
 }
 
-static void on_reconnecting(nsws_client client, const nsws_reconnecting_event *event, void *user_data) {
+static void on_reconnecting(nsws_client client, const nsws_reconnecting_event *event,
+                            void *user_data) {
     struct news *news = news_new(NEWS_RECONNECTING, 0);
     (void)user_data;
     news->client = client;
@@ -265,10 +270,11 @@ bool news_listen_to_client(nsws_client client) {
            nsws_client_on_reconnecting(client, on_reconnecting, NULL, NULL) == NSWS_OK;
 }
 
-static void on_server_connect(nsws_server server, nsws_connection connection, const nsws_connect_event *event,
-                              void *user_data) {
+static void on_server_connect(nsws_server server, nsws_connection connection,
+                              const nsws_connect_event *event, void *user_data) {
     size_t size = size_of_headers(event->headers, event->header_count);
-    size += strlen(event->client_ip) + strlen(event->path) + strlen(event->protocol) + strlen(event->extensions) + 4;
+    size += strlen(event->client_ip) + strlen(event->path) + strlen(event->protocol) +
+            strlen(event->extensions) + 4;
     struct news *news = news_new(NEWS_CONNECT, size);
     char *at = (char *)news->data;
     (void)server, (void)user_data;
@@ -282,28 +288,29 @@ static void on_server_connect(nsws_server server, nsws_connection connection, co
     news_push(news);
 }
 
-static void on_server_message(nsws_server server, nsws_connection connection, const nsws_message_event *event,
-                              void *user_data) {
+static void on_server_message(nsws_server server, nsws_connection connection,
+                              const nsws_message_event *event, void *user_data) {
     (void)server, (void)user_data;
     push_payload(no_client, connection, event->data, event->length, event->is_text, true, true);
 }
 
-static void on_server_part(nsws_server server, nsws_connection connection, const nsws_message_part_event *event,
-                           void *user_data) {
+static void on_server_part(nsws_server server, nsws_connection connection,
+                           const nsws_message_part_event *event, void *user_data) {
     (void)server, (void)user_data;
-    push_payload(no_client, connection, event->data, event->length, event->is_text, event->is_first, event->is_last);
+    push_payload(no_client, connection, event->data, event->length, event->is_text, event->is_first,
+                 event->is_last);
 }
 
-static void on_server_close(nsws_server server, nsws_connection connection, const nsws_close_event *event,
-                            void *user_data) {
+static void on_server_close(nsws_server server, nsws_connection connection,
+                            const nsws_close_event *event, void *user_data) {
     struct news *news = close_news(event);
     (void)server, (void)user_data;
     news->connection = connection;
     news_push(news);
 }
 
-static void on_server_error(nsws_server server, nsws_connection connection, const nsws_error_event *event,
-                            void *user_data) {
+static void on_server_error(nsws_server server, nsws_connection connection,
+                            const nsws_error_event *event, void *user_data) {
     struct news *news = error_news(event);
     (void)server, (void)user_data;
     news->connection = connection;

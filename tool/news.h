@@ -1,4 +1,5 @@
-/* What the library's callbacks tell the main thread: a queue, on which the main thread waits beside its input. */
+/* What the library's callbacks tell the main thread: a queue, on which the main thread waits beside
+ * its input. */
 
 #ifndef NSWS_TOOL_NEWS_H
 #define NSWS_TOOL_NEWS_H
@@ -27,8 +28,9 @@ struct news {
     enum news_kind kind;
     nsws_client client;
     nsws_connection connection;
-    int32_t code, detail, phase, os_error, http_status; /* an error; `code` is also a status or a close code */
-    int32_t state;                                      /* the client's, inside the callback */
+    int32_t code, detail, phase, os_error,
+        http_status; /* an error; `code` is also a status or a close code */
+    int32_t state;   /* the client's, inside the callback */
     uint32_t attempt, delay_ms;
     bool is_text, is_first, is_last, was_clean;
     uint16_t port;
@@ -46,8 +48,8 @@ bool news_start(void);
 /* From now on nothing is queued, and nobody waits for room: before objects are destroyed. */
 void news_stop(void);
 
-/* Waits for news, an interrupt or, if `fd` isn't -1, input on it: until then, or `timeout_ms` (-1: for ever). Returns whether
- * there is input. */
+/* Waits for news, an interrupt or, if `fd` isn't -1, input on it: until then, or `timeout_ms` (-1:
+ * for ever). Returns whether there is input. */
 bool news_wait(int fd, int timeout_ms);
 /* The oldest, or NULL. Free it with free(). */
 struct news *news_take(void);

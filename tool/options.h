@@ -1,4 +1,5 @@
-/* The commands, their options and what was asked for: one table, of which help, man page and completions are made. */
+/* The commands, their options and what was asked for: one table, of which help, man page and
+ * completions are made. */
 
 #ifndef NSWS_TOOL_OPTIONS_H
 #define NSWS_TOOL_OPTIONS_H
@@ -28,10 +29,46 @@ enum {
 };
 
 enum option_id {
-    O_HEADER, O_PROTOCOL, O_ORIGIN, O_CA, O_CERT, O_KEY, O_PIN, O_INSECURE, O_TLS13, O_PROXY, O_NO_PROXY,
-    O_PING_INTERVAL, O_PONG_TIMEOUT, O_CONNECT_TIMEOUT, O_COMPRESS, O_RECONNECT, O_MAX_SIZE, O_ORIGINS, O_MAX_CLIENTS,
-    O_BINARY, O_TEXT, O_FILE, O_OUTPUT, O_REPLIES, O_TIMEOUT, O_ONCE, O_NAME, O_COUNT, O_INTERVAL, O_CONNECTIONS,
-    O_DURATION, O_SIZE, O_WINDOW, O_THREADS, O_TIMING, O_JSON, O_QUIET, O_VERBOSE, O_COLOR, O_HELP,
+    O_HEADER,
+    O_PROTOCOL,
+    O_ORIGIN,
+    O_CA,
+    O_CERT,
+    O_KEY,
+    O_PIN,
+    O_INSECURE,
+    O_TLS13,
+    O_PROXY,
+    O_NO_PROXY,
+    O_PING_INTERVAL,
+    O_PONG_TIMEOUT,
+    O_CONNECT_TIMEOUT,
+    O_COMPRESS,
+    O_RECONNECT,
+    O_MAX_SIZE,
+    O_ORIGINS,
+    O_MAX_CLIENTS,
+    O_BINARY,
+    O_TEXT,
+    O_FILE,
+    O_OUTPUT,
+    O_REPLIES,
+    O_TIMEOUT,
+    O_ONCE,
+    O_NAME,
+    O_COUNT,
+    O_INTERVAL,
+    O_CONNECTIONS,
+    O_DURATION,
+    O_SIZE,
+    O_WINDOW,
+    O_THREADS,
+    O_TIMING,
+    O_JSON,
+    O_QUIET,
+    O_VERBOSE,
+    O_COLOR,
+    O_HELP,
 };
 
 struct option_row {
@@ -80,11 +117,13 @@ extern const size_t command_count, option_row_count;
 const struct command *find_command(const char *name);
 bool has_option(const struct command *command, const struct option_row *row);
 
-/* Fills `options` from the words behind the command. Returns 0, or the exit code after a sentence; EXIT_HELP for --help. */
+/* Fills `options` from the words behind the command. Returns 0, or the exit code after a sentence;
+ * EXIT_HELP for --help. */
 enum { EXIT_HELP = -1 };
 int parse_options(struct options *options, const struct command *command, int argc, char **argv);
 
-/* "500ms", "30s", "2m", "1h"; a number alone is seconds. False: it is none, or above the most that fits. */
+/* "500ms", "30s", "2m", "1h"; a number alone is seconds. False: it is none, or above the most that
+ * fits. */
 bool parse_time(const char *text, uint32_t *out_ms);
 /* "100", "64K", "16M", "1G". */
 bool parse_size(const char *text, uint64_t *out);
@@ -96,7 +135,8 @@ bool parse_address(const char *text, nsws_server_options *server);
 
 /* Prints help to `out`; false when there is no such topic. NULL: the overview. */
 bool print_help(FILE *out, const char *topic);
-/* One line for each command and option, separated by tabs, for the generator of man page and completions. */
+/* One line for each command and option, separated by tabs, for the generator of man page and
+ * completions. */
 void print_table(void);
 
 #endif

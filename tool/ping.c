@@ -17,18 +17,22 @@ struct rounds {
 
 static uint64_t last_rtt(const struct rounds *rounds) {
     nsws_client_stats stats;
-    return nsws_client_get_stats(rounds->session.client, &stats, sizeof stats) == NSWS_OK ? stats.rtt_us : 0;
+    return nsws_client_get_stats(rounds->session.client, &stats, sizeof stats) == NSWS_OK
+               ? stats.rtt_us
+               : 0;
 }
 
 static void wait_until(struct rounds *rounds, uint64_t deadline_us) {
     struct session *session = &rounds->session;
-    for (uint64_t now = clock_us(); !session->over && !session->closing && now < deadline_us; now = clock_us()) {
+    for (uint64_t now = clock_us(); !session->over && !session->closing && now < deadline_us;
+         now = clock_us()) {
         session_wait(session, -1, (int)((deadline_us - now) / 1000 + 1));
     }
 }
 
-/* The time of a ping, or 0 when none came in time. No event tells of a pong: the figure changes. Where the answer took as many
- * microseconds as the one before, it doesn't: after a while without a change, another ping goes out. */
+/* The time of a ping, or 0 when none came in time. No event tells of a pong: the figure changes.
+ * Where the answer took as many microseconds as the one before, it doesn't: after a while without a
+ * change, another ping goes out. */
 static uint64_t ping(struct rounds *rounds) {
     struct session *session = &rounds->session;
     uint64_t before = last_rtt(rounds), now = clock_us();
@@ -60,7 +64,8 @@ static void show_ping(struct rounds *rounds, uint64_t us) {
         printf("pong %" PRIu32 ": %.3f ms\n", rounds->sent, (double)us / 1000);
         fflush(stdout);
     } else if (us == 0) {
-        printf("pong %" PRIu32 ": none after %.1f s\n", rounds->sent, rounds->session.options->timeout_ms / 1000.0);
+        printf("pong %" PRIu32 ": none after %.1f s\n", rounds->sent,
+               rounds->session.options->timeout_ms / 1000.0);
         fflush(stdout);
     }
 }
@@ -79,7 +84,8 @@ static void show_summary(const struct rounds *rounds) {
     }
     printf("%" PRIu32 " pings, %" PRIu32 " answered", rounds->sent, rounds->answered);
     if (rounds->answered > 0) {
-        printf("; fastest %.3f ms, mean %.3f ms, slowest %.3f ms", (double)rounds->least_us / 1000, mean / 1000, (double)rounds->most_us / 1000);
+        printf("; fastest %.3f ms, mean %.3f ms, slowest %.3f ms", (double)rounds->least_us / 1000,
+               mean / 1000, (double)rounds->most_us / 1000);
     }
     putchar('\n');
 }
@@ -91,7 +97,8 @@ static void ping_on(struct rounds *rounds) {
         session_wait(session, -1, -1);
     }
     session->resting = true;
-    while (!session->over && !session->closing && (options->count == 0 || rounds->sent < options->count)) {
+    while (!session->over && !session->closing &&
+           (options->count == 0 || rounds->sent < options->count)) {
         uint64_t next = clock_us() + (uint64_t)options->interval_ms * 1000;
         uint64_t us = ping(rounds);
         if (us == 0 && (session->over || session->closing)) {
@@ -99,7 +106,8 @@ static void ping_on(struct rounds *rounds) {
         }
         rounds->sent++;
         if (us > 0) {
-            rounds->least_us = rounds->answered == 0 || us < rounds->least_us ? us : rounds->least_us;
+            rounds->least_us =
+                rounds->answered == 0 || us < rounds->least_us ? us : rounds->least_us;
             rounds->most_us = us > rounds->most_us ? us : rounds->most_us;
             rounds->sum_us += us;
             rounds->answered++;

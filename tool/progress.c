@@ -1,4 +1,5 @@
-/* How far a transfer is, on a terminal: drawn again at most ten times a second, and only once it takes half a second. */
+/* How far a transfer is, on a terminal: drawn again at most ten times a second, and only once it
+ * takes half a second. */
 
 #include "clock.h"
 #include "show.h"
@@ -36,8 +37,9 @@ void show_progress(const char *what, uint64_t done, uint64_t total) {
         enum { COLUMNS = 24 };
         int full = (int)(done * COLUMNS / total);
         amount(total_text, sizeof total_text, (double)total);
-        fprintf(stderr, "\r\033[K%s %s of %s [%.*s%*s] %3" PRIu64 "%%, %s/s", what, now_text, total_text, full,
-                "========================", COLUMNS - full, "", done * 100 / total, rate_text);
+        fprintf(stderr, "\r\033[K%s %s of %s [%.*s%*s] %3" PRIu64 "%%, %s/s", what, now_text,
+                total_text, full, "========================", COLUMNS - full, "",
+                done * 100 / total, rate_text);
     } else {
         fprintf(stderr, "\r\033[K%s %s, %s/s", what, now_text, rate_text);
     }

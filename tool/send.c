@@ -89,20 +89,23 @@ static bool send_more(struct errand *errand, enum source source, bool ready) {
     }
 }
 
-/* After everything was accepted: closes once it has gone out and the replies are there, or the time has run out. */
+/* After everything was accepted: closes once it has gone out and the replies are there, or the time
+ * has run out. */
 static void wait_for_replies(struct errand *errand) {
     struct session *session = &errand->session;
     if (errand->deadline_us == 0) {
         errand->deadline_us = clock_us() + (uint64_t)errand->options->timeout_ms * 1000;
     }
-    if (session_queued(session) > 0) { /* the timeout is for the replies, and that of closing is short */
+    if (session_queued(session) >
+        0) { /* the timeout is for the replies, and that of closing is short */
         errand->deadline_us = clock_us() + (uint64_t)errand->options->timeout_ms * 1000;
         return;
     }
     if (session->received >= errand->options->replies) {
         session_close(session, 1000, "");
     } else if (clock_us() >= errand->deadline_us) {
-        show_failure("%llu of %u replies after the timeout", (unsigned long long)session->received, errand->options->replies);
+        show_failure("%llu of %u replies after the timeout", (unsigned long long)session->received,
+                     errand->options->replies);
         session_give_up(session, EXIT_TIMEOUT);
     }
 }
@@ -122,8 +125,11 @@ static void run(struct errand *errand, enum source source) {
     struct session *session = &errand->session;
     bool sent = false;
     while (!session->over) {
-        bool busy = session->opened && (sent || source == FILE_AS_MESSAGE); /* something to look at while no news comes */
-        bool ready = session_wait(session, input_of(errand, source), busy && !session->closing ? 50 : -1);
+        bool busy =
+            session->opened &&
+            (sent || source == FILE_AS_MESSAGE); /* something to look at while no news comes */
+        bool ready =
+            session_wait(session, input_of(errand, source), busy && !session->closing ? 50 : -1);
         if (!session->opened || session->closing) {
             continue;
         }
@@ -156,7 +162,8 @@ int run_send(struct options *options) {
         free(errand);
         return EXIT_USAGE;
     }
-    bool ready = source != FILE_AS_MESSAGE || transfer_start(&errand->transfer, options->file, options->text);
+    bool ready = source != FILE_AS_MESSAGE ||
+                 transfer_start(&errand->transfer, options->file, options->text);
     int exit = EXIT_USAGE;
     if (ready) {
         if (session_start(&errand->session, options, options->operands[0])) {

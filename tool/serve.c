@@ -64,10 +64,13 @@ static bool is_chat(const struct host *host) {
     return host->options->command->bit == FOR_CHAT;
 }
 
-/* To every guest but one. A guest that can't keep up would miss lines without knowing: it has to leave. */
-static void tell_others(struct host *host, const struct guest *but, const void *text, size_t length) {
+/* To every guest but one. A guest that can't keep up would miss lines without knowing: it has to
+ * leave. */
+static void tell_others(struct host *host, const struct guest *but, const void *text,
+                        size_t length) {
     for (struct guest *guest = host->guests; guest != NULL; guest = guest->next) {
-        if (guest != but && nsws_connection_send_text(guest->connection, text, length) == NSWS_ERR_QUEUE_FULL) {
+        if (guest != but &&
+            nsws_connection_send_text(guest->connection, text, length) == NSWS_ERR_QUEUE_FULL) {
             nsws_connection_close(guest->connection, 1008, "too slow for this room");
         }
     }
@@ -80,7 +83,8 @@ static void announce(struct host *host, const struct guest *guest, const char *w
 }
 
 static void follow(struct host *host, const struct news *news) {
-    struct guest *guest = news->kind == NEWS_CONNECT ? add_guest(host, news) : find_guest(host, news->connection);
+    struct guest *guest =
+        news->kind == NEWS_CONNECT ? add_guest(host, news) : find_guest(host, news->connection);
     if (news->kind != NEWS_MESSAGE || host->options->command->bit != FOR_ECHO) {
         show_news(news, guest != NULL ? guest->number : 0);
     }
@@ -135,7 +139,8 @@ static void take_lines(struct host *host) {
 
 static void show_address(struct host *host) {
     const struct options *options = host->options;
-    const char *scheme = options->server.cert_path != NULL ? "wss" : "ws", *ip = options->server.server_ip;
+    const char *scheme = options->server.cert_path != NULL ? "wss" : "ws",
+               *ip = options->server.server_ip;
     bool v6 = strchr(ip, ':') != NULL;
     uint16_t port = 0;
     char url[128];
@@ -156,9 +161,11 @@ static int32_t start(struct host *host) {
     if (code == NSWS_OK && !news_listen_to_server(host->server)) {
         code = NSWS_ERR_NO_RESOURCES;
     }
-    if (code == NSWS_OK && host->options->command->bit == FOR_ECHO && !echo_messages(host->server)) {
+    if (code == NSWS_OK && host->options->command->bit == FOR_ECHO &&
+        !echo_messages(host->server)) {
         code = NSWS_ERR_NO_RESOURCES;
-    } else if (code == NSWS_OK && host->options->command->bit != FOR_ECHO && !news_listen_to_messages(host->server)) {
+    } else if (code == NSWS_OK && host->options->command->bit != FOR_ECHO &&
+               !news_listen_to_messages(host->server)) {
         code = NSWS_ERR_NO_RESOURCES;
     }
     return code == NSWS_OK ? nsws_server_start(host->server, &host->options->server) : code;
@@ -182,7 +189,8 @@ static void serve(struct host *host, bool takes_lines) {
         if (takes_lines && !stopped) {
             take_lines(host);
         }
-        bool asked = interrupts() > 0 || host->stopping || (takes_lines && input_is_typed() && input_ended());
+        bool asked = interrupts() > 0 || host->stopping ||
+                     (takes_lines && input_is_typed() && input_ended());
         if (asked && !stopped) {
             stopped = true;
             nsws_server_stop(host->server);
@@ -195,7 +203,8 @@ static int run_server(struct options *options, const char *address) {
     struct host host = {.options = options};
     int exit = EXIT_OK;
     if (!parse_address(address, &options->server)) {
-        fprintf(stderr, "nsws %s: \"%s\" is neither PORT nor ADDRESS:PORT\n", options->command->name, address);
+        fprintf(stderr, "nsws %s: \"%s\" is neither PORT nor ADDRESS:PORT\n",
+                options->command->name, address);
         return EXIT_USAGE;
     }
     if (!show_start(options)) {

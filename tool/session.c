@@ -82,7 +82,8 @@ bool session_wait(struct session *session, int fd, int timeout_ms) {
     return ready && !session->over;
 }
 
-bool session_send(struct session *session, const void *data, size_t length, bool is_text, bool *out_refused) {
+bool session_send(struct session *session, const void *data, size_t length, bool is_text,
+                  bool *out_refused) {
     int32_t code = is_text ? nsws_client_send_text(session->client, data, length)
                            : nsws_client_send_binary(session->client, data, length);
     *out_refused = false;
@@ -118,7 +119,9 @@ void session_give_up(struct session *session, int exit) {
 
 uint64_t session_queued(const struct session *session) {
     nsws_client_stats stats;
-    return nsws_client_get_stats(session->client, &stats, sizeof stats) == NSWS_OK ? stats.queued_bytes : 0;
+    return nsws_client_get_stats(session->client, &stats, sizeof stats) == NSWS_OK
+               ? stats.queued_bytes
+               : 0;
 }
 
 int session_end(struct session *session) {

@@ -1,4 +1,5 @@
-/* One client and what has become of it; the commands that connect are loops around session_wait(). */
+/* One client and what has become of it; the commands that connect are loops around session_wait().
+ */
 
 #ifndef NSWS_TOOL_SESSION_H
 #define NSWS_TOOL_SESSION_H
@@ -11,22 +12,25 @@ enum { EXIT_UNKNOWN = -1 };
 struct session {
     const struct options *options;
     nsws_client client;
-    bool opened;  /* it can send */
-    bool stalled; /* the queue is full; `drain` follows */
-    bool closing; /* session_close() was called */
-    bool over;    /* nothing more will happen */
-    bool resting; /* SIGINT is no failure */
+    bool opened;       /* it can send */
+    bool stalled;      /* the queue is full; `drain` follows */
+    bool closing;      /* session_close() was called */
+    bool over;         /* nothing more will happen */
+    bool resting;      /* SIGINT is no failure */
     uint64_t received; /* messages */
     int exit;          /* EXIT_UNKNOWN until something says it */
 };
 
 /* False after a sentence; `exit` says why. Call session_end() in either case. */
 bool session_start(struct session *session, const struct options *options, const char *url);
-/* Waits as news_wait(), then shows all the news and follows them. Returns whether there is input on `fd`. */
+/* Waits as news_wait(), then shows all the news and follows them. Returns whether there is input on
+ * `fd`. */
 bool session_wait(struct session *session, int fd, int timeout_ms);
-/* Sends a message; false when it was not accepted: then the session is stalled, closing or over, or the message can't be sent
+/* Sends a message; false when it was not accepted: then the session is stalled, closing or over, or
+ * the message can't be sent
  * (`*out_refused`), which a sentence has said. */
-bool session_send(struct session *session, const void *data, size_t length, bool is_text, bool *out_refused);
+bool session_send(struct session *session, const void *data, size_t length, bool is_text,
+                  bool *out_refused);
 void session_close(struct session *session, uint16_t code, const char *reason);
 /* Closes for a reason of the tool's own, which becomes the exit code. */
 void session_give_up(struct session *session, int exit);

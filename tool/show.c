@@ -21,7 +21,8 @@ static bool wants_color(int fd) {
     if (asked->color != COLOR_AUTO) {
         return asked->color == COLOR_ALWAYS;
     }
-    return isatty(fd) && (no == NULL || *no == '\0') && terminal != NULL && strcmp(terminal, "dumb") != 0;
+    return isatty(fd) && (no == NULL || *no == '\0') && terminal != NULL &&
+           strcmp(terminal, "dumb") != 0;
 }
 
 bool show_start(const struct options *options) {
@@ -74,7 +75,8 @@ void show_foreign(FILE *out, const void *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
         if ((bytes[i] < 0x20 && bytes[i] != '\n' && bytes[i] != '\t') || bytes[i] == 0x7f) {
             fprintf(out, "^%c", bytes[i] ^ 0x40);
-        } else if (bytes[i] == 0xc2 && i + 1 < length && bytes[i + 1] >= 0x80 && bytes[i + 1] < 0xa0) {
+        } else if (bytes[i] == 0xc2 && i + 1 < length && bytes[i + 1] >= 0x80 &&
+                   bytes[i + 1] < 0xa0) {
             fputc('?', out); /* a control character of ISO 6429 */
             i++;
         } else {
@@ -178,15 +180,8 @@ static void waterfall(const nsws_client_stats *stats) {
         bar(start, start + steps[i].us, all > 0 ? all : 1, steps[i].background);
         start += steps[i].us;
     }
-    fprintf(stderr, "  %-10s%9.3f ms%s\n", "all", (double)all / 1000, stats->tls_resumed ? "  (tls went on from an earlier session)" : "");
-}
-
-static void timing_as_json(const nsws_client_stats *stats) {
-    json_number("dns_us", (int64_t)stats->dns_us);
-    json_number("tcp_us", (int64_t)stats->tcp_us);
-    json_number("tls_us", (int64_t)stats->tls_us);
-    json_number("handshake_us", (int64_t)stats->handshake_us);
-    json_bool("tls_resumed", stats->tls_resumed);
+    fprintf(stderr, "  %-10s%9.3f ms%s\n", "all", (double)all / 1000,
+            stats->tls_resumed ? "  (tls went on from an earlier session)" : "");
 }
 
 static void show_open(const struct news *news) {
@@ -244,8 +239,8 @@ static void show_error(const struct news *news) {
     fprintf(stderr, "%snsws: ", style(STDERR_FILENO, "\033[31m"));
     foreign_string(stderr, news->text);
     int32_t code = news->detail != 0 ? news->detail : news->code;
-    fprintf(stderr, "%s\n      %s; \"nsws explain %" PRId32 "\" tells more\n", style(STDERR_FILENO, "\033[0m"),
-            nsws_error_name(code), code);
+    fprintf(stderr, "%s\n      %s; \"nsws explain %" PRId32 "\" tells more\n",
+            style(STDERR_FILENO, "\033[0m"), nsws_error_name(code), code);
 }
 
 static void show_close(const struct news *news, unsigned number) {
@@ -262,7 +257,8 @@ static void show_close(const struct news *news, unsigned number) {
         foreign_string(stderr, news->text);
         fputc('"', stderr);
     }
-    fprintf(stderr, "%s.%s\n", news->was_clean ? "" : ", not cleanly", style(STDERR_FILENO, "\033[0m"));
+    fprintf(stderr, "%s.%s\n", news->was_clean ? "" : ", not cleanly",
+            style(STDERR_FILENO, "\033[0m"));
 }
 
 static void show_for_people(const struct news *news, unsigned number) {
@@ -277,7 +273,8 @@ static void show_for_people(const struct news *news, unsigned number) {
         break;
     case NEWS_CONNECT:
         if (!asked->quiet) {
-            fprintf(stderr, "%s#%u: %s, port %u, connects: ", style(STDERR_FILENO, "\033[32m"), number, news->text, news->port);
+            fprintf(stderr, "%s#%u: %s, port %u, connects: ", style(STDERR_FILENO, "\033[32m"),
+                    number, news->text, news->port);
             foreign_string(stderr, news->path);
             fprintf(stderr, "%s\n", style(STDERR_FILENO, "\033[0m"));
         }
@@ -296,101 +293,26 @@ static void show_for_people(const struct news *news, unsigned number) {
         break;
     case NEWS_RECONNECTING:
         if (!asked->quiet) {
-            fprintf(stderr, "Trying again in %.1f s (attempt %" PRIu32 ").\n", news->delay_ms / 1000.0, news->attempt);
+            fprintf(stderr, "Trying again in %.1f s (attempt %" PRIu32 ").\n",
+                    news->delay_ms / 1000.0, news->attempt);
         }
         break;
     case NEWS_LOG:
-        fprintf(stderr, "%slog %" PRId32 ": %s%s\n", style(STDERR_FILENO, "\033[2m"), news->code, news->text, style(STDERR_FILENO, "\033[0m"));
+        fprintf(stderr, "%slog %" PRId32 ": %s%s\n", style(STDERR_FILENO, "\033[2m"), news->code,
+                news->text, style(STDERR_FILENO, "\033[0m"));
         break;
     case NEWS_DRAIN:
     case NEWS_DONE:
         break;
     }
-}
-
-static void error_as_json(const struct news *news) {
-    json_number("code", news->code);
-    json_text("name", nsws_error_name(news->code));
-    json_number("detail", news->detail);
-    json_text("detail_name", news->detail != 0 ? nsws_error_name(news->detail) : "");
-    json_text("phase", nsws_phase_name(news->phase));
-    json_number("os_error", news->os_error);
-    json_number("http_status", news->http_status);
-    json_text("message", news->text);
-}
-
-static void show_as_json(const struct news *news, unsigned number) {
-    static const char *const events[] = {[NEWS_HEADER] = "header", [NEWS_OPEN] = "open", [NEWS_MESSAGE] = "message",
-                                         [NEWS_CLOSE] = "close", [NEWS_ERROR] = "error", [NEWS_RECONNECTING] = "reconnecting",
-                                         [NEWS_CONNECT] = "connect", [NEWS_LOG] = "log"};
-    if (news->kind == NEWS_DRAIN || news->kind == NEWS_DONE) {
-        return;
-    }
-    json_begin(events[news->kind]);
-    if (number > 0) {
-        json_number("connection", number);
-    }
-    switch (news->kind) {
-    case NEWS_HEADER:
-        json_number("status", news->code);
-        json_headers("headers", news->headers, news->header_count);
-        break;
-    case NEWS_OPEN:
-        json_number("status", news->code);
-        json_text("protocol", news->protocol);
-        json_text("extensions", news->extensions);
-        timing_as_json(&news->stats);
-        break;
-    case NEWS_CONNECT:
-        json_text("address", news->text);
-        json_number("port", news->port);
-        json_text("path", news->path);
-        json_text("protocol", news->protocol);
-        json_text("extensions", news->extensions);
-        json_headers("headers", news->headers, news->header_count);
-        break;
-    case NEWS_MESSAGE:
-        json_text("kind", news->is_text ? "text" : "binary");
-        if (output != NULL) {
-            json_number("length", (int64_t)output_length);
-            json_text("file", asked->output);
-        } else {
-            json_number("length", (int64_t)news->length);
-            if (news->is_text) {
-                json_bytes_as_text("text", news->data, news->length);
-            } else {
-                json_base64("base64", news->data, news->length);
-            }
-        }
-        break;
-    case NEWS_CLOSE:
-        json_number("code", news->code);
-        json_text("reason", news->text);
-        json_bool("clean", news->was_clean);
-        break;
-    case NEWS_ERROR:
-        error_as_json(news);
-        break;
-    case NEWS_RECONNECTING:
-        json_number("attempt", news->attempt);
-        json_number("delay_ms", news->delay_ms);
-        break;
-    case NEWS_LOG:
-        json_number("level", news->code);
-        json_text("line", news->text);
-        break;
-    case NEWS_DRAIN:
-    case NEWS_DONE:
-        break;
-    }
-    json_end();
 }
 
 /* A part goes into the file; the message is news with its last one. */
 static bool write_output(const struct news *news) {
     output_length = news->is_first ? 0 : output_length;
     output_length += news->length;
-    if (fwrite(news->data, 1, news->length, output) != news->length || (news->is_last && fflush(output) != 0)) {
+    if (fwrite(news->data, 1, news->length, output) != news->length ||
+        (news->is_last && fflush(output) != 0)) {
         output_failed = true;
     }
     if (!news->is_last) {
@@ -405,7 +327,7 @@ void show_news(const struct news *news, unsigned number) {
         return;
     }
     if (asked->json) {
-        show_as_json(news, number);
+        show_as_json(news, number, output != NULL ? asked->output : NULL, output_length);
         return;
     }
     input_hide();
@@ -413,7 +335,8 @@ void show_news(const struct news *news, unsigned number) {
     if (!to_file) {
         show_for_people(news, number);
     } else if (!asked->quiet) {
-        fprintf(stderr, "Received %" PRIu64 " bytes, written to %s.\n", output_length, asked->output);
+        fprintf(stderr, "Received %" PRIu64 " bytes, written to %s.\n", output_length,
+                asked->output);
     }
     input_show();
 }
@@ -425,22 +348,15 @@ void show_stats(nsws_client client) {
         return;
     }
     if (asked->json) {
-        json_begin("stats");
-        json_number("messages_sent", (int64_t)stats.messages_sent);
-        json_number("messages_received", (int64_t)stats.messages_received);
-        json_number("bytes_sent", (int64_t)stats.bytes_sent);
-        json_number("bytes_received", (int64_t)stats.bytes_received);
-        json_number("queued_bytes", (int64_t)stats.queued_bytes);
-        json_number("rtt_us", (int64_t)stats.rtt_us);
-        timing_as_json(&stats);
-        json_end();
+        show_stats_as_json(&stats);
         return;
     }
     input_hide();
     fprintf(stderr,
             "sent      %" PRIu64 " messages, %" PRIu64 " bytes; %" PRIu64 " bytes wait\n"
             "received  %" PRIu64 " messages, %" PRIu64 " bytes\n",
-            stats.messages_sent, stats.bytes_sent, stats.queued_bytes, stats.messages_received, stats.bytes_received);
+            stats.messages_sent, stats.bytes_sent, stats.queued_bytes, stats.messages_received,
+            stats.bytes_received);
     if (stats.rtt_us > 0) {
         fprintf(stderr, "last ping %.3f ms\n", (double)stats.rtt_us / 1000);
     }

@@ -1,6 +1,7 @@
 /* What the user sees: events for people or as JSON, the waterfall, the progress of long transfers.
  *
- * Messages and results go to standard output, everything else to standard error; with --json, events go to standard output.
+ * Messages and results go to standard output, everything else to standard error; with --json,
+ * events go to standard output.
  */
 
 #ifndef NSWS_TOOL_SHOW_H
@@ -25,6 +26,10 @@ void show_call_failure(const char *what);
 void show_connecting(const char *url);
 void show_sent(bool is_text, uint64_t length);
 void show_stats(nsws_client client);
+/* The same as JSON. With `file`, which has `file_length` bytes of it, a message is without its
+ * payload. */
+void show_as_json(const struct news *news, unsigned number, const char *file, uint64_t file_length);
+void show_stats_as_json(const nsws_client_stats *stats);
 /* A URL without the user name and password. */
 const char *show_url(const char *url);
 

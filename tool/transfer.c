@@ -29,7 +29,9 @@ bool transfer_start(struct transfer *transfer, const char *path, bool is_text) {
 }
 
 int transfer_input(const struct transfer *transfer) {
-    return transfer->active && !transfer->size_is_known && transfer->held == 0 && !transfer->at_end ? transfer->fd : -1;
+    return transfer->active && !transfer->size_is_known && transfer->held == 0 && !transfer->at_end
+               ? transfer->fd
+               : -1;
 }
 
 static void finish(struct transfer *transfer, bool failed) {
@@ -51,7 +53,8 @@ static bool fill(struct transfer *transfer) {
         return false;
     }
     transfer->held = (size_t)got;
-    transfer->at_end = got == 0 || (transfer->size_is_known && transfer->accepted + transfer->held >= transfer->size);
+    transfer->at_end = got == 0 || (transfer->size_is_known &&
+                                    transfer->accepted + transfer->held >= transfer->size);
     return true;
 }
 
@@ -65,7 +68,8 @@ void transfer_step(struct transfer *transfer, struct session *session, bool read
             finish(transfer, true);
             return;
         }
-        int32_t code = nsws_client_send_part(session->client, transfer->buffer, transfer->held, transfer->is_text, transfer->at_end);
+        int32_t code = nsws_client_send_part(session->client, transfer->buffer, transfer->held,
+                                             transfer->is_text, transfer->at_end);
         if (code == NSWS_ERR_QUEUE_FULL) {
             session->stalled = true;
         } else if (code == NSWS_ERR_NOT_CONNECTED) {
@@ -86,5 +90,6 @@ void transfer_step(struct transfer *transfer, struct session *session, bool read
 
 void transfer_show(const struct transfer *transfer, const struct session *session) {
     uint64_t queued = session_queued(session);
-    show_progress("sent", transfer->accepted > queued ? transfer->accepted - queued : 0, transfer->size);
+    show_progress("sent", transfer->accepted > queued ? transfer->accepted - queued : 0,
+                  transfer->size);
 }

@@ -21,7 +21,8 @@ struct transfer {
 bool transfer_start(struct transfer *transfer, const char *path, bool is_text);
 /* What to wait for before the next step: the descriptor of a pipe or terminal, or -1. */
 int transfer_input(const struct transfer *transfer);
-/* Sends until the session is stalled or all is accepted. `ready`: there is input on transfer_input(). */
+/* Sends until the session is stalled or all is accepted. `ready`: there is input on
+ * transfer_input(). */
 void transfer_step(struct transfer *transfer, struct session *session, bool ready);
 void transfer_show(const struct transfer *transfer, const struct session *session);
 

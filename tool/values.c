@@ -11,11 +11,11 @@ bool parse_time(const char *text, uint32_t *out_ms) {
         return false;
     }
     double value = strtod(text, &end);
-    double unit = strcmp(end, "ms") == 0                      ? 1
+    double unit = strcmp(end, "ms") == 0                          ? 1
                   : strcmp(end, "") == 0 || strcmp(end, "s") == 0 ? 1000
-                  : strcmp(end, "m") == 0                     ? 60000
-                  : strcmp(end, "h") == 0                     ? 3600000
-                                                              : 0;
+                  : strcmp(end, "m") == 0                         ? 60000
+                  : strcmp(end, "h") == 0                         ? 3600000
+                                                                  : 0;
     value = value * unit + 0.5;
     if (unit == 0 || !(value < UINT32_MAX)) {
         return false;
@@ -30,7 +30,11 @@ bool parse_size(const char *text, uint64_t *out) {
         return false;
     }
     unsigned long long value = strtoull(text, &end, 10);
-    int shift = strcmp(end, "") == 0 ? 0 : strcmp(end, "K") == 0 ? 10 : strcmp(end, "M") == 0 ? 20 : strcmp(end, "G") == 0 ? 30 : -1;
+    int shift = strcmp(end, "") == 0    ? 0
+                : strcmp(end, "K") == 0 ? 10
+                : strcmp(end, "M") == 0 ? 20
+                : strcmp(end, "G") == 0 ? 30
+                                        : -1;
     if (shift < 0 || value > UINT64_MAX >> shift) {
         return false;
     }
@@ -52,7 +56,10 @@ bool parse_number(const char *text, uint32_t least, uint32_t most, uint32_t *out
 }
 
 static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Replaces %XX by what it stands for, in place. */
@@ -98,7 +105,9 @@ bool parse_proxy(const char *text, nsws_connect_options *client) {
     static const struct {
         const char *scheme;
         uint8_t mode;
-    } schemes[] = {{"http://", NSWS_PROXY_HTTP}, {"socks5://", NSWS_PROXY_SOCKS5}, {"socks5h://", NSWS_PROXY_SOCKS5}};
+    } schemes[] = {{"http://", NSWS_PROXY_HTTP},
+                   {"socks5://", NSWS_PROXY_SOCKS5},
+                   {"socks5h://", NSWS_PROXY_SOCKS5}};
     client->proxy_host = client->proxy_username = client->proxy_password = NULL;
     client->proxy_port = 0;
     if (strcmp(text, "none") == 0) {

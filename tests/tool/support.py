@@ -8,6 +8,7 @@ import pathlib
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -17,6 +18,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NSWS = sys.argv[1]
+EMULATOR = shlex.split(os.environ.get("NSWS_TEST_EMULATOR", ""))  # what runs another machine's programs
 PATIENCE = 60  # what takes longer hangs
 SCHEMA = json.loads((ROOT / "tool" / "events.schema.json").read_text())
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
@@ -51,7 +53,7 @@ class Ended:
 
 
 def nsws(*arguments, input=b"", environment=None):
-    command = [NSWS, *map(str, arguments)]
+    command = [*EMULATOR, NSWS, *map(str, arguments)]
     process = subprocess.run(
         command, input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PATIENCE, env={**os.environ, **(environment or {})}
     )
