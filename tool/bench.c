@@ -26,6 +26,7 @@ struct line {
     uint64_t sent, received;
     uint64_t *sent_at; /* a ring of as many as are under way */
     bool done;
+    atomic_bool started; /* what came before, such as a greeting, is no echo */
 };
 
 struct bench {
@@ -76,6 +77,9 @@ static void on_message(nsws_client client, const nsws_message_event *event, void
     struct line *line = user_data;
     struct bench *bench = line->bench;
     (void)client, (void)event;
+    if (!atomic_load(&line->started)) {
+        return;
+    }
     uint64_t us = clock_us() - line->sent_at[line->received++ % bench->options->window];
     uint64_t slowest = atomic_load_explicit(&bench->slowest_us, memory_order_relaxed);
     while (us > slowest && !atomic_compare_exchange_weak(&bench->slowest_us, &slowest, us)) {
@@ -185,7 +189,8 @@ static int connect_all(struct bench *bench) {
     return wait_for(NEWS_OPEN, options->connections, 0);
 }
 
-/* The first messages go out on this thread, before which no callback uses the line. */
+/* The first messages go out on this thread. No echo of theirs is delivered until the client reads
+ * on, so that no callback uses the line meanwhile. */
 static int start_all(struct bench *bench) {
     for (uint32_t i = 0; i < bench->options->connections; i++) {
         struct line *line = &bench->lines[i];
@@ -198,6 +203,7 @@ static int start_all(struct bench *bench) {
                 return exit_of_call(code);
             }
         }
+        atomic_store(&line->started, true);
         nsws_client_uncork(line->client);
         nsws_client_resume(line->client);
     }
@@ -250,6 +256,9 @@ int run_bench(struct options *options) {
         show_call_failure("--threads");
     } else if (show_start(options)) {
         exit = measure(bench);
+    }
+    for (uint32_t i = 0; i < options->connections; i++) {
+        nsws_client_close(bench->lines[i].client, 1000, "");
     }
     news_stop();
     nsws_shutdown(5000);

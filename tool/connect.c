@@ -135,7 +135,9 @@ int converse(struct options *options, const char *url, const char *prefix) {
             bool ready = session_wait(session, fd, talk->transfer.active ? 100 : -1);
             if (session->opened && !started) {
                 started = true;
-                input_start("> ");
+                if (!options->json) {
+                    input_start("> ");
+                }
             }
             if (talk->transfer.active) {
                 transfer_step(&talk->transfer, session, ready);

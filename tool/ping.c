@@ -40,6 +40,7 @@ static uint64_t ping(struct rounds *rounds) {
     while (!session->over && !session->closing && now < deadline) {
         if (now >= again) {
             if (nsws_client_ping(session->client, NULL, 0) != NSWS_OK) {
+                session->opened = false; /* `close` is on its way */
                 return 0;
             }
             again = before != 0 ? now + before * 4 + 20000 : deadline;
@@ -64,8 +65,7 @@ static void show_ping(struct rounds *rounds, uint64_t us) {
         printf("pong %" PRIu32 ": %.3f ms\n", rounds->sent, (double)us / 1000);
         fflush(stdout);
     } else if (us == 0) {
-        printf("pong %" PRIu32 ": none after %.1f s\n", rounds->sent,
-               rounds->session.options->timeout_ms / 1000.0);
+        printf("pong %" PRIu32 ": none\n", rounds->sent);
         fflush(stdout);
     }
 }
@@ -90,16 +90,21 @@ static void show_summary(const struct rounds *rounds) {
     putchar('\n');
 }
 
+static void wait_for_open(struct session *session) {
+    while (!session->over && !session->closing && !session->opened) {
+        session_wait(session, -1, -1);
+    }
+}
+
 static void ping_on(struct rounds *rounds) {
     struct session *session = &rounds->session;
     const struct options *options = session->options;
-    while (!session->over && !session->opened) {
-        session_wait(session, -1, -1);
-    }
-    session->resting = true;
+    wait_for_open(session);
+    session->resting = session->opened;
     while (!session->over && !session->closing &&
            (options->count == 0 || rounds->sent < options->count)) {
         uint64_t next = clock_us() + (uint64_t)options->interval_ms * 1000;
+        wait_for_open(session); /* again, after a connection was lost */
         uint64_t us = ping(rounds);
         if (us == 0 && (session->over || session->closing)) {
             break;

@@ -174,7 +174,7 @@ static int32_t start(struct host *host) {
 static void serve(struct host *host, bool takes_lines) {
     struct news *news;
     bool stopped = false;
-    if (takes_lines) {
+    if (takes_lines && !host->options->json) {
         input_start(is_chat(host) ? host->user : "> ");
     }
     while (!stopped || host->guests != NULL) {

@@ -92,15 +92,6 @@ static bool cut_port(char *host, uint32_t *out_port) {
     return *host != '\0' && parse_number(colon + 1, 1, 65535, out_port);
 }
 
-/* The copy lives as long as the program: the options point into it. */
-static char *copy_of(const char *text) {
-    char *copy = malloc(strlen(text) + 1);
-    if (copy == NULL) {
-        abort();
-    }
-    return strcpy(copy, text);
-}
-
 bool parse_proxy(const char *text, nsws_connect_options *client) {
     static const struct {
         const char *scheme;
@@ -126,8 +117,13 @@ bool parse_proxy(const char *text, nsws_connect_options *client) {
     if (client->proxy_mode == NSWS_PROXY_SYSTEM) {
         return false; /* another scheme */
     }
-    char *host = copy_of(text);
-    size_t length = strlen(host);
+    static char copy[1024]; /* which the options point into */
+    char *host = copy;
+    size_t length = strlen(text);
+    if (length >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text, length + 1);
     if (length > 0 && host[length - 1] == '/') {
         host[length - 1] = '\0';
     }
@@ -162,17 +158,17 @@ bool parse_address(const char *text, nsws_server_options *server) {
     }
     server->server_ip = "127.0.0.1";
     if (colon != NULL) {
-        char *ip = copy_of(text);
-        ip[colon - text] = '\0';
-        size_t length = strlen(ip);
-        if (ip[0] == '[' && ip[length - 1] == ']') {
-            ip[length - 1] = '\0';
-            ip++;
-        }
-        if (*ip == '\0') {
+        static char copy[64]; /* which the options point into */
+        size_t length = (size_t)(colon - text);
+        bool bracketed = text[0] == '[' && length > 1 && text[length - 1] == ']';
+        text += bracketed;
+        length -= bracketed ? 2 : 0;
+        if (length == 0 || length >= sizeof copy) {
             return false;
         }
-        server->server_ip = ip;
+        memcpy(copy, text, length);
+        copy[length] = '\0';
+        server->server_ip = copy;
     }
     return true;
 }
