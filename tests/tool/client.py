@@ -1,6 +1,6 @@
 """nsws as a client of Python `websockets` and Node `ws`: send, connect, ping, bench, cert, and their exit codes.
 
-    client.py NSWS          with run.py's python and node peers
+    client.py NSWS          with run.py's python, node and proxies peers
 """
 
 import os
@@ -101,6 +101,19 @@ def asked_of(*options, proxy=False):
     return found[0]
 
 
+def proxies_are_gone_through():
+    user, password = os.environ["NSWS_PROXY_USER"], os.environ["NSWS_PROXY_PASSWORD"]
+    for scheme, name in (("", "TINYPROXY"), ("http://", "SQUID"), ("socks5://", "SOCKS")):
+        port, guarded = os.environ[f"NSWS_{name}_PORT"], os.environ[f"NSWS_{name}_AUTH_PORT"]
+        nsws("send", WSS, "x", "-r1", "--ca", CA, "--proxy", f"{scheme}127.0.0.1:{port}").expect(0, "^x$")
+        nsws("send", ECHO, "x", "-r1", "--proxy", f"{scheme}{user}:{password.replace('-', '%2D')}@127.0.0.1:{guarded}/").expect(0, "^x$")
+        nsws("send", ECHO, "x", "-r1", "--proxy", f"{scheme}127.0.0.1:{guarded}").expect(6, err="NSWS_DETAIL_PROXY_AUTH")
+        nsws("send", ECHO, "x", "-r1", "--proxy", f"{scheme}127.0.0.1:1", "--no-proxy", "127.0.0.0/8").expect(0, "^x$")
+        setting = {"ws_proxy": f"{scheme}127.0.0.1:1"}
+        nsws("send", ECHO, "x", environment=setting).expect(6, err="NSWS_DETAIL_PROXY_REFUSED|NSWS_DETAIL_REFUSED")
+        nsws("send", ECHO, "x", "-r1", "--proxy", "none", environment=setting).expect(0, "^x$")
+
+
 def compression_is_agreed_to():
     said = nsws("send", DEFLATE, "x" * 5000, "-r1", "-z").expect(0, err=r"^Connected, permessage-deflate")
     assert said.out == "x" * 5000 + "\n"
@@ -190,6 +203,7 @@ def main():
     send_takes_lines_of_standard_input()
     connect_talks_over_a_pipe()
     what_is_asked_for_is_sent()
+    proxies_are_gone_through()
     compression_is_agreed_to()
     timing_is_shown()
     tls_options_and_exit_codes()

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as asyncio_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from support import PATIENCE, Server, nsws, start
+from support import PATIENCE, Server, event, nsws, start
 
 CERTIFICATES = pathlib.Path(os.environ["NSWS_CERT_DIR"])
 
@@ -133,6 +133,29 @@ def a_file_from_one_to_another():
         assert there.read_bytes() == here.read_bytes()
 
 
+def a_client_comes_back():
+    """Its server goes away, and another one takes the port."""
+    server = Server("echo", "0")
+    address = server.url[len("ws://"):-1]
+    with start("connect", server.url, "--reconnect", "forever", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        said = (event(line) for line in client.stdout)
+
+        def hears(name):
+            return next(it for it in said if it["event"] == name)
+
+        hears("open")
+        server.stop()
+        assert hears("close")["code"] == 1001 and hears("reconnecting")["attempt"] == 1
+        server = Server("echo", address)
+        hears("open")
+        client.stdin.write(b"still there?\n")
+        client.stdin.flush()
+        assert hears("message")["text"] == "still there?"
+        client.stdin.close()
+        assert hears("close")["clean"] and client.wait(PATIENCE) == 0
+    server.stop()
+
+
 def chat_tells_each_what_the_others_say():
     server = Server("chat", "0", "--name", "host", input=subprocess.PIPE)
     with enter(server.url) as ann, enter(server.url) as bob:
@@ -169,4 +192,5 @@ if __name__ == "__main__":
     a_port_that_is_taken()
     listen_prints_and_sends_to_all()
     a_file_from_one_to_another()
+    a_client_comes_back()
     chat_tells_each_what_the_others_say()
