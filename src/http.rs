@@ -89,6 +89,8 @@ impl HeadReader {
             // Only a part of a head is left to be moved.
             self.received.drain(..std::mem::take(&mut self.start));
             self.searched = self.received.len();
+            // The peer decides how much this is, within the bound.
+            self.received.try_reserve(1).map_err(|_| NoHead::Io(io::ErrorKind::OutOfMemory.into()))?;
             if stream.read_buf(&mut self.received).await.map_err(NoHead::Io)? == 0 {
                 return Err(NoHead::Closed);
             }
@@ -116,7 +118,8 @@ impl HeadReader {
 
     /// What has arrived behind the last head.
     pub fn into_rest(mut self) -> Vec<u8> {
-        self.received.split_off(self.start)
+        self.received.drain(..self.start);
+        self.received
     }
 }
 

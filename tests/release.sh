@@ -53,9 +53,11 @@ enter "$(tarball "$source" linux-gnu)"
 hello
 "$PWD.hello/hello_static"
 "$PWD.hello/hello_shared"
+bin/nsws --version
 
 enter "$(tarball "$source" aarch64-linux-ohos)"
 hello -DOHOS_ARCH=arm64-v8a -DCMAKE_TOOLCHAIN_FILE="$source/build/ohos/sdk/native/build/cmake/ohos.toolchain.cmake"
 sysroot=$source/build/ohos/sdk/native/run/aarch64-linux-ohos
 timeout 60 qemu-aarch64 -L "$sysroot" "$PWD.hello/hello_static"
 timeout 60 qemu-aarch64 -L "$sysroot" -E LD_LIBRARY_PATH="$PWD/lib" "$PWD.hello/hello_shared"
+timeout 60 qemu-aarch64 -L "$sysroot" bin/nsws --version

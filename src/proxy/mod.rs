@@ -4,6 +4,7 @@ mod choice;
 mod environment;
 mod exclusion;
 mod server;
+mod socks5;
 pub(crate) mod tunnel;
 
 pub(crate) use choice::Choice;

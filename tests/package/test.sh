@@ -14,6 +14,15 @@ prefix=$work/moved
 mv "$work/first" "$prefix"
 library_dir=$(dirname "$(find "$prefix" -name libnetstack_websocket.a)")
 
+# The tool finds the library from where it lies.
+if [ -e "$build/bin/nsws" ]; then
+  "$prefix/bin/nsws" --version
+  cmp "$build/bin/nsws" "$prefix/bin/nsws"
+  for file in man/man1/nsws.1 bash-completion/completions/nsws zsh/site-functions/_nsws fish/vendor_completions.d/nsws.fish; do
+    [ -s "$prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+  done
+fi
+
 loads() { # PROGRAM yes|no: it runs, and needs our shared library or not
   "$1"
   if readelf -dW "$1" | grep -q 'NEEDED.*libnetstack_websocket.so.0'; then local found=yes; else local found=no; fi
