@@ -126,7 +126,7 @@ static nsws_server serve(uint16_t *port) {
     CHECK_OK(nsws_server_set_accept_hook(server, accept_all, NULL, on_free));
     CHECK_OK(nsws_server_set_http_hook(server, answer_all, NULL, on_free));
     CHECK_OK(nsws_server_start(server, &options));
-    CHECK_OK(nsws_server_add_certificate(server, cert, key));
+    CHECK_OK(nsws_server_add_certificate(server, options.cert_path, options.key_path));
     CHECK_OK(nsws_server_reload_certificates(server));
     CHECK_OK(nsws_server_get_port(server, port));
     return server;
