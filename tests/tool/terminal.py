@@ -1,6 +1,6 @@
 """nsws on a terminal: what is typed, what is shown, what is kept off the screen.
 
-    terminal.py NSWS        with run.py's python and node peers
+    terminal.py NSWS        with run.py's python peer
 """
 
 import os
@@ -38,6 +38,7 @@ def lines_are_sent_and_commands_obeyed():
         file.write(b"\0\1")
         file.flush()
         terminal.type(f"/file {file.name}\r")
+        terminal.sees(r"Sent 2 bytes\.")
         terminal.sees("<\\S* binary, 2 bytes: 00 01\r\n")
     terminal.type("/text /no/such/file\r")
     terminal.sees("can't read /no/such/file: ")
