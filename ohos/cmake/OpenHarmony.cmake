@@ -53,6 +53,8 @@ list(TRANSFORM names PREPEND --remap-path-prefix= OUTPUT_VARIABLE remapped)
 list(APPEND rust_flags ${remapped})
 list(APPEND names "${CMAKE_SYSROOT}=sysroot" "${TOOLCHAIN_ROOT_PATH}=llvm")
 list(TRANSFORM names PREPEND -ffile-prefix-map=)
+# What makes attacks harder, as in CMakeLists.txt: the crates' C code has the flags of its target alone.
+list(APPEND flags -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 list(JOIN flags "\" \"" compile_flags)
 list(JOIN names "\" \"" renamed)
 set(compile_flags "\"${compile_flags}\" \"${renamed}\"")

@@ -167,7 +167,8 @@ pub fn fuzz(data: &[u8]) {
             let mut stream = tokio::io::join(head, tokio::io::sink());
             let opening = socks5::open(&mut stream, proxy.credentials.as_ref(), &target.host, target.port);
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-            match std::pin::pin!(opening).poll(&mut context) {
+            let opened = std::pin::pin!(opening).poll(&mut context);
+            match opened {
                 std::task::Poll::Ready(opened) => {
                     opened.map_err(|fault| socks5_error(fault, &proxy, &target))
                 }
@@ -175,13 +176,12 @@ pub fn fuzz(data: &[u8]) {
             }
         }
     };
+    // Of the proxy's own words a sentence shows no control characters.
+    let said: String = String::from_utf8_lossy(head).chars().filter(|shown| !shown.is_control()).collect();
     if let Err(error) = answer {
         assert_eq!(error.phase, Phase::Proxy);
         assert!(error.message.len() < 2000 && !error.message.contains(char::is_control), "{error}");
-        assert!(
-            !error.message.contains("secret") || head.windows(6).any(|word| word == b"secret"),
-            "{error}"
-        );
+        assert!(!error.message.contains("secret") || said.contains("secret"), "{error}");
     }
 }
 

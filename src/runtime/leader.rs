@@ -44,6 +44,27 @@ pub(super) struct State {
     pub threads: Vec<JoinHandle<()>>,
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
     pub watched: Vec<(Arc<Runner>, u64)>,
+    /// The fewest threads that were idle when a lead was taken, since then.
+    fewest_idle: u32,
+    since: Option<Instant>,
+    /// So many threads may end: they were idle for all of the last [`SPARE_LIFE`].
+    surplus: u32,
+}
+
+impl State {
+    /// Whether a spare thread should end though it has just led. Threads are woken in turn, so that with frequent leads none
+    /// would ever wait for long, however many there are.
+    fn ends_spare(&mut self, idle: u32) -> bool {
+        let now = Instant::now();
+        if now.duration_since(*self.since.get_or_insert(now)) >= SPARE_LIFE {
+            self.surplus = self.fewest_idle.saturating_sub(1);
+            self.fewest_idle = idle;
+            self.since = Some(now);
+        }
+        let ends = self.surplus > 0 && idle > 1;
+        self.surplus -= u32::from(ends);
+        ends
+    }
 }
 
 /// How a batch of callbacks begins.
@@ -189,12 +210,16 @@ impl Pool {
         let mut state = self.state.lock();
         while !self.is_closing() {
             if let Some((lane, engine)) = state.vacant.pop_front() {
-                self.idle.fetch_sub(1, Ordering::AcqRel);
+                let idle = self.idle.fetch_sub(1, Ordering::AcqRel) - 1;
+                state.fewest_idle = state.fewest_idle.min(idle);
                 MutexGuard::unlocked(&mut state, || self.lead(&lane, &engine, &runner));
                 // Dropped outside the lock.
                 MutexGuard::unlocked(&mut state, || drop((lane, engine)));
                 self.idle.fetch_add(1, Ordering::AcqRel);
                 continue;
+            }
+            if state.ends_spare(self.idle.load(Ordering::Acquire)) {
+                break;
             }
             if self.idle.load(Ordering::Acquire) == 1 {
                 self.parked.wait(&mut state);

@@ -386,6 +386,44 @@ static void a_program_may_block_all_signals(void) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Many callbacks that block at once, and afterwards one listener that is slow all the time. */
+
+static struct gate gate;
+
+static void wait_there(struct pair *p, const nsws_message_event *e) {
+    (void)p, (void)e;
+    gate_pass(&gate);
+}
+
+static void takes_its_time(struct pair *p, const nsws_message_event *e) {
+    (void)p, (void)e;
+    usleep(300);
+}
+
+static void threads_that_a_burst_has_taken_end_while_others_work(void) {
+    enum { MANY = 40, FEW = 12 };
+    gate_init(&gate);
+    struct pair_options options = pair_defaults();
+    options.on_message = wait_there;
+    for (int i = 0; i < MANY; i++) {
+        struct pair *p = OPEN_PAIR(AS_CLIENT, &options);
+        if (!p) return gate_open(&gate);
+        CHECK(peer_send(p, TEXT_FRAME, "wait", 4));
+    }
+    WAIT_WAITING(&gate, MANY);
+    CHECK_LEAST(count_threads(), MANY);
+    gate_open(&gate);
+    options.on_message = takes_its_time;
+    struct pair *p = OPEN_PAIR(AS_CLIENT, &options);
+    if (!p) return;
+    long sent = 0;
+    for (long long end = now_us() + guard_seconds() * 1000000LL; count_threads() > FEW && now_us() < end;) {
+        CHECK(peer_send(p, TEXT_FRAME, "x", 1));
+        if (!WAIT_COUNTER(&p->messages, ++sent)) return;
+    }
+    CHECK_MOST(count_threads(), FEW);
+}
+
 /* The library, loaded once more. */
 
 struct copy {
@@ -531,6 +569,7 @@ int main(int count, char **words) {
     RUN(a_certificate_replaced_on_disk_counts_from_the_next_start_on);
     RUN(a_client_without_a_descriptor_is_told_and_connects_when_there_is_one);
     RUN(a_program_may_block_all_signals);
+    RUN(threads_that_a_burst_has_taken_end_while_others_work);
     RUN(two_copies_in_one_process_do_not_know_each_other);
     RUN(the_library_may_be_loaded_and_unloaded_again_and_again);
     return end_tests();

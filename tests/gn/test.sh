@@ -36,6 +36,9 @@ make() { # OUT GN_ARGS
 }
 make source ""
 python3 tests/gn/check.py "$root/out/source" ohos/gn/bundle.json
+# What makes attacks harder is in each, and no path of this machine.
+tests/hardened.sh "$PWD;$work;$HOME/.cargo" "$root"/out/source/communication/netstack/*websocket*.so \
+  "$root/out/source/gen/${gn#//}/libnetstack_websocket.so"
 # Each library that programs load brings the hooks of system images; is_tv() is the one that an argument leaves out.
 surfaces_with_is_tv() {
   local library

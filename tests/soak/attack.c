@@ -146,7 +146,8 @@ static void half_handshakes(void) {
     for (int i = 0; i < 4; i++) {
         int fd = comes(1);
         size_t size = client_hello(hello);
-        if (says(fd, hello, i % 2 ? size / 2 : size) && i % 2 == 0 && recv(fd, answer, sizeof answer, 0) < 0) perror("no ServerHello");
+        /* However the server answers. */
+        if (says(fd, hello, i % 2 ? size / 2 : size) && i % 2 == 0) (void)!recv(fd, answer, sizeof answer, 0);
         resets(fd);
     }
 }

@@ -11,6 +11,8 @@ import statistics
 import sys
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 860, 110, 70, 34, 46
+# It takes an allocator some minutes to hold as many pages as it ever will.
+SETTLED_SECONDS = 20 * 60
 # What is drawn: title, column, what one of it is, and what growth is noise; None is not judged.
 PLOTS = [
     ("Memory allocated, MiB", "allocated_kib", 1024, 8),
@@ -74,7 +76,8 @@ def main():
         parts.append(plot(TOP + len(parts) * (HEIGHT + GAP), title, seconds, values))
         before, after = growth(values)
         verdict = ""
-        if noise is not None and after > before + max(noise, before / 4):
+        settles = column != "resident_kib" or seconds[-1] >= SETTLED_SECONDS
+        if noise is not None and settles and after > before + max(noise, before / 4):
             grown, verdict = True, ": GREW"
         print(f"soak: {title}: {shown(before)} in the second quarter, {shown(after)} in the last, at most {shown(max(values))}{verdict}")
     height = TOP + len(parts) * (HEIGHT + GAP)

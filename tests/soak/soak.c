@@ -52,7 +52,7 @@ static char payloads[TABLE + LARGEST];
 
 static long violations;
 static long delivered, delivered_bytes, refused, sessions_begun, sessions_over, unreached, clean_ends, lost_ends, ended_by_destroy;
-static long connecting, open_clients, server_stops, destroys, attacked;
+static long dropped, connecting, open_clients, server_stops, destroys, attacked;
 
 #define ADD(what, number) __atomic_add_fetch(&(what), number, __ATOMIC_SEQ_CST)
 #define READ(what) __atomic_load_n(&(what), __ATOMIC_SEQ_CST)
@@ -104,6 +104,9 @@ struct session {
     enum end client, served;
     uint64_t client_sent, client_got, server_sent, server_got;
     nsws_connection connection;
+    int client_code, served_code;
+    /* Who sent the first close frame, as its reason tells; both, if they crossed. */
+    int begun_by_client, begun_by_server;
     double over;
     int judged;
     long references;
@@ -155,18 +158,30 @@ static int takes_out(struct session **at, struct session *s, int of_numbers) {
     return 1;
 }
 
-/* Both ends are over: what one accepted, the other got, unless it was told of a loss. */
+static const char *const end_names[] = { "not yet", "open", "clean", "lost", "destroyed" };
+
+/* Reasons of closes begin with who has begun them; the library's own stop does, too. */
+static void notes_who_began(struct session *s, const nsws_close_event *e) {
+    if (strncmp(e->reason, "client", 6) == 0) s->begun_by_client = 1;
+    if (strncmp(e->reason, "server", 6) == 0) s->begun_by_server = 1;
+}
+
+/* Both ends are over: what one accepted, the other got, unless it was told of a loss, or the other one closed: what waits when a
+ * close frame arrives is not sent any more (RFC 6455 5.5.1). */
 static void judge(struct session *s) {
     pthread_mutex_lock(&s->lock);
     int over = !s->judged && s->client >= CLEAN && s->served >= CLEAN;
     if (over) {
         s->judged = 1;
-        if (s->client == CLEAN && s->client_got != s->server_sent)
-            violation("session %llu: the server's messages: %llu accepted, %llu delivered, and the client's end is clean",
-                      (unsigned long long)s->number, (unsigned long long)s->server_sent, (unsigned long long)s->client_got);
-        if (s->served == CLEAN && s->server_got != s->client_sent)
-            violation("session %llu: the client's messages: %llu accepted, %llu delivered, and the server's end is clean",
-                      (unsigned long long)s->number, (unsigned long long)s->client_sent, (unsigned long long)s->server_got);
+        int of_server = s->client == CLEAN && !s->begun_by_client && s->client_got != s->server_sent;
+        int of_client = s->served == CLEAN && !s->begun_by_server && s->server_got != s->client_sent;
+        ADD(dropped, (long)(s->server_sent - s->client_got + s->client_sent - s->server_got));
+        if (of_server || of_client)
+            violation("session %llu (server %d): the %s's messages: %llu accepted, %llu delivered; the client's end is %s with %d, the server's %s with %d",
+                      (unsigned long long)s->number, s->server, of_server ? "server" : "client",
+                      (unsigned long long)(of_server ? s->server_sent : s->client_sent),
+                      (unsigned long long)(of_server ? s->client_got : s->server_got), end_names[s->client], s->client_code,
+                      end_names[s->served], s->served_code);
         if (s->client_got > s->server_sent || s->server_got > s->client_sent)
             violation("session %llu: more was delivered than was accepted", (unsigned long long)s->number);
         for (int i = 0; i < 2; i++) {
@@ -291,7 +306,10 @@ static void client_message(nsws_client c, const nsws_message_event *e, void *use
 
 static void client_close(nsws_client c, const nsws_close_event *e, void *user) {
     (void)c;
-    set_end(((struct client *)user)->session, 1, e->was_clean ? CLEAN : LOST);
+    struct session *s = ((struct client *)user)->session;
+    s->client_code = e->code;
+    notes_who_began(s, e);
+    set_end(s, 1, e->was_clean ? CLEAN : LOST);
 }
 
 /* Before open it is the end of the attempt; afterwards `close` follows. */
@@ -368,6 +386,8 @@ static void server_close(nsws_server server, nsws_connection c, const nsws_close
     struct session *s = session_of(c);
     (void)server, (void)user;
     if (s == NULL) return;
+    s->served_code = e->code;
+    notes_who_began(s, e);
     server_is_over(s, e->was_clean ? CLEAN : LOST);
     let_go(s);
 }
@@ -510,12 +530,12 @@ static void acts(struct slot *slot, int index) {
     }
     uint32_t what = drawn(1000);
     if (what < 4) {
-        nsws_client_close(client->handle, codes[drawn(5)], "at random");
+        nsws_client_close(client->handle, codes[drawn(5)], "client's");
     } else if (what < 8) {
         ends_client(slot, what % 2 ? nsws_client_destroy : nsws_client_release);
     } else if (what < 11) {
         pthread_mutex_lock(&s->lock);
-        if (s->served == OPEN) nsws_connection_close(s->connection, codes[drawn(5)], "at random");
+        if (s->served == OPEN) nsws_connection_close(s->connection, codes[drawn(5)], "server's");
         pthread_mutex_unlock(&s->lock);
     } else if (what < 20) {
         nsws_client_pause(client->handle);
@@ -708,7 +728,7 @@ int main(int count, char **words) {
     for (int i = 0; i < clients_wanted; i++) {
         if (slots[i].client == NULL) continue;
         if (slots[i].paused) nsws_client_resume(slots[i].client->handle);
-        nsws_client_close(slots[i].client->handle, 1000, "the end");
+        nsws_client_close(slots[i].client->handle, 1000, "client's end");
     }
     if (!comes_true(all_are_over, 120)) violation("two minutes after the last close some sessions are not over");
     for (int i = 0; i < clients_wanted; i++)
@@ -724,12 +744,12 @@ int main(int count, char **words) {
     getrusage(RUSAGE_SELF, &usage);
     double cpu = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     fprintf(stderr,
-            "soak: %.0f s, %ld clients; %ld messages (%ld MiB) delivered, %ld sends refused\n"
+            "soak: %.0f s, %ld clients; %ld messages (%ld MiB) delivered, %ld sends refused, %ld accepted and not delivered when an end went\n"
             "soak: %ld sessions: %ld over, %ld that reached no server; ends: %ld clean, %ld reported lost, %ld destroyed\n"
             "soak: %ld clients destroyed, %ld servers stopped or destroyed, %ld attackers let in; CPU %.0f s (%.0f %%)\n"
             "soak: after shutdown %ld KiB allocated, %ld descriptors, %ld threads\n"
             "soak: %ld WRONG\n",
-            now() - begun, clients_wanted, delivered, delivered_bytes >> 20, refused, sessions_begun, sessions_over, unreached, clean_ends,
+            now() - begun, clients_wanted, delivered, delivered_bytes >> 20, refused, dropped, sessions_begun, sessions_over, unreached, clean_ends,
             lost_ends, ended_by_destroy, destroys, server_stops, attacked, cpu, 100 * cpu / (now() - begun), allocated_kib(), descriptors(),
             number_in("/proc/self/status", "Threads: %ld"), violations);
     return violations != 0;
