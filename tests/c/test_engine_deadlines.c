@@ -109,6 +109,7 @@ struct program {
     uint16_t port;
     struct pair *p;
     char line[256];
+    long long connected; /* when the raw client did */
 };
 
 static const char *next_line(struct program *program) {
@@ -148,6 +149,7 @@ static int starts(struct program *program, enum role role, uint32_t ping, uint32
         int port = 0;
         sscanf(next_line(program), "port %d", &port);
         program->port = (uint16_t)port;
+        program->connected = now_us();
         program->p->fd = raw_connect_from("127.0.0.1", program->port);
     }
     return CHECK_LEAST(program->p->fd, 0);
@@ -286,12 +288,19 @@ static long waiting_in(uint16_t own, uint16_t peer) {
 static void a_request_that_came_in_time_is_accepted(void) {
     static const char *const request = RAW_REQUEST;
     struct program program;
+    int late = 0;
     for (size_t half = 1; half < strlen(request); half += 60) {
         if (!starts(&program, AS_SERVER, 30000, DEADLINE_MS)) return ends(&program);
         raw_write(program.p->fd, request, half);
         BECOMES(waiting_in(program.port, raw_port(program.p->fd)), 0);
         stop_it(&program);
         raw_say(program.p->fd, request + half);
+        /* On a busy machine it may be too late by now: that says nothing, and is tried again. */
+        if (now_us() - program.connected > DEADLINE_MS * 1000LL && late++ < 20) {
+            half -= 60;
+            ends(&program);
+            continue;
+        }
         go_on_after_the_deadline(&program);
         int status = raw_status(program.p->fd);
         if (CHECK_INT(status, 101)) sends_back(__LINE__, &program, "the request", "now?");
