@@ -347,6 +347,18 @@
 #define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
+ * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws, or its `Location`
+ * can't be used.
+ */
+#define NSWS_DETAIL_REDIRECT 2302978
+
+/**
+ * Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
+ * has no WebSocket there.
+ */
+#define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
+
+/**
  * Detail: a certificate file holds no usable certificate.
  */
 #define NSWS_DETAIL_CERT_CONTENT 2302980
@@ -692,7 +704,8 @@ typedef struct {
      * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
      * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
      * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
-     * not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
+     * not valid yet or no longer is no reason to stop: clocks and certificates get mended; nor is a captive portal. A
+     * server's `Retry-After` makes the wait longer, up to an hour or `reconnect_max_delay_ms`. Each time, the
      * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
@@ -803,6 +816,16 @@ typedef struct {
      * @since 0.2
      */
     uint8_t receive_parts;
+    /**
+     * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location` may
+     * be relative, and http and https mean ws and wss. Never from wss to ws. Another origin (scheme, host and port)
+     * gets neither user and password of the URL, nor `client_cert_path`, nor the headers `Authorization`, `Cookie`,
+     * `Proxy-Authorization` and `Host`; other headers go along. What can't be followed is an `error` event, phase
+     * handshake, `NSWS_DETAIL_REDIRECT`. Default 0: a redirect is a refusal like any other,
+     * `NSWS_DETAIL_HTTP_STATUS`.
+     * @since 0.2
+     */
+    uint32_t max_redirects;
 } nsws_connect_options;
 
 /**
@@ -1051,6 +1074,34 @@ typedef struct {
      * The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
      */
     int32_t http_status;
+    /**
+     * The headers of the server's answer when it refused the upgrade, in the order of arrival, among them `Location`,
+     * `Retry-After`, `WWW-Authenticate`; else NULL.
+     * @since 0.2
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     * @since 0.2
+     */
+    size_t header_count;
+    /**
+     * The first 16 KiB of that answer's body, or as much of them as came within 2 s and `connect_timeout_ms`; NULL
+     * without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+     * @since 0.2
+     */
+    const uint8_t *body;
+    /**
+     * How many bytes of the body there are.
+     * @since 0.2
+     */
+    size_t body_length;
+    /**
+     * How long the server asks to wait before the next attempt (`Retry-After`, in seconds or as a date), in
+     * milliseconds; 0: it does not ask.
+     * @since 0.2
+     */
+    uint32_t retry_after_ms;
 } nsws_error_event;
 
 /**

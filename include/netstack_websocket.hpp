@@ -272,7 +272,10 @@ struct CloseEvent {
 struct ErrorEvent {
     explicit ErrorEvent(const nsws_error_event &event)
         : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase),
-          os_error(event.os_error), http_status(event.http_status), message(event.message) {}
+          os_error(event.os_error), http_status(event.http_status), message(event.message),
+          headers(event.headers, event.header_count),
+          body(reinterpret_cast<const char *>(event.body), event.body_length),
+          retry_after(event.retry_after_ms) {}
     std::error_code code;
     // A finer code; none when it is 0.
     std::error_code detail;
@@ -282,6 +285,11 @@ struct ErrorEvent {
     int http_status;
     // One sentence that names host, port and cause.
     std::string_view message;
+    // The answer of a server that refused the upgrade: its headers, and the beginning of its body.
+    Headers headers;
+    std::string_view body;
+    // How long the server asks to wait; 0: it does not ask.
+    std::chrono::milliseconds retry_after;
 };
 
 struct DrainEvent {

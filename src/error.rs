@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $value:literal, $name:literal, $message:literal;)*) => {
@@ -137,6 +138,10 @@ codes! {
     MessageTimeout = 2302976, c"NSWS_DETAIL_MESSAGE_TIMEOUT", c"A message did not arrive in time.";
     /// Detail: compressed data can't be decompressed.
     Compression = 2302977, c"NSWS_DETAIL_COMPRESSION", c"The peer's compressed data is damaged.";
+    /// Detail: a redirect was not followed.
+    Redirect = 2302978, c"NSWS_DETAIL_REDIRECT", c"The server's redirect can't be followed.";
+    /// Detail: a web page came in place of the upgrade.
+    CaptivePortal = 2302979, c"NSWS_DETAIL_CAPTIVE_PORTAL", c"A web page came in place of the upgrade.";
 
     /// Detail: a certificate file holds no usable certificate.
     CertContent = 2302980, c"NSWS_DETAIL_CERT_CONTENT", c"The certificate file holds no usable certificate.";
@@ -238,6 +243,19 @@ pub struct Error {
     pub http_status: u16,
     /// One English sentence.
     pub message: String,
+    /// What a server answered that refused the upgrade.
+    pub refusal: Option<Box<Refusal>>,
+}
+
+/// The answer of a server that refused the upgrade.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal {
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// When the server says to come back.
+    pub retry_after: Option<Duration>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -253,6 +271,7 @@ impl Error {
             os_error: 0,
             http_status: 0,
             message: message.into(),
+            refusal: None,
         }
     }
 
@@ -270,6 +289,7 @@ impl Error {
             os_error: 0,
             http_status: 0,
             message: message.into(),
+            refusal: None,
         }
     }
 

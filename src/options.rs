@@ -73,6 +73,8 @@ pub struct ConnectOptions {
     pub max_url_length: usize,
     /// Whether and how to connect again by itself.
     pub reconnect: Reconnect,
+    /// How many redirects in a row to follow.
+    pub max_redirects: u32,
     /// Whether the environment may name proxies and CAs: not in a process with privileges that its caller doesn't have.
     pub trusts_environment: bool,
 }
@@ -94,6 +96,7 @@ impl Default for ConnectOptions {
             origin: None,
             max_url_length: crate::url::LONGEST_URL,
             reconnect: Reconnect::default(),
+            max_redirects: 0,
             trusts_environment: true,
         }
     }

@@ -114,6 +114,11 @@ impl Target {
         format!("{}://{}/", if self.secure { "wss" } else { "ws" }, self.address())
     }
 
+    /// The URL; nothing in it is secret but what path and query may hold.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.base_url().trim_end_matches('/'), self.resource)
+    }
+
     fn has_default_port(&self) -> bool {
         self.port == if self.secure { 443 } else { 80 }
     }

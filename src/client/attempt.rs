@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::dial::{dial, Tried};
-use super::{handshake, Client, HeaderReceiveEvent, OpenEvent, Timings};
+use super::{handshake, redirect, refusal, Client, HeaderReceiveEvent, OpenEvent, Timings};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
 use crate::options::ConnectOptions;
+use crate::platform;
 use crate::proxy::{self, Choice, Server};
 use crate::runtime::in_time;
 use crate::tls::TlsOptions;
@@ -23,7 +24,7 @@ pub(super) struct Plan {
     pub options: ConnectOptions,
     pub proxy: Choice,
     /// For wss.
-    pub tls: Option<TlsOptions>,
+    pub tls: TlsOptions,
 }
 
 impl Plan {
@@ -31,8 +32,8 @@ impl Plan {
     pub fn new(target: Target, options: ConnectOptions) -> Plan {
         let trusted = options.trusts_environment;
         let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
-        let proxy = Choice::new(&options.proxy, &target, variable);
-        let tls = target.secure.then(|| TlsOptions::new(&options, variable));
+        let proxy = Choice::new(&options.proxy, variable);
+        let tls = TlsOptions::new(&options, variable);
         Plan { target, options, proxy, tls }
     }
 }
@@ -40,6 +41,8 @@ impl Plan {
 /// What a successful attempt leaves.
 pub(super) struct Opened {
     pub transport: Transport,
+    /// Host and port, where redirects have led.
+    pub address: String,
     /// What arrived behind the server's answer.
     pub early: Vec<u8>,
     pub header_receive: HeaderReceiveEvent,
@@ -70,19 +73,85 @@ impl Progress {
     }
 }
 
-/// Tries to connect within the time that the options allow.
-pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
-    let address = plan.target.address();
-    let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
-    let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
-    let after = plan.options.connect_timeout;
-    match in_time(after, steps(client, plan, &progress)).await {
-        Some(result) => result,
-        None => Err(progress.timeout(after)),
+/// What a failed attempt leaves.
+struct Failed {
+    error: Error,
+    /// If the server has refused: its answer may go on.
+    transport: Option<Transport>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed { error, transport: None }
     }
 }
 
-async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened> {
+/// Tries to connect within the time that the options allow, following as many redirects as they do.
+pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
+    let after = plan.options.connect_timeout;
+    let until = Instant::now() + after;
+    let left = || until.saturating_duration_since(Instant::now());
+    let mut followed: Option<Plan> = None;
+    let mut redirects = 0;
+    loop {
+        let plan = followed.as_ref().unwrap_or(plan);
+        let address = plan.target.address();
+        let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
+        let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
+        let Failed { mut error, transport } = match in_time(left(), steps(client, plan, &progress)).await {
+            Some(Ok(opened)) => return Ok(opened),
+            Some(Err(failed)) => failed,
+            None => return Err(progress.timeout(after)),
+        };
+        let Some(mut transport) = transport else { return Err(error) };
+        match redirect(client, plan, &error, redirects).await {
+            Some(Ok(next)) => {
+                log(Level::Info, || format!("{address}: redirected to {}", next.target.address()));
+                redirects += 1;
+                followed = Some(next);
+                continue;
+            }
+            Some(Err((detail, why))) => {
+                error.detail = detail;
+                refusal::add_clause(&mut error, &why);
+            }
+            None => {}
+        }
+        refusal::read_body(&mut transport, &mut error, left()).await;
+        return Err(error);
+    }
+}
+
+/// The plan for where an answer leads, or why it isn't followed. `None`: it is no redirect.
+async fn redirect(
+    client: &Client,
+    plan: &Plan,
+    error: &Error,
+    redirects: u32,
+) -> Option<Result<Plan, (Code, String)>> {
+    let target = redirect::target(plan, error.http_status, error.refusal.as_deref()?)?;
+    let most = plan.options.max_redirects;
+    if most == 0 {
+        return Some(Err((Code::HttpStatus, "redirects are not followed".into())));
+    }
+    if redirects >= most {
+        return Some(Err((Code::Redirect, format!("more than {most} redirects are not followed"))));
+    }
+    let target = match target {
+        Ok(target) => target,
+        Err(why) => return Some(Err((Code::Redirect, why.into()))),
+    };
+    if platform::has_hooks() {
+        let (host, url) = (target.host.clone(), target.url());
+        let asked = client.runtime.blocking(move || platform::check_host(&host, &url)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return Some(Err((Code::Redirect, "it is not allowed to access this domain".into())));
+        }
+    }
+    Some(Ok(plan.redirected(target)))
+}
+
+async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened, Failed> {
     let Plan { target, options, proxy, tls } = plan;
     let mut timings = Timings::default();
     let address = target.address();
@@ -97,18 +166,18 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
             proxy::open(&mut stream, proxy, target).await?;
         }
-        Ok(stream)
+        Ok::<_, Error>(stream)
     };
     let stream = timed(&mut timings.tcp, connected).await?;
 
     // The server, as errors call it: what answers in its place may be the proxy.
     let peer = match &proxy {
         Some(proxy) => format!("{address} through {proxy}"),
-        None => address,
+        None => address.clone(),
     };
-    let mut transport = match tls {
-        None => Transport::Plain(stream),
-        Some(tls) => {
+    let mut transport = match target.secure {
+        false => Transport::Plain(stream),
+        true => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
             let config = client.runtime.tls.client_config(&client.runtime, tls).await.map_err(|error| {
                 Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error }
@@ -122,9 +191,13 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
 
     progress.enter(Phase::Handshake, format!("The opening handshake with {peer}"));
     let request = handshake::Request::new(target, options, &peer)?;
-    let answer = timed(&mut timings.handshake, request.exchange(&mut transport)).await?;
+    let answer = match timed(&mut timings.handshake, request.exchange(&mut transport)).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(Failed { error, transport: Some(transport) }),
+    };
     Ok(Opened {
         transport,
+        address,
         early: answer.early,
         header_receive: HeaderReceiveEvent { status: answer.status, headers: answer.headers },
         open: OpenEvent {
@@ -233,6 +306,6 @@ mod tests {
             (name == "SSL_CERT_FILE").then(|| "/ca.pem".into())
         });
         assert!(named != without);
-        assert!(plan(false).tls == Some(without));
+        assert!(plan(false).tls == without);
     }
 }

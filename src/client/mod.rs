@@ -4,6 +4,9 @@ mod attempt;
 mod dial;
 pub(crate) mod handshake;
 mod reconnect;
+mod redirect;
+pub(crate) mod refusal;
+mod retry_after;
 mod session;
 
 pub use reconnect::Reconnect;

@@ -46,8 +46,11 @@ impl Session {
                 }
                 Err(error) => {
                     log(Level::Info, || format!("{}: {error}", plan.target.address()));
-                    let again =
-                        Some(()).filter(|()| may_help_after_failure(&error)).and_then(|()| backoff.next());
+                    let asked = error.refusal.as_ref().and_then(|refusal| refusal.retry_after);
+                    let again = match may_help_after_failure(&error) {
+                        true => backoff.next_after(asked.unwrap_or_default()),
+                        false => None,
+                    };
                     let error = Kind::Error(Box::new(error));
                     match again {
                         Some(_) => self.client.post(self.number, [error]),
@@ -77,8 +80,8 @@ impl Session {
         plan: &Plan,
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
-        let (client, number, peer) = (&self.client, self.number, plan.target.address());
-        let Opened { transport, early, header_receive, open, compression, timings } = opened;
+        let (client, number) = (&self.client, self.number);
+        let Opened { transport, address: peer, early, header_receive, open, compression, timings } = opened;
         let role = tungstenite::protocol::Role::Client;
         let (connection, mut course) = Connection::new(Opening {
             transport,

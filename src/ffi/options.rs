@@ -121,7 +121,8 @@ pub struct nsws_connect_options {
     /// How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
     /// (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
     /// the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
-    /// not valid yet or no longer is no reason to stop: clocks and certificates get mended. Each time, the
+    /// not valid yet or no longer is no reason to stop: clocks and certificates get mended; nor is a captive portal. A
+    /// server's `Retry-After` makes the wait longer, up to an hour or `reconnect_max_delay_ms`. Each time, the
     /// events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
@@ -193,6 +194,14 @@ pub struct nsws_connect_options {
     /// whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location` may
+    /// be relative, and http and https mean ws and wss. Never from wss to ws. Another origin (scheme, host and port)
+    /// gets neither user and password of the URL, nor `client_cert_path`, nor the headers `Authorization`, `Cookie`,
+    /// `Proxy-Authorization` and `Host`; other headers go along. What can't be followed is an `error` event, phase
+    /// handshake, `NSWS_DETAIL_REDIRECT`. Default 0: a redirect is a refusal like any other,
+    /// `NSWS_DETAIL_HTTP_STATUS`.
+    /// @since 0.2
+    pub max_redirects: u32,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -372,6 +381,7 @@ fn connect_defaults() -> nsws_connect_options {
         receive_parts: limits.receive_parts.into(),
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
+        max_redirects: defaults.max_redirects,
     }
 }
 
@@ -528,6 +538,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             min_delay: ms(given.reconnect_min_delay_ms),
             max_delay: ms(given.reconnect_max_delay_ms),
         },
+        max_redirects: given.max_redirects,
         trusts_environment: trusts_environment(),
     })
 }

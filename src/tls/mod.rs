@@ -85,6 +85,11 @@ impl TlsOptions {
         }
     }
 
+    /// This side shows no certificate.
+    pub fn forget_client_cert(&mut self) {
+        self.client_cert = None;
+    }
+
     /// These options with what the platform says now about the user's CAs.
     async fn asked(&self, runtime: &Runtime) -> Self {
         let mut asked = self.clone();

@@ -32,7 +32,7 @@ SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
 
-SIZE(nsws_connect_options, 216, 128);
+SIZE(nsws_connect_options, 216, 132);
 AT(nsws_connect_options, struct_size, 0, 0);
 AT(nsws_connect_options, headers, 8, 4);
 AT(nsws_connect_options, header_count, 16, 8);
@@ -73,6 +73,7 @@ AT(nsws_connect_options, server_max_window_bits, 207, 123);
 AT(nsws_connect_options, client_no_context_takeover, 208, 124);
 AT(nsws_connect_options, server_no_context_takeover, 209, 125);
 AT(nsws_connect_options, receive_parts, 210, 126);
+AT(nsws_connect_options, max_redirects, 212, 128);
 
 SIZE(nsws_client_stats, 96, U64 + 80 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);
@@ -125,7 +126,7 @@ AT(nsws_close_event, reason_length, 16, 8);
 AT(nsws_close_event, code, 24, 12);
 AT(nsws_close_event, was_clean, 26, 14);
 
-SIZE(nsws_error_event, 40, 28);
+SIZE(nsws_error_event, 80, 48);
 AT(nsws_error_event, struct_size, 0, 0);
 AT(nsws_error_event, message, 8, 4);
 AT(nsws_error_event, code, 16, 8);
@@ -133,6 +134,11 @@ AT(nsws_error_event, detail, 20, 12);
 AT(nsws_error_event, phase, 24, 16);
 AT(nsws_error_event, os_error, 28, 20);
 AT(nsws_error_event, http_status, 32, 24);
+AT(nsws_error_event, headers, 40, 28);
+AT(nsws_error_event, header_count, 48, 32);
+AT(nsws_error_event, body, 56, 36);
+AT(nsws_error_event, body_length, 64, 40);
+AT(nsws_error_event, retry_after_ms, 72, 44);
 
 SIZE(nsws_drain_event, 16, 8);
 AT(nsws_drain_event, struct_size, 0, 0);
