@@ -2222,6 +2222,33 @@ int32_t nsws_log(int32_t level,
                  const char *message);
 
 /**
+ * Asks the server for a sign of life: sends a ping at once, and if nothing arrives within the time, the connection is
+ * lost: `error` with `NSWS_DETAIL_HEARTBEAT_LOST`, then `close`. For a device that has been asleep or has changed its
+ * network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is slow, no
+ * time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+ *
+ * @param client the client
+ * @param timeout_ms how long the answer may take, in milliseconds. Of two checks at once, the one that ends first
+ *        counts.
+ * @return 0; 401 when `timeout_ms` is 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_client_check(nsws_client client,
+                          uint32_t timeout_ms);
+
+/**
+ * Tells the library that the network is another one, as the platform reports it: each open client is checked, as by
+ * nsws_client_check(), and each that waits to connect again tries at once. The attempts of the others go on.
+ *
+ * @param timeout_ms how long the servers' answers may take, in milliseconds
+ * @return 0; 401 when `timeout_ms` is 0
+ * Any thread; never blocks on the network.
+ * @since 0.2
+ */
+int32_t nsws_network_changed(uint32_t timeout_ms);
+
+/**
  * Writes the defaults of nsws_client_connect() into `options`.
  *
  * @param options the struct to prepare

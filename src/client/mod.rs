@@ -162,6 +162,8 @@ pub struct Client {
     session: AtomicU32,
     /// Tells a session that wants to connect again that its last connection's `close` is being delivered.
     settled: Notify,
+    /// Ends a session's wait before it connects again.
+    hurry: Notify,
 }
 
 struct State {
@@ -194,6 +196,7 @@ impl Client {
             state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
             session: AtomicU32::new(0),
             settled: Notify::new(),
+            hurry: Notify::new(),
         }))
     }
 
@@ -255,6 +258,21 @@ impl Client {
     /// Sends a ping.
     pub fn ping(&self, data: &[u8]) -> Result<()> {
         self.send(Payload::Ping(data))
+    }
+
+    /// [`Connection::check`] of the open connection.
+    pub fn check(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        self.open_connection()?.check(timeout)
+    }
+
+    /// The network is another one: an open connection is checked, and a wait before another attempt ends.
+    pub fn network_changed(&self, timeout: Duration) {
+        // Without a connection there is nothing to check.
+        let _ = self.check(timeout);
+        self.hurry.notify_waiters();
     }
 
     /// Closes the connection, or abandons the attempt.

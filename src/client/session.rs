@@ -1,5 +1,6 @@
 //! One session: an attempt to connect and, if it succeeds, the connection to its end.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,9 +65,12 @@ impl Session {
             while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
+            // Heard from before the program is told on.
+            let mut hurry = pin!(self.client.hurry.notified());
+            hurry.as_mut().enable();
             let event = ReconnectingEvent { attempt, delay };
             self.client.post(self.number, [Kind::Reconnecting(event)]);
-            tokio::time::sleep(delay).await;
+            let _ = tokio::time::timeout(delay, hurry).await;
             if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
                 return;
             }

@@ -349,10 +349,21 @@ impl Connection {
         self.owner.deliverable(self);
     }
 
+    /// Pings the peer, which counts as gone if nothing comes in time.
+    pub(crate) fn check(self: &Arc<Self>, timeout: Duration) -> Result<()> {
+        self.outbox.lock().check_open()?;
+        {
+            let mut link = LinkLock { link: self.link.lock(), _then: Release(self) };
+            link.signals.pulse.check(timeout, Instant::now());
+        }
+        self.attend();
+        Ok(())
+    }
+
     /// Figures up to now.
     pub fn traffic(self: &Arc<Self>) -> Traffic {
         let (messages_received, bytes_received, rtt) = {
-            // The only one to wait for the link: its holders never wait themselves.
+            // Like a check, this waits for the link: its holders never wait themselves.
             let link = LinkLock { link: self.link.lock(), _then: Release(self) };
             (link.messages_received, link.bytes_received, link.signals.pulse.rtt())
         };

@@ -31,6 +31,11 @@ fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
     }
 }
 
+/// Every client that there is.
+pub(super) fn all() -> Vec<Arc<Client>> {
+    CLIENTS.all()
+}
+
 /// Releases every client, as nsws_shutdown() does.
 pub(super) fn release_all() {
     for client in CLIENTS.drain() {

@@ -12,6 +12,7 @@ mod handle;
 #[cfg(target_env = "ohos")]
 mod hilog;
 mod library;
+mod link;
 mod listener;
 mod options;
 mod parts;
@@ -26,6 +27,7 @@ pub use codes::*;
 pub use event::*;
 pub use handle::{nsws_client, nsws_connection, nsws_server};
 pub use library::*;
+pub use link::*;
 pub use options::{
     nsws_connect_options, nsws_connect_options_init, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP,
     NSWS_PROXY_NONE, NSWS_PROXY_SOCKS5, NSWS_PROXY_SYSTEM, NSWS_TLS_1_2, NSWS_TLS_1_3,
