@@ -826,6 +826,51 @@ typedef struct {
      * @since 0.2
      */
     uint32_t max_redirects;
+    /**
+     * The local address to connect from, an IPv4 or IPv6 literal (else 401); only addresses of its family are tried.
+     * One that this device doesn't have is an `error` event, `NSWS_DETAIL_UNREACHABLE`. NULL or "": the system's
+     * choice. This and what follows also hold for the connection to a proxy.
+     * @since 0.2
+     */
+    const char *bind_address;
+    /**
+     * The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; a name of more
+     * than 15 bytes: 401. One that doesn't exist, or that this process may not choose, is an `error` event,
+     * `NSWS_DETAIL_UNREACHABLE`. NULL or "": as the routes say.
+     * @since 0.2
+     */
+    const char *bind_interface;
+    /**
+     * Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated by
+     * `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate is still the name's.
+     * Malformed: 401. NULL or "": none.
+     * @since 0.2
+     */
+    const char *resolve;
+    /**
+     * The size of the system's receive buffer for the connection, in bytes; the system bounds it. 0, the default:
+     * the system's choice, which grows with the traffic. More than 2147483647: 401.
+     * @since 0.2
+     */
+    size_t receive_buffer_size;
+    /**
+     * The size of the system's send buffer, in the same way.
+     * @since 0.2
+     */
+    size_t send_buffer_size;
+    /**
+     * After how much silence, and how often then, TCP itself asks the server whether it is there (SO_KEEPALIVE), in
+     * milliseconds, rounded up to seconds. It costs less than `ping_interval_ms`, but only shows that the server's
+     * system lives, and a proxy may answer in its place. 0, the default: never; more than 32767000: 401.
+     * @since 0.2
+     */
+    uint32_t tcp_keepalive_ms;
+    /**
+     * How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in milliseconds.
+     * 0, the default: the system's choice, some 15 minutes; more than 2147483647: 401.
+     * @since 0.2
+     */
+    uint32_t tcp_user_timeout_ms;
 } nsws_connect_options;
 
 /**
@@ -1708,7 +1753,8 @@ int32_t nsws_client_create(nsws_client *out);
  *
  * @param client the client; it may connect again after `close` or a failed attempt's `error`
  * @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
- *        password in it become Basic authorization.
+ *        password in it become Basic authorization. A link-local address may name its interface:
+ *        `ws://[fe80::1%25wlan0]/` (RFC 6874).
  * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
  * @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
  *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,

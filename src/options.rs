@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client::Reconnect;
+use crate::client::{LinkOptions, Reconnect};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
 use crate::proxy;
@@ -75,6 +75,8 @@ pub struct ConnectOptions {
     pub reconnect: Reconnect,
     /// How many redirects in a row to follow.
     pub max_redirects: u32,
+    /// The way to the server.
+    pub link: LinkOptions,
     /// Whether the environment may name proxies and CAs: not in a process with privileges that its caller doesn't have.
     pub trusts_environment: bool,
 }
@@ -97,6 +99,7 @@ impl Default for ConnectOptions {
             max_url_length: crate::url::LONGEST_URL,
             reconnect: Reconnect::default(),
             max_redirects: 0,
+            link: LinkOptions::default(),
             trusts_environment: true,
         }
     }
@@ -191,6 +194,7 @@ impl ConnectOptions {
     /// Checks every rule that needs no file and no network.
     pub fn check(&self) -> Result<()> {
         self.limits.check()?;
+        self.link.check()?;
         if self.connect_timeout.is_zero() {
             return Err(parameter("A timeout of 0 is not allowed."));
         }

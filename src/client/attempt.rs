@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::dial::{dial, Tried};
-use super::{handshake, redirect, refusal, Client, HeaderReceiveEvent, OpenEvent, Timings};
+use super::{handshake, redirect, refusal, Client, HeaderReceiveEvent, LinkOptions, OpenEvent, Timings};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
@@ -158,9 +158,9 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
 
     let proxy = proxy.choose(&client.runtime, target).await?;
     let next = Next::new(target, proxy.as_ref());
-    let addresses = look_up(client, &next, progress, &mut timings.dns).await?;
+    let addresses = look_up(client, &next, &options.link, progress, &mut timings.dns).await?;
     let connected = async {
-        let mut stream = connect(&next, &addresses, progress).await?;
+        let mut stream = connect(&next, addresses, &options.link, progress).await?;
         if let Some(proxy) = &proxy {
             let kind = proxy.kind().name();
             progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
@@ -221,6 +221,8 @@ async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output
 /// Who is connected to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.
 struct Next<'a> {
     host: &'a str,
+    /// The interface that a link-local address belongs to.
+    zone: Option<&'a str>,
     port: u16,
     /// Host and port, in a sentence.
     name: String,
@@ -235,13 +237,18 @@ impl<'a> Next<'a> {
         match proxy {
             None => Next {
                 host: &target.host,
+                zone: target.zone.as_deref(),
                 port: target.port,
                 name: target.address(),
-                host_name: format!("The host name {}", target.host),
+                host_name: match &target.zone {
+                    Some(zone) => format!("The address {}%{zone}", target.host),
+                    None => format!("The host name {}", target.host),
+                },
                 phases: (Phase::Dns, Phase::Tcp),
             },
             Some(proxy) => Next {
                 host: proxy.host(),
+                zone: None,
                 port: proxy.port(),
                 name: proxy.to_string(),
                 host_name: format!("The host name of {proxy}"),
@@ -254,12 +261,20 @@ impl<'a> Next<'a> {
 async fn look_up(
     client: &Client,
     next: &Next<'_>,
+    link: &LinkOptions,
     progress: &Progress,
     took: &mut Duration,
 ) -> Result<Vec<SocketAddr>> {
-    let Next { host, port, name, host_name, phases: (phase, _) } = next;
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, *port)]);
+    let Next { host, zone, port, name, host_name, phases: (phase, _) } = next;
+    let with_zone = zone.map(|zone| format!("{host}%{zone}"));
+    // The system knows the number of an interface.
+    let host = match (&with_zone, host.parse::<IpAddr>()) {
+        (Some(with_zone), _) => with_zone,
+        (None, Ok(address)) => return Ok(vec![SocketAddr::new(address, *port)]),
+        (None, Err(_)) => *host,
+    };
+    if let Some(known) = link.known(host, *port) {
+        return Ok(known);
     }
     progress.enter(*phase, format!("The name lookup of {name}"));
     let not_found = |cause: String| {
@@ -274,10 +289,16 @@ async fn look_up(
     }
 }
 
-async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress) -> Result<Tcp> {
+async fn connect(
+    next: &Next<'_>,
+    addresses: Vec<SocketAddr>,
+    link: &LinkOptions,
+    progress: &Progress,
+) -> Result<Tcp> {
     let Next { name, phases: (_, phase), .. } = next;
     progress.enter(*phase, format!("The TCP connection to {name}"));
-    let Some(stream) = dial(addresses, &progress.tried).await else {
+    let addresses = link.narrow(addresses, *phase, name)?;
+    let Some(stream) = dial(&addresses, link, &progress.tried).await else {
         let what = format!("Can't connect to {name}");
         let error = progress.tried.with_last_failure(|last| Error::io(*phase, &what, last));
         let error = error.unwrap_or_else(|| Error::event(*phase, Code::NameNotFound, format!("{what}.")));

@@ -3,12 +3,14 @@
 mod attempt;
 mod dial;
 pub(crate) mod handshake;
+mod link_options;
 mod reconnect;
 mod redirect;
 pub(crate) mod refusal;
 mod retry_after;
 mod session;
 
+pub use link_options::{Known, LinkOptions};
 pub use reconnect::Reconnect;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

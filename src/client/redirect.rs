@@ -37,7 +37,11 @@ fn resolve(from: &Target, location: &[u8], longest: usize) -> Result<Target, &'s
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let text = format!("{scheme}://{}{port}{}{query}", url.host_str().unwrap_or_default(), url.path());
-    Target::parse_within(&text, longest).map_err(|_| UNUSABLE)
+    let mut target = Target::parse_within(&text, longest).map_err(|_| UNUSABLE)?;
+    if target.host == from.host {
+        target.zone = from.zone.clone();
+    }
+    Ok(target)
 }
 
 impl Plan {

@@ -68,7 +68,8 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
 ///
 /// @param client the client; it may connect again after `close` or a failed attempt's `error`
 /// @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
-///        password in it become Basic authorization.
+///        password in it become Basic authorization. A link-local address may name its interface:
+///        `ws://[fe80::1%25wlan0]/` (RFC 6874).
 /// @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
 /// @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
 ///         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,

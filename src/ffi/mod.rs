@@ -13,6 +13,7 @@ mod handle;
 mod hilog;
 mod library;
 mod link;
+mod link_options;
 mod listener;
 mod options;
 mod parts;

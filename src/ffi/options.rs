@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call;
 use super::event::nsws_header;
+use super::link_options::read_link_options;
 use crate::client::Reconnect;
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
@@ -202,6 +203,37 @@ pub struct nsws_connect_options {
     /// `NSWS_DETAIL_HTTP_STATUS`.
     /// @since 0.2
     pub max_redirects: u32,
+    /// The local address to connect from, an IPv4 or IPv6 literal (else 401); only addresses of its family are tried.
+    /// One that this device doesn't have is an `error` event, `NSWS_DETAIL_UNREACHABLE`. NULL or "": the system's
+    /// choice. This and what follows also hold for the connection to a proxy.
+    /// @since 0.2
+    pub bind_address: *const c_char,
+    /// The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; a name of more
+    /// than 15 bytes: 401. One that doesn't exist, or that this process may not choose, is an `error` event,
+    /// `NSWS_DETAIL_UNREACHABLE`. NULL or "": as the routes say.
+    /// @since 0.2
+    pub bind_interface: *const c_char,
+    /// Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated by
+    /// `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate is still the name's.
+    /// Malformed: 401. NULL or "": none.
+    /// @since 0.2
+    pub resolve: *const c_char,
+    /// The size of the system's receive buffer for the connection, in bytes; the system bounds it. 0, the default:
+    /// the system's choice, which grows with the traffic. More than 2147483647: 401.
+    /// @since 0.2
+    pub receive_buffer_size: usize,
+    /// The size of the system's send buffer, in the same way.
+    /// @since 0.2
+    pub send_buffer_size: usize,
+    /// After how much silence, and how often then, TCP itself asks the server whether it is there (SO_KEEPALIVE), in
+    /// milliseconds, rounded up to seconds. It costs less than `ping_interval_ms`, but only shows that the server's
+    /// system lives, and a proxy may answer in its place. 0, the default: never; more than 32767000: 401.
+    /// @since 0.2
+    pub tcp_keepalive_ms: u32,
+    /// How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in milliseconds.
+    /// 0, the default: the system's choice, some 15 minutes; more than 2147483647: 401.
+    /// @since 0.2
+    pub tcp_user_timeout_ms: u32,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -382,6 +414,13 @@ fn connect_defaults() -> nsws_connect_options {
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
         max_redirects: defaults.max_redirects,
+        bind_address: std::ptr::null(),
+        bind_interface: std::ptr::null(),
+        resolve: std::ptr::null(),
+        receive_buffer_size: 0,
+        send_buffer_size: 0,
+        tcp_keepalive_ms: 0,
+        tcp_user_timeout_ms: 0,
     }
 }
 
@@ -492,6 +531,8 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     let pins = unsafe { text(given.pinned_public_keys, "pinned_public_keys") }?;
     // SAFETY: as above.
     let proxy = unsafe { read_proxy(&given) }?;
+    // SAFETY: as above.
+    let link = unsafe { read_link_options(&given) }?;
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
@@ -539,6 +580,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             max_delay: ms(given.reconnect_max_delay_ms),
         },
         max_redirects: given.max_redirects,
+        link,
         trusts_environment: trusts_environment(),
     })
 }

@@ -32,7 +32,7 @@ SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
 
-SIZE(nsws_connect_options, 216, 132);
+SIZE(nsws_connect_options, 264, 160);
 AT(nsws_connect_options, struct_size, 0, 0);
 AT(nsws_connect_options, headers, 8, 4);
 AT(nsws_connect_options, header_count, 16, 8);
@@ -74,6 +74,13 @@ AT(nsws_connect_options, client_no_context_takeover, 208, 124);
 AT(nsws_connect_options, server_no_context_takeover, 209, 125);
 AT(nsws_connect_options, receive_parts, 210, 126);
 AT(nsws_connect_options, max_redirects, 212, 128);
+AT(nsws_connect_options, bind_address, 216, 132);
+AT(nsws_connect_options, bind_interface, 224, 136);
+AT(nsws_connect_options, resolve, 232, 140);
+AT(nsws_connect_options, receive_buffer_size, 240, 144);
+AT(nsws_connect_options, send_buffer_size, 248, 148);
+AT(nsws_connect_options, tcp_keepalive_ms, 256, 152);
+AT(nsws_connect_options, tcp_user_timeout_ms, 260, 156);
 
 SIZE(nsws_client_stats, 96, U64 + 80 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);

@@ -12,7 +12,7 @@ port, one line per request:
 
 The answer is everything up to the end of the stream. Keys that every behaviour counts: connections,
 upgrades, ended, messages, text, binary, bytes, ordered, pings, pongs, unmasked, close_frames, close_code,
-close_reason, eof, reset, head, last.
+close_reason, eof, reset, head, address, last.
 """
 
 import asyncio
@@ -98,6 +98,7 @@ class Peer:
         query = urllib.parse.parse_qs(target.query)
         self.report = REPORTS[query.get("t", [""])[0]]
         self.report.set("head", self.head)
+        self.report.set("address", self.writer.get_extra_info("peername")[0])
         self.report.add("connections")
         return True
 
