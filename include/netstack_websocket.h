@@ -404,6 +404,11 @@
 #define NSWS_DETAIL_CLIENT_CERT_REFUSED 2302988
 
 /**
+ * Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+ */
+#define NSWS_DETAIL_ALPN 2302989
+
+/**
  * Not tied to a connection: the call itself failed.
  */
 #define NSWS_PHASE_CALL 0
@@ -871,6 +876,13 @@ typedef struct {
      * @since 0.2
      */
     uint32_t tcp_user_timeout_ms;
+    /**
+     * The server's name in TLS: what it is told (SNI, RFC 6066 3) and what its certificate must be for, for servers
+     * that are reached by an address or another name. A host name or an IP address (else 401). NULL or "": the URL's
+     * host. A redirect to another origin forgets it.
+     * @since 0.2
+     */
+    const char *tls_server_name;
 } nsws_connect_options;
 
 /**

@@ -161,6 +161,8 @@ codes! {
     ClientCertRequired = 2302987, c"NSWS_DETAIL_CLIENT_CERT_REQUIRED", c"The server demands a client certificate.";
     /// Detail: the server does not accept the client's certificate.
     ClientCertRefused = 2302988, c"NSWS_DETAIL_CLIENT_CERT_REFUSED", c"The server refused the client's certificate.";
+    /// Detail: the server does not speak HTTP/1.1 inside TLS.
+    Alpn = 2302989, c"NSWS_DETAIL_ALPN", c"The server does not speak HTTP/1.1 inside TLS.";
 }
 
 impl Code {

@@ -77,6 +77,8 @@ pub struct ConnectOptions {
     pub max_redirects: u32,
     /// The way to the server.
     pub link: LinkOptions,
+    /// The name of the server in TLS, instead of the URL's host.
+    pub tls_server_name: Option<String>,
     /// Whether the environment may name proxies and CAs: not in a process with privileges that its caller doesn't have.
     pub trusts_environment: bool,
 }
@@ -100,6 +102,7 @@ impl Default for ConnectOptions {
             reconnect: Reconnect::default(),
             max_redirects: 0,
             link: LinkOptions::default(),
+            tls_server_name: None,
             trusts_environment: true,
         }
     }
@@ -204,6 +207,9 @@ impl ConnectOptions {
         }
         for (name, value) in &self.headers {
             check_header(name, value)?;
+        }
+        if self.tls_server_name.as_ref().is_some_and(|name| !crate::tls::is_server_name(name)) {
+            return Err(parameter("tls_server_name can't be the name of a TLS server."));
         }
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;

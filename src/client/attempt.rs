@@ -182,7 +182,8 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             let config = client.runtime.tls.client_config(&client.runtime, tls).await.map_err(|error| {
                 Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error }
             })?;
-            let handshake = crate::tls::connect(config, &target.host, &peer, stream);
+            let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
+            let handshake = crate::tls::connect(config, name, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
             Transport::Tls(Box::new(secured.stream.into()))

@@ -79,6 +79,7 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
         | Code::PinMismatch
         | Code::ClientCertRequired
         | Code::ClientCertRefused
+        | Code::Alpn
         | Code::SubProtocol
         | Code::Redirect
         | Code::Handshake

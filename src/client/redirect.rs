@@ -54,6 +54,7 @@ impl Plan {
             false => {
                 options.headers.retain(|(name, _)| !SECRETS.iter().any(|it| name.eq_ignore_ascii_case(it)));
                 options.client_cert = None;
+                options.tls_server_name = None;
                 tls.forget_client_cert();
             }
         }
@@ -113,18 +114,23 @@ mod tests {
         let headers = given.map(|name| (name.to_owned(), "v".to_owned())).to_vec();
         let client_cert =
             Some(ClientCert { cert_path: "c".into(), key_path: "k".into(), key_password: None });
-        let options = ConnectOptions { headers, client_cert, ..ConnectOptions::default() };
+        let tls_server_name = Some("c".to_owned());
+        let options = ConnectOptions { headers, client_cert, tls_server_name, ..ConnectOptions::default() };
         let plan = Plan::new(Target::parse("wss://u:p@a/x").unwrap(), options);
         let to = |url: &str| plan.redirected(Target::parse(url).unwrap());
         let same = to("wss://a/y");
         assert_eq!((same.options.headers.len(), &same.tls), (given.len(), &plan.tls));
-        assert!(same.options.client_cert.is_some() && same.target.authorization.is_some());
+        assert!(
+            same.options.client_cert.is_some()
+                && same.options.tls_server_name.is_some()
+                && same.target.authorization.is_some()
+        );
         for other in ["wss://b/x", "wss://a:444/x", "ws://a/x"] {
             let other = to(other);
             let left: Vec<_> = other.options.headers.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(left, ["X-Kept", "Origin"]);
             assert!(other.options.client_cert.is_none() && other.target.authorization.is_none());
-            assert!(other.tls != plan.tls);
+            assert!(other.tls != plan.tls && other.options.tls_server_name.is_none());
         }
     }
 }

@@ -133,6 +133,8 @@ pub const NSWS_DETAIL_PIN_MISMATCH: i32 = 2302986;
 pub const NSWS_DETAIL_CLIENT_CERT_REQUIRED: i32 = 2302987;
 /// Detail: the server does not accept the client's certificate.
 pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
+/// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+pub const NSWS_DETAIL_ALPN: i32 = 2302989;
 
 /// Not tied to a connection: the call itself failed.
 pub const NSWS_PHASE_CALL: i32 = 0;

@@ -234,6 +234,11 @@ pub struct nsws_connect_options {
     /// 0, the default: the system's choice, some 15 minutes; more than 2147483647: 401.
     /// @since 0.2
     pub tcp_user_timeout_ms: u32,
+    /// The server's name in TLS: what it is told (SNI, RFC 6066 3) and what its certificate must be for, for servers
+    /// that are reached by an address or another name. A host name or an IP address (else 401). NULL or "": the URL's
+    /// host. A redirect to another origin forgets it.
+    /// @since 0.2
+    pub tls_server_name: *const c_char,
 }
 
 /// Structs larger than this are refused: no version of them ever was.
@@ -421,6 +426,7 @@ fn connect_defaults() -> nsws_connect_options {
         send_buffer_size: 0,
         tcp_keepalive_ms: 0,
         tcp_user_timeout_ms: 0,
+        tls_server_name: std::ptr::null(),
     }
 }
 
@@ -533,6 +539,8 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     let proxy = unsafe { read_proxy(&given) }?;
     // SAFETY: as above.
     let link = unsafe { read_link_options(&given) }?;
+    // SAFETY: NULL or NUL-terminated.
+    let tls_server_name = unsafe { text(given.tls_server_name, "tls_server_name") }?;
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
@@ -581,6 +589,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
         },
         max_redirects: given.max_redirects,
         link,
+        tls_server_name: tls_server_name.filter(|name| !name.is_empty()).map(str::to_owned),
         trusts_environment: trusts_environment(),
     })
 }

@@ -5,6 +5,8 @@ mod der;
 pub(crate) mod describe;
 mod files;
 pub(crate) mod identity;
+#[cfg(feature = "keylog")]
+mod key_log;
 #[cfg(test)]
 mod made;
 mod pem;
@@ -43,6 +45,8 @@ pub use pins::PublicKeyPin;
 #[cfg(feature = "server")]
 pub(crate) use server::server_config;
 
+/// What is spoken inside TLS (RFC 7301 6).
+const ALPN: &[u8] = b"http/1.1";
 /// Configurations that are kept; the one that was asked for first goes first.
 const KEPT_CONFIGS: usize = 16;
 
@@ -53,6 +57,8 @@ pub(crate) struct TlsOptions {
     pins: Vec<PublicKeyPin>,
     client_cert: Option<ClientCert>,
     min_version: TlsVersion,
+    #[cfg(feature = "keylog")]
+    key_log: Option<PathBuf>,
 }
 
 /// Who vouches for the server.
@@ -71,6 +77,8 @@ impl TlsOptions {
     /// Reads the environment if the system's CAs are wanted.
     pub fn new(options: &ConnectOptions, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         TlsOptions {
+            #[cfg(feature = "keylog")]
+            key_log: variable("SSLKEYLOGFILE").map(PathBuf::from),
             trust: match &options.ca_path {
                 _ if options.skip_server_cert_verification => Trust::Anybody,
                 Some(path) => Trust::CaFile(path.clone()),
@@ -201,6 +209,12 @@ fn make(options: &TlsOptions) -> Result<Made> {
         }
     };
     config.resumption = Resumption::in_memory_sessions(64);
+    // The one protocol that this side speaks: a server of others says so, instead of answering in another.
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    #[cfg(feature = "keylog")]
+    if let Some(log) = options.key_log.as_deref().and_then(key_log::KeyLogFile::open) {
+        config.key_log = log;
+    }
     Ok(Made { config: Arc::new(config), stamps })
 }
 
@@ -210,6 +224,11 @@ fn versions(oldest: TlsVersion) -> &'static [&'static SupportedProtocolVersion] 
         TlsVersion::Tls12 => &NEWEST_FIRST,
         TlsVersion::Tls13 => NEWEST_FIRST.split_at(1).0,
     }
+}
+
+/// Whether a server can have this name in TLS.
+pub(crate) fn is_server_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
 }
 
 /// What a TLS handshake leaves.
@@ -245,6 +264,57 @@ mod tests {
 
     use super::*;
     use crate::platform::Hooks;
+
+    /// What becomes of a handshake with a server that speaks this.
+    #[cfg(feature = "server")]
+    fn handshake(made: &made::Made, spoken: &[&str]) -> Result<(), Code> {
+        let config = server_config(&made.path("s.pem"), &made.path("s.key"), TlsVersion::Tls12).unwrap();
+        let mut config = rustls::ServerConfig::clone(&config);
+        config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let options = ConnectOptions { skip_server_cert_verification: true, ..ConnectOptions::default() };
+        let client = make(&TlsOptions::new(&options, |_| None)).unwrap().config;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+            });
+            let stream = Tcp(tokio::net::TcpStream::connect(address).await.unwrap());
+            let secured = connect(client, "localhost", "localhost:443", stream).await;
+            server.await.unwrap();
+            secured.map(drop).map_err(|error| error.detail)
+        })
+    }
+
+    #[test]
+    #[cfg(feature = "server")]
+    fn a_server_that_speaks_another_protocol_alone_is_refused() {
+        let made = made::Made::new("alpn");
+        made.openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout s.key -subj /CN=s -out s.pem",
+        );
+        for (spoken, expected) in
+            [(&[][..], Ok(())), (&["h2", "http/1.1"][..], Ok(())), (&["h2"][..], Err(Code::Alpn))]
+        {
+            assert_eq!(handshake(&made, spoken), expected, "{spoken:?}");
+        }
+        let chosen = rustls::PeerMisbehaved::SelectedUnofferedApplicationProtocol;
+        let error = std::io::Error::other(rustls::Error::PeerMisbehaved(chosen));
+        assert_eq!(describe::handshake_error("host:443", &error).detail, Code::Alpn);
+    }
+
+    #[test]
+    #[cfg(not(feature = "keylog"))]
+    fn the_secrets_of_tls_are_not_written() {
+        let options = ConnectOptions { skip_server_cert_verification: true, ..ConnectOptions::default() };
+        let options = TlsOptions::new(&options, |name| {
+            assert_ne!(name, "SSLKEYLOGFILE");
+            None
+        });
+        assert!(!make(&options).unwrap().config.key_log.will_log("CLIENT_RANDOM"));
+    }
 
     #[test]
     fn another_answer_about_the_users_cas_is_noticed() {

@@ -32,7 +32,7 @@ SIZE(nsws_header, 16, 8);
 AT(nsws_header, name, 0, 0);
 AT(nsws_header, value, 8, 4);
 
-SIZE(nsws_connect_options, 264, 160);
+SIZE(nsws_connect_options, 272, 164);
 AT(nsws_connect_options, struct_size, 0, 0);
 AT(nsws_connect_options, headers, 8, 4);
 AT(nsws_connect_options, header_count, 16, 8);
@@ -81,6 +81,7 @@ AT(nsws_connect_options, receive_buffer_size, 240, 144);
 AT(nsws_connect_options, send_buffer_size, 248, 148);
 AT(nsws_connect_options, tcp_keepalive_ms, 256, 152);
 AT(nsws_connect_options, tcp_user_timeout_ms, 260, 156);
+AT(nsws_connect_options, tls_server_name, 264, 160);
 
 SIZE(nsws_client_stats, 96, U64 + 80 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);
