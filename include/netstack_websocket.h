@@ -939,6 +939,62 @@ typedef struct {
      * 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
      */
     uint8_t tls_resumed;
+    /**
+     * Bytes that went to the system, with the opening handshake, the frames' headers and TLS.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_sent;
+    /**
+     * Bytes that came from the system, in the same way.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_received;
+    /**
+     * The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+     * @since 0.2
+     */
+    uint64_t smoothed_rtt_us;
+    /**
+     * Of `tcp_us`, how long the proxy took to open the way, in microseconds; 0 without a proxy.
+     * @since 0.2
+     */
+    uint64_t proxy_us;
+    /**
+     * How long after the opening handshake the first message was there, in microseconds; 0 before.
+     * @since 0.2
+     */
+    uint64_t first_message_us;
+    /**
+     * How often the client has connected again by itself since nsws_client_connect().
+     * @since 0.2
+     */
+    uint32_t reconnects;
+    /**
+     * The port at the other end of TCP.
+     * @since 0.2
+     */
+    uint16_t peer_port;
+    /**
+     * `NSWS_TLS_1_2` or `NSWS_TLS_1_3`; 0 for ws.
+     * @since 0.2
+     */
+    uint8_t tls_version;
+    /**
+     * The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
+     * @since 0.2
+     */
+    char tls_cipher[64];
+    /**
+     * The IP address at the other end of TCP as text: the server's or, with a proxy, the proxy's; "" before the first
+     * connection. A link-local address ends with the number of its interface (`%2`).
+     * @since 0.2
+     */
+    char peer_ip[64];
+    /**
+     * The extensions that were agreed to, as the header has them, or "".
+     * @since 0.2
+     */
+    char extensions[160];
 } nsws_client_stats;
 
 /**
@@ -2252,7 +2308,8 @@ int32_t nsws_shutdown(uint32_t timeout_ms);
 
 /**
  * Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
- * with the tag "netstack_websocket". No secret or payload is ever logged.
+ * with the tag "netstack_websocket". No secret or payload is ever logged. A callback that has held its thread for a second
+ * or longer is a line of `NSWS_LOG_WARN` that names its event.
  *
  * @param max_level the most that is wanted, one of `NSWS_LOG_*`
  * @param fn the receiver; NULL: none

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::dial::{dial, Tried};
-use super::{handshake, redirect, refusal, Client, HeaderReceiveEvent, LinkOptions, OpenEvent, Timings};
+use super::{
+    handshake, redirect, refusal, Agreement, Client, HeaderReceiveEvent, LinkOptions, OpenEvent, Timings,
+};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
@@ -49,6 +51,7 @@ pub(super) struct Opened {
     pub open: OpenEvent,
     pub compression: Option<Agreed>,
     pub timings: Timings,
+    pub agreement: Agreement,
 }
 
 /// Which step is under way, for the error when the time runs out.
@@ -164,11 +167,14 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         if let Some(proxy) = &proxy {
             let kind = proxy.kind().name();
             progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
-            proxy::open(&mut stream, proxy, target).await?;
+            timed(&mut timings.proxy, proxy::open(&mut stream, proxy, target)).await?;
         }
         Ok::<_, Error>(stream)
     };
-    let stream = timed(&mut timings.tcp, connected).await?;
+    let mut took = Duration::ZERO;
+    let stream = timed(&mut took, connected).await?;
+    timings.tcp = took;
+    let mut agreement = Agreement { peer: stream.peer(), ..Agreement::default() };
 
     // The server, as errors call it: what answers in its place may be the proxy.
     let peer = match &proxy {
@@ -186,6 +192,7 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             let handshake = crate::tls::connect(config, name, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
+            (agreement.tls_version, agreement.tls_cipher) = (secured.version, secured.cipher);
             Transport::Tls(Box::new(secured.stream.into()))
         }
     };
@@ -196,6 +203,7 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         Ok(answer) => answer,
         Err(error) => return Err(Failed { error, transport: Some(transport) }),
     };
+    agreement.extensions = answer.compression.map(|agreed| agreed.describe()).unwrap_or_default();
     Ok(Opened {
         transport,
         address,
@@ -205,10 +213,11 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             status: answer.status,
             message: "Switching Protocols".into(),
             protocol: answer.protocol,
-            extensions: answer.compression.map(|agreed| agreed.describe()).unwrap_or_default(),
+            extensions: agreement.extensions.clone(),
         },
         compression: answer.compression,
         timings,
+        agreement,
     })
 }
 
@@ -310,7 +319,7 @@ async fn connect(
     };
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
-    Ok(Tcp(stream))
+    Ok(Tcp::new(stream))
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ mod redirect;
 pub(crate) mod refusal;
 mod retry_after;
 mod session;
+mod stats;
 
 pub use link_options::{Known, LinkOptions};
 pub use reconnect::Reconnect;
+pub use stats::{Agreement, Stats, Timings};
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -23,9 +25,7 @@ use tokio::task::AbortHandle;
 
 use self::attempt::Plan;
 use crate::callback::in_callback;
-use crate::connection::{
-    self, CloseFrame, Connection, End, Part, Payload, Sink, Traffic, ABNORMAL, GOING_AWAY,
-};
+use crate::connection::{self, CloseFrame, Connection, End, Part, Payload, Sink, ABNORMAL, GOING_AWAY};
 pub use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Actor, Line, Listener, Listeners, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
@@ -108,30 +108,6 @@ pub enum Progress {
     Open,
     /// Its program has closed it; `close` follows.
     Closing,
-}
-
-/// How long each step of an attempt took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timings {
-    /// The name lookup, of the proxy's name if there is a proxy.
-    pub dns: Duration,
-    /// The TCP connection, and the way through the proxy.
-    pub tcp: Duration,
-    /// The TLS handshake.
-    pub tls: Duration,
-    /// The TLS handshake went on from an earlier session, which makes it short.
-    pub tls_resumed: bool,
-    /// The opening handshake.
-    pub handshake: Duration,
-}
-
-/// Figures of the current connection, or of the last one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
-    /// What went over the connection.
-    pub traffic: Traffic,
-    /// How long its attempt took.
-    pub timings: Timings,
 }
 
 /// What waits to be delivered, and which session it belongs to.
@@ -339,7 +315,7 @@ impl Client {
                 Stage::Open(connection) => Some(connection.clone()),
                 _ => None,
             };
-            (state.stats, connection)
+            (state.stats.clone(), connection)
         };
         if let Some(connection) = connection {
             stats.traffic = connection.traffic();
@@ -534,6 +510,16 @@ impl Actor for Client {
             Kind::Error(error) => listeners.error.emit(closed, |listener| listener(&error)),
             Kind::Close(event) => listeners.close.emit(closed, |listener| listener(&event)),
             Kind::Reconnecting(event) => listeners.reconnecting.emit(closed, |listener| listener(&event)),
+        }
+    }
+
+    fn name(event: &Event) -> &'static str {
+        match event.kind {
+            Kind::HeaderReceive(_) => "header_receive",
+            Kind::Open(_) => "open",
+            Kind::Error(_) => "error",
+            Kind::Close(_) => "close",
+            Kind::Reconnecting(_) => "reconnecting",
         }
     }
 

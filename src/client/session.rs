@@ -85,7 +85,8 @@ impl Session {
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
         let (client, number) = (&self.client, self.number);
-        let Opened { transport, address: peer, early, header_receive, open, compression, timings } = opened;
+        let Opened { transport, address: peer, early, header_receive, open, compression, timings, agreement } =
+            opened;
         let role = tungstenite::protocol::Role::Client;
         let (connection, mut course) = Connection::new(Opening {
             transport,
@@ -105,7 +106,9 @@ impl Session {
                 Stage::Connecting(place) => *place = Some(connection.clone()),
                 _ => return None,
             }
-            state.stats.timings = timings;
+            let is_first = state.stats.agreement.peer.is_none();
+            state.stats.reconnects += u32::from(!is_first);
+            (state.stats.timings, state.stats.agreement) = (timings, agreement);
             if client.is_paused.load(Ordering::SeqCst) {
                 connection.pause();
             }

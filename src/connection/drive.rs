@@ -135,6 +135,7 @@ impl Connection {
             };
         }
         link.bytes_received += turn.own.iter().map(|own| own.bytes().len() as u64).sum::<u64>();
+        link.note_first_message(now);
         let (read, fault) = match result {
             Ok(read) => (read, None),
             Err((read, fault)) => (read, Some(fault)),

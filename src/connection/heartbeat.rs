@@ -33,6 +33,8 @@ pub(super) struct Pulse {
     /// The last ping that was sent, for the round-trip time.
     last_ping: Option<(Box<[u8]>, Instant)>,
     rtt: Duration,
+    /// As TCP smooths it (RFC 6298 2).
+    smoothed_rtt: Duration,
 }
 
 impl Pulse {
@@ -47,6 +49,7 @@ impl Pulse {
             pings: 0,
             last_ping: None,
             rtt: Duration::ZERO,
+            smoothed_rtt: Duration::ZERO,
         }
     }
 
@@ -93,11 +96,19 @@ impl Pulse {
     pub fn got_pong(&mut self, payload: &[u8], now: Instant) {
         if let Some((_, sent)) = self.last_ping.take_if(|(expected, _)| **expected == *payload) {
             self.rtt = now.saturating_duration_since(sent);
+            self.smoothed_rtt = match self.smoothed_rtt {
+                Duration::ZERO => self.rtt,
+                before => (before * 7 + self.rtt) / 8,
+            };
         }
     }
 
     pub fn rtt(&self) -> Duration {
         self.rtt
+    }
+
+    pub fn smoothed_rtt(&self) -> Duration {
+        self.smoothed_rtt
     }
 
     /// How long the peer may be silent after the ping that it did not answer.
@@ -270,6 +281,9 @@ mod tests {
         assert_eq!(pulse.rtt(), Duration::ZERO);
         pulse.got_pong(b"one", start + 2 * SECOND);
         pulse.got_pong(b"one", start + 9 * SECOND);
-        assert_eq!(pulse.rtt(), 2 * SECOND);
+        assert_eq!((pulse.rtt(), pulse.smoothed_rtt()), (2 * SECOND, 2 * SECOND));
+        pulse.sent_ping(b"two", start);
+        pulse.got_pong(b"two", start + 10 * SECOND);
+        assert_eq!((pulse.rtt(), pulse.smoothed_rtt()), (10 * SECOND, 3 * SECOND));
     }
 }

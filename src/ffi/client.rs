@@ -2,12 +2,15 @@
 
 use std::ffi::{c_char, c_void};
 use std::mem::size_of;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::event::*;
 use super::handle::nsws_client;
 use super::listener::{add, remove};
-use super::options::{bytes, nsws_connect_options, read_connect_options, text, utf8};
+use super::options::{
+    bytes, nsws_connect_options, read_connect_options, text, utf8, NSWS_TLS_1_2, NSWS_TLS_1_3,
+};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{
     Client, CloseEvent, DataEndEvent, DrainEvent, HeaderReceiveEvent, MessageEvent, OpenEvent, Progress,
@@ -16,6 +19,7 @@ use crate::client::{
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::handle::{Kind, Table};
+use crate::options::TlsVersion;
 use crate::runtime;
 
 static CLIENTS: Table<Client> = Table::new(Kind::Client);
@@ -302,7 +306,7 @@ pub extern "C" fn nsws_client_release(client: nsws_client) -> i32 {
 /// Figures of a client's current connection, or of the last one.
 /// @since 0.1
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[allow(non_camel_case_types)]
 pub struct nsws_client_stats {
     /// The size of this struct, as given to nsws_client_get_stats().
@@ -330,6 +334,63 @@ pub struct nsws_client_stats {
     pub rtt_us: u64,
     /// 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
     pub tls_resumed: u8,
+    /// Bytes that went to the system, with the opening handshake, the frames' headers and TLS.
+    /// @since 0.2
+    pub wire_bytes_sent: u64,
+    /// Bytes that came from the system, in the same way.
+    /// @since 0.2
+    pub wire_bytes_received: u64,
+    /// The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+    /// @since 0.2
+    pub smoothed_rtt_us: u64,
+    /// Of `tcp_us`, how long the proxy took to open the way, in microseconds; 0 without a proxy.
+    /// @since 0.2
+    pub proxy_us: u64,
+    /// How long after the opening handshake the first message was there, in microseconds; 0 before.
+    /// @since 0.2
+    pub first_message_us: u64,
+    /// How often the client has connected again by itself since nsws_client_connect().
+    /// @since 0.2
+    pub reconnects: u32,
+    /// The port at the other end of TCP.
+    /// @since 0.2
+    pub peer_port: u16,
+    /// `NSWS_TLS_1_2` or `NSWS_TLS_1_3`; 0 for ws.
+    /// @since 0.2
+    pub tls_version: u8,
+    /// The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
+    /// @since 0.2
+    pub tls_cipher: [c_char; 64],
+    /// The IP address at the other end of TCP as text: the server's or, with a proxy, the proxy's; "" before the first
+    /// connection. A link-local address ends with the number of its interface (`%2`).
+    /// @since 0.2
+    pub peer_ip: [c_char; 64],
+    /// The extensions that were agreed to, as the header has them, or "".
+    /// @since 0.2
+    pub extensions: [c_char; 160],
+}
+
+fn tls_number(version: TlsVersion) -> u8 {
+    match version {
+        TlsVersion::Tls12 => NSWS_TLS_1_2,
+        TlsVersion::Tls13 => NSWS_TLS_1_3,
+    }
+}
+
+fn ip_text(peer: SocketAddr) -> String {
+    match peer {
+        SocketAddr::V6(peer) if peer.scope_id() != 0 => format!("{}%{}", peer.ip(), peer.scope_id()),
+        peer => peer.ip().to_string(),
+    }
+}
+
+/// A text as a member of a struct, with a NUL at its end.
+fn chars<const SIZE: usize>(text: &str) -> [c_char; SIZE] {
+    let mut chars = [0; SIZE];
+    for (place, byte) in chars.iter_mut().take(SIZE - 1).zip(text.bytes()) {
+        *place = byte as c_char;
+    }
+    chars
 }
 
 /// Reads figures of the current connection, or of the last one.
@@ -362,6 +423,17 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             handshake_us: us(now.timings.handshake),
             rtt_us: us(now.traffic.rtt),
             tls_resumed: now.timings.tls_resumed.into(),
+            wire_bytes_sent: now.traffic.carried.sent,
+            wire_bytes_received: now.traffic.carried.received,
+            smoothed_rtt_us: us(now.traffic.smoothed_rtt),
+            proxy_us: us(now.timings.proxy),
+            first_message_us: us(now.traffic.first_message),
+            reconnects: now.reconnects,
+            peer_port: now.agreement.peer.map_or(0, |peer| peer.port()),
+            tls_version: now.agreement.tls_version.map_or(0, tls_number),
+            tls_cipher: chars(&now.agreement.tls_cipher),
+            peer_ip: chars(&now.agreement.peer.map(ip_text).unwrap_or_default()),
+            extensions: chars(&now.agreement.extensions),
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { super::options::write_defaults(stats, struct_size, values) }

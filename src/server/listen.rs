@@ -224,8 +224,8 @@ async fn handshake(
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
     let mut transport = match &listening.tls {
-        None => Transport::Plain(Tcp(stream)),
-        Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
+        None => Transport::Plain(Tcp::new(stream)),
+        Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp::new(stream)), underway).await {
             Ok(stream) => Transport::Tls(Box::new(stream.into())),
             Err(error) => {
                 log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));

@@ -44,7 +44,6 @@ impl KeyLog for KeyLogFile {
 mod tests {
     use super::super::made::Made;
     use super::super::{make, TlsOptions};
-    use super::*;
     use crate::options::ConnectOptions;
 
     #[test]

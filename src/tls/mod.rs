@@ -26,7 +26,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, HandshakeKind, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
@@ -236,6 +236,9 @@ pub(crate) struct Secured {
     pub stream: TlsStream<Tcp>,
     /// The handshake went on from an earlier session.
     pub resumed: bool,
+    pub version: Option<TlsVersion>,
+    /// The cipher suite, as IANA has it.
+    pub cipher: String,
 }
 
 /// The TLS handshake.
@@ -253,8 +256,17 @@ pub(crate) async fn connect(
         .connect(name, stream)
         .await
         .map_err(|error| describe::handshake_error(peer, &error))?;
-    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(Secured { stream, resumed })
+    let session = stream.get_ref().1;
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
+        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
+        _ => None,
+    };
+    let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    // RFC 8446 B.4.
+    let cipher = cipher.unwrap_or_default().replace("TLS13_", "TLS_");
+    Ok(Secured { stream, resumed, version, cipher })
 }
 
 #[cfg(test)]
@@ -281,7 +293,7 @@ mod tests {
                 let (stream, _) = listener.accept().await.unwrap();
                 let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
             });
-            let stream = Tcp(tokio::net::TcpStream::connect(address).await.unwrap());
+            let stream = Tcp::new(tokio::net::TcpStream::connect(address).await.unwrap());
             let secured = connect(client, "localhost", "localhost:443", stream).await;
             server.await.unwrap();
             secured.map(drop).map_err(|error| error.detail)

@@ -83,7 +83,7 @@ AT(nsws_connect_options, tcp_keepalive_ms, 256, 152);
 AT(nsws_connect_options, tcp_user_timeout_ms, 260, 156);
 AT(nsws_connect_options, tls_server_name, 264, 160);
 
-SIZE(nsws_client_stats, 96, U64 + 80 + U64);
+SIZE(nsws_client_stats, 432, U64 + 416 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);
 AT(nsws_client_stats, messages_sent, 8, U64);
 AT(nsws_client_stats, messages_received, 16, U64 + 8);
@@ -96,6 +96,17 @@ AT(nsws_client_stats, tls_us, 64, U64 + 56);
 AT(nsws_client_stats, handshake_us, 72, U64 + 64);
 AT(nsws_client_stats, rtt_us, 80, U64 + 72);
 AT(nsws_client_stats, tls_resumed, 88, U64 + 80);
+AT(nsws_client_stats, wire_bytes_sent, 96, U64 + 80 + U64);
+AT(nsws_client_stats, wire_bytes_received, 104, U64 + 88 + U64);
+AT(nsws_client_stats, smoothed_rtt_us, 112, U64 + 96 + U64);
+AT(nsws_client_stats, proxy_us, 120, U64 + 104 + U64);
+AT(nsws_client_stats, first_message_us, 128, U64 + 112 + U64);
+AT(nsws_client_stats, reconnects, 136, U64 + 120 + U64);
+AT(nsws_client_stats, peer_port, 140, U64 + 124 + U64);
+AT(nsws_client_stats, tls_version, 142, U64 + 126 + U64);
+AT(nsws_client_stats, tls_cipher, 143, U64 + 127 + U64);
+AT(nsws_client_stats, peer_ip, 207, U64 + 191 + U64);
+AT(nsws_client_stats, extensions, 271, U64 + 255 + U64);
 
 SIZE(nsws_header_receive_event, 32, 16);
 AT(nsws_header_receive_event, struct_size, 0, 0);
