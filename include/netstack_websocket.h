@@ -1,51 +1,123 @@
 /*
  * netstack_websocket: WebSocket (RFC 6455) clients and servers for C and C++.
  *
- * Objects are named by handles, small values that may be copied and compared; 0 is never valid. Every
- * function answers a handle that is stale, foreign or of another kind with NSWS_ERR_BAD_HANDLE.
+ * This header is the manual. Below the overview come: version; library; client; server; connection; platform. For clients and
+ * servers, the options come first, then the events, then the functions.
  *
- * Results: int32_t, 0 or one of NSWS_ERR_*. Outputs come last and are written only on success.
- * nsws_last_error() has a sentence about the last failure on the calling thread. What happens later arrives
- * in events.
+ * Objects. A program names them by handles, small values that may be copied and compared. A handle is stale once its object is
+ * destroyed, and never becomes valid again.
  *
- * Memory: everything passed in is copied before the call returns. What an event points to lives until the
- * callback returns. Text is UTF-8 and NUL-terminated; bytes are a pointer and a length, and NULL with 0 is
- * empty.
+ * Results. A function that can fail returns an int32_t: NSWS_OK (0) or one of NSWS_ERR_*. Outputs come last and are written only
+ * on success. nsws_last_error() returns a sentence about the last failure on the calling thread. What happens later arrives in
+ * events. Each function lists all its errors by name; these need no explanation there:
  *
- * Threads: every function may be called from any thread and inside any callback, unless it says otherwise,
- * and none blocks on the network. Callbacks run on threads of the library: never inside a call, in order,
- * never two at once for one handle. A callback may block; it delays only its own handle. Callbacks must not
- * throw C++ exceptions or longjmp out.
+ *     NSWS_ERR_BAD_HANDLE         the handle is stale, of another kind, or was never valid
+ *     NSWS_ERR_PERMISSION_DENIED  the platform says that the program may not use the network (see nsws_platform)
+ *     NSWS_ERR_NO_RESOURCES       the system has no room for another thread, handle, descriptor or message
+ *     NSWS_ERR_SHUTTING_DOWN      another thread is in nsws_shutdown()
+ *     NSWS_ERR_FORKED             the process is a forked child of one that used the library, and can't use it
+ *     NSWS_ERR_INTERNAL           a defect of the library; please report it
  *
- * user_data: a registration may carry a free_fn, which runs exactly once, after the last call that uses the
- * user_data, on any thread. If the registration fails, it isn't called. The same (fn, user_data) counts once.
+ * Memory. Everything that is passed in is copied before the call returns. What an event points to lives until the callback
+ * returns. Text is UTF-8 and NUL-terminated. Bytes are a pointer and a length; NULL with length 0 is empty.
  *
- * Structs that a program fills begin with struct_size and are prepared by an _init function; structs that a
- * program receives carry their size as well. Both grow only at their end.
+ * Threads. Every function may be called on any thread and inside any callback, unless its description says otherwise, and none
+ * waits for the network. Callbacks run on threads of the library: never inside a call, in order, and never two at once for one
+ * client or one server. A callback may block; it delays only its own client or server. Callbacks must not throw C++ exceptions or
+ * longjmp out.
  *
- * A session: nsws_client_connect() returns 0; header_receive; open; message and data_end for each message;
- * close. An attempt that fails ends in one error event instead of open. After open there may be error events,
- * and there is exactly one close event, the last.
+ * user_data. A registration may have a free_fn. It runs exactly once, on any thread, after the last call that uses the user_data.
+ * If the registration fails, it does not run.
  *
- * A server: nsws_server_start() returns 0; then, for each client, connect; message for each message; exactly one
- * close, the last. nsws_server_stop() closes them all. The callbacks of one server take turns, whichever
- * connection they are about.
+ * Structs. Those that a program fills begin with struct_size and are prepared by an _init function; those that a program receives
+ * have their size as well. Both grow only at their end.
  *
- *     static void on_open(nsws_client c, const nsws_open_event *e, void *user) {
- *         (void)e; (void)user;
- *         nsws_client_send_text(c, "hello", 5);
+ * A client. nsws_client_connect() returns NSWS_OK. Then come header_receive, open, message and data_end for each message, and close.
+ * If the attempt fails, one error comes instead of open. After open, error events may come, and exactly one close, the last event.
+ *
+ * This is client.c. It says hello to the server whose URL it is given, and ends when it has an answer.
+ *
+ *     #include <netstack_websocket.h>
+ *     #include <semaphore.h>
+ *     #include <stdio.h>
+ *
+ *     static sem_t over;
+ *
+ *     static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
+ *         (void)event, (void)user_data;
+ *         nsws_client_send_text(client, "hello", 5);
  *     }
- *     ...
- *     nsws_client client;
- *     nsws_client_create(&client);
- *     nsws_client_on_open(client, on_open, NULL, NULL);
- *     nsws_client_connect(client, "wss://example.com/chat", NULL);
- *     ...
- *     nsws_client_close(client, 1000, "");
- *     nsws_client_destroy(client);
- *     nsws_shutdown(5000);
  *
- * After fork() the child can't use the library: every call answers NSWS_ERR_FORKED.
+ *     static void on_message(nsws_client client, const nsws_message_event *event, void *user_data) {
+ *         (void)user_data;
+ *         printf("message: %.*s\n", (int)event->length, (const char *)event->data);
+ *         nsws_client_close(client, 1000, "");
+ *     }
+ *
+ *     static void on_error(nsws_client client, const nsws_error_event *event, void *user_data) {
+ *         (void)client, (void)user_data;
+ *         printf("error: %s\n", event->message);
+ *         sem_post(&over);
+ *     }
+ *
+ *     static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
+ *         (void)client, (void)user_data;
+ *         printf("closed: %d\n", event->code);
+ *         sem_post(&over);
+ *     }
+ *
+ *     int main(int argc, char **argv) {
+ *         nsws_client client;
+ *         if (argc != 2 || sem_init(&over, 0, 0) != 0 || nsws_client_create(&client) != NSWS_OK) return 1;
+ *         nsws_client_on_open(client, on_open, NULL, NULL);
+ *         nsws_client_on_message(client, on_message, NULL, NULL);
+ *         nsws_client_on_error(client, on_error, NULL, NULL);
+ *         nsws_client_on_close(client, on_close, NULL, NULL);
+ *         if (nsws_client_connect(client, argv[1], NULL) == NSWS_OK) {
+ *             sem_wait(&over);
+ *         } else {
+ *             printf("error: %s\n", nsws_last_error());
+ *         }
+ *         nsws_client_destroy(client);
+ *         return nsws_shutdown(5000) == NSWS_OK ? 0 : 1;
+ *     }
+ *
+ * A server. nsws_server_start() returns NSWS_OK. Then come, for each client, connect, message for each message, and exactly one
+ * close, the last event of this client. nsws_server_stop() closes the connections of all clients. The callbacks of one server take
+ * turns, whichever connection they are about.
+ *
+ * This is server.c. It prints its URL, sends every message back, and ends when its input does.
+ *
+ *     #include <netstack_websocket.h>
+ *     #include <stdio.h>
+ *
+ *     static void on_message(nsws_server server, nsws_connection connection, const nsws_message_event *event, void *user_data) {
+ *         (void)server, (void)user_data;
+ *         if (event->is_text) {
+ *             nsws_connection_send_text(connection, (const char *)event->data, event->length);
+ *         } else {
+ *             nsws_connection_send_binary(connection, event->data, event->length);
+ *         }
+ *     }
+ *
+ *     int main(void) {
+ *         nsws_server server;
+ *         nsws_server_options options;
+ *         uint16_t port;
+ *         if (nsws_server_create(&server) != NSWS_OK) return 1;
+ *         nsws_server_on_message(server, on_message, NULL, NULL);
+ *         nsws_server_options_init(&options, sizeof options);
+ *         options.server_ip = "127.0.0.1";
+ *         if (nsws_server_start(server, &options) == NSWS_OK && nsws_server_get_port(server, &port) == NSWS_OK) {
+ *             printf("ws://127.0.0.1:%d/\n", port);
+ *             fflush(stdout);
+ *             while (getchar() != EOF) {}
+ *         } else {
+ *             printf("error: %s\n", nsws_last_error());
+ *         }
+ *         nsws_server_destroy(server);
+ *         return nsws_shutdown(5000) == NSWS_OK ? 0 : 1;
+ *     }
  */
 
 
@@ -57,29 +129,97 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The name of nsws_server_get_port() until 0.2. */
-#define nsws_server_port nsws_server_get_port
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================
+ * Version
+ * ================================================================================================ */
 
 /**
- * nsws_client_get_state(): it can connect. nsws_server_get_state(): it does not listen, and no connection is left.
+ * The version of the binary interface that this header describes. It changes when programs must be built anew.
  */
-#define NSWS_STATE_IDLE 0
+#define NSWS_ABI_VERSION 1
 
 /**
- * nsws_client_get_state(): an attempt is under way, or will be after the wait that `reconnecting` told of.
+ * The major version of this header. nsws_version() returns the version of the library.
+ * @since 0.2
  */
-#define NSWS_STATE_CONNECTING 1
+#define NSWS_VERSION_MAJOR 0
 
 /**
- * nsws_client_get_state(): it can send. nsws_server_get_state(): it listens.
+ * The minor version of this header.
+ * @since 0.2
  */
-#define NSWS_STATE_OPEN 2
+#define NSWS_VERSION_MINOR 2
 
 /**
- * nsws_client_get_state(): nsws_client_close() was called, or the connection has ended; `close` follows.
- * nsws_server_get_state(): nsws_server_stop() was called; connections end, and `close` follows for each.
+ * The patch version of this header.
+ * @since 0.2
  */
-#define NSWS_STATE_CLOSING 3
+#define NSWS_VERSION_PATCH 0
+
+/**
+ * Returns the version of the library, "major.minor.patch".
+ *
+ * @return a string that lives as long as the library; never NULL
+ * @note Any thread.
+ * @since 0.1
+ */
+const char *nsws_version(void);
+
+/**
+ * Returns the NSWS_ABI_VERSION of the library. A program may compare it with the one it was compiled with.
+ *
+ * @return the number
+ * @note Any thread.
+ * @since 0.1
+ */
+uint32_t nsws_abi_version(void);
+
+/* ================================================================================================
+ * Library: handles
+ * ================================================================================================ */
+
+/**
+ * A client. A value that may be copied; an `id` of 0 is never valid.
+ * @since 0.1
+ */
+typedef struct nsws_client {
+    /**
+     * Opaque. Below 2^53, so that JavaScript can hold it as a number.
+     */
+    uint64_t id;
+} nsws_client;
+
+/**
+ * A server. A value that may be copied; an `id` of 0 is never valid.
+ * @since 0.1
+ */
+typedef struct nsws_server {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_server;
+
+/**
+ * A connection that a server has accepted. A value that may be copied; an `id` of 0 is never valid. It is
+ * stale once the listeners of its `close` have returned.
+ * @since 0.1
+ */
+typedef struct nsws_connection {
+    /**
+     * Opaque. Below 2^53.
+     */
+    uint64_t id;
+} nsws_connection;
+
+/* ================================================================================================
+ * Library: codes
+ * ================================================================================================ */
 
 /**
  * Success.
@@ -87,12 +227,12 @@
 #define NSWS_OK 0
 
 /**
- * An attempt to connect failed, or an open connection broke; only ever in an `error` event.
+ * An attempt to connect failed, or an open connection broke. Only in `error` events.
  */
 #define NSWS_ERR_CONNECT_FAILED 200
 
 /**
- * The program may not use the network.
+ * The program may not use the network: `has_internet_permission` of nsws_platform said no.
  */
 #define NSWS_ERR_PERMISSION_DENIED 201
 
@@ -112,7 +252,7 @@
 #define NSWS_ERR_CERT_FILE 2302002
 
 /**
- * The client is connecting or connected.
+ * The client is connecting, open or closing; or the server is listening.
  */
 #define NSWS_ERR_ALREADY_CONNECTED 2302003
 
@@ -137,7 +277,7 @@
 #define NSWS_ERR_PORT_IN_USE 2302007
 
 /**
- * The host may not be reached from this program.
+ * The program may not connect to this host: `is_host_allowed` of nsws_platform said no.
  */
 #define NSWS_ERR_DOMAIN_NOT_ALLOWED 2302998
 
@@ -147,22 +287,22 @@
 #define NSWS_ERR_INTERNAL 2302999
 
 /**
- * The handle is stale, destroyed, of another kind, or was never valid.
+ * The handle is stale, of another kind, or was never valid.
  */
 #define NSWS_ERR_BAD_HANDLE 2302900
 
 /**
- * There is no open connection: not yet, or no longer, or it is being closed.
+ * There is no open connection: not yet, no longer, or it is closing.
  */
 #define NSWS_ERR_NOT_CONNECTED 2302901
 
 /**
- * The send queue has no room; `drain` follows when it has.
+ * The send queue has no room; `drain` follows when there is room.
  */
 #define NSWS_ERR_QUEUE_FULL 2302902
 
 /**
- * The call would wait for the callback that makes it.
+ * The call would wait for the callback in which it is made.
  */
 #define NSWS_ERR_WOULD_DEADLOCK 2302903
 
@@ -177,7 +317,7 @@
 #define NSWS_ERR_BUSY 2302905
 
 /**
- * The process is a forked child of the one that used the library first.
+ * The process is a forked child of one that used the library, and can't use it.
  */
 #define NSWS_ERR_FORKED 2302906
 
@@ -187,7 +327,7 @@
 #define NSWS_ERR_SHUTTING_DOWN 2302907
 
 /**
- * Threads, handles or memory can't be had.
+ * The system has no room for another thread, handle, descriptor or message.
  */
 #define NSWS_ERR_NO_RESOURCES 2302908
 
@@ -202,7 +342,7 @@
 #define NSWS_ERR_CERT_UNUSABLE 2302910
 
 /**
- * A message that is sent in parts isn't complete: nothing else may be sent before its last part but pings.
+ * A message that is sent in parts waits for its last part; until then, only pings may be sent besides.
  */
 #define NSWS_ERR_MESSAGE_UNFINISHED 2302911
 
@@ -297,7 +437,7 @@
 #define NSWS_DETAIL_MESSAGE_TOO_BIG 2302967
 
 /**
- * Detail: no answer to a ping.
+ * Detail: the peer did not answer a ping in time.
  */
 #define NSWS_DETAIL_HEARTBEAT_LOST 2302968
 
@@ -307,7 +447,7 @@
 #define NSWS_DETAIL_CLOSE_TIMEOUT 2302969
 
 /**
- * Detail: what the system says of its proxy (environment or platform hook) can't be used.
+ * Detail: the system's proxy setting (environment or platform hook) can't be used.
  */
 #define NSWS_DETAIL_PROXY_SETTING 2302970
 
@@ -317,12 +457,12 @@
 #define NSWS_DETAIL_PROXY_AUTH 2302971
 
 /**
- * Detail: the proxy would not or could not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
+ * Detail: the proxy did not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
  */
 #define NSWS_DETAIL_PROXY_REFUSED 2302972
 
 /**
- * Detail: the proxy's answer is invalid: it speaks something else.
+ * Detail: the proxy's answer is invalid: it speaks another protocol.
  */
 #define NSWS_DETAIL_PROXY_ANSWER 2302973
 
@@ -332,7 +472,8 @@
 #define NSWS_DETAIL_NO_MEMORY 2302974
 
 /**
- * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; it ends with 1009.
+ * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
+ * with 1009.
  */
 #define NSWS_DETAIL_RECEIVE_BUDGET 2302975
 
@@ -347,8 +488,8 @@
 #define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
- * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws, or its `Location`
- * can't be used.
+ * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
+ * allowed, or its `Location` can't be used.
  */
 #define NSWS_DETAIL_REDIRECT 2302978
 
@@ -409,83 +550,213 @@
 #define NSWS_DETAIL_ALPN 2302989
 
 /**
- * Not tied to a connection: the call itself failed.
+ * Phase: a call, not tied to a connection.
  */
 #define NSWS_PHASE_CALL 0
 
 /**
- * Reading what the program gave: URL, certificates, keys.
+ * Phase: reading what the program gave: certificates and keys.
  */
 #define NSWS_PHASE_PARSE 1
 
 /**
- * Looking up the host name.
+ * Phase: looking up the host name.
  */
 #define NSWS_PHASE_DNS 2
 
 /**
- * Opening the TCP connection.
+ * Phase: opening the TCP connection.
  */
 #define NSWS_PHASE_TCP 3
 
 /**
- * Reaching the proxy, its name lookup and TCP connection included, and getting through it.
+ * Phase: reaching the proxy, its name lookup and TCP connection included, and getting through it.
  */
 #define NSWS_PHASE_PROXY 4
 
 /**
- * The TLS handshake.
+ * Phase: the TLS handshake.
  */
 #define NSWS_PHASE_TLS 5
 
 /**
- * The WebSocket opening handshake.
+ * Phase: the WebSocket opening handshake.
  */
 #define NSWS_PHASE_HANDSHAKE 6
 
 /**
- * Frames and messages.
+ * Phase: frames and messages.
  */
 #define NSWS_PHASE_PROTOCOL 7
 
 /**
- * Ping and pong.
+ * Phase: ping and pong.
  */
 #define NSWS_PHASE_HEARTBEAT 8
 
 /**
- * Reading from or writing to the open connection.
+ * Phase: reading from or writing to the open connection.
  */
 #define NSWS_PHASE_IO 9
 
-/**
- * The version of the header's binary interface. It changes when a program must be built anew.
- */
-#define NSWS_ABI_VERSION 1
+/* ================================================================================================
+ * Library: errors
+ * ================================================================================================ */
 
 /**
- * The first number of the version of this header; nsws_version() has the library's.
- * @since 0.2
+ * Returns one English sentence about the last call that failed on this thread. It names the argument and the
+ * cause, and never holds a secret.
+ *
+ * @return a string that lives until the next call on this thread that fails; "" if none has failed
+ * @note Any thread.
+ * @since 0.1
  */
-#define NSWS_VERSION_MAJOR 0
+const char *nsws_last_error(void);
 
 /**
- * The second number of the version of this header.
- * @since 0.2
+ * Returns the name of a code, such as "NSWS_ERR_URL".
+ *
+ * @param code one of NSWS_ERR_* or NSWS_DETAIL_*
+ * @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for any other number
+ * @note Any thread.
+ * @since 0.1
  */
-#define NSWS_VERSION_MINOR 2
+const char *nsws_error_name(int32_t code);
 
 /**
- * The third number of the version of this header.
- * @since 0.2
+ * Returns what a code means, as one English sentence.
+ *
+ * @param code one of NSWS_ERR_* or NSWS_DETAIL_*
+ * @return a string that lives as long as the library; "Unknown code." for any other number
+ * @note Any thread.
+ * @since 0.1
  */
-#define NSWS_VERSION_PATCH 0
+const char *nsws_error_message(int32_t code);
 
 /**
- * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for nothing else.
+ * Returns the name of a phase, such as "tls".
+ *
+ * @param phase one of NSWS_PHASE_*
+ * @return a string that lives as long as the library; "unknown" for any other number
+ * @note Any thread.
+ * @since 0.1
+ */
+const char *nsws_phase_name(int32_t phase);
+
+/* ================================================================================================
+ * Library: what clients and servers share
+ * ================================================================================================ */
+
+/**
+ * An HTTP header. This struct never grows.
+ * @since 0.1
+ */
+typedef struct nsws_header {
+    /**
+     * The name, NUL-terminated.
+     */
+    const char *name;
+    /**
+     * The value, NUL-terminated; never NULL in an event.
+     */
+    const char *value;
+} nsws_header;
+
+/**
+ * Releases what the `user_data` of a registration stands for. It runs exactly once, after the last call that
+ * uses the `user_data`, on any thread. It may call the library, but must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_free_fn)(void *user_data);
+
+/* ================================================================================================
+ * Library: threads, and the end
+ * ================================================================================================ */
+
+/**
+ * The options of nsws_runtime_configure(). Prepare them with nsws_runtime_options_init(), then set what
+ * differs from the defaults.
+ * @since 0.1
+ */
+typedef struct nsws_runtime_options {
+    /**
+     * The size of this struct; nsws_runtime_options_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * The stack of the threads that run callbacks, in bytes. Default 1 MiB; from 128 KiB to 1 GiB, else
+     * NSWS_ERR_PARAMETER.
+     */
+    size_t thread_stack_size;
+    /**
+     * The most threads that run callbacks at the same time. Default 1024; at least one more than `io_threads`,
+     * else NSWS_ERR_PARAMETER. A callback that blocks holds one; when all are held, further callbacks wait.
+     */
+    uint32_t max_threads;
+    /**
+     * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so
+     * that a program gets as many processors as it has busy objects. Default 1; 0, or more than there are
+     * processors: NSWS_ERR_PARAMETER.
+     * @since 0.2
+     */
+    size_t io_threads;
+} nsws_runtime_options;
+
+/**
+ * Writes the defaults into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_options_init(nsws_runtime_options *options,
+                                  size_t struct_size);
+
+/**
+ * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
+ * nothing else.
  * @since 0.2
  */
 #define NSWS_FOR_EVER 4294967295
+
+/**
+ * Sets how the library makes its threads. Optional; call it before the first object is created, or after
+ * nsws_shutdown().
+ *
+ * @param options prepared by nsws_runtime_options_init(), copied; NULL: the defaults
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
+ *         NSWS_ERR_BUSY: the threads run already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_runtime_configure(const nsws_runtime_options *options);
+
+/**
+ * Ends the library: destroys all objects, closes their connections with code 1001, runs every `free_fn`, and
+ * ends the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an
+ * exit handler, or in the destructor of a global object.
+ *
+ * If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
+ * lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Those threads end when what holds
+ * them does, and another call waits for them again.
+ *
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
+ *         NSWS_FOR_EVER: until they end. Then the connections that are left are cut, and threads that only
+ *         have to end may take half a second more.
+ * @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
+ *         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread that does not run a callback. Waits up to `timeout_ms`.
+ * @since 0.1
+ */
+int32_t nsws_shutdown(uint32_t timeout_ms);
+
+/* ================================================================================================
+ * Library: log
+ * ================================================================================================ */
 
 /**
  * Log level: nothing.
@@ -493,24 +764,68 @@
 #define NSWS_LOG_OFF 0
 
 /**
- * Log level: what the library could not do.
+ * Log level: failures of the library.
  */
 #define NSWS_LOG_ERROR 1
 
 /**
- * Log level: what is odd.
+ * Log level: what looks wrong, too.
  */
 #define NSWS_LOG_WARN 2
 
 /**
- * Log level: connections that come and go.
+ * Log level: connections that open and close, too.
  */
 #define NSWS_LOG_INFO 3
 
 /**
- * Log level: each step of an attempt.
+ * Log level: each step of an attempt, too.
  */
 #define NSWS_LOG_DEBUG 4
+
+/**
+ * Receives a line of the log. It is called on any thread, on several at once. It may call the library, but
+ * must not wait for it.
+ * @since 0.1
+ */
+typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
+
+/**
+ * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
+ * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. A callback that has held its
+ * thread for a second or longer is a line of NSWS_LOG_WARN that names its event.
+ *
+ * @param max_level the most verbose level to receive, one of NSWS_LOG_*
+ * @param fn the receiver; NULL: none
+ * @param user_data passed to `fn`
+ * @param free_fn called once when `fn` is no longer used, or NULL; not called if this call fails, or if `fn`
+ *         is NULL
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the level is unknown; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_log_callback(int32_t max_level,
+                              nsws_log_fn fn,
+                              void *user_data,
+                              nsws_free_fn free_fn);
+
+/**
+ * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
+ * It succeeds, too, when nobody receives the log.
+ *
+ * @param level one of NSWS_LOG_ERROR to NSWS_LOG_DEBUG
+ * @param message the line, NUL-terminated UTF-8; copied
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the level is another one, or the message is NULL or not UTF-8;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_log(int32_t level,
+                 const char *message);
+
+/* ================================================================================================
+ * Client: options
+ * ================================================================================================ */
 
 /**
  * `min_tls_version`: TLS 1.2 or newer, the default.
@@ -533,12 +848,12 @@
 #define NSWS_PROXY_NONE 1
 
 /**
- * `proxy_mode`: an HTTP proxy, asked to CONNECT.
+ * `proxy_mode`: an HTTP proxy, through its CONNECT.
  */
 #define NSWS_PROXY_HTTP 2
 
 /**
- * `proxy_mode`: a SOCKS5 proxy, which looks up the names.
+ * `proxy_mode`: a SOCKS5 proxy, which looks up the server's name.
  */
 #define NSWS_PROXY_SOCKS5 3
 
@@ -548,53 +863,20 @@
 #define NSWS_PONG_TIMEOUT_DEFAULT 4294967295
 
 /**
- * Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+ * The options of nsws_client_connect(). Prepare them with nsws_connect_options_init(), then set what differs
+ * from the defaults. The call copies everything. A value that breaks a rule below is NSWS_ERR_PARAMETER unless
+ * another code is named.
  * @since 0.1
  */
-typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
-
-/**
- * A WebSocket client. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53, so that JavaScript can hold it as a number.
-     */
-    uint64_t id;
-} nsws_client;
-
-/**
- * An HTTP header. This struct never changes.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The name, NUL-terminated.
-     */
-    const char *name;
-    /**
-     * The value, NUL-terminated; never NULL in an event.
-     */
-    const char *value;
-} nsws_header;
-
-/**
- * What nsws_client_connect() may be told.
- *
- * Prepare it with nsws_connect_options_init(), then set what differs from the defaults. Everything is
- * copied by the call. Later versions add members at the end.
- * @since 0.1
- */
-typedef struct {
+typedef struct nsws_connect_options {
     /**
      * The size of this struct; nsws_connect_options_init() sets it.
      */
     size_t struct_size;
     /**
-     * Request headers, or NULL. Names are tokens, values hold no CR, LF or NUL (else 401). `Host`,
-     * `Origin`, `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given;
-     * `Upgrade`, `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not (401).
+     * Request headers, or NULL. Names are tokens; values hold no CR, LF or NUL. `Host`, `Origin`, `Authorization`
+     * and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`, `Connection`,
+     * `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not.
      */
     const nsws_header *headers;
     /**
@@ -606,71 +888,66 @@ typedef struct {
      */
     const char *protocol;
     /**
-     * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate
-     * is in it is trusted as well, as what it is: a certificate that may not issue others vouches for nobody
-     * else. NULL: the system's CAs, or those that the environment's `SSL_CERT_FILE` and `SSL_CERT_DIR` name
-     * (not in a set-user-ID program: secure_getenv(3)). A file that can't be opened is
-     * `NSWS_ERR_CERT_FILE`; one without a certificate is an `error` event, phase tls. Files are read once, and
-     * again when they have changed.
+     * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
+     * it is trusted as well; if that certificate may not issue others, it vouches for no other. NULL: the system's
+     * CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
+     * program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
+     * an `error` event of NSWS_PHASE_TLS. Files are read once, and again when they have changed.
      */
     const char *ca_path;
     /**
-     * A PEM file with this side's certificate, for servers that demand one, and behind it those that lead to
-     * its CA. NULL: none. A file that can't be opened is `NSWS_ERR_CERT_FILE`; what is wrong with its
-     * content is an `error` event, phase tls, whose `detail` says what: `NSWS_DETAIL_CERT_CONTENT`,
-     * `NSWS_DETAIL_KEY_MISMATCH`.
+     * A PEM file with the client's certificate, for servers that demand one, followed by those that lead to its
+     * CA. NULL: none. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
+     * `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_CERT_CONTENT or NSWS_DETAIL_KEY_MISMATCH.
      */
     const char *client_cert_path;
     /**
-     * A PEM file with the certificate's private key. NULL: it is in the same file. Without
-     * `client_cert_path`: 401. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1
-     * or SEC1, which may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most
-     * 10,000,000 rounds, or scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or
-     * DES-EDE3-CBC). Read again when a file changes. A file that can't be opened is `NSWS_ERR_CERT_FILE`;
-     * else the `detail` of an `error` event, phase tls, is `NSWS_DETAIL_KEY_CONTENT` (none, damaged, another
-     * kind) or `NSWS_DETAIL_KEY_FORM` (another encryption; the sentence has the openssl command that
-     * converts it).
+     * A PEM file with the private key of the certificate. NULL: it is in the file of the certificate. Only with
+     * `client_cert_path`. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1. The
+     * key may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or
+     * scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). It is read again when a
+     * file has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
+     * `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or another kind) or
+     * NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
      */
     const char *client_key_path;
     /**
-     * What opens an encrypted key; ignored for one that isn't. NULL: no password. The library's copy is
-     * wiped, and never logged. Missing or wrong: an `error` event, phase tls, `NSWS_DETAIL_NO_PASSWORD` or
-     * `NSWS_DETAIL_WRONG_PASSWORD`. Without `client_cert_path`: 401.
+     * The password of an encrypted key; ignored for another key. NULL: none. Only with `client_cert_path`. The
+     * library wipes its copy and never logs it. A missing or wrong password is an `error` event of NSWS_PHASE_TLS,
+     * with NSWS_DETAIL_NO_PASSWORD or NSWS_DETAIL_WRONG_PASSWORD.
      */
     const char *client_key_password;
     /**
-     * The public keys that the server's own certificate may have, as curl writes them: `sha256//` and the
-     * base64 of the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any.
-     * Malformed: 401. Another key is an `error` event, phase tls, `NSWS_DETAIL_PIN_MISMATCH`, whose sentence
-     * has the server's pin. A pin is asked for besides the certificate's verification, and also when that is
-     * skipped.
+     * The public keys that the server's certificate may have, as curl writes them: `sha256//` and the base64 of
+     * the SHA-256 of the DER SubjectPublicKeyInfo; several are separated by `;`. NULL: any. Another key is an
+     * `error` event of NSWS_PHASE_TLS with NSWS_DETAIL_PIN_MISMATCH, whose sentence has the server's pin. Pins are
+     * checked in addition to the certificate, and also when its verification is skipped.
      */
     const char *pinned_public_keys;
     /**
-     * The proxy of `NSWS_PROXY_HTTP` or `NSWS_PROXY_SOCKS5`: a host name or an IP address, IPv6 with or without
-     * brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0 (401).
+     * The proxy of NSWS_PROXY_HTTP or NSWS_PROXY_SOCKS5: a host name or an IP address, IPv6 with or without
+     * brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0.
      */
     const char *proxy_host;
     /**
-     * The user name that the proxy is told. NULL or "": none. It goes to an HTTP proxy as Basic authorization
-     * (no colon in it), to a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters (401).
+     * The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (no colon in
+     * it), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
      */
     const char *proxy_username;
     /**
-     * The password that goes with it; for SOCKS5 1 to 255 bytes. No control characters, not without a user name
-     * (401).
+     * The password that goes with it; for SOCKS5 1 to 255 bytes. Only with a user name. No control characters.
      */
     const char *proxy_password;
     /**
-     * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host
-     * alone), `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone:
-     * all), an IP address, or a network (`10.0.0.0/8`, `fd00::/8`). The host is compared as the URL has it,
-     * in any case: no name is looked up. NULL or "": none. An entry with a slash that is no network: 401.
+     * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
+     * `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
+     * address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared as
+     * the URL has it, without regard to case: no name is looked up. NULL or "": none.
      */
     const char *proxy_exclusion_list;
     /**
-     * The largest message that is received, in bytes; a larger one ends the connection with 1009.
-     * Default 16 MiB, at least 1.
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
+     * at least 1.
      */
     size_t max_receive_size;
     /**
@@ -678,130 +955,133 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent: the bytes of the frames, and 64 for each message or ping. Default 16 MiB.
+     * How much may wait to be sent, in bytes: the frames, and 64 bytes for each message or ping. Default 16 MiB.
      * An empty queue takes any message that `max_send_size` allows.
      */
     size_t send_queue_size;
     /**
-     * A ping goes out each interval, whatever arrives: its length, in milliseconds. Default 30000; 0: no
-     * heartbeat; more than 30000000: 401.
+     * How often a ping goes out, whatever else arrives, in milliseconds. Default 30000, at most 30000000; 0: no
+     * heartbeat.
      */
     uint32_t ping_interval_ms;
     /**
      * How long the peer may stay silent, in milliseconds, before the connection counts as lost
-     * (`NSWS_DETAIL_HEARTBEAT_LOST`). It runs from the oldest ping since which nothing was received: any byte is a
-     * sign of life, not only a pong. 0: for ever. Default `NSWS_PONG_TIMEOUT_DEFAULT`, which is 30000 also where
-     * `ping_interval_ms` is shorter; any other value above `ping_interval_ms`: 401. Ignored without a heartbeat.
-     * While this side does not read, because it is paused or a listener is slow, pings go out and no time runs.
+     * (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the oldest ping since which nothing was received: any byte
+     * is a sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
+     * `ping_interval_ms` is shorter; any other value must not be above `ping_interval_ms`. Ignored without a
+     * heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out and no
+     * time runs.
      */
     uint32_t pong_timeout_ms;
     /**
-     * How long the whole attempt may take, in milliseconds, name lookup to upgrade, the proxy included. Default
-     * 15000; 0: 401.
+     * How long the whole attempt may take, in milliseconds: from the name lookup to the upgrade, the proxy
+     * included. Default 15000, at least 1.
      */
     uint32_t connect_timeout_ms;
     /**
-     * How long closing may take, in milliseconds, from nsws_client_close() to the peer's answer, what was
-     * queued included. Default 5000; 0: 401.
+     * How long closing may take, in milliseconds: from nsws_client_close() to the peer's answer, sending what is
+     * queued included. Default 5000, at least 1.
      */
     uint32_t close_timeout_ms;
     /**
-     * How often in a row to try to connect again, by itself, when an attempt fails or the connection is lost
-     * (or closed by the peer with 1001, 1012 or 1013). Default 0: never; `NSWS_FOR_EVER`: without end. Not when
-     * the server or proxy refused (a status below 500 but 408 and 429) or can't be trusted. A certificate that is
-     * not valid yet or no longer is no reason to stop: clocks and certificates get mended; nor is a captive portal. A
-     * server's `Retry-After` makes the wait longer, up to an hour or `reconnect_max_delay_ms`. Each time, the
-     * events that end the attempt or connection are followed by `reconnecting`; nsws_client_close() ends it.
+     * How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
+     * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
+     * if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
+     * if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
+     * captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
     /**
-     * The wait before the first of them, in milliseconds; it doubles each time, and half of it is random.
-     * Default 1000; 0: 401.
+     * The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
+     * random. Default 1000, at least 1.
      */
     uint32_t reconnect_min_delay_ms;
     /**
-     * The longest wait, in milliseconds. Default 30000; below the first one: 401.
+     * The longest delay, in milliseconds. Default 30000; not below the first one.
      */
     uint32_t reconnect_max_delay_ms;
     /**
-     * The proxy's port, 1 to 65535 (else 401).
+     * The proxy's port, 1 to 65535.
      */
     uint32_t proxy_port;
     /**
-     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+     * The oldest acceptable TLS version: NSWS_TLS_1_2 (the default) or NSWS_TLS_1_3.
      */
     uint8_t min_tls_version;
     /**
-     * 1: accept any server certificate and any host name. For tests; it makes TLS worthless, unless
-     * `pinned_public_keys` says whose key it must be. Default 0.
+     * 1: any server certificate and any host name is accepted. For tests; it makes TLS worthless, unless
+     * `pinned_public_keys` names the key. Default 0.
      */
     uint8_t skip_server_cert_verification;
     /**
-     * 1, the default: the `Origin` header carries a port that isn't the scheme's own (RFC 6454 6.2), which many
-     * servers compare with `Host`. 0: it never does.
+     * 1, the default: the `Origin` header has the port if it isn't the default of the scheme (RFC 6454 6.2); many
+     * servers compare it with `Host`. 0: it never has.
      */
     uint8_t support_origin_port;
     /**
-     * Which proxy: one of `NSWS_PROXY_*`. Default `NSWS_PROXY_SYSTEM`: what the platform's hook says
-     * (nsws_set_platform()) or, without one, the environment, read by nsws_client_connect() as curl reads
-     * it: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only), `all_proxy`, `ALL_PROXY` for ws;
-     * `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` for wss; the first
-     * that isn't empty, as `[http://|socks5://|socks5h://][user:password@]host[:port]`, port 1080 unless it
-     * says otherwise. The environment is not read in a set-user-ID program (secure_getenv(3)). In `no_proxy`,
-     * `NO_PROXY` a name also covers what is below it; otherwise they are like `proxy_exclusion_list`. With a proxy, the server's name is not looked up here. Proxies are used for ws
-     * and wss alike, by a tunnel.
+     * Which proxy to use, one of NSWS_PROXY_*. Proxies are used for ws and wss alike, through a tunnel. Default
+     * NSWS_PROXY_SYSTEM: the platform's hook (nsws_set_platform()) answers it or, without a hook, the environment,
+     * which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only),
+     * `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
+     * `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
+     * `[http://|socks5://|socks5h://][user:password@]host[:port]`, with port 1080 if there is none. `no_proxy` and
+     * `NO_PROXY` have the form of `proxy_exclusion_list`, but a name also covers its subdomains. A set-user-ID
+     * program does not read the environment (secure_getenv(3)). With a proxy, the server's name is not looked up
+     * on this side.
      */
     uint8_t proxy_mode;
     /**
      * The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
-     * `support_origin_port`, port of the URL. "": there is no such header. A header `Origin` comes before it.
-     * Control characters: 401.
+     * `support_origin_port`, port of the URL. "": no such header. An `Origin` in `headers` takes precedence. No
+     * control characters.
      * @since 0.2
      */
     const char *origin;
     /**
-     * How many bytes the URL may have; a longer one is `NSWS_ERR_URL`. Default 2048. Many servers and proxies
-     * refuse more than 8 KiB.
+     * The longest URL, in bytes; a longer one is NSWS_ERR_URL. Default 2048. Many servers and proxies refuse more
+     * than 8 KiB.
      * @since 0.2
      */
     size_t max_url_length;
     /**
-     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+     * Messages below this size, in bytes, are sent uncompressed, and so are those that would not shrink. Default
+     * 1024.
      * @since 0.2
      */
     size_t compression_threshold;
     /**
-     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
-     * they fit, or none. Default 512 KiB.
+     * How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
+     * fit, else no compression. Default 512 KiB.
      * @since 0.2
      */
     size_t compression_memory;
     /**
-     * How long a message that has begun to arrive may pause, in milliseconds. In ten times as long at least 64 KiB of
-     * it must arrive. The clock stands while this side does not read. A slower message ends the connection with 1008,
-     * `NSWS_DETAIL_MESSAGE_TIMEOUT`. Default 60000; 0: no limit.
+     * How long a message that has begun may go without a further byte, in milliseconds. In ten times as long, at
+     * least 64 KiB of it must arrive. The clock stands while this side does not read. A slower message ends the
+     * connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
      * @since 0.2
      */
     uint32_t message_timeout_ms;
     /**
-     * 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
-     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
-     * may choose.
+     * 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: NSWS_ERR_NOT_SUPPORTED.
+     * The length of compressed data tells about its content: leave it off for messages that mix secrets with what
+     * an attacker may choose.
      * @since 0.2
      */
     uint8_t compression;
     /**
-     * How hard to compress, 1 to 9 (else 401). Default 6.
+     * How hard to compress, 1 to 9. Default 6.
      * @since 0.2
      */
     uint8_t compression_level;
     /**
-     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+     * The largest window for the client's messages, as a power of two, 8 to 15. Default 15.
      * @since 0.2
      */
     uint8_t client_max_window_bits;
     /**
-     * The largest window of the server's messages. Default 15.
+     * The largest window for the server's messages, as a power of two, 8 to 15. Default 15.
      * @since 0.2
      */
     uint8_t server_max_window_bits;
@@ -816,107 +1096,709 @@ typedef struct {
      */
     uint8_t server_no_context_takeover;
     /**
-     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
-     * whole message. Default 0.
+     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds
+     * the whole message. Default 0.
      * @since 0.2
      */
     uint8_t receive_parts;
     /**
-     * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location` may
-     * be relative, and http and https mean ws and wss. Never from wss to ws. Another origin (scheme, host and port)
-     * gets neither user and password of the URL, nor `client_cert_path`, nor the headers `Authorization`, `Cookie`,
-     * `Proxy-Authorization` and `Host`; other headers go along. What can't be followed is an `error` event, phase
-     * handshake, `NSWS_DETAIL_REDIRECT`. Default 0: a redirect is a refusal like any other,
-     * `NSWS_DETAIL_HTTP_STATUS`.
+     * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
+     * may be relative, and http and https mean ws and wss. None leads from wss to ws. Another origin (scheme, host
+     * and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the headers
+     * `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that can't be
+     * followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is a refusal
+     * like any other, with NSWS_DETAIL_HTTP_STATUS.
      * @since 0.2
      */
     uint32_t max_redirects;
     /**
-     * The local address to connect from, an IPv4 or IPv6 literal (else 401); only addresses of its family are tried.
-     * One that this device doesn't have is an `error` event, `NSWS_DETAIL_UNREACHABLE`. NULL or "": the system's
-     * choice. This and what follows also hold for the connection to a proxy.
+     * The local address to connect from, an IPv4 or IPv6 literal; only addresses of its family are tried. One that
+     * this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the system's choice.
+     * This and the following members also hold for the connection to a proxy.
      * @since 0.2
      */
     const char *bind_address;
     /**
-     * The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; a name of more
-     * than 15 bytes: 401. One that doesn't exist, or that this process may not choose, is an `error` event,
-     * `NSWS_DETAIL_UNREACHABLE`. NULL or "": as the routes say.
+     * The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
+     * bytes. One that doesn't exist, or that this process may not choose, is an `error` event with
+     * NSWS_DETAIL_UNREACHABLE. NULL or "": as the routes say.
      * @since 0.2
      */
     const char *bind_interface;
     /**
-     * Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated by
-     * `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate is still the name's.
-     * Malformed: 401. NULL or "": none.
+     * Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated
+     * by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must still be
+     * the name's. NULL or "": none.
      * @since 0.2
      */
     const char *resolve;
     /**
-     * The size of the system's receive buffer for the connection, in bytes; the system bounds it. 0, the default:
-     * the system's choice, which grows with the traffic. More than 2147483647: 401.
+     * The size of the system's receive buffer for the connection, in bytes, at most 2147483647; the system bounds
+     * it. Default 0: the system's choice, which grows with the traffic.
      * @since 0.2
      */
     size_t receive_buffer_size;
     /**
-     * The size of the system's send buffer, in the same way.
+     * The size of the system's send buffer for the connection, in bytes, at most 2147483647; the system bounds it.
+     * Default 0: the system's choice.
      * @since 0.2
      */
     size_t send_buffer_size;
     /**
-     * After how much silence, and how often then, TCP itself asks the server whether it is there (SO_KEEPALIVE), in
-     * milliseconds, rounded up to seconds. It costs less than `ping_interval_ms`, but only shows that the server's
-     * system lives, and a proxy may answer in its place. 0, the default: never; more than 32767000: 401.
+     * After how much silence, and how often then, TCP itself asks the peer whether it is there (SO_KEEPALIVE), in
+     * milliseconds, rounded up to seconds, at most 32767000. It costs less than `ping_interval_ms`, but only shows
+     * that the peer's system lives, and a proxy may answer in its place. Default 0: never.
      * @since 0.2
      */
     uint32_t tcp_keepalive_ms;
     /**
-     * How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in milliseconds.
-     * 0, the default: the system's choice, some 15 minutes; more than 2147483647: 401.
+     * How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in
+     * milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
      * @since 0.2
      */
     uint32_t tcp_user_timeout_ms;
     /**
-     * The server's name in TLS: what it is told (SNI, RFC 6066 3) and what its certificate must be for, for servers
-     * that are reached by an address or another name. A host name or an IP address (else 401). NULL or "": the URL's
-     * host. A redirect to another origin forgets it.
+     * The server's name in TLS, a host name or an IP address: what the server is told (SNI, RFC 6066 3) and what its
+     * certificate must be for, if the server is reached by an address or another name. NULL or "": the URL's host.
+     * A redirect to another origin forgets it.
      * @since 0.2
      */
     const char *tls_server_name;
 } nsws_connect_options;
 
 /**
- * Figures of a client's current connection, or of the last one.
+ * Writes the defaults into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef struct {
+int32_t nsws_connect_options_init(nsws_connect_options *options,
+                                  size_t struct_size);
+
+/* ================================================================================================
+ * Client: events
+ * ================================================================================================ */
+
+/**
+ * `header_receive`: the server's complete answer to the upgrade. Always before `open`.
+ * @since 0.1
+ */
+typedef struct nsws_header_receive_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The headers in the order of arrival, repeated names kept, names as the server wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The HTTP status: 101.
+     */
+    int32_t status;
+} nsws_header_receive_event;
+
+/**
+ * Receives `header_receive`. `event` and what it points to live until the callback returns, here and in all
+ * callbacks.
+ * @since 0.1
+ */
+typedef void (*nsws_header_receive_fn)(nsws_client client,
+                                       const nsws_header_receive_event *event,
+                                       void *user_data);
+
+/**
+ * `open`: the connection is open. From now on messages can be sent.
+ * @since 0.1
+ */
+typedef struct nsws_open_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The HTTP status text: "Switching Protocols".
+     */
+    const char *message;
+    /**
+     * The sub-protocol that the server chose, or "".
+     */
+    const char *protocol;
+    /**
+     * The HTTP status: 101.
+     */
+    int32_t status;
+    /**
+     * The extensions that were agreed on, as the header has them, or "".
+     * @since 0.2
+     */
+    const char *extensions;
+} nsws_open_event;
+
+/**
+ * Receives `open` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_open_fn)(nsws_client client, const nsws_open_event *event, void *user_data);
+
+/**
+ * `message`: one whole message.
+ * @since 0.1
+ */
+typedef struct nsws_message_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The payload; never NULL, not NUL-terminated.
+     */
+    const uint8_t *data;
+    /**
+     * The payload's length in bytes; may be 0.
+     */
+    size_t length;
+    /**
+     * 1: a text message, which is valid UTF-8. 0: a binary message.
+     */
+    uint8_t is_text;
+} nsws_message_event;
+
+/**
+ * Receives `message` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_message_fn)(nsws_client client, const nsws_message_event *event, void *user_data);
+
+/**
+ * `message_part`: a part of a message. An empty message is one part; the parts of a text end at whole
+ * characters.
+ * @since 0.2
+ */
+typedef struct nsws_message_part_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The bytes; never NULL, not NUL-terminated.
+     */
+    const uint8_t *data;
+    /**
+     * How many bytes there are; may be 0.
+     */
+    size_t length;
+    /**
+     * 1: the message is text, valid UTF-8 so far. 0: it is binary.
+     */
+    uint8_t is_text;
+    /**
+     * 1: the message begins with this part.
+     */
+    uint8_t is_first;
+    /**
+     * 1: the message ends with this part. If the connection breaks before, there is no such part.
+     */
+    uint8_t is_last;
+} nsws_message_part_event;
+
+/**
+ * Receives `message_part` of a client.
+ * @since 0.2
+ */
+typedef void (*nsws_message_part_fn)(nsws_client client,
+                                     const nsws_message_part_event *event,
+                                     void *user_data);
+
+/**
+ * `data_end`: the message is complete. Comes right after each `message`, or after its last `message_part`.
+ * @since 0.1
+ */
+typedef struct nsws_data_end_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+} nsws_data_end_event;
+
+/**
+ * Receives `data_end` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_data_end_fn)(nsws_client client,
+                                 const nsws_data_end_event *event,
+                                 void *user_data);
+
+/**
+ * `close`: the connection is over. It comes exactly once for each connection that reached `open`, and last.
+ * @since 0.1
+ */
+typedef struct nsws_close_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The reason, NUL-terminated; "" when there is none.
+     */
+    const char *reason;
+    /**
+     * The reason's length in bytes, at most 123. A reason may hold NULs.
+     */
+    size_t reason_length;
+    /**
+     * The code of the close frame that was received; 1005 if it held none; 1006 if the link broke without a close
+     * frame; the code that this side sent if it ended the connection because of what it received: 1002, 1007, 1008
+     * or 1009.
+     */
+    uint16_t code;
+    /**
+     * 1: both sides sent a close frame (RFC 6455 7.1.4). 0: they did not.
+     */
+    uint8_t was_clean;
+} nsws_close_event;
+
+/**
+ * Receives `close` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_close_fn)(nsws_client client, const nsws_close_event *event, void *user_data);
+
+/**
+ * `error`: something failed. Before `open` it ends the attempt; after it, `close` follows.
+ * @since 0.1
+ */
+typedef struct nsws_error_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * One English sentence that names host, port and cause. It never holds a secret or a payload.
+     */
+    const char *message;
+    /**
+     * One of NSWS_ERR_*; NSWS_ERR_CONNECT_FAILED for everything that the network or the peer did.
+     */
+    int32_t code;
+    /**
+     * A finer code, one of NSWS_DETAIL_*, or NSWS_OK.
+     */
+    int32_t detail;
+    /**
+     * The phase that failed, one of NSWS_PHASE_*.
+     */
+    int32_t phase;
+    /**
+     * The operating system's error number, or 0.
+     */
+    int32_t os_error;
+    /**
+     * The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
+     */
+    int32_t http_status;
+    /**
+     * The headers of the server's answer if it refused the upgrade, in the order of arrival, among them `Location`,
+     * `Retry-After` and `WWW-Authenticate`; else NULL.
+     * @since 0.2
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     * @since 0.2
+     */
+    size_t header_count;
+    /**
+     * The first 16 KiB of that answer's body, or as much of them as arrived within 2 s and `connect_timeout_ms`;
+     * NULL without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+     * @since 0.2
+     */
+    const uint8_t *body;
+    /**
+     * How many bytes of the body there are.
+     * @since 0.2
+     */
+    size_t body_length;
+    /**
+     * How long the server asks to wait before the next attempt (`Retry-After`, seconds or a date), in
+     * milliseconds; 0: it does not ask.
+     * @since 0.2
+     */
+    uint32_t retry_after_ms;
+} nsws_error_event;
+
+/**
+ * Receives `error` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_error_fn)(nsws_client client, const nsws_error_event *event, void *user_data);
+
+/**
+ * `drain`: the send queue has room again after an NSWS_ERR_QUEUE_FULL.
+ * @since 0.1
+ */
+typedef struct nsws_drain_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * How much waits to be sent now, in bytes: the frames, and 64 bytes for each message or ping.
+     */
+    size_t queued_bytes;
+} nsws_drain_event;
+
+/**
+ * Receives `drain` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_drain_fn)(nsws_client client, const nsws_drain_event *event, void *user_data);
+
+/**
+ * `reconnecting`: the client will reconnect. It follows the events that end an attempt or a connection.
+ * @since 0.1
+ */
+typedef struct nsws_reconnecting_event {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The number of the next attempt since the last success, from 1.
+     */
+    uint32_t attempt;
+    /**
+     * The delay before it, in milliseconds.
+     */
+    uint32_t delay_ms;
+} nsws_reconnecting_event;
+
+/**
+ * Receives `reconnecting` of a client.
+ * @since 0.1
+ */
+typedef void (*nsws_reconnecting_fn)(nsws_client client,
+                                     const nsws_reconnecting_event *event,
+                                     void *user_data);
+
+/* ================================================================================================
+ * Client: functions
+ * ================================================================================================ */
+
+/**
+ * Creates a client. The first object that a process creates also starts the library's threads.
+ *
+ * @param out receives the handle; end it with nsws_client_destroy() or nsws_client_release()
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_NO_RESOURCES; NSWS_ERR_SHUTTING_DOWN;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_create(nsws_client *out);
+
+/**
+ * Starts to connect, and returns. The attempt ends in exactly one of these: `open`, preceded by
+ * `header_receive`; `error`; or, when nsws_client_close() is called first, `close` with code 1006. After
+ * nsws_client_destroy() there is no event.
+ *
+ * The checks come in this order: the values of the options, the permission, the URL, whether its host is
+ * allowed, the files, and whether the client can connect now.
+ *
+ * @param client the client; it can connect again after `close`, or after the `error` of a failed attempt
+ * @param url a ws:// or wss:// URL without a fragment: NUL-terminated UTF-8 of at most `max_url_length` bytes,
+ *         copied. A user name and password in it become Basic authorization. A link-local address may name its
+ *         interface: ws://[fe80::1%25wlan0]/ (RFC 6874).
+ * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
+ *         NSWS_ERR_NOT_SUPPORTED: `compression` in a build without it; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_URL: the URL is NULL, too long or invalid; NSWS_ERR_DOMAIN_NOT_ALLOWED; NSWS_ERR_CERT_FILE:
+ *         a file can't be opened; NSWS_ERR_ALREADY_CONNECTED: the client is connecting, open or closing, and
+ *         stays as it is; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_connect(nsws_client client,
+                            const char *url,
+                            const nsws_connect_options *options);
+
+/**
+ * Sends a text message. Accepted messages are delivered in order, and nsws_client_close() sends them before it
+ * closes. After any error nothing was queued.
+ *
+ * @param client the client
+ * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
+ *         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+ *         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_send_text(nsws_client client,
+                              const char *text,
+                              size_t length);
+
+/**
+ * Sends a binary message. Accepted messages are delivered in order, and nsws_client_close() sends them before
+ * it closes. After any error nothing was queued.
+ *
+ * @param client the client
+ * @param data the payload, copied; may be NULL if `length` is 0
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
+ *         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+ *         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_send_binary(nsws_client client,
+                                const void *data,
+                                size_t length);
+
+/**
+ * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in
+ * the send queue as a message does. Until the last part, other messages are refused with
+ * NSWS_ERR_MESSAGE_UNFINISHED; pings pass, and nsws_client_close() sends what was accepted before it closes.
+ * After any error nothing was queued.
+ *
+ * @param client the client
+ * @param data the bytes, copied; may be NULL if `length` is 0
+ * @param length how many bytes there are, at most `max_send_size`
+ * @param is_text 1: the message is text, valid UTF-8 as a whole; a part may end within a character. 0: it is
+ *         binary. The first part decides.
+ * @param is_last 1: the message ends with this part; 0: more follow
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or a flag is neither 0 nor 1;
+ *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_QUEUE_FULL:
+ *         `drain` follows when there is room; NSWS_ERR_NO_RESOURCES: there is no memory for it;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_send_part(nsws_client client,
+                              const void *data,
+                              size_t length,
+                              uint8_t is_text,
+                              uint8_t is_last);
+
+/**
+ * Sends a ping. Its answer counts as a sign of life and sets `rtt_us` of nsws_client_get_stats(). It may pass
+ * between the parts of a message.
+ *
+ * @param client the client
+ * @param data the payload, copied; may be NULL if `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+ *         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_ping(nsws_client client,
+                         const void *data,
+                         size_t length);
+
+/**
+ * Closes the connection: sends what was accepted, then the close frame, and waits in the background for the
+ * peer's. `close` follows. While the client is connecting, the attempt is abandoned, and `close` has code
+ * 1006.
+ *
+ * @param client the client
+ * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one
+ * @param reason NUL-terminated UTF-8 of at most 123 bytes, copied; NULL is ""
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the code or the reason may not be sent; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: there is nothing to close, or it is closing already; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_close(nsws_client client,
+                          uint16_t code,
+                          const char *reason);
+
+/**
+ * Lets small messages wait for each other: what is sent from now on goes out in few writes, at
+ * nsws_client_uncork(). It is for programs that answer many messages in a row outside the library's callbacks;
+ * inside a callback, messages wait for each other without it.
+ *
+ * Each cork needs an uncork, else a message may wait for ever. Corks don't add up: one uncork, on any thread,
+ * ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB together or fill the
+ * send queue. nsws_client_close() and nsws_client_destroy() send what waits; the next connection isn't corked.
+ *
+ * @param client the client
+ * @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_cork(nsws_client client);
+
+/**
+ * Sends what has waited since nsws_client_cork(), on this thread if possible. Without a cork it does nothing.
+ *
+ * @param client the client
+ * @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_uncork(nsws_client client);
+
+/**
+ * Stops reading from the connection: what was read already is still delivered, and then the peer has to wait.
+ * It is for programs that hand messages on to a queue of their own, which must not grow without bound. While
+ * the client is paused, neither the peer's close frame nor its pongs are read, and no deadline of the
+ * heartbeat runs.
+ *
+ * @param client the client; it stays paused, also in later connections, until nsws_client_resume()
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_pause(nsws_client client);
+
+/**
+ * Reads again after nsws_client_pause().
+ *
+ * @param client the client
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_resume(nsws_client client);
+
+/**
+ * A client can connect; a server does not listen, and has no connection left.
+ */
+#define NSWS_STATE_IDLE 0
+
+/**
+ * A client is trying to connect, or will after the delay of its `reconnecting`; a server never is in this state.
+ */
+#define NSWS_STATE_CONNECTING 1
+
+/**
+ * A client can send; a server listens.
+ */
+#define NSWS_STATE_OPEN 2
+
+/**
+ * nsws_client_close() was called, or the connection has ended, and `close` follows; nsws_server_stop() was called, and
+ * `close` follows for each connection.
+ */
+#define NSWS_STATE_CLOSING 3
+
+/**
+ * Returns the state of a client as of the last delivered event: it is open, or closing, from the listeners of
+ * `open` on, and idle from those of `close` on, or of the `error` that ends an attempt, unless it will
+ * reconnect.
+ *
+ * @param client the client
+ * @param out receives one of NSWS_STATE_*
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_get_state(nsws_client client,
+                              int32_t *out);
+
+/**
+ * Destroys a client, and waits until none of its callbacks runs and each `free_fn` has run. An open connection
+ * is closed in the background, with code 1001 or as an earlier nsws_client_close() asked; no event follows.
+ *
+ * Inside a callback, of whatever handle, it returns at once: no further callback of the client starts, and
+ * `free_fn` runs when the last one has ended.
+ *
+ * @param client the client; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. Waits for callbacks that run, unless it is called inside one.
+ * @since 0.1
+ */
+int32_t nsws_client_destroy(nsws_client client);
+
+/**
+ * Destroys a client without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+ * this returns, and `free_fn` runs when it has ended.
+ *
+ * @param client the client; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_release(nsws_client client);
+
+/**
+ * Asks the server for a sign of life: sends a ping at once. If nothing arrives within the time, the connection is
+ * lost: `error` with NSWS_DETAIL_HEARTBEAT_LOST, then `close`. It is for a device that was asleep or has changed
+ * its network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is
+ * slow, no time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+ *
+ * @param client the client
+ * @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the deadline
+ *         that ends first counts
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_NOT_CONNECTED: the client is not open;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_check(nsws_client client,
+                          uint32_t timeout_ms);
+
+/**
+ * Tells the library that the network has changed, as the platform reports it. Each open client is checked, as by
+ * nsws_client_check(); each that waits to reconnect tries at once. Attempts that are under way go on.
+ *
+ * @param timeout_ms how long the servers' answers may take, in milliseconds, at least 1
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_network_changed(uint32_t timeout_ms);
+
+/**
+ * The figures of a client's current connection, or of the last one.
+ * @since 0.1
+ */
+typedef struct nsws_client_stats {
     /**
      * The size of this struct, as given to nsws_client_get_stats().
      */
     size_t struct_size;
     /**
-     * Messages sent to the system, control frames not counted.
+     * How many messages were handed to the system; control frames do not count.
      */
     uint64_t messages_sent;
     /**
-     * Messages received.
+     * How many messages were received.
      */
     uint64_t messages_received;
     /**
-     * Payload bytes of the messages sent.
+     * The bytes of payload of the messages sent.
      */
     uint64_t bytes_sent;
     /**
-     * Payload bytes of the messages received.
+     * The bytes of payload of the messages received.
      */
     uint64_t bytes_received;
     /**
-     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
+     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
      */
     uint64_t queued_bytes;
     /**
-     * How long the name lookup took, of the proxy's name if there is a proxy, in microseconds; 0 for an
-     * address.
+     * How long the name lookup took, in microseconds: of the proxy if there is one, else of the server; 0 for an
+     * IP address.
      */
     uint64_t dns_us;
     /**
@@ -928,19 +1810,19 @@ typedef struct {
      */
     uint64_t tls_us;
     /**
-     * How long the opening handshake took, in microseconds.
+     * How long the WebSocket handshake took, in microseconds.
      */
     uint64_t handshake_us;
     /**
-     * The last ping's time to its pong, in microseconds; 0 before the first.
+     * The time from the last answered ping to its pong, in microseconds; 0 before the first.
      */
     uint64_t rtt_us;
     /**
-     * 1 when the TLS handshake went on from an earlier session, which makes it short; else 0.
+     * 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
      */
     uint8_t tls_resumed;
     /**
-     * Bytes that went to the system, with the opening handshake, the frames' headers and TLS.
+     * Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
      * @since 0.2
      */
     uint64_t wire_bytes_sent;
@@ -960,7 +1842,7 @@ typedef struct {
      */
     uint64_t proxy_us;
     /**
-     * How long after the opening handshake the first message was there, in microseconds; 0 before.
+     * How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
      * @since 0.2
      */
     uint64_t first_message_us;
@@ -975,7 +1857,7 @@ typedef struct {
      */
     uint16_t peer_port;
     /**
-     * `NSWS_TLS_1_2` or `NSWS_TLS_1_3`; 0 for ws.
+     * NSWS_TLS_1_2 or NSWS_TLS_1_3; 0 for ws.
      * @since 0.2
      */
     uint8_t tls_version;
@@ -998,537 +1880,326 @@ typedef struct {
 } nsws_client_stats;
 
 /**
- * The server's answer to the upgrade, complete: `header_receive`, always before `open`.
+ * Reads the figures of the current connection, or of the last one.
+ *
+ * @param client the client
+ * @param stats receives the figures
+ * @param struct_size `sizeof *stats`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `stats` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The headers in the order of arrival, repeated names kept, names as the server wrote them.
-     */
-    const nsws_header *headers;
-    /**
-     * How many headers there are.
-     */
-    size_t header_count;
-    /**
-     * The HTTP status: 101.
-     */
-    int32_t status;
-} nsws_header_receive_event;
+int32_t nsws_client_get_stats(nsws_client client,
+                              nsws_client_stats *stats,
+                              size_t struct_size);
+
+/* ================================================================================================
+ * Client: listeners
+ * ================================================================================================ */
 
 /**
- * Called for `header_receive`. All callbacks: `event` and what it points to live until the callback
- * returns; a callback must not throw or longjmp out.
+ * Adds a listener of `header_receive`. The listeners of an event are called in the order of their
+ * registration. The same `fn` with the same `user_data` counts once, and the `free_fn` of the first
+ * registration stays.
+ *
+ * Callbacks run on threads of the library, never inside a call, and never two at once for one client. A
+ * callback that blocks delays only its own client.
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef void (*nsws_header_receive_fn)(nsws_client client,
-                                       const nsws_header_receive_event *event,
+int32_t nsws_client_on_header_receive(nsws_client client,
+                                      nsws_header_receive_fn fn,
+                                      void *user_data,
+                                      nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `header_receive`. It is not called again. A call that runs goes on: this function does
+ * not wait for it, and may be called inside it. Removing a listener that isn't there is no error.
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_header_receive(nsws_client client,
+                                       nsws_header_receive_fn fn,
                                        void *user_data);
 
 /**
- * Releases what a registration's `user_data` stands for.
+ * Adds a listener of `open`; as nsws_client_on_header_receive().
  *
- * Runs exactly once, after the last call that uses `user_data`, on any thread. It may call the
- * library but must not wait for it.
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef void (*nsws_free_fn)(void *user_data);
+int32_t nsws_client_on_open(nsws_client client,
+                            nsws_open_fn fn,
+                            void *user_data,
+                            nsws_free_fn free_fn);
 
 /**
- * The connection is open: `open`. From now on `send` is allowed.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The HTTP status text: "Switching Protocols".
-     */
-    const char *message;
-    /**
-     * The sub-protocol that the server chose, or "".
-     */
-    const char *protocol;
-    /**
-     * The HTTP status: 101.
-     */
-    int32_t status;
-    /**
-     * The extensions that were agreed to, as the header has them, or "".
-     * @since 0.2
-     */
-    const char *extensions;
-} nsws_open_event;
-
-/**
- * Called for `open`.
- * @since 0.1
- */
-typedef void (*nsws_open_fn)(nsws_client client, const nsws_open_event *event, void *user_data);
-
-/**
- * One whole message: `message`.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The payload; never NULL, not NUL-terminated.
-     */
-    const uint8_t *data;
-    /**
-     * The payload's length in bytes; may be 0.
-     */
-    size_t length;
-    /**
-     * 1: a text message, which is valid UTF-8. 0: a binary message.
-     */
-    uint8_t is_text;
-} nsws_message_event;
-
-/**
- * Called for `message`.
- * @since 0.1
- */
-typedef void (*nsws_message_fn)(nsws_client client, const nsws_message_event *event, void *user_data);
-
-/**
- * Comes right after each `message`: `data_end`.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-} nsws_data_end_event;
-
-/**
- * Called for `data_end`.
- * @since 0.1
- */
-typedef void (*nsws_data_end_fn)(nsws_client client,
-                                 const nsws_data_end_event *event,
-                                 void *user_data);
-
-/**
- * The connection is over: `close`. Exactly once per connection that reached `open`, and last.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The reason, NUL-terminated; "" when there is none.
-     */
-    const char *reason;
-    /**
-     * The reason's length in bytes, at most 123 (a reason may hold NULs).
-     */
-    size_t reason_length;
-    /**
-     * The code of the close frame that was received; 1005 when it held none; 1006 when the link broke
-     * without one; and 1002, 1007 or 1009 when this side ended the connection because of what it received.
-     */
-    uint16_t code;
-    /**
-     * 1 when both sides have said goodbye (RFC 6455 7.1.4), else 0.
-     */
-    uint8_t was_clean;
-} nsws_close_event;
-
-/**
- * Called for `close`.
- * @since 0.1
- */
-typedef void (*nsws_close_fn)(nsws_client client, const nsws_close_event *event, void *user_data);
-
-/**
- * Something failed: `error`. Before `open` it ends the attempt; after it, `close` follows.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * One English sentence that names host, port and cause. Never holds a secret or a payload.
-     */
-    const char *message;
-    /**
-     * One of `NSWS_ERR_*`; `NSWS_ERR_CONNECT_FAILED` (200) for everything that the network or the peer did.
-     */
-    int32_t code;
-    /**
-     * A finer code, one of `NSWS_DETAIL_*`, or 0.
-     */
-    int32_t detail;
-    /**
-     * The phase that failed, one of `NSWS_PHASE_*`.
-     */
-    int32_t phase;
-    /**
-     * The operating system's error number, or 0.
-     */
-    int32_t os_error;
-    /**
-     * The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
-     */
-    int32_t http_status;
-    /**
-     * The headers of the server's answer when it refused the upgrade, in the order of arrival, among them `Location`,
-     * `Retry-After`, `WWW-Authenticate`; else NULL.
-     * @since 0.2
-     */
-    const nsws_header *headers;
-    /**
-     * How many headers there are.
-     * @since 0.2
-     */
-    size_t header_count;
-    /**
-     * The first 16 KiB of that answer's body, or as much of them as came within 2 s and `connect_timeout_ms`; NULL
-     * without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
-     * @since 0.2
-     */
-    const uint8_t *body;
-    /**
-     * How many bytes of the body there are.
-     * @since 0.2
-     */
-    size_t body_length;
-    /**
-     * How long the server asks to wait before the next attempt (`Retry-After`, in seconds or as a date), in
-     * milliseconds; 0: it does not ask.
-     * @since 0.2
-     */
-    uint32_t retry_after_ms;
-} nsws_error_event;
-
-/**
- * Called for `error`.
- * @since 0.1
- */
-typedef void (*nsws_error_fn)(nsws_client client, const nsws_error_event *event, void *user_data);
-
-/**
- * The send queue has room again after a `NSWS_ERR_QUEUE_FULL`: `drain`.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * What waits in the queue now: the bytes of the frames, and 64 for each message or ping.
-     */
-    size_t queued_bytes;
-} nsws_drain_event;
-
-/**
- * Called for `drain`.
- * @since 0.1
- */
-typedef void (*nsws_drain_fn)(nsws_client client, const nsws_drain_event *event, void *user_data);
-
-/**
- * The client will connect again by itself: `reconnecting`. Follows the events that end an attempt or a
- * connection.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The number of the attempt since the last success, from 1.
-     */
-    uint32_t attempt;
-    /**
-     * The wait before it, in milliseconds.
-     */
-    uint32_t delay_ms;
-} nsws_reconnecting_event;
-
-/**
- * Called for `reconnecting`.
- * @since 0.1
- */
-typedef void (*nsws_reconnecting_fn)(nsws_client client,
-                                     const nsws_reconnecting_event *event,
-                                     void *user_data);
-
-/**
- * What nsws_runtime_configure() may be told.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_runtime_options_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
-     */
-    size_t thread_stack_size;
-    /**
-     * The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
-     * holds one; when all are held, further callbacks wait.
-     */
-    uint32_t max_threads;
-    /**
-     * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
-     * program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
-     * @since 0.2
-     */
-    size_t io_threads;
-} nsws_runtime_options;
-
-/**
- * Receives a line of the library's log.
+ * Removes a listener of `open`; as nsws_client_off_header_receive().
  *
- * Called on any thread, several at once. It may call the library but must not wait for it.
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
+int32_t nsws_client_off_open(nsws_client client, nsws_open_fn fn, void *user_data);
 
 /**
- * A part of a message: `message_part`. An empty message is one part; the parts of a text end at whole characters.
+ * Adds a listener of `message`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_message(nsws_client client,
+                               nsws_message_fn fn,
+                               void *user_data,
+                               nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_message(nsws_client client, nsws_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
+ * nsws_connect_options it is called instead of `message`, as the bytes arrive; `data_end` follows the last
+ * part.
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.2
  */
-typedef struct {
-    /**
-     * The size of this struct in the library that made it.
-     */
-    size_t struct_size;
-    /**
-     * The bytes; never NULL, not NUL-terminated.
-     */
-    const uint8_t *data;
-    /**
-     * How many bytes there are; may be 0.
-     */
-    size_t length;
-    /**
-     * 1: the message is text, valid UTF-8 so far. 0: it is binary.
-     */
-    uint8_t is_text;
-    /**
-     * 1: the message begins with this part.
-     */
-    uint8_t is_first;
-    /**
-     * 1: the message ends with this part. A connection that breaks before ends without it.
-     */
-    uint8_t is_last;
-} nsws_message_part_event;
+int32_t nsws_client_on_message_part(nsws_client client,
+                                    nsws_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
 
 /**
- * Called for `message_part` of a client.
+ * Removes a listener of `message_part`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.2
  */
-typedef void (*nsws_message_part_fn)(nsws_client client,
-                                     const nsws_message_part_event *event,
-                                     void *user_data);
+int32_t nsws_client_off_message_part(nsws_client client, nsws_message_part_fn fn, void *user_data);
 
 /**
- * A WebSocket server. A value, free to copy; 0 is never valid.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_server;
-
-/**
- * A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
- * `close` listeners have returned.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * Opaque. Below 2^53.
-     */
-    uint64_t id;
-} nsws_connection;
-
-/**
- * Called for `message_part` of a server's connection.
- * @since 0.2
- */
-typedef void (*nsws_server_message_part_fn)(nsws_server server,
-                                            nsws_connection connection,
-                                            const nsws_message_part_event *event,
-                                            void *user_data);
-
-/**
- * Answers yes (not 0) or no (0).
+ * Adds a listener of `data_end`; as nsws_client_on_header_receive().
  *
- * Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
- * library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
- * as they are.
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef uint8_t (*nsws_ask_fn)(void *user_data);
+int32_t nsws_client_on_data_end(nsws_client client,
+                                nsws_data_end_fn fn,
+                                void *user_data,
+                                nsws_free_fn free_fn);
 
 /**
- * Answers whether the program may connect to a host: not 0, or 0.
- * @since 0.1
- */
-typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
-
-/**
- * Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
- * there is none.
+ * Removes a listener of `data_end`; as nsws_client_off_header_receive().
  *
- * `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
- * attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef void (*nsws_system_proxy_fn)(const char *url,
-                                     nsws_system_proxy_answer *answer,
-                                     void *user_data);
+int32_t nsws_client_off_data_end(nsws_client client, nsws_data_end_fn fn, void *user_data);
 
 /**
- * What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
- * applies.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_platform_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * Passed to every hook.
-     */
-    void *user_data;
-    /**
-     * Called once when no hook of this platform is used any more, or NULL.
-     */
-    nsws_free_fn free_fn;
-    /**
-     * Whether the program may use the network; asked by connect, send, ping and close, and by the server's
-     * functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
-     */
-    nsws_ask_fn has_internet_permission;
-    /**
-     * Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
-     * (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
-     */
-    nsws_host_fn is_host_allowed;
-    /**
-     * Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
-     * be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
-     * nsws_connect_options.
-     */
-    nsws_system_proxy_fn get_system_proxy;
-    /**
-     * Whether the CAs that the user has installed are trusted as well; asked in each attempt that
-     * trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
-     */
-    nsws_ask_fn trusts_user_ca;
-    /**
-     * Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
-     */
-    nsws_ask_fn is_tv_device;
-    /**
-     * Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
-     */
-    nsws_log_fn log;
-    /**
-     * The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
-     */
-    int32_t log_level;
-} nsws_platform;
-
-/**
- * The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct; nsws_system_proxy_init() sets it.
-     */
-    size_t struct_size;
-    /**
-     * A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
-     */
-    const char *host;
-    /**
-     * The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
-     */
-    const char *username;
-    /**
-     * The password that goes with it.
-     */
-    const char *password;
-    /**
-     * Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
-     */
-    const char *exclusion_list;
-    /**
-     * The port, 1 to 65535.
-     */
-    uint32_t port;
-    /**
-     * `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
-     */
-    uint8_t mode;
-} nsws_system_proxy;
-
-/**
- * What nsws_server_start() may be told.
+ * Adds a listener of `close`; as nsws_client_on_header_receive().
  *
- * Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
- * by the call. Later versions add members at the end.
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-typedef struct {
+int32_t nsws_client_on_close(nsws_client client,
+                             nsws_close_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `close`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_close(nsws_client client, nsws_close_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `error`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_error(nsws_client client,
+                             nsws_error_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `error`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_error(nsws_client client, nsws_error_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `drain`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_drain(nsws_client client,
+                             nsws_drain_fn fn,
+                             void *user_data,
+                             nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `drain`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_drain(nsws_client client, nsws_drain_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `reconnecting`; as nsws_client_on_header_receive().
+ *
+ * @param client the client
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_on_reconnecting(nsws_client client,
+                                    nsws_reconnecting_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `reconnecting`; as nsws_client_off_header_receive().
+ *
+ * @param client the client
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn, void *user_data);
+
+/* ================================================================================================
+ * Server: options
+ * ================================================================================================ */
+
+/**
+ * The options of nsws_server_start(). Prepare them with nsws_server_options_init(), then set what differs from
+ * the defaults. The call copies everything. A value that breaks a rule below is NSWS_ERR_PARAMETER unless
+ * another code is named.
+ * @since 0.1
+ */
+typedef struct nsws_server_options {
     /**
      * The size of this struct; nsws_server_options_init() sets it.
      */
     size_t struct_size;
     /**
-     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
-     * is every address of either family. Not an address, or not one of this device:
-     * `NSWS_ERR_LISTEN_ADDRESS`.
+     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is
+     * every address of either family. What is not an address of this device is NSWS_ERR_LISTEN_ADDRESS.
      */
     const char *server_ip;
     /**
-     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
-     * and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
-     * used, `NSWS_ERR_CERT_UNUSABLE`.
+     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
+     * only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
+     * NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
+     * second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
      */
     const char *cert_path;
     /**
-     * A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
+     * A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
+     * those of `cert_path`.
      */
     const char *key_path;
     /**
-     * Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-     * client offers too is chosen. NULL or "": none.
+     * The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+     * the client offers as well is chosen. NULL or "": none.
      */
     const char *protocol;
     /**
-     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
-     * MiB, at least 1.
+     * The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
+     * at least 1.
      */
     size_t max_receive_size;
     /**
@@ -1536,106 +2207,108 @@ typedef struct {
      */
     size_t max_send_size;
     /**
-     * How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
+     * How much may wait to be sent on one connection, in bytes; as in nsws_connect_options. Default 16 MiB.
      */
     size_t send_queue_size;
     /**
      * The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
-     * `NSWS_ERR_LISTEN_PORT`.
+     * NSWS_ERR_LISTEN_PORT.
      */
     uint32_t server_port;
     /**
-     * How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
+     * How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+     * means the default, 10.
      */
     uint32_t max_concurrent_clients;
     /**
-     * How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+     * How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
      * addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
      */
     uint32_t max_connections_per_client;
     /**
-     * How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
-     * next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
-     * more is a ban as well. IPv6 networks have limits as above.
+     * How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
+     * the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
+     * many TLS handshakes is banned as well. IPv6 networks have limits as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
      * How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
-     * milliseconds; a slower one is cut off. Default 10000; 0: 401.
+     * milliseconds; a slower one is cut off. Default 10000, at least 1.
      */
     uint32_t handshake_timeout_ms;
     /**
-     * As in nsws_connect_options.
+     * As in nsws_connect_options: in milliseconds, default 30000; 0: no heartbeat.
      */
     uint32_t ping_interval_ms;
     /**
-     * As in nsws_connect_options.
+     * As in nsws_connect_options: in milliseconds, default NSWS_PONG_TIMEOUT_DEFAULT; 0: for ever.
      */
     uint32_t pong_timeout_ms;
     /**
-     * How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
-     * client's answer, what was queued included. Default 5000; 0: 401.
+     * How long closing may take, in milliseconds: from nsws_connection_close() or nsws_server_stop() to the
+     * client's answer, sending what is queued included. Default 5000, at least 1.
      */
     uint32_t close_timeout_ms;
     /**
-     * The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+     * The oldest acceptable TLS version: NSWS_TLS_1_2 (the default) or NSWS_TLS_1_3.
      */
     uint8_t min_tls_version;
     /**
-     * The web pages that may connect, by their origins, separated by commas: "https://example.com,
-     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
-     * the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
-     * passes. NULL: any page. "": none. What is no origin: 401.
+     * The origins of the web pages that may connect, separated by commas: "https://example.com,
+     * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with status 403
+     * before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes; no
+     * browser makes one. NULL: any page. "": none.
      *
-     * Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
-     * without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
-     * ban all who share that address for a minute.
+     * Any web page that is open in a browser that reaches this server can connect to it, from the address of the
+     * browser's user. Without this list or an accept hook, such a page can do what the user's own programs can,
+     * and 51 connection attempts of a page ban everybody at that address for a minute.
      * @since 0.2
      */
     const char *allowed_origins;
     /**
-     * Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+     * Messages below this size, in bytes, are sent uncompressed, and so are those that would not shrink. Default
+     * 1024.
      * @since 0.2
      */
     size_t compression_threshold;
     /**
-     * How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
-     * they fit, or none. Default 512 KiB.
+     * How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
+     * fit, else no compression. Default 512 KiB.
      * @since 0.2
      */
     size_t compression_memory;
     /**
-     * How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
-     * are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
-     * largest unfinished message of the address that holds most ends its connection with 1009,
-     * `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
+     * How many bytes of received messages all connections may hold: messages that wait for the listeners, and
+     * incomplete ones. When the budget is used up, reading stops until messages are delivered. If none waits, the
+     * connection with the largest incomplete message of the address that holds most ends with 1009 and
+     * NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
      * @since 0.2
      */
     size_t receive_budget;
     /**
-     * As in nsws_connect_options.
+     * As in nsws_connect_options: in milliseconds, default 60000; 0: no limit.
      * @since 0.2
      */
     uint32_t message_timeout_ms;
     /**
-     * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
-     * Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
-     * may choose.
+     * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression:
+     * NSWS_ERR_NOT_SUPPORTED. The length of compressed data tells about its content: leave it off for messages
+     * that mix secrets with what an attacker may choose.
      * @since 0.2
      */
     uint8_t compression;
     /**
-     * How hard to compress, 1 to 9 (else 401). Default 6.
+     * How hard to compress, 1 to 9. Default 6.
      * @since 0.2
      */
     uint8_t compression_level;
     /**
-     * The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+     * The largest window for the client's messages, as a power of two, 8 to 15. Default 15.
      * @since 0.2
      */
     uint8_t client_max_window_bits;
     /**
-     * The largest window of the server's messages. Default 15.
+     * The largest window for the server's messages, as a power of two, 8 to 15. Default 15.
      * @since 0.2
      */
     uint8_t server_max_window_bits;
@@ -1650,25 +2323,98 @@ typedef struct {
      */
     uint8_t server_no_context_takeover;
     /**
-     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
-     * whole message. Default 0.
+     * 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds
+     * the whole message. Default 0.
      * @since 0.2
      */
     uint8_t receive_parts;
+    /**
+     * 1: other servers may listen on the same address and port, in this process and in others of the same user,
+     * if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
+     * program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
+     * server's own. When a server stops, the clients that the system has given to it and that it has not accepted
+     * yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
+     * @since 0.2
+     */
+    uint8_t reuse_port;
+    /**
+     * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+     * the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+     * cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+     * is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+     * @since 0.2
+     */
+    uint8_t proxy_protocol;
+    /**
+     * A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+     * refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+     * no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+     * @since 0.2
+     */
+    const char *health_path;
+    /**
+     * Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+     * would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+     * @since 0.2
+     */
+    const nsws_header *response_headers;
+    /**
+     * How many there are.
+     * @since 0.2
+     */
+    size_t response_header_count;
+    /**
+     * The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+     * by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+     *
+     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+     * proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+     * provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+     * `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+     * address counts only when it names no client. Headers of other peers are not looked at.
+     * @since 0.2
+     */
+    const char *trusted_proxies;
+    /**
+     * A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+     * fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+     * that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+     * @since 0.2
+     */
+    const char *client_ca_path;
 } nsws_server_options;
 
 /**
- * A client has connected to a server: `connect`. The accept hook receives the same before the client is
+ * Writes the defaults into `options`.
+ *
+ * @param options the struct to prepare
+ * @param struct_size `sizeof *options`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_server_options_init(nsws_server_options *options,
+                                 size_t struct_size);
+
+/* ================================================================================================
+ * Server: events
+ * ================================================================================================ */
+
+/**
+ * `connect`: a client has connected to a server. The accept hook receives the same before the client is
  * answered.
  * @since 0.1
  */
-typedef struct {
+typedef struct nsws_connect_event {
     /**
      * The size of this struct in the library that made it.
      */
     size_t struct_size;
     /**
-     * The client's IP address as text; an IPv4 client of a dual-stack server has its IPv4 address.
+     * The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address. Behind proxies that
+     * `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
      */
     const char *client_ip;
     /**
@@ -1688,71 +2434,45 @@ typedef struct {
      */
     size_t header_count;
     /**
-     * The client's port.
+     * The client's port; 0 when a trusted proxy doesn't tell it.
      */
     uint16_t client_port;
     /**
-     * The extensions that were agreed to, as the header has them, or "".
+     * The extensions that were agreed on, as the header has them, or "".
      * @since 0.2
      */
     const char *extensions;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    const char *link_ip;
+    /**
+     * Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; ""
+     * without. It is for people: decide by the fingerprint or by what the certificate says, since a name may hold
+     * commas.
+     * @since 0.2
+     */
+    const char *client_cert_subject;
+    /**
+     * The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+     * @since 0.2
+     */
+    const char *client_cert_fingerprint;
+    /**
+     * The client's certificate as PEM, or "".
+     * @since 0.2
+     */
+    const char *client_cert_pem;
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
 } nsws_connect_event;
 
 /**
- * Decides whether a client may connect: 0 accepts it; an HTTP status from 400 to 599 refuses it with that
- * status, any other value with 403. Called like a listener, in turn with the server's events; the client
- * waits meanwhile, within `handshake_timeout_ms`.
- * @since 0.1
- */
-typedef uint16_t (*nsws_accept_fn)(nsws_server server,
-                                   const nsws_connect_event *event,
-                                   void *user_data);
-
-/**
- * Who is at the other end of a connection, and figures of it.
- * @since 0.1
- */
-typedef struct {
-    /**
-     * The size of this struct, as given to nsws_connection_get_info().
-     */
-    size_t struct_size;
-    /**
-     * Messages sent to the system, control frames not counted.
-     */
-    uint64_t messages_sent;
-    /**
-     * Messages received.
-     */
-    uint64_t messages_received;
-    /**
-     * Payload bytes of the messages sent.
-     */
-    uint64_t bytes_sent;
-    /**
-     * Payload bytes of the messages received.
-     */
-    uint64_t bytes_received;
-    /**
-     * What waits to be sent: the bytes of the frames, and 64 for each message or ping.
-     */
-    uint64_t queued_bytes;
-    /**
-     * The last ping's time to its pong, in microseconds; 0 before the first.
-     */
-    uint64_t rtt_us;
-    /**
-     * The client's IP address as text, NUL-terminated.
-     */
-    char client_ip[46];
-    /**
-     * The client's port.
-     */
-    uint16_t client_port;
-} nsws_connection_info;
-
-/**
- * Called for a server's `connect`. From now on the connection can be used.
+ * Receives `connect` of a server. From now on the connection can be used.
  * @since 0.1
  */
 typedef void (*nsws_server_connect_fn)(nsws_server server,
@@ -1761,7 +2481,7 @@ typedef void (*nsws_server_connect_fn)(nsws_server server,
                                        void *user_data);
 
 /**
- * Called for a server's `message`.
+ * Receives `message` of a connection.
  * @since 0.1
  */
 typedef void (*nsws_server_message_fn)(nsws_server server,
@@ -1770,8 +2490,17 @@ typedef void (*nsws_server_message_fn)(nsws_server server,
                                        void *user_data);
 
 /**
- * Called for a server's `close`: exactly once per connection that had `connect`, and last. The handle is
- * stale when the listeners have returned.
+ * Receives `message_part` of a connection.
+ * @since 0.2
+ */
+typedef void (*nsws_server_message_part_fn)(nsws_server server,
+                                            nsws_connection connection,
+                                            const nsws_message_part_event *event,
+                                            void *user_data);
+
+/**
+ * Receives `close` of a connection: exactly once for each that had `connect`, and last. The handle is stale
+ * once the listeners have returned.
  * @since 0.1
  */
 typedef void (*nsws_server_close_fn)(nsws_server server,
@@ -1780,8 +2509,8 @@ typedef void (*nsws_server_close_fn)(nsws_server server,
                                      void *user_data);
 
 /**
- * Called for a server's `error`. The connection's `id` is 0 when the server itself has failed at something,
- * such as accepting clients for want of descriptors.
+ * Receives `error` of a connection, or of the server itself: then the `id` of the connection is 0. A server
+ * fails, for example, when it can't accept clients because the process has no descriptor left.
  * @since 0.1
  */
 typedef void (*nsws_server_error_fn)(nsws_server server,
@@ -1790,7 +2519,7 @@ typedef void (*nsws_server_error_fn)(nsws_server server,
                                      void *user_data);
 
 /**
- * Called for a server's `drain`.
+ * Receives `drain` of a connection.
  * @since 0.1
  */
 typedef void (*nsws_server_drain_fn)(nsws_server server,
@@ -1798,844 +2527,115 @@ typedef void (*nsws_server_drain_fn)(nsws_server server,
                                      const nsws_drain_event *event,
                                      void *user_data);
 
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
 /**
- * Creates a client. The first object also starts the library's threads.
- *
- * @param out receives the handle; destroy it with nsws_client_destroy() or nsws_client_release()
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_SHUTTING_DOWN`
- * Any thread.
+ * Decides whether a client may connect. 0 accepts it; an HTTP status from 400 to 599 refuses it with that
+ * status; any other value refuses it with 403. The hook takes turns with the listeners of the server. The
+ * client waits meanwhile, within `handshake_timeout_ms`.
  * @since 0.1
  */
-int32_t nsws_client_create(nsws_client *out);
+typedef uint16_t (*nsws_accept_fn)(nsws_server server,
+                                   const nsws_connect_event *event,
+                                   void *user_data);
+
+/* ================================================================================================
+ * Server: functions
+ * ================================================================================================ */
 
 /**
- * Starts to connect, and returns. What becomes of the attempt arrives as exactly one of `open` (after
- * `header_receive`), `error`, or, after nsws_client_close(), `close` with code 1006.
+ * Creates a server, which does not listen yet. The first object that a process creates also starts the
+ * library's threads.
  *
- * What is checked, in this order: the options' values (401), the permission, the URL, whether its host is
- * allowed, the files, and whether the client may connect now.
- *
- * @param client the client; it may connect again after `close` or a failed attempt's `error`
- * @param url `ws://` or `wss://`, UTF-8 of at most `max_url_length` bytes, without a fragment. User and
- *        password in it become Basic authorization. A link-local address may name its interface:
- *        `ws://[fe80::1%25wlan0]/` (RFC 6874).
- * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
- * @return 0; 401 for an option out of its range; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
- *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_URL`; `NSWS_ERR_DOMAIN_NOT_ALLOWED`; `NSWS_ERR_CERT_FILE`; `NSWS_ERR_ALREADY_CONNECTED` while connecting,
- *         connected or closing (the connection is unharmed); `NSWS_ERR_SHUTTING_DOWN`; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_connect(nsws_client client,
-                            const char *url,
-                            const nsws_connect_options *options);
-
-/**
- * Sends a text message. What was accepted is delivered in order; nsws_client_close() flushes it first.
- *
- * @param client the client
- * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
- * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` before `open` and after `close`; `NSWS_ERR_MESSAGE_UNFINISHED` between the
- *         parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_send_text(nsws_client client,
-                              const char *text,
-                              size_t length);
-
-/**
- * Sends a binary message. As nsws_client_send_text().
- *
- * @param client the client
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes; 0 sends an empty message
- * @return as nsws_client_send_text()
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_send_binary(nsws_client client, const void *data, size_t length);
-
-/**
- * Sends a ping. The answer counts as a sign of life and sets `rtt_us` of nsws_client_get_stats().
- *
- * @param client the client
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_client_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_ping(nsws_client client,
-                         const void *data,
-                         size_t length);
-
-/**
- * Closes the connection: sends what was accepted, then the close frame, and waits in the background for
- * the peer's. `close` follows. While connecting, the attempt is abandoned and `close` has code 1006.
- *
- * @param client the client
- * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
- * @param reason at most 123 bytes of UTF-8; NULL is ""
- * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_NOT_CONNECTED` when there is nothing
- *         to close or it is being closed already; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_close(nsws_client client,
-                          uint16_t code,
-                          const char *reason);
-
-/**
- * Lets small messages wait for each other: what is sent until nsws_client_uncork() goes out in few writes.
- * For programs that answer many messages in a row outside the library's callbacks, inside of which this is
- * so by itself.
- *
- * Each cork needs its uncork: without it a message may wait for ever. But corks don't add up: one uncork, on
- * any thread, ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB or fill the
- * send queue. nsws_client_close() and nsws_client_destroy() send what waits; the next connection isn't corked.
- *
- * @param client the client
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_cork(nsws_client client);
-
-/**
- * Sends what has waited since nsws_client_cork(), on this thread if it can. Without a cork it does nothing.
- *
- * @param client the client
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_uncork(nsws_client client);
-
-/**
- * Stops the reading of the connection: what was read already is still delivered, and then the peer has to
- * wait. For programs that hand messages on to a queue of their own, which must not grow without bound. While
- * paused, neither the peer's close frame nor its pongs are read, and the heartbeat waits.
- *
- * @param client the client; it stays paused, over connections, until nsws_client_resume()
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_pause(nsws_client client);
-
-/**
- * Ends what nsws_client_pause() began.
- *
- * @param client the client
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_client_resume(nsws_client client);
-
-/**
- * Tells where a client stands, as its events have told so far: from the listeners of `open` on it is open, or
- * closing, and from those of `close` or of a failed attempt's `error` on it is idle, unless it will connect
- * again by itself.
- *
- * @param client the client
- * @param out receives one of `NSWS_STATE_*`
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_get_state(nsws_client client,
-                              int32_t *out);
-
-/**
- * Destroys a client, and waits until no callback of it runs and each `free_fn` has run. An open connection
- * is closed in the background (1001, or as a nsws_client_close() before said); no event tells of it.
- *
- * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the client
- * starts, and `free_fn` tells when its last one has ended.
- *
- * @param client the client; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_destroy(nsws_client client);
-
-/**
- * Destroys a client without ever waiting, for finalisers and UI threads: a callback that runs now may
- * still run when this returns, and `free_fn` tells when it has ended.
- *
- * @param client the client; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_release(nsws_client client);
-
-/**
- * Reads figures of the current connection, or of the last one.
- *
- * @param client the client
- * @param stats receives the figures
- * @param struct_size `sizeof *stats`
- * @return 0; 401 when `stats` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_get_stats(nsws_client client, nsws_client_stats *stats, size_t struct_size);
-
-/**
- * Adds a listener of `header_receive`. Listeners of one event are called in the order of their registration;
- * the same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
- *        called.
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread. The callbacks run on threads of the library, never inside a call, and for one client never two
- * at once; a callback that blocks delays only its own client.
- * @since 0.1
- */
-int32_t nsws_client_on_header_receive(nsws_client client,
-                                      nsws_header_receive_fn fn,
-                                      void *user_data,
-                                      nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `header_receive`. It isn't called again, but a call that runs now goes on: this
- * doesn't wait, and may be called inside the listener. Removing one that isn't there is no error.
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_header_receive(nsws_client client,
-                                       nsws_header_receive_fn fn,
-                                       void *user_data);
-
-/**
- * Adds a listener of `open`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_open(nsws_client client,
-                            nsws_open_fn fn,
-                            void *user_data,
-                            nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `open`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_open(nsws_client client, nsws_open_fn fn, void *user_data);
-
-/**
- * Adds a listener of `message`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_message(nsws_client client,
-                               nsws_message_fn fn,
-                               void *user_data,
-                               nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `message`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_message(nsws_client client, nsws_message_fn fn, void *user_data);
-
-/**
- * Adds a listener of `data_end`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_data_end(nsws_client client,
-                                nsws_data_end_fn fn,
-                                void *user_data,
-                                nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `data_end`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_data_end(nsws_client client, nsws_data_end_fn fn, void *user_data);
-
-/**
- * Adds a listener of `close`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_close(nsws_client client,
-                             nsws_close_fn fn,
-                             void *user_data,
-                             nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `close`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_close(nsws_client client, nsws_close_fn fn, void *user_data);
-
-/**
- * Adds a listener of `error`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_error(nsws_client client,
-                             nsws_error_fn fn,
-                             void *user_data,
-                             nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `error`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_error(nsws_client client, nsws_error_fn fn, void *user_data);
-
-/**
- * Adds a listener of `drain`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_drain(nsws_client client,
-                             nsws_drain_fn fn,
-                             void *user_data,
-                             nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `drain`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_drain(nsws_client client, nsws_drain_fn fn, void *user_data);
-
-/**
- * Adds a listener of `reconnecting`; as nsws_client_on_header_receive().
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_on_reconnecting(nsws_client client,
-                                    nsws_reconnecting_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `reconnecting`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_client_off_reconnecting(nsws_client client, nsws_reconnecting_fn fn, void *user_data);
-
-/**
- * The version of the library, "major.minor.patch".
- *
- * @return a string that lives as long as the library
- * Any thread.
- * @since 0.1
- */
-const char *nsws_version(void);
-
-/**
- * The library's `NSWS_ABI_VERSION`; a program may compare it with the one it was compiled with.
- *
- * Any thread.
- * @since 0.1
- */
-uint32_t nsws_abi_version(void);
-
-/**
- * The name of a code, such as "NSWS_ERR_URL".
- *
- * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
- * @return a string that lives as long as the library; "NSWS_ERR_UNKNOWN" for a number that is no code
- * Any thread.
- * @since 0.1
- */
-const char *nsws_error_name(int32_t code);
-
-/**
- * What a code means, as one English sentence.
- *
- * @param code one of `NSWS_ERR_*` or `NSWS_DETAIL_*`
- * @return a string that lives as long as the library
- * Any thread.
- * @since 0.1
- */
-const char *nsws_error_message(int32_t code);
-
-/**
- * The name of a phase, such as "tls".
- *
- * @param phase one of `NSWS_PHASE_*`
- * @return a string that lives as long as the library; "unknown" for a number that is no phase
- * Any thread.
- * @since 0.1
- */
-const char *nsws_phase_name(int32_t phase);
-
-/**
- * The sentence of the last call that failed on this thread, "" when none has.
- *
- * @return a string that lives until the next call on this thread that fails
- * Any thread.
- * @since 0.1
- */
-const char *nsws_last_error(void);
-
-/**
- * Sets how the library's threads are made. Optional; before the first object is created, or after
- * nsws_shutdown().
- *
- * @param options prepared by nsws_runtime_options_init(); NULL: the defaults
- * @return 0; 401 for a value out of range; `NSWS_ERR_BUSY` when the threads run already
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_runtime_configure(const nsws_runtime_options *options);
-
-/**
- * Ends everything: destroys all objects, closes their connections (1001), runs every `free_fn`, and ends
- * the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an exit
- * handler, or in the destructor of a global object.
- *
- * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
- *        `NSWS_FOR_EVER`: until they end. What is still connected then is cut, and threads that only have to end may
- *        take half a second more.
- * @return 0 when no thread of the library is left; `NSWS_ERR_BUSY` when something could not be ended (a
- *         callback that does not return, a name lookup): nsws_last_error() says what. Those threads end
- *         when what holds them does; calling again waits for them again.
- *         `NSWS_ERR_WOULD_DEADLOCK` inside a callback.
- * Any thread but one that runs a callback.
- * @since 0.1
- */
-int32_t nsws_shutdown(uint32_t timeout_ms);
-
-/**
- * Sets who receives the log. Without one, nothing is logged; on OpenHarmony, the lines up to `NSWS_LOG_INFO` go to hilog,
- * with the tag "netstack_websocket". No secret or payload is ever logged. A callback that has held its thread for a second
- * or longer is a line of `NSWS_LOG_WARN` that names its event.
- *
- * @param max_level the most that is wanted, one of `NSWS_LOG_*`
- * @param fn the receiver; NULL: none
- * @param user_data passed to `fn`
- * @param free_fn called once when `fn` is no longer used, or NULL
- * @return 0; 401 for an unknown level
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_set_log_callback(int32_t max_level,
-                              nsws_log_fn fn,
-                              void *user_data,
-                              nsws_free_fn free_fn);
-
-/**
- * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
- *
- * @param level one of `NSWS_LOG_ERROR` to `NSWS_LOG_DEBUG`
- * @param message the line, NUL-terminated UTF-8
- * @return 0, also when nobody receives the log; 401 for NULL, invalid UTF-8 or another level
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_log(int32_t level,
-                 const char *message);
-
-/**
- * Asks the server for a sign of life: sends a ping at once, and if nothing arrives within the time, the connection is
- * lost: `error` with `NSWS_DETAIL_HEARTBEAT_LOST`, then `close`. For a device that has been asleep or has changed its
- * network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is slow, no
- * time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
- *
- * @param client the client
- * @param timeout_ms how long the answer may take, in milliseconds. Of two checks at once, the one that ends first
- *        counts.
- * @return 0; 401 when `timeout_ms` is 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_client_check(nsws_client client,
-                          uint32_t timeout_ms);
-
-/**
- * Tells the library that the network is another one, as the platform reports it: each open client is checked, as by
- * nsws_client_check(), and each that waits to connect again tries at once. The attempts of the others go on.
- *
- * @param timeout_ms how long the servers' answers may take, in milliseconds
- * @return 0; 401 when `timeout_ms` is 0
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_network_changed(uint32_t timeout_ms);
-
-/**
- * Writes the defaults of nsws_client_connect() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_connect_options_init(nsws_connect_options *options, size_t struct_size);
-
-/**
- * Adds a listener of `message_part`; as nsws_client_on_header_receive(). With `receive_parts` of
- * nsws_connect_options, it is called instead of `message`, as the bytes arrive; `data_end` follows the last part.
- *
- * @param client the client
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_client_on_message_part(nsws_client client,
-                                    nsws_message_part_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `message_part`; as nsws_client_off_header_receive().
- *
- * @param client the client
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_client_off_message_part(nsws_client client, nsws_message_part_fn fn, void *user_data);
-
-/**
- * Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options, it
- * is called instead of `message`, as the bytes arrive.
- *
- * @param server the server
- * @param fn the function to call; not NULL
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_server_on_message_part(nsws_server server,
-                                    nsws_server_message_part_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
-
-/**
- * Removes a listener of `message_part`; as nsws_server_off_connect().
- *
- * @param server the server
- * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.2
- */
-int32_t nsws_server_off_message_part(nsws_server server,
-                                     nsws_server_message_part_fn fn,
-                                     void *user_data);
-
-/**
- * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in the send
- * queue as a message does. Until the last part, other messages to this peer are refused with
- * `NSWS_ERR_MESSAGE_UNFINISHED`; pings pass, and nsws_client_close() sends what was accepted before it closes.
- *
- * @param client the client
- * @param data the bytes, copied; NULL is allowed when `length` is 0
- * @param length how many there are, at most `max_send_size`
- * @param is_text 1: the message is text, and valid UTF-8 over the whole; a part may end within a character. What the
- *        first part says counts.
- * @param is_last 1: the message ends with this part
- * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or a flag that is neither 0 nor 1;
- *         `NSWS_ERR_NOT_CONNECTED`; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_client_send_part(nsws_client client,
-                              const void *data,
-                              size_t length,
-                              uint8_t is_text,
-                              uint8_t is_last);
-
-/**
- * Sends a part of a message to a client. As nsws_client_send_part(); broadcasts pass over a connection that waits
- * for the last part.
- *
- * @param connection the connection
- * @param data the bytes, copied; NULL is allowed when `length` is 0
- * @param length how many there are, at most `max_send_size`
- * @param is_text 1: the message is text
- * @param is_last 1: the message ends with this part
- * @return as nsws_client_send_part()
- * Any thread; never blocks on the network.
- * @since 0.2
- */
-int32_t nsws_connection_send_part(nsws_connection connection,
-                                  const void *data,
-                                  size_t length,
-                                  uint8_t is_text,
-                                  uint8_t is_last);
-
-/**
- * Writes the defaults: no hooks.
- *
- * @param platform the struct to prepare
- * @param struct_size sizeof(nsws_platform)
- * @return 0; 401 for NULL or a size below 8 or above 4096
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_platform_init(nsws_platform *platform, size_t struct_size);
-
-/**
- * Sets what only the platform knows, for the whole process. Usually called once, before the first
- * connection; later calls replace all hooks, and those under way end.
- *
- * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
- * @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
- *         called.
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_set_platform(const nsws_platform *platform);
-
-/**
- * Writes the defaults: no proxy.
- *
- * @param proxy the struct to prepare
- * @param struct_size sizeof(nsws_system_proxy)
- * @return 0; 401 for NULL or a size below 8 or above 4096
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_system_proxy_init(nsws_system_proxy *proxy, size_t struct_size);
-
-/**
- * Answers nsws_system_proxy_fn. The last call in it counts.
- *
- * @param answer what the hook was given
- * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
- * @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
- * The hook's thread, inside the hook.
- * @since 0.1
- */
-int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer, const nsws_system_proxy *proxy);
-
-/**
- * Writes the defaults of nsws_runtime_configure() into `options`.
- *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_runtime_options_init(nsws_runtime_options *options, size_t struct_size);
-
-/**
- * Creates a server, which does not listen yet. The first object also starts the library's threads.
- *
- * @param out receives the handle; destroy it with nsws_server_destroy() or nsws_server_release()
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_SUPPORTED` in a build without servers, or on a device
- *         where servers may not run (`is_tv_device` of nsws_platform); `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_SHUTTING_DOWN`
- * Any thread.
+ * @param out receives the handle; end it with nsws_server_destroy() or nsws_server_release()
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_NOT_SUPPORTED: a build without servers, or a
+ *         device on which servers may not run (`is_tv_device` of nsws_platform); NSWS_ERR_NO_RESOURCES;
+ *         NSWS_ERR_SHUTTING_DOWN; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_create(nsws_server *out);
 
 /**
- * Listens. When this returns 0, clients can connect; each that does arrives as `connect`.
+ * Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
  *
- * What is checked, in this order: the options' values (401), the permission, address, port, certificate
- * files, whether the server listens already, and the socket.
+ * The checks come in this order: the values of the options, the permission, address, port, certificate files,
+ * whether the server listens already, and the socket.
  *
- * @param server the server; it may start again after nsws_server_stop(), at once
+ * @param server the server; it can start again right after nsws_server_stop()
  * @param options prepared by nsws_server_options_init(), or NULL for the defaults; copied
- * @return 0; 401; `NSWS_ERR_NOT_SUPPORTED` for `compression` in a build without it;
- *         `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_LISTEN_ADDRESS`; `NSWS_ERR_LISTEN_PORT` (too
- *         large, or not permitted); `NSWS_ERR_CERT_FILE`; `NSWS_ERR_CERT_UNUSABLE`;
- *         `NSWS_ERR_ALREADY_CONNECTED` when it listens already; `NSWS_ERR_PORT_IN_USE`;
- *         `NSWS_ERR_NO_RESOURCES`; `NSWS_ERR_BAD_HANDLE`
- * Any thread; reads the certificate files, never blocks on the network.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
+ *         NSWS_ERR_NOT_SUPPORTED: `compression` in a build without it; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_LISTEN_ADDRESS: `server_ip` is not an address of this device; NSWS_ERR_LISTEN_PORT: the
+ *         port is above 65535, or this process may not use it; NSWS_ERR_CERT_FILE: a file can't be opened;
+ *         NSWS_ERR_CERT_UNUSABLE: certificate or key can't be used; NSWS_ERR_ALREADY_CONNECTED: the server
+ *         listens already; NSWS_ERR_PORT_IN_USE; NSWS_ERR_NO_RESOURCES; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread. Reads the certificate files.
  * @since 0.1
  */
 int32_t nsws_server_start(nsws_server server,
                           const nsws_server_options *options);
 
 /**
- * Stops to listen: when this returns, the port is free. Every connection is closed in the background with
- * 1001, "server is going away", what was accepted for it goes out first, and each has its `close` event
- * within `close_timeout_ms`. Clients whose handshake is under way are cut off.
- *
- * @param server the server
- * @return 0; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_server_stop(nsws_server server);
-
-/**
- * Destroys a server, and waits until no callback of it runs and each `free_fn` has run. It stops to listen,
- * and its connections are closed in the background (1001); no event tells of it, and their handles are
- * stale.
- *
- * Inside a callback of any handle it doesn't wait: it returns at once, no further callback of the server
- * starts, and `free_fn` tells when its last one has ended.
- *
- * @param server the server; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_server_destroy(nsws_server server);
-
-/**
- * Destroys a server without ever waiting, for finalisers and UI threads: a callback that runs now may still
- * run when this returns, and `free_fn` tells when it has ended. The port is free when this returns.
- *
- * @param server the server; stale from now on
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
- */
-int32_t nsws_server_release(nsws_server server);
-
-/**
- * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is a macro now.
+ * Returns the port that a server listens on. Programs written for 0.1 call it nsws_server_port(), which is now
+ * a macro.
  *
  * @param server the server
  * @param out receives the port
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_NOT_LISTENING`; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.2
  */
 int32_t nsws_server_get_port(nsws_server server,
                              uint16_t *out);
 
+/* The name of nsws_server_get_port() until 0.2. */
+#define nsws_server_port nsws_server_get_port
+
 /**
- * Returns what a server does now: `NSWS_STATE_OPEN` while it listens; `NSWS_STATE_CLOSING` after nsws_server_stop()
- * until the listeners have been told of the last `close`; else `NSWS_STATE_IDLE`. It can start again in both.
+ * Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after
+ * nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. It can
+ * start unless it listens.
  *
  * @param server the server
- * @param out receives one of `NSWS_STATE_*`; never `NSWS_STATE_CONNECTING`
- * @return 0; 401 when `out` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param out receives one of NSWS_STATE_*; never NSWS_STATE_CONNECTING
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.2
  */
 int32_t nsws_server_get_state(nsws_server server,
                               int32_t *out);
 
 /**
- * Lists a server's connections: those whose `connect` was delivered, or is being delivered, and whose
+ * Sets the hook that decides whether a client may connect: by its origin, a token in a header, its path. The
+ * hook is asked after the server's own limits and before the client is answered. Without one, every client may
+ * connect.
+ *
+ * @param server the server
+ * @param fn the hook; NULL: none
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
+ *         `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.1
+ */
+int32_t nsws_server_set_accept_hook(nsws_server server,
+                                    nsws_accept_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Lists the connections of a server: those whose `connect` was delivered, or is being delivered, and whose
  * `close` was not.
  *
  * @param server the server
- * @param list receives up to `capacity` handles; NULL is allowed when `capacity` is 0
+ * @param list receives up to `capacity` handles; may be NULL if `capacity` is 0
  * @param capacity how many handles `list` has room for
  * @param out_count receives how many connections there are, which may be more than `capacity`
- * @return 0; 401 for NULL; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` or `list` is NULL; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_list_connections(nsws_server server,
@@ -2644,15 +2644,15 @@ int32_t nsws_server_list_connections(nsws_server server,
                                      size_t *out_count);
 
 /**
- * Finds the connection of a client by its address and port.
+ * Finds the connection of a client by the client's address and port.
  *
  * @param server the server
- * @param client_ip the client's IP address as text
+ * @param client_ip the client's IP address as text, NUL-terminated
  * @param client_port the client's port
  * @param out receives the handle
- * @return 0; 401 for NULL or text that is no address; `NSWS_ERR_NO_CONNECTION` when there is none;
- *         `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out` is NULL, or `client_ip` is no IP address; NSWS_ERR_NO_CONNECTION:
+ *         there is none; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_find_connection(nsws_server server,
@@ -2661,19 +2661,19 @@ int32_t nsws_server_find_connection(nsws_server server,
                                     nsws_connection *out);
 
 /**
- * Sends a message to every connection of a server; it is copied once for all of them. Clients get the
- * broadcasts of several threads in the same order.
+ * Sends a message to every connection of a server; it is copied once for all of them. All clients get the
+ * broadcasts of several threads in the same order. After any error nothing was sent to anybody.
  *
  * @param server the server
- * @param data the payload, copied; NULL is allowed when `length` is 0. Text must be UTF-8.
- * @param length its length in bytes; 0 sends an empty message
+ * @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
- * @param out_accepted receives how many connections accepted it, or NULL. One that is closing doesn't, nor
- *        one between the parts of another message, nor one whose send queue is full: that one gets `drain`
- *        when there is room again.
- * @return 0; 401 for invalid UTF-8, more than `max_send_size`, or `is_text` neither 0 nor 1, and then nobody
- *         was sent anything; `NSWS_ERR_PERMISSION_DENIED`; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
+ * @param out_accepted receives how many connections accepted it, or NULL. A connection does not if it is
+ *         closing, if a message that is sent in parts waits for its last part, or if its send queue is full;
+ *         the latter gets `drain` when there is room.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or `is_text` is neither 0 nor
+ *         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_broadcast(nsws_server server,
@@ -2683,151 +2683,312 @@ int32_t nsws_server_broadcast(nsws_server server,
                               size_t *out_accepted);
 
 /**
- * Sets who decides whether a client may connect, after the server's limits and before the client is
- * answered: by its origin, a token in a header, its path. Without one, every client may.
+ * Stops listening: when this returns, the port is free. Every connection is closed in the background with code
+ * 1001, "server is going away": what was accepted for it goes out first, and its `close` event comes within
+ * `close_timeout_ms`. Clients whose handshake is under way are cut off.
  *
  * @param server the server
- * @param fn the function to ask; NULL: nobody is asked
- * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
- *        called.
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @return NSWS_OK; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-int32_t nsws_server_set_accept_hook(nsws_server server,
-                                    nsws_accept_fn fn,
-                                    void *user_data,
-                                    nsws_free_fn free_fn);
+int32_t nsws_server_stop(nsws_server server);
 
 /**
- * Sends a text message to a client. What was accepted is delivered in order; nsws_connection_close() flushes
- * it first.
+ * Destroys a server, and waits until none of its callbacks runs and each `free_fn` has run. It stops
+ * listening, and its connections are closed in the background with code 1001; no event follows, and their
+ * handles are stale.
  *
- * @param connection the connection
- * @param text UTF-8, copied; NULL is allowed when `length` is 0. NULs in it are sent as they are.
- * @param length its length in bytes; 0 sends an empty message
- * @return 0; 401 for invalid UTF-8 or more than `max_send_size`; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when the connection is closing or over; `NSWS_ERR_MESSAGE_UNFINISHED` between
- *         the parts of another message; `NSWS_ERR_QUEUE_FULL`, then `drain` follows; `NSWS_ERR_NO_RESOURCES`;
- *         `NSWS_ERR_BAD_HANDLE`. After any error nothing was queued.
- * Any thread; never blocks on the network.
+ * Inside a callback, of whatever handle, it returns at once: no further callback of the server starts, and
+ * `free_fn` runs when the last one has ended.
+ *
+ * @param server the server; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. Waits for callbacks that run, unless it is called inside one.
  * @since 0.1
  */
-int32_t nsws_connection_send_text(nsws_connection connection,
-                                  const char *text,
-                                  size_t length);
+int32_t nsws_server_destroy(nsws_server server);
 
 /**
- * Sends a binary message to a client. As nsws_connection_send_text().
+ * Destroys a server without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+ * this returns, and `free_fn` runs when it has ended. The port is free when this returns.
  *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes; 0 sends an empty message
- * @return as nsws_connection_send_text()
- * Any thread; never blocks on the network.
+ * @param server the server; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-int32_t nsws_connection_send_binary(nsws_connection connection, const void *data, size_t length);
+int32_t nsws_server_release(nsws_server server);
 
 /**
- * Sends a ping to a client. The answer counts as a sign of life and sets `rtt_us` of nsws_connection_get_info().
+ * As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
+ * answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
  *
- * @param connection the connection
- * @param data the payload, copied; NULL is allowed when `length` is 0
- * @param length its length in bytes, at most 125
- * @return 0; 401 above 125 bytes; else as nsws_connection_send_text(), but never `NSWS_ERR_MESSAGE_UNFINISHED`
- * Any thread; never blocks on the network.
+ * @param server the server; it may start again afterwards
+ * @param timeout_ms how long to wait, in milliseconds, at least 1
+ * @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not returned;
+ *         NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a callback;
+ *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread but one that runs a callback; waits. With NSWS_OK and NSWS_ERR_BUSY the server has stopped, with
+ *       no other.
  * @since 0.2
  */
-int32_t nsws_connection_ping(nsws_connection connection,
-                             const void *data,
-                             size_t length);
+int32_t nsws_server_stop_gracefully(nsws_server server,
+                                    uint32_t timeout_ms);
 
 /**
- * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
- * client's. `close` follows.
+ * Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
+ * one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
+ * They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
+ * was added. A server that listens without TLS goes on so.
+ *
+ * @param server the server; while it listens, the certificate is shown from now on
+ * @param cert_path a PEM file, as `cert_path` of nsws_server_options
+ * @param key_path a PEM file, as `key_path` of nsws_server_options
+ * @return NSWS_OK: also when these files were added before, which reads all of them again; NSWS_ERR_PARAMETER:
+ *         either is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread; reads the certificate files. After any error nothing has changed.
+ * @since 0.2
+ */
+int32_t nsws_server_add_certificate(nsws_server server,
+                                    const char *cert_path,
+                                    const char *key_path);
+
+/**
+ * Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
+ * New connections get the new certificates; those that are open stay so.
+ *
+ * @param server the server
+ * @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
+ *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread; reads the certificate files.
+ * @since 0.2
+ */
+int32_t nsws_server_reload_certificates(nsws_server server);
+
+/**
+ * A ban. This struct never changes.
+ * @since 0.2
+ */
+typedef struct nsws_ban {
+    /**
+     * The banned IP address as text, or an IPv6 network ("2001:db8:0:1::/64"); NUL-terminated.
+     */
+    char ip[52];
+    /**
+     * How long the ban lasts, in milliseconds.
+     */
+    uint32_t remaining_ms;
+} nsws_ban;
+
+/**
+ * Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+ *
+ * @param server the server
+ * @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
+ * @param capacity how many bans `list` has room for
+ * @param out_count receives how many bans there are, which may be more than `capacity`
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` is NULL, or `list` is NULL and `capacity` is not 0;
+ *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_list_bans(nsws_server server,
+                              nsws_ban *list,
+                              size_t capacity,
+                              size_t *out_count);
+
+/**
+ * Lifts a ban, and forgets what was counted for it.
+ *
+ * @param server the server
+ * @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
+ *        has it, whose own ban is lifted
+ * @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither; NSWS_ERR_NOT_LISTENING;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_unban(nsws_server server,
+                          const char *ip);
+
+/**
+ * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
+ * with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
+ * them by itself when its `close` was delivered.
  *
  * @param connection the connection
- * @param code 1000-1003, 1007-1014 or 3000-4999; 1000 is the normal one
- * @param reason at most 123 bytes of UTF-8; NULL is ""
- * @return 0; 401 for a code or reason that may not be sent; `NSWS_ERR_PERMISSION_DENIED`;
- *         `NSWS_ERR_NOT_CONNECTED` when it is being closed already; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
+ * @param group the group's name, any UTF-8 but ""; copied
+ * @return NSWS_OK: also when it is a member already; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
  */
-int32_t nsws_connection_close(nsws_connection connection,
-                              uint16_t code,
-                              const char *reason);
+int32_t nsws_connection_join(nsws_connection connection,
+                             const char *group);
 
 /**
- * Lets small messages wait for each other; as nsws_client_cork().
+ * Ends a connection's membership in a group.
  *
  * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
+ * @param group the group's name
+ * @return NSWS_OK: also when it is no member; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
  */
-int32_t nsws_connection_cork(nsws_connection connection);
+int32_t nsws_connection_leave(nsws_connection connection, const char *group);
 
 /**
- * Sends what has waited since nsws_connection_cork(), on this thread if it can; as
- * nsws_client_uncork().
+ * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: encoded once, in the
+ * same order for all.
  *
- * @param connection the connection
- * @return 0; `NSWS_ERR_NOT_CONNECTED` unless it is open; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
+ * @param server the server
+ * @param group the group's name
+ * @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @param is_text 1: a text message; 0: a binary one
+ * @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. A
+ *        connection does not for the reasons that nsws_server_broadcast() has
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too long,
+ *         or `is_text` is neither 0 nor 1, and then nobody was sent anything; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
  */
-int32_t nsws_connection_uncork(nsws_connection connection);
+int32_t nsws_server_broadcast_group(nsws_server server,
+                                    const char *group,
+                                    const void *data,
+                                    size_t length,
+                                    uint8_t is_text,
+                                    size_t *out_accepted);
 
 /**
- * Stops the reading of a connection; as nsws_client_pause().
+ * A request that is no upgrade, for nsws_http_fn. A body isn't read.
+ * @since 0.2
+ */
+typedef struct nsws_http_request {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * `GET`, `HEAD`, `POST` or another.
+     */
+    const char *method;
+    /**
+     * Path and query, as the client wrote them.
+     */
+    const char *path;
+    /**
+     * The client's IP address as text; as in nsws_connect_event.
+     */
+    const char *client_ip;
+    /**
+     * The headers in the order of arrival, repeated names kept, names as the client wrote them.
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     */
+    size_t header_count;
+    /**
+     * The IP address that the link comes from; as in nsws_connect_event.
+     */
+    const char *link_ip;
+    /**
+     * The client's port; 0 when a trusted proxy doesn't tell it.
+     */
+    uint16_t client_port;
+    /**
+     * The port that the link comes from.
+     */
+    uint16_t link_port;
+} nsws_http_request;
+
+/**
+ * Where nsws_http_fn puts its answer. It lives until the hook returns.
+ * @since 0.2
+ */
+typedef struct nsws_http_answer nsws_http_answer;
+
+/**
+ * Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
+ * without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
+ * `handshake_timeout_ms`.
+ * @since 0.2
+ */
+typedef void (*nsws_http_fn)(nsws_server server,
+                             const nsws_http_request *request,
+                             nsws_http_answer *answer,
+                             void *user_data);
+
+/**
+ * Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
+ * says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
+ * with it.
  *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
- */
-int32_t nsws_connection_pause(nsws_connection connection);
-
-/**
- * Ends what nsws_connection_pause() began.
+ * The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
+ * so are they, and the hook isn't asked.
  *
- * @param connection the connection
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread; never blocks on the network.
- * @since 0.1
+ * @param server the server
+ * @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
+ *        `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. `fn` is called on threads of the library, in turn with the server's listeners.
+ * @since 0.2
  */
-int32_t nsws_connection_resume(nsws_connection connection);
+int32_t nsws_server_set_http_hook(nsws_server server,
+                                  nsws_http_fn fn,
+                                  void *user_data,
+                                  nsws_free_fn free_fn);
 
 /**
- * Tells who is at the other end of a connection, and figures of it up to now.
+ * Gives the answer, within nsws_http_fn. The last one counts.
  *
- * @param connection the connection
- * @param info receives them
- * @param struct_size `sizeof *info`
- * @return 0; 401 when `info` is NULL or the size is impossible; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
- * @since 0.1
+ * @param answer as the hook received it
+ * @param status the HTTP status, 200 to 599
+ * @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
+ *        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
+ *        `Transfer-Encoding`, `Connection`, `Upgrade` ...), are refused
+ * @param header_count how many there are
+ * @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+ * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of the others is not as said above, and then there is no
+ *         other answer than before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note The thread that the hook runs on.
+ * @since 0.2
  */
-int32_t nsws_connection_get_info(nsws_connection connection,
-                                 nsws_connection_info *info,
-                                 size_t struct_size);
+int32_t nsws_http_answer_set(nsws_http_answer *answer,
+                             uint16_t status,
+                             const nsws_header *headers,
+                             size_t header_count,
+                             const void *body,
+                             size_t body_length);
+
+/* ================================================================================================
+ * Server: listeners
+ * ================================================================================================ */
 
 /**
- * Adds a listener of `connect`. Listeners of one event are called in the order of their registration; the
- * same (`fn`, `user_data`) counts once, and then the first registration's `free_fn` stays.
+ * Adds a listener of `connect`. The listeners of an event are called in the order of their registration. The
+ * same `fn` with the same `user_data` counts once, and the `free_fn` of the first registration stays.
+ *
+ * Callbacks run on threads of the library, never inside a call, and never two at once for one server. A
+ * callback that blocks delays only its own server; while 1024 `close` events and questions to the accept hook
+ * wait, further clients are refused with status 503.
  *
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL. If this call fails, it isn't
- *        called.
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread. The callbacks run on threads of the library, never inside a call, and for one server never two
- * at once; a callback that blocks delays only its own server. While it is so far behind that 1024 `close`
- * events and questions to the accept hook wait, more clients are refused with 503.
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_on_connect(nsws_server server,
@@ -2836,14 +2997,14 @@ int32_t nsws_server_on_connect(nsws_server server,
                                nsws_free_fn free_fn);
 
 /**
- * Removes a listener of `connect`. It isn't called again, but a call that runs now goes on: this doesn't
- * wait, and may be called inside the listener. Removing one that isn't there is no error.
+ * Removes a listener of `connect`. It is not called again. A call that runs goes on: this function does not
+ * wait for it, and may be called inside it. Removing a listener that isn't there is no error.
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_off_connect(nsws_server server,
@@ -2856,9 +3017,9 @@ int32_t nsws_server_off_connect(nsws_server server,
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_on_message(nsws_server server,
@@ -2871,12 +3032,43 @@ int32_t nsws_server_on_message(nsws_server server,
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_off_message(nsws_server server, nsws_server_message_fn fn, void *user_data);
+
+/**
+ * Adds a listener of `message_part`; as nsws_server_on_connect(). With `receive_parts` of nsws_server_options
+ * it is called instead of `message`, as the bytes arrive.
+ *
+ * @param server the server
+ * @param fn the function to call; not NULL
+ * @param user_data passed to `fn`
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_on_message_part(nsws_server server,
+                                    nsws_server_message_part_fn fn,
+                                    void *user_data,
+                                    nsws_free_fn free_fn);
+
+/**
+ * Removes a listener of `message_part`; as nsws_server_off_connect().
+ *
+ * @param server the server
+ * @param fn the function; NULL removes all listeners of this event
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_server_off_message_part(nsws_server server,
+                                     nsws_server_message_part_fn fn,
+                                     void *user_data);
 
 /**
  * Adds a listener of `close`; as nsws_server_on_connect().
@@ -2884,9 +3076,9 @@ int32_t nsws_server_off_message(nsws_server server, nsws_server_message_fn fn, v
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_on_close(nsws_server server,
@@ -2899,9 +3091,9 @@ int32_t nsws_server_on_close(nsws_server server,
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_off_close(nsws_server server, nsws_server_close_fn fn, void *user_data);
@@ -2912,9 +3104,9 @@ int32_t nsws_server_off_close(nsws_server server, nsws_server_close_fn fn, void 
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_on_error(nsws_server server,
@@ -2927,9 +3119,9 @@ int32_t nsws_server_on_error(nsws_server server,
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_off_error(nsws_server server, nsws_server_error_fn fn, void *user_data);
@@ -2940,9 +3132,9 @@ int32_t nsws_server_off_error(nsws_server server, nsws_server_error_fn fn, void 
  * @param server the server
  * @param fn the function to call; not NULL
  * @param user_data passed to `fn`
- * @param free_fn called once after the last use of `user_data`, or NULL
- * @return 0; 401 when `fn` is NULL; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_on_drain(nsws_server server,
@@ -2955,26 +3147,406 @@ int32_t nsws_server_on_drain(nsws_server server,
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
- * @param user_data as it was registered; ignored when `fn` is NULL
- * @return 0; `NSWS_ERR_BAD_HANDLE`
- * Any thread.
+ * @param user_data as it was registered; ignored if `fn` is NULL
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
 int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void *user_data);
 
+/* ================================================================================================
+ * Connection
+ * ================================================================================================ */
+
 /**
- * Writes the defaults of nsws_server_start() into `options`.
+ * Sends a text message to a client. Accepted messages are delivered in order, and nsws_connection_close()
+ * sends them before it closes. After any error nothing was queued.
  *
- * @param options the struct to prepare
- * @param struct_size `sizeof *options`
- * @return 0; 401 when `options` is NULL or the size is impossible
- * Any thread.
+ * @param connection the connection
+ * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
+ *         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+ *         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
  * @since 0.1
  */
-int32_t nsws_server_options_init(nsws_server_options *options, size_t struct_size);
+int32_t nsws_connection_send_text(nsws_connection connection,
+                                  const char *text,
+                                  size_t length);
+
+/**
+ * Sends a binary message to a client. Accepted messages are delivered in order, and nsws_connection_close()
+ * sends them before it closes. After any error nothing was queued.
+ *
+ * @param connection the connection
+ * @param data the payload, copied; may be NULL if `length` is 0
+ * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
+ *         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+ *         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ *         NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_send_binary(nsws_connection connection,
+                                    const void *data,
+                                    size_t length);
+
+/**
+ * Sends a part of a message to a client whose length need not be known. Each part goes out as a fragment, and
+ * counts in the send queue as a message does. Until the last part, other messages are refused with
+ * NSWS_ERR_MESSAGE_UNFINISHED and broadcasts pass this connection over; pings pass, and
+ * nsws_connection_close() sends what was accepted before it closes. After any error nothing was queued.
+ *
+ * @param connection the connection
+ * @param data the bytes, copied; may be NULL if `length` is 0
+ * @param length how many bytes there are, at most `max_send_size`
+ * @param is_text 1: the message is text, valid UTF-8 as a whole; a part may end within a character. 0: it is
+ *         binary. The first part decides.
+ * @param is_last 1: the message ends with this part; 0: more follow
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or a flag is neither 0 nor 1;
+ *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_CONNECTED: the connection is closing or over;
+ *         NSWS_ERR_QUEUE_FULL: `drain` follows when there is room; NSWS_ERR_NO_RESOURCES: there is no memory
+ *         for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_send_part(nsws_connection connection,
+                                  const void *data,
+                                  size_t length,
+                                  uint8_t is_text,
+                                  uint8_t is_last);
+
+/**
+ * Sends a ping to a client. Its answer counts as a sign of life and sets `rtt_us` of
+ * nsws_connection_get_info(). It may pass between the parts of a message.
+ *
+ * @param connection the connection
+ * @param data the payload, copied; may be NULL if `length` is 0
+ * @param length its length in bytes, at most 125
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_QUEUE_FULL: `drain` follows when
+ *         there is room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_connection_ping(nsws_connection connection,
+                             const void *data,
+                             size_t length);
+
+/**
+ * Closes a connection: sends what was accepted, then the close frame, and waits in the background for the
+ * client's. `close` follows.
+ *
+ * @param connection the connection
+ * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one
+ * @param reason NUL-terminated UTF-8 of at most 123 bytes, copied; NULL is ""
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the code or the reason may not be sent; NSWS_ERR_PERMISSION_DENIED;
+ *         NSWS_ERR_NOT_CONNECTED: the connection is closing already, or over; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_close(nsws_connection connection,
+                              uint16_t code,
+                              const char *reason);
+
+/**
+ * Lets small messages to a client wait for each other, as nsws_client_cork() does.
+ *
+ * @param connection the connection
+ * @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_cork(nsws_connection connection);
+
+/**
+ * Sends what has waited since nsws_connection_cork(), on this thread if possible. Without a cork it does
+ * nothing.
+ *
+ * @param connection the connection
+ * @return NSWS_OK; NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_uncork(nsws_connection connection);
+
+/**
+ * Stops reading from a connection, as nsws_client_pause() does.
+ *
+ * @param connection the connection; it stays paused until nsws_connection_resume()
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_pause(nsws_connection connection);
+
+/**
+ * Reads again after nsws_connection_pause().
+ *
+ * @param connection the connection
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_resume(nsws_connection connection);
+
+/**
+ * The other end of a connection, and the connection's figures.
+ * @since 0.1
+ */
+typedef struct nsws_connection_info {
+    /**
+     * The size of this struct, as given to nsws_connection_get_info().
+     */
+    size_t struct_size;
+    /**
+     * How many messages were handed to the system; control frames do not count.
+     */
+    uint64_t messages_sent;
+    /**
+     * How many messages were received.
+     */
+    uint64_t messages_received;
+    /**
+     * The bytes of payload of the messages sent.
+     */
+    uint64_t bytes_sent;
+    /**
+     * The bytes of payload of the messages received.
+     */
+    uint64_t bytes_received;
+    /**
+     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
+     */
+    uint64_t queued_bytes;
+    /**
+     * The time from the last answered ping to its pong, in microseconds; 0 before the first.
+     */
+    uint64_t rtt_us;
+    /**
+     * The client's IP address as text, NUL-terminated.
+     */
+    char client_ip[46];
+    /**
+     * The client's port; 0 when a trusted proxy doesn't tell it.
+     */
+    uint16_t client_port;
+    /**
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * @since 0.2
+     */
+    char link_ip[46];
+    /**
+     * The port that the link comes from.
+     * @since 0.2
+     */
+    uint16_t link_port;
+} nsws_connection_info;
+
+/**
+ * Reads the address of a connection's client, and the connection's figures up to now.
+ *
+ * @param connection the connection
+ * @param info receives them
+ * @param struct_size `sizeof *info`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `info` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_connection_get_info(nsws_connection connection,
+                                 nsws_connection_info *info,
+                                 size_t struct_size);
+
+/* ================================================================================================
+ * Platform
+ * ================================================================================================ */
+
+/**
+ * Answers yes (not 0) or no (0).
+ *
+ * Hooks are called on any thread, on several at once, in the middle of the library's calls. They may call the
+ * library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as long
+ * as the hook does.
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_ask_fn)(void *user_data);
+
+/**
+ * Answers whether the program may connect to a host: yes (not 0) or no (0).
+ * @since 0.1
+ */
+typedef uint8_t (*nsws_host_fn)(const char *host, const char *url, void *user_data);
+
+/**
+ * The proxy of the system, as an nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
+ * @since 0.1
+ */
+typedef struct nsws_system_proxy {
+    /**
+     * The size of this struct; nsws_system_proxy_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
+     */
+    const char *host;
+    /**
+     * The user name for the proxy; the rules are those of nsws_connect_options. NULL or "": none.
+     */
+    const char *username;
+    /**
+     * The password that goes with it.
+     */
+    const char *password;
+    /**
+     * Hosts that are reached without the proxy, as in nsws_connect_options; invalid entries are ignored.
+     */
+    const char *exclusion_list;
+    /**
+     * The port, 1 to 65535.
+     */
+    uint32_t port;
+    /**
+     * NSWS_PROXY_HTTP (the default), NSWS_PROXY_SOCKS5, or NSWS_PROXY_NONE: there is no proxy.
+     */
+    uint8_t mode;
+} nsws_system_proxy;
+
+/**
+ * Writes the defaults into `proxy`: no proxy.
+ *
+ * @param proxy the struct to prepare
+ * @param struct_size `sizeof *proxy`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `proxy` is NULL, or the size is below that of a size_t or above 4096;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_init(nsws_system_proxy *proxy,
+                               size_t struct_size);
+
+/**
+ * Where an nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+ * @since 0.1
+ */
+typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
+
+/**
+ * Answers an nsws_system_proxy_fn. The last call inside the hook counts.
+ *
+ * @param answer what the hook was given
+ * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or the proxy can't be one, which also fails the
+ *         attempt; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note The hook's thread, inside the hook.
+ * @since 0.1
+ */
+int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer,
+                              const nsws_system_proxy *proxy);
+
+/**
+ * Answers which proxy the system has set, by nsws_system_proxy_set(). If the hook doesn't call that, there is
+ * no proxy.
+ *
+ * `url` has scheme, host and port of the server and nothing else ("wss://example.com:443/"). The hook is
+ * called before each attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+ * @since 0.1
+ */
+typedef void (*nsws_system_proxy_fn)(const char *url,
+                                     nsws_system_proxy_answer *answer,
+                                     void *user_data);
+
+/**
+ * What only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has its default.
+ * @since 0.1
+ */
+typedef struct nsws_platform {
+    /**
+     * The size of this struct; nsws_platform_init() sets it.
+     */
+    size_t struct_size;
+    /**
+     * Passed to every hook.
+     */
+    void *user_data;
+    /**
+     * Called once when no hook of this platform is used any more, or NULL.
+     */
+    nsws_free_fn free_fn;
+    /**
+     * Whether the program may use the network. Asked by the functions that list NSWS_ERR_PERMISSION_DENIED, which
+     * they return for "no". Default: yes.
+     */
+    nsws_ask_fn has_internet_permission;
+    /**
+     * Whether the program may connect to a host. Asked by nsws_client_connect(), with the host of the URL (an IPv6
+     * address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. Default: yes.
+     */
+    nsws_host_fn is_host_allowed;
+    /**
+     * Which proxy the system has set. Asked for connections with NSWS_PROXY_SYSTEM. An answer that can't be used
+     * fails the attempt, in phase NSWS_PHASE_PROXY. Default: the environment's, see `proxy_mode` of
+     * nsws_connect_options.
+     */
+    nsws_system_proxy_fn get_system_proxy;
+    /**
+     * Whether the CAs that the user has installed are trusted as well. Asked in each attempt that trusts the
+     * system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
+     */
+    nsws_ask_fn trusts_user_ca;
+    /**
+     * Whether the device is one on which servers may run. Asked by nsws_server_create(); "no" is
+     * NSWS_ERR_NOT_SUPPORTED. Default: yes.
+     */
+    nsws_ask_fn is_tv_device;
+    /**
+     * Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: that one stays.
+     */
+    nsws_log_fn log;
+    /**
+     * The most verbose level that `log` receives, one of NSWS_LOG_*. Default NSWS_LOG_INFO.
+     */
+    int32_t log_level;
+} nsws_platform;
+
+/**
+ * Writes the defaults into `platform`: no hooks.
+ *
+ * @param platform the struct to prepare
+ * @param struct_size `sizeof *platform`, in bytes
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `platform` is NULL, or the size is below that of a size_t or above
+ *         4096; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_platform_init(nsws_platform *platform,
+                           size_t struct_size);
+
+/**
+ * Sets what only the platform knows, for the whole process. Usually called once, before the first connection.
+ * A later call replaces all hooks; calls of the old ones that run go on.
+ *
+ * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
+ *         `free_fn` is not called.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the struct was not prepared, or `log_level` is unknown;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_set_platform(const nsws_platform *platform);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+} /* extern "C" */
+#endif
 
 #endif  /* NETSTACK_WEBSOCKET_H */

@@ -13,11 +13,12 @@
 //         std::cerr << nsws::last_error() << "\n";
 //     }
 //
-// No call throws, but for want of memory. Programs that like exceptions write
+// No call throws, except when memory is exhausted. Programs that prefer exceptions write
 // nsws::check(client.connect(...)), which throws std::system_error. An exception that leaves a
-// listener is caught, given to nsws::set_exception_handler's function if there is one, and ends the
-// connection (1011). The header also compiles with -fno-exceptions and -fno-rtti, and units of one
-// program may differ in that: what counts is how the unit is built that registers the listener.
+// listener is caught, passed to the function of nsws::set_exception_handler if there is one, and
+// ends the connection with code 1011. The header also compiles with -fno-exceptions and -fno-rtti,
+// and the units of one program may differ in that: what counts is how the unit that registers the
+// listener is built.
 
 #ifndef NETSTACK_WEBSOCKET_HPP
 #define NETSTACK_WEBSOCKET_HPP
@@ -108,13 +109,13 @@ inline std::error_code error_code(int32_t code) noexcept {
     return code == NSWS_OK ? std::error_code() : std::error_code(code, error_category());
 }
 
-// The sentence of the last call that failed on this thread.
+// One sentence about the last call that failed on this thread.
 inline std::string_view last_error() noexcept {
     return nsws_last_error();
 }
 
 #if defined(__cpp_exceptions)
-// Throws what a call has returned, with its sentence.
+// Throws the error that a call has returned, with its sentence.
 inline void check(std::error_code error) {
     if (error) {
         throw std::system_error(error, nsws_last_error());
@@ -124,8 +125,8 @@ inline void check(std::error_code error) {
 
 // Values.
 
-// Bytes of somebody else's, for as long as a call takes: from a pointer and a length, a string, a
-// vector, a span.
+// Bytes that the caller keeps during a call: from a pointer and a length, a string, a vector, a
+// span.
 class Bytes {
 public:
     constexpr Bytes() noexcept = default;
@@ -179,7 +180,7 @@ public:
     iterator end() const noexcept { return iterator(headers_ + count_); }
     std::size_t size() const noexcept { return count_; }
 
-    // The first value of a name, in any case; "" when there is none.
+    // The first value of a name, without regard to case; "" if there is none.
     std::string_view find(std::string_view name) const noexcept {
         for (const Header header : *this) {
             if (same(header.name, name)) {
@@ -226,7 +227,7 @@ struct OpenEvent {
     std::string_view message;
     // The sub-protocol that the server chose, or "".
     std::string_view protocol;
-    // The extensions that were agreed to, as the header has them, or "".
+    // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
 };
 
@@ -237,7 +238,7 @@ struct MessageEvent {
     std::size_t size;
     bool is_text;
 
-    // The payload, of whichever kind, as characters.
+    // The payload as characters, whether text or binary.
     std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
     Bytes bytes() const noexcept { return {data, size}; }
 };
@@ -251,7 +252,7 @@ struct MessagePartEvent {
     std::size_t size;
     bool is_text, is_first, is_last;
 
-    // The part, of whichever kind, as characters.
+    // The part as characters, whether text or binary.
     std::string_view text() const noexcept { return {reinterpret_cast<const char *>(data), size}; }
     Bytes bytes() const noexcept { return {data, size}; }
 };
@@ -277,7 +278,7 @@ struct ErrorEvent {
           body(reinterpret_cast<const char *>(event.body), event.body_length),
           retry_after(event.retry_after_ms) {}
     std::error_code code;
-    // A finer code; none when it is 0.
+    // A finer code, one of NSWS_DETAIL_*, or 0.
     std::error_code detail;
     // One of NSWS_PHASE_*.
     int phase;
@@ -308,16 +309,55 @@ struct ConnectEvent {
     explicit ConnectEvent(const nsws_connect_event &event)
         : client_ip(event.client_ip), client_port(event.client_port), path(event.path),
           protocol(event.protocol), headers(event.headers, event.header_count),
-          extensions(event.extensions) {}
+          extensions(event.extensions), link_ip(event.link_ip), link_port(event.link_port),
+          client_cert_subject(event.client_cert_subject),
+          client_cert_fingerprint(event.client_cert_fingerprint),
+          client_cert_pem(event.client_cert_pem) {}
     std::string_view client_ip;
     uint16_t client_port;
     std::string_view path, protocol;
     Headers headers;
-    // The extensions that were agreed to, as the header has them, or "".
+    // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
+    // Where the link comes from: the client, or a trusted proxy before it.
+    std::string_view link_ip;
+    uint16_t link_port;
+    // Of the client's certificate, with the option client_ca_path; "" without.
+    std::string_view client_cert_subject, client_cert_fingerprint, client_cert_pem;
 };
 
-// Options: the C structs with their defaults. What their pointers point to must stay until the call
+// A request that is no upgrade.
+struct HttpRequest {
+    explicit HttpRequest(const nsws_http_request &request)
+        : method(request.method), path(request.path), client_ip(request.client_ip),
+          link_ip(request.link_ip), client_port(request.client_port), link_port(request.link_port),
+          headers(request.headers, request.header_count) {}
+    std::string_view method, path, client_ip, link_ip;
+    uint16_t client_port, link_port;
+    Headers headers;
+};
+
+// Where its answer is put, while the hook runs.
+class HttpAnswer {
+public:
+    explicit HttpAnswer(nsws_http_answer *answer) noexcept : answer_(answer) {}
+    // A body without a Content-Type is plain text.
+    std::error_code
+    set(uint16_t status, std::string_view body = {},
+        const std::vector<std::pair<std::string, std::string>> &headers = {}) const {
+        std::vector<nsws_header> raw;
+        for (const auto &[name, value] : headers) {
+            raw.push_back({name.c_str(), value.c_str()});
+        }
+        return error_code(nsws_http_answer_set(answer_, status, raw.data(), raw.size(), body.data(),
+                                               body.size()));
+    }
+
+private:
+    nsws_http_answer *answer_;
+};
+
+// Options: the C structs with their defaults. What their pointers point to must live until the call
 // returns.
 
 struct ConnectOptions : nsws_connect_options {
@@ -357,7 +397,7 @@ struct WithoutExceptions;
 using Mode = WithoutExceptions;
 #endif
 
-// Runs a listener. None of its exceptions gets further; `thrown` runs instead of the rest.
+// Runs a listener. No exception leaves this function; `thrown` runs instead of the rest.
 template <class In, class Body, class Thrown>
 auto contain(Body body, [[maybe_unused]] Thrown thrown) noexcept -> decltype(body()) {
 #if defined(__cpp_exceptions)
@@ -379,8 +419,8 @@ struct is_std_function : std::false_type {};
 template <class Signature>
 struct is_std_function<std::function<Signature>> : std::true_type {};
 
-// What a listener is kept in: a std::function that lets out no exception, as the unit that makes it
-// is built. `Failed` is called with the arguments instead.
+// Keeps a listener: a std::function that lets no exception out, built as the unit that makes it.
+// Instead, `Failed` is called with the arguments.
 template <class Signature, class Failed>
 class Guarded;
 template <class Result, class... Arguments, class Failed>
@@ -430,30 +470,31 @@ inline uint32_t in_ms(std::chrono::milliseconds time) noexcept {
     return static_cast<uint32_t>(count);
 }
 
-// Text for the C API; false when it holds a NUL, which would end it early.
+// Text for the C API; false if it holds a NUL, which would end it early.
 inline bool has_nul(std::string_view text) noexcept {
     return text.find('\0') != std::string_view::npos;
 }
 
 }  // namespace detail
 
-// Sets who is told of exceptions that leave a listener; it must not throw. nullptr: nobody.
+// Sets the function that receives the exceptions that leave a listener; it must not throw.
+// nullptr: none.
 inline void set_exception_handler(void (*handler)(std::exception_ptr)) noexcept {
     detail::exception_handler().store(handler);
 }
 
-// A registration. It doesn't remove itself: the listener stays until remove(), or as long as its
-// object.
+// A registration. Its destructor doesn't remove the listener, which stays until remove(), or as
+// long as its object.
 class Listener {
 public:
     Listener() = default;
 
-    // Why it could not be registered, if so.
+    // The error, if the listener could not be registered.
     std::error_code error() const noexcept { return error_; }
     explicit operator bool() const noexcept { return remove_ != nullptr; }
 
-    // It isn't called again; a call that runs now goes on. May be called inside the listener; twice
-    // is once.
+    // The listener is not called again; a call that runs goes on. May be called inside the
+    // listener, and again without effect.
     void remove() noexcept {
         if (remove_ != nullptr) {
             std::exchange(remove_, nullptr)(id_, user_data_);
@@ -470,7 +511,7 @@ private:
     std::error_code error_;
 };
 
-// For the classes below: registers a C function that finds what it needs in user_data, a Held.
+// For the classes below: registers a C function whose user_data is a Held.
 template <auto on, auto off, class Handle, class Function, class Held>
 Listener listen(Handle handle, Function function, Held held) {
     Listener listener;
@@ -494,8 +535,8 @@ Listener listen(Handle handle, Function function, Held held) {
 
 // Clients.
 
-// Names a client without owning it. A value, free to copy; once the client is destroyed, every call
-// is refused.
+// Names a client without owning it. A value that may be copied; once the client is destroyed, every
+// call is refused.
 class ClientRef {
 public:
     ClientRef() = default;
@@ -531,7 +572,7 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_client_send_binary(handle_, data.data(), data.size()));
     }
-    // A part of a message; other messages have to wait for the last one.
+    // Sends a part of a message; until the last one, other messages are refused.
     std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
         return error_code(
             nsws_client_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
@@ -549,7 +590,7 @@ public:
         }
         return error_code(nsws_client_close(handle_, code, std::string(reason).c_str()));
     }
-    // One of NSWS_STATE_*; IDLE for a client that is none.
+    // One of NSWS_STATE_*; NSWS_STATE_IDLE if there is no such client.
     int state() const noexcept {
         int32_t state = NSWS_STATE_IDLE;
         nsws_client_get_state(handle_, &state);
@@ -563,7 +604,7 @@ public:
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
     }
 
-    // What happens when a listener throws.
+    // Runs when a listener throws.
     struct Failed {
         template <class Event>
         void operator()(ClientRef client, const Event &) const noexcept {
@@ -623,9 +664,9 @@ private:
     }
 };
 
-// Owns a client, as std::unique_ptr owns: the object belongs to one thread at a time, what it
-// refers to to all. One that could not be created answers every call with NSWS_ERR_BAD_HANDLE;
-// error() says why.
+// Owns a client as a std::unique_ptr does: only one thread at a time may use this object, but any
+// may use the client that it owns. If the client could not be created, every call returns
+// NSWS_ERR_BAD_HANDLE, and error() says why.
 class Client : public ClientRef {
 public:
     Client() noexcept : error_(error_code(nsws_client_create(&handle_))) {}
@@ -644,8 +685,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Afterwards no listener runs or will run, and each has been released; inside callbacks it
-    // doesn't wait for that. An open connection is closed in the background.
+    // When this returns, no listener runs or will run, and each has been released; inside callbacks
+    // it doesn't wait for that. An open connection is closed in the background.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_client_destroy(std::exchange(handle_, nsws_client{0}));
@@ -664,8 +705,8 @@ private:
 
 // Servers.
 
-// Names a connection of a server. A value, free to copy; once the connection is over, every call is
-// refused.
+// Names a connection of a server. A value that may be copied; once the connection is over, every
+// call is refused.
 class Connection {
 public:
     Connection() = default;
@@ -682,7 +723,7 @@ public:
     std::error_code send_binary(Bytes data) const noexcept {
         return error_code(nsws_connection_send_binary(handle_, data.data(), data.size()));
     }
-    // A part of a message; other messages to this client have to wait for the last one.
+    // Sends a part of a message; until the last one, other messages to this client are refused.
     std::error_code send_text_part(std::string_view text, bool is_last) const noexcept {
         return error_code(
             nsws_connection_send_part(handle_, text.data(), text.size(), 1, is_last ? 1 : 0));
@@ -700,6 +741,17 @@ public:
         }
         return error_code(nsws_connection_close(handle_, code, std::string(reason).c_str()));
     }
+    // Becomes a member of a group, for ServerRef::broadcast_text_to(), until it leaves or is over.
+    std::error_code join(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_join(handle_, std::string(group).c_str()));
+    }
+    std::error_code leave(std::string_view group) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_connection_leave(handle_, std::string(group).c_str()));
+    }
     std::error_code get_info(nsws_connection_info &info) const noexcept {
         return error_code(nsws_connection_get_info(handle_, &info, sizeof info));
     }
@@ -708,8 +760,8 @@ private:
     nsws_connection handle_{0};
 };
 
-// Names a server without owning it. A value, free to copy; once the server is destroyed, every call
-// is refused.
+// Names a server without owning it. A value that may be copied; once the server is destroyed, every
+// call is refused.
 class ServerRef {
 public:
     ServerRef() = default;
@@ -722,15 +774,25 @@ public:
         return error_code(nsws_server_start(handle_, &options));
     }
     std::error_code stop() const noexcept { return error_code(nsws_server_stop(handle_)); }
+    // Stops, and waits until every connection has had its close event; not inside callbacks.
+    // NSWS_ERR_BUSY: some had to be cut. At most about 49 days.
+    std::error_code stop_gracefully(std::chrono::milliseconds timeout) const noexcept {
+        const auto most = std::chrono::milliseconds::rep{0xFFFFFFFF};
+        const auto count = timeout.count() < 0      ? 0
+                           : timeout.count() > most ? most
+                                                    : timeout.count();
+        return error_code(nsws_server_stop_gracefully(handle_, static_cast<uint32_t>(count)));
+    }
 
-    // One of NSWS_STATE_IDLE, _OPEN (it listens) and _CLOSING; IDLE for a server that is none.
+    // NSWS_STATE_IDLE, NSWS_STATE_OPEN (it listens) or NSWS_STATE_CLOSING; NSWS_STATE_IDLE if there
+    // is no such server.
     int state() const noexcept {
         int32_t state = NSWS_STATE_IDLE;
         nsws_server_get_state(handle_, &state);
         return state;
     }
 
-    // The port that it listens on; 0 when it doesn't.
+    // The port that it listens on; 0 if it doesn't.
     uint16_t port() const noexcept {
         uint16_t port = 0;
         nsws_server_get_port(handle_, &port);
@@ -754,14 +816,14 @@ public:
         return connections;
     }
 
-    // The connection of a client; none when there is none.
+    // The connection of a client; an invalid one if there is none.
     Connection find(std::string_view client_ip, uint16_t client_port) const {
         nsws_connection found{0};
         nsws_server_find_connection(handle_, std::string(client_ip).c_str(), client_port, &found);
         return Connection(found);
     }
 
-    // Sends to every connection; `accepted`, if given, receives how many took it.
+    // Sends to every connection; `accepted`, if given, receives how many accepted the message.
     std::error_code broadcast_text(std::string_view text,
                                    std::size_t *accepted = nullptr) const noexcept {
         return error_code(nsws_server_broadcast(handle_, text.data(), text.size(), 1, accepted));
@@ -770,7 +832,49 @@ public:
         return error_code(nsws_server_broadcast(handle_, data.data(), data.size(), 0, accepted));
     }
 
-    // What happens when a listener throws.
+    // Sends to the members of a group.
+    std::error_code broadcast_text_to(std::string_view group, std::string_view text,
+                                      std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, text.data(), text.size(), 1, accepted);
+    }
+    std::error_code broadcast_binary_to(std::string_view group, Bytes data,
+                                        std::size_t *accepted = nullptr) const {
+        return broadcast_to(group, data.data(), data.size(), 0, accepted);
+    }
+
+    // The addresses and IPv6 networks that are banned now.
+    std::vector<nsws_ban> bans() const {
+        std::vector<nsws_ban> list;
+        std::size_t count = 0;
+        do {
+            list.resize(count);
+            if (nsws_server_list_bans(handle_, list.data(), list.size(), &count) != NSWS_OK) {
+                return {};
+            }
+        } while (count > list.size());
+        list.resize(count);
+        return list;
+    }
+    std::error_code unban(std::string_view ip) const {
+        return detail::has_nul(ip)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
+    }
+
+    // Adds a certificate for other names (SNI), for good.
+    std::error_code add_certificate(std::string_view cert_path, std::string_view key_path) const {
+        if (detail::has_nul(cert_path) || detail::has_nul(key_path)) {
+            return error_code(NSWS_ERR_PARAMETER);
+        }
+        return error_code(nsws_server_add_certificate(handle_, std::string(cert_path).c_str(),
+                                                      std::string(key_path).c_str()));
+    }
+    // Reads all certificate files again, as is done by itself when they have changed.
+    std::error_code reload_certificates() const noexcept {
+        return error_code(nsws_server_reload_certificates(handle_));
+    }
+
+    // Runs when a listener throws.
     struct Failed {
         template <class Event>
         void operator()(ServerRef, Connection connection, const Event &) const noexcept {
@@ -780,12 +884,16 @@ public:
             constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
             return INTERNAL_SERVER_ERROR;
         }
+        void operator()(ServerRef, const HttpRequest &, HttpAnswer answer) const noexcept {
+            constexpr uint16_t INTERNAL_SERVER_ERROR = 500;
+            answer.set(INTERNAL_SERVER_ERROR);
+        }
     };
 
     using AcceptHook = detail::Guarded<uint16_t(ServerRef, const ConnectEvent &), Failed>;
 
-    // Sets who decides whether a client may connect: 0 accepts it, an HTTP status refuses it.
-    // Empty: nobody is asked.
+    // Sets the hook that decides whether a client may connect: 0 accepts it, an HTTP status refuses
+    // it. Empty: none.
     std::error_code set_accept_hook(AcceptHook f) const {
         using Hook = AcceptHook;
         if (!f) {
@@ -796,6 +904,29 @@ public:
             handle_,
             [](nsws_server server, const nsws_connect_event *event, void *user_data) -> uint16_t {
                 return (*static_cast<Hook *>(user_data))(ServerRef(server), ConnectEvent(*event));
+            },
+            held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
+        if (code == NSWS_OK) {
+            (void)held.release();
+        }
+        return error_code(code);
+    }
+
+    using HttpHook = detail::Guarded<void(ServerRef, const HttpRequest &, HttpAnswer), Failed>;
+
+    // Sets who answers requests that are no upgrade. Empty: they are refused.
+    std::error_code set_http_hook(HttpHook f) const {
+        using Hook = HttpHook;
+        if (!f) {
+            return error_code(nsws_server_set_http_hook(handle_, nullptr, nullptr, nullptr));
+        }
+        auto held = std::make_unique<Hook>(std::move(f));
+        const int32_t code = nsws_server_set_http_hook(
+            handle_,
+            [](nsws_server server, const nsws_http_request *request, nsws_http_answer *answer,
+               void *user_data) {
+                (*static_cast<Hook *>(user_data))(ServerRef(server), HttpRequest(*request),
+                                                  HttpAnswer(answer));
             },
             held.get(), [](void *user_data) { delete static_cast<Hook *>(user_data); });
         if (code == NSWS_OK) {
@@ -823,7 +954,7 @@ public:
     Listener on_close(On<CloseEvent> f) const {
         return add<nsws_server_on_close, nsws_server_off_close, nsws_close_event>(std::move(f));
     }
-    // The connection is none when the server itself has failed at something.
+    // The connection is invalid if the server itself has failed.
     Listener on_error(On<ErrorEvent> f) const {
         return add<nsws_server_on_error, nsws_server_off_error, nsws_error_event>(std::move(f));
     }
@@ -835,6 +966,14 @@ protected:
     nsws_server handle_{0};
 
 private:
+    std::error_code broadcast_to(std::string_view group, const void *data, std::size_t size,
+                                 uint8_t is_text, std::size_t *accepted) const {
+        return detail::has_nul(group)
+                   ? error_code(NSWS_ERR_PARAMETER)
+                   : error_code(nsws_server_broadcast_group(handle_, std::string(group).c_str(),
+                                                            data, size, is_text, accepted));
+    }
+
     template <class Raw, class Event>
     static void call(nsws_server server, nsws_connection connection, const Raw *event,
                      void *user_data) {
@@ -848,8 +987,8 @@ private:
     }
 };
 
-// Owns a server, as Client owns a client. One that could not be created answers every call with
-// NSWS_ERR_BAD_HANDLE; error() says why.
+// Owns a server, as Client owns a client. If the server could not be created, every call returns
+// NSWS_ERR_BAD_HANDLE, and error() says why.
 class Server : public ServerRef {
 public:
     Server() noexcept : error_(error_code(nsws_server_create(&handle_))) {}
@@ -868,8 +1007,8 @@ public:
 
     std::error_code error() const noexcept { return error_; }
 
-    // Stops; afterwards no listener runs or will run, and each has been released; inside callbacks
-    // it doesn't wait for that.
+    // Stops. When this returns, no listener runs or will run, and each has been released; inside
+    // callbacks it doesn't wait for that.
     void destroy() noexcept {
         if (handle_.id != 0) {
             nsws_server_destroy(std::exchange(handle_, nsws_server{0}));
@@ -888,7 +1027,7 @@ private:
 
 // The library.
 
-// Sets who receives the log, up to a level (NSWS_LOG_*). Empty: nobody.
+// Sets the receiver of the log, up to a level (NSWS_LOG_*). Empty: none.
 using LogReceiver = detail::Guarded<void(int, std::string_view), detail::Ignored>;
 inline std::error_code set_log(int level, LogReceiver f) {
     using Receiver = LogReceiver;
@@ -908,8 +1047,8 @@ inline std::error_code set_log(int level, LogReceiver f) {
     return error_code(code);
 }
 
-// Ends everything, and the library's threads; last_error() says what is still busy. Afterwards it
-// can be used again. std::chrono::milliseconds::max() waits without end.
+// Ends all objects and the library's threads; if it fails, last_error() says what is still busy.
+// Afterwards the library can be used again. std::chrono::milliseconds::max() waits without end.
 inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
     return error_code(nsws_shutdown(detail::in_ms(timeout)));
 }

@@ -301,6 +301,7 @@ impl Error {
             io::ErrorKind::ConnectionRefused => Code::Refused,
             io::ErrorKind::TimedOut => Code::Timeout,
             io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Code::Unreachable,
+            io::ErrorKind::OutOfMemory => Code::NoMemory,
             _ => Code::LinkLost,
         };
         Error {

@@ -19,12 +19,12 @@ pub(crate) struct HeadReader {
     searched: usize,
     largest: usize,
     told: usize,
-    kind: Kind,
+    kind: HeadKind,
 }
 
 /// What the heads are of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum HeadKind {
     Answers,
     Requests,
 }
@@ -57,15 +57,15 @@ impl NoHead {
 impl HeadReader {
     /// A reader of answers.
     pub fn of_answers(largest: usize) -> Self {
-        HeadReader::of(Kind::Answers, largest)
+        HeadReader::of(HeadKind::Answers, largest)
     }
 
     /// A reader of requests.
     pub fn of_requests(largest: usize) -> Self {
-        HeadReader::of(Kind::Requests, largest)
+        HeadReader::of(HeadKind::Requests, largest)
     }
 
-    fn of(kind: Kind, largest: usize) -> Self {
+    fn of(kind: HeadKind, largest: usize) -> Self {
         HeadReader { received: Vec::with_capacity(1024), start: 0, searched: 0, largest, told: 0, kind }
     }
 
@@ -89,6 +89,8 @@ impl HeadReader {
             // Only a part of a head is left to be moved.
             self.received.drain(..std::mem::take(&mut self.start));
             self.searched = self.received.len();
+            // The peer decides how much this is, within the bound.
+            self.received.try_reserve(1).map_err(|_| NoHead::Io(io::ErrorKind::OutOfMemory.into()))?;
             if stream.read_buf(&mut self.received).await.map_err(NoHead::Io)? == 0 {
                 return Err(NoHead::Closed);
             }
@@ -100,7 +102,7 @@ impl HeadReader {
         let head = self.received.get_mut(self.start..end).unwrap_or_default();
         self.start = end;
         self.searched = end;
-        if self.kind == Kind::Answers {
+        if self.kind == HeadKind::Answers {
             unfold(head);
         }
         Ok(head)
@@ -109,14 +111,15 @@ impl HeadReader {
     /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
     fn is_head(&self, received: &[u8]) -> bool {
         match self.kind {
-            Kind::Answers => begins_like_an_answer(received),
-            Kind::Requests => begins_like_a_request(received),
+            HeadKind::Answers => begins_like_an_answer(received),
+            HeadKind::Requests => begins_like_a_request(received),
         }
     }
 
     /// What has arrived behind the last head.
     pub fn into_rest(mut self) -> Vec<u8> {
-        self.received.split_off(self.start)
+        self.received.drain(..self.start);
+        self.received
     }
 }
 
@@ -150,6 +153,12 @@ pub(crate) fn values<'h>(
         .iter()
         .filter(move |header| header.name.eq_ignore_ascii_case(name))
         .map(|header| header.value.trim_ascii())
+}
+
+/// The first value of a header.
+pub(crate) fn first_value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
+    let header = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+    header.map(|(_, value)| value.trim_ascii())
 }
 
 /// Whether a header that is a list has a token, in any case.

@@ -13,11 +13,11 @@ pub mod dispatch;
 pub mod error;
 pub mod ffi;
 pub mod frame;
-mod handle;
+mod header;
 mod http;
 pub mod log;
-pub mod options;
 pub mod platform;
+pub mod process;
 pub mod proxy;
 pub mod runtime;
 pub mod secret;
@@ -40,7 +40,11 @@ pub mod fuzz {
     pub use crate::http::fuzz as head;
     pub use crate::proxy::tunnel::fuzz as proxy_answer;
     #[cfg(feature = "server")]
+    pub use crate::server::forwarded::fuzz as forwarded;
+    #[cfg(feature = "server")]
     pub use crate::server::handshake::fuzz as request;
+    #[cfg(feature = "server")]
+    pub use crate::server::proxy_protocol::fuzz as proxy_protocol;
     pub use crate::tls::describe::fuzz as certificate;
     pub use crate::tls::identity::fuzz as key;
     pub use crate::url::fuzz as url;

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{echo_server, Recorder, Seen};
-use netstack_websocket::client::Client;
+use netstack_websocket::client::{Client, ConnectOptions};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
-use netstack_websocket::options::ConnectOptions;
 use tungstenite::Message;
 
 const KEY: ListenerKey = ListenerKey(9, 9);
@@ -46,7 +45,7 @@ fn a_listener_that_panics_fails_its_connection_and_no_other() {
     other.client.send_text("still here").unwrap();
     other.expect([Seen::Message(b"still here".to_vec()), Seen::DataEnd]);
 
-    // The client itself is not lost either.
+    // The client itself is not lost, either.
     broken.client.listeners.message.remove(Some(KEY));
     broken.client.connect(&url, ConnectOptions::default()).unwrap();
     broken.expect([Seen::Header, Seen::Open]);

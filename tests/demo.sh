@@ -1,5 +1,5 @@
 #!/bin/bash
-# The demo shows every event that a client can have, in few lines, and in colour on a terminal only. Argument: the program.
+# The demo shows every event that a client can have, in a few lines, and in colour only on a terminal. Argument: the program.
 # NSWS_CERT_DIR: the certificates, from run.py.
 set -euo pipefail
 demo=("$1" "$NSWS_CERT_DIR/good.pem" "$NSWS_CERT_DIR/good.key" "$NSWS_CERT_DIR/ca.pem")

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::FAR;
 use netstack_websocket::log::{set_sink, Level};
-use netstack_websocket::runtime;
+use netstack_websocket::process;
 use netstack_websocket::server::{Server, ServerOptions};
 use socket2::{Domain, Socket, Type};
 
@@ -24,7 +24,7 @@ fn with_no_descriptor_left_a_silent_client_makes_room_for_one_that_is_not() {
     let limit = libc::rlimit { rlim_cur: 128, rlim_max: 128 };
     // SAFETY: reads the struct.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let options = ServerOptions {
         ip: "127.0.0.1".into(),
         handshake_timeout: Duration::from_secs(100_000),
@@ -38,7 +38,7 @@ fn with_no_descriptor_left_a_silent_client_makes_room_for_one_that_is_not() {
     let socket = || Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let (mut silent, mut quick) = (socket(), socket());
     silent.connect(&address.into()).unwrap();
-    // The silent one has been accepted when a later one has been answered.
+    // The silent client has been accepted once a later one has been answered.
     let mut known = socket();
     known.connect(&address.into()).unwrap();
     known.write_all(b"nonsense\r\n\r\n").unwrap();

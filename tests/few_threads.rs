@@ -1,4 +1,4 @@
-//! When no thread can be had, callbacks wait and I/O goes on. Alone in its process, since it configures it.
+//! When no thread can be started, callbacks wait and I/O goes on. Alone in its process, since it configures it.
 
 mod common;
 
@@ -8,11 +8,12 @@ use std::time::Duration;
 use common::{echo_server, Recorder, Seen};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
-use netstack_websocket::runtime::{self, Config};
+use netstack_websocket::process;
+use netstack_websocket::runtime::Config;
 
 #[test]
 fn callbacks_wait_for_a_thread_and_none_is_lost() {
-    runtime::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
+    process::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
     let (url, accepts) = echo_server();
 
     let blocker = Recorder::connect(&url);
@@ -38,7 +39,7 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     let waiting = Recorder::connect(&url);
     accepts.recv().unwrap();
     assert_eq!(waiting.client.send_text("x").unwrap_err().code, Code::NotConnected);
-    assert_eq!(runtime::configure(Config::default()).unwrap_err().code, Code::Busy);
+    assert_eq!(process::configure(Config::default()).unwrap_err().code, Code::Busy);
 
     release.send(()).unwrap();
     waiting.expect([Seen::Header, Seen::Open]);
@@ -47,6 +48,6 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
 
     waiting.client.destroy();
     blocker.client.destroy();
-    runtime::shutdown(Duration::from_secs(30), || {}).unwrap();
-    runtime::configure(Config::default()).unwrap();
+    process::shutdown(Duration::from_secs(30), || {}).unwrap();
+    process::configure(Config::default()).unwrap();
 }

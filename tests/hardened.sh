@@ -1,6 +1,6 @@
 #!/bin/bash
-# What makes attacks harder is in each library: relocations that are read-only from the start, a stack that is not executable,
-# stack protectors in C and C++ code; no path of the machine that built it, and no key log of TLS, which is for debugging alone.
+# Each library is hardened: relocations that are read-only from the start, a stack that is not executable, stack protectors in
+# C and C++ code; and it holds no path of the machine that built it.
 # Arguments: the folders whose paths may not be inside, separated by ;, and the libraries.
 set -euo pipefail
 folders=$1
@@ -14,7 +14,7 @@ for library; do
   grep -q GNU_RELRO <<<"$segments" || fail "no RELRO"
   ! grep -q 'GNU_STACK.*E ' <<<"$segments" || fail "an executable stack"
   grep -q '__stack_chk_fail' <<<"$(nm -D --undefined-only "$library")" || fail "no stack protector"
-  ! grep -q SSLKEYLOGFILE "$library" || fail "the feature keylog"
+  ! grep -q SSLKEYLOGFILE "$library" || fail "the feature keylog, which is for debugging alone"
   # Where the build tree's libraries look for each other is rewritten when they are installed.
   runpath=$(sed -n 's/.*(RUNPATH).*\[\(.*\)\]/\1/p' <<<"$dynamic")
   found=$(while IFS= read -r -d ';' folder; do

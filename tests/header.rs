@@ -1,20 +1,34 @@
-//! `include/netstack_websocket.h` is what cbindgen makes of `src/ffi` today, and everything has one version.
+//! `include/netstack_websocket.h` is what cbindgen makes of `src/ffi` today, in the order of a manual, and everything has
+//! one version.
+
+#[path = "header/manual.rs"]
+mod manual;
+#[path = "header/order.rs"]
+mod order;
 
 use std::path::Path;
 
-#[test]
-fn the_committed_header_is_fresh() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let header = root.join("include/netstack_websocket.h");
-    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What cbindgen makes.
+fn generated() -> order::Pieces {
+    let config = cbindgen::Config::from_file(root().join("cbindgen.toml")).expect("cbindgen.toml");
     let bindings = cbindgen::Builder::new()
-        .with_crate(root)
+        .with_crate(root())
         .with_config(config)
         .generate()
         .expect("src/ffi can be read");
-    let mut fresh = Vec::new();
-    bindings.write(&mut fresh);
-    let fresh = String::from_utf8(fresh).expect("UTF-8");
+    let mut text = Vec::new();
+    bindings.write(&mut text);
+    order::take_apart(&String::from_utf8(text).expect("UTF-8"), "#include <stdint.h>\n")
+}
+
+#[test]
+fn the_committed_header_is_fresh() {
+    let header = root().join("include/netstack_websocket.h");
+    let fresh = order::put_together(&generated(), &root().join("src/ffi"));
     if std::env::var_os("UPDATE_HEADER").is_some() {
         std::fs::write(&header, &fresh).expect("include/ is writable");
     }
@@ -23,8 +37,51 @@ fn the_committed_header_is_fresh() {
 }
 
 #[test]
+fn sorting_loses_no_item_and_doubles_none() {
+    let pieces = generated();
+    let sorted = order::put_together(&pieces, &root().join("src/ffi"));
+    assert!(pieces.items.len() > 200, "cbindgen has found only {} items", pieces.items.len());
+    for item in &pieces.items {
+        let times = sorted.matches(&format!("\n{}\n", item.text)).count();
+        assert_eq!(
+            times, 1,
+            "{} stands {times} times in the header: is its file in the table of order.rs?",
+            item.name
+        );
+    }
+}
+
+#[test]
+fn an_init_function_stands_beside_its_struct() {
+    let pieces = generated();
+    let header = order::put_together(&pieces, &root().join("src/ffi"));
+    let inits = pieces.items.into_iter().filter(|item| item.name.ends_with("_init"));
+    for init in inits {
+        let (above, _) = header.split_once(&init.text).expect("it is in the header");
+        let its = init.name.trim_end_matches("_init");
+        assert!(above.ends_with(&format!("\n}} {its};\n\n")), "{} does not follow its struct", init.name);
+    }
+}
+
+#[test]
+fn every_function_has_a_complete_entry() {
+    let items = generated().items;
+    let entries: Vec<_> = items.iter().filter_map(manual::Entry::of).collect();
+    let symbols = include_str!("symbols.txt").lines().filter(|line| line.starts_with("nsws_")).count();
+    assert_eq!(entries.len(), symbols, "an export has no entry");
+    let complaints: Vec<_> = entries.iter().flat_map(manual::Entry::complaints).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn codes_are_given_by_name() {
+    let items = generated().items;
+    let bare: Vec<_> = items.iter().flat_map(manual::bare_codes).collect();
+    assert!(bare.is_empty(), "{bare:#?}");
+}
+
+#[test]
 fn the_version_is_the_same_everywhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let version = env!("CARGO_PKG_VERSION");
     let [major, minor, patch] =
         [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
@@ -38,7 +95,7 @@ fn the_version_is_the_same_everywhere() {
         ("README.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
         ("scripts/release-readme.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
     ] {
-        let content = std::fs::read_to_string(root.join(file)).expect("the file is there");
+        let content = std::fs::read_to_string(root().join(file)).expect("the file is there");
         assert!(content.contains(&text), "{file} does not have {text:?}");
     }
 }

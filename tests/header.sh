@@ -1,5 +1,5 @@
 #!/bin/bash
-# The header compiles in every dialect: alone, twice, inside extern "C", and so does the pinned layout for
+# The header compiles in every dialect: alone, twice, with its structs declared ahead, inside extern "C", and so does the pinned layout for
 # other machines' pointers. Arguments: C compiler, C++ compiler, include directory.
 set -euo pipefail
 cc=$1 cxx=$2 include=$3
@@ -7,19 +7,22 @@ layout=$(dirname "$0")/c/layout.c
 strict=(-Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include")
 once='#include <netstack_websocket.h>'
 twice=$once$'\n'$once
+ahead=$'struct nsws_open_event;\nvoid heard(const struct nsws_open_event *);\n'"$once"$'
+  void told(const nsws_open_event *);\nvoid told(const nsws_open_event *event) { heard(event); }'
 inside=$'extern "C" {\n'$once$'\n}'
 
 for standard in c99 c11; do
   "$cc" "${strict[@]}" -std=$standard -x c - <<<"$once"
   "$cc" "${strict[@]}" -std=$standard -x c - <<<"$twice"
+  "$cc" "${strict[@]}" -std=$standard -x c - <<<"$ahead"
 done
 for standard in c++11 c++17; do
-  for text in "$once" "$twice" "$inside"; do
+  for text in "$once" "$twice" "$ahead" "$inside"; do
     "$cxx" "${strict[@]}" -std=$standard -x c++ - <<<"$text"
   done
 done
 
-# Macros have no scope: each carries the prefix. One is the old name of a function.
+# Macros have no scope, so each has the prefix, except for one that is the old name of a function.
 if grep -E '^#define ' "$include/netstack_websocket.h" | grep -vE '^#define (NSWS_|NETSTACK_WEBSOCKET_H$|nsws_server_port nsws_server_get_port$)'; then
   echo 'The header defines macros without the prefix NSWS_.'
   exit 1

@@ -8,16 +8,17 @@ use std::time::Duration;
 use common::{echo_server, Recorder, Seen};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
-use netstack_websocket::runtime::{self, Config};
+use netstack_websocket::process;
+use netstack_websocket::runtime::Config;
 
 #[test]
 fn clients_are_spread_over_lanes_and_a_blocked_one_delays_none() {
     let lanes = std::thread::available_parallelism().map_or(1, |count| count.get()).min(4);
     let config = |io_threads, max_threads| Config { io_threads, max_threads, ..Config::default() };
     for wrong in [config(0, 8), config(usize::MAX, 8), config(lanes, lanes as u32)] {
-        assert_eq!(runtime::configure(wrong).unwrap_err().code, Code::Parameter, "{wrong:?}");
+        assert_eq!(process::configure(wrong).unwrap_err().code, Code::Parameter, "{wrong:?}");
     }
-    runtime::configure(config(lanes, 64)).unwrap();
+    process::configure(config(lanes, 64)).unwrap();
     let (url, _) = echo_server();
 
     // As many that block as there are lanes: one on each.
@@ -58,5 +59,5 @@ fn clients_are_spread_over_lanes_and_a_blocked_one_delays_none() {
     for client in clients.into_iter().chain(blocked) {
         client.client.destroy();
     }
-    runtime::shutdown(Duration::from_secs(30), || {}).unwrap();
+    process::shutdown(Duration::from_secs(30), || {}).unwrap();
 }

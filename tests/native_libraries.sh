@@ -1,5 +1,5 @@
 #!/bin/bash
-# What rustc says a program that links the static library needs is what the packages say.
+# The packages list the libraries that a program needs to link the static library, as rustc lists them.
 # Arguments: cargo, its target directory, the list (separated by ;), cargo's flags.
 set -euo pipefail
 cargo=$1 target_dir=$2 listed=$3

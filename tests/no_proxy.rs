@@ -1,4 +1,4 @@
-//! What `no_proxy` and the other variables mean is what curl makes of them.
+//! `no_proxy` and the other variables mean the same as for curl.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -7,7 +7,7 @@ use std::process::Command;
 use netstack_websocket::proxy::from_variables;
 use socket2::{Domain, Socket, Type};
 
-/// A proxy that answers every request itself. Whoever gets an answer has asked it.
+/// A proxy that answers every request itself: a client that gets an answer has asked it.
 fn proxy() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -20,8 +20,8 @@ fn proxy() -> u16 {
     port
 }
 
-/// Whether curl asks the proxy for a URL. Who doesn't finds nobody there: names are this machine's, and nothing
-/// listens on the port.
+/// Whether curl asks the proxy for a URL. Without the proxy it reaches nothing: names are this machine's, and
+/// nothing listens on the port.
 fn curl_asks(url: &str, host: &str, port: u16, variables: &[(&str, String)]) -> Option<bool> {
     let mut curl = Command::new("curl");
     curl.env_clear().args(["-q", "-s", "-o", "/dev/null", "--max-time", "20"]);
@@ -45,7 +45,7 @@ fn we_ask(host: &str, variables: &[(&str, String)]) -> bool {
 
 #[test]
 fn we_and_curl_agree() {
-    // Bound, but nobody listens.
+    // Bound, but not listening.
     let taken = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     taken.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let closed = taken.local_addr().unwrap().as_socket().unwrap().port();

@@ -168,7 +168,7 @@ def a_page_and_a_tv(block):
 
 
 def certificates_and_proxies(certificates, proxies):
-    """Those that open end well, and below each that fails is what it says, with anything for "..."."""
+    """Commands that open a connection succeed; each that fails prints the error below it, where "..." stands for anything."""
     apart = proxies.index("\n\n") + 1
     text = certificates + proxies[:apart] + listens(8888) + listens(1080) + proxies[apart:]
     run = subprocess.Popen(

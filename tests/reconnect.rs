@@ -6,9 +6,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use common::{Recorder, Seen};
-use netstack_websocket::client::Reconnect;
+use netstack_websocket::client::{ConnectOptions, Reconnect};
 use netstack_websocket::error::Code;
-use netstack_websocket::options::ConnectOptions;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::CloseFrame;
 

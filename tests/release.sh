@@ -1,6 +1,6 @@
 #!/bin/bash
-# A release's tarball is the same bytes when it is made in another folder, names no folder of this machine, and is what
-# programs are built with. What is not ours, the crates and the stand-in SDK, is built once for both.
+# A release's tarball is the same, byte for byte, when it is made in another folder; it names no folder of this machine, and
+# programs can be built with it. The crates and the stand-in SDK are built once for both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD work=$(mktemp -d)
@@ -9,7 +9,7 @@ export SOURCE_DATE_EPOCH=1700000000
 
 tarball() { echo "$1"/build/package/netstack-websocket-*-"$2".tar.gz; }
 
-# Goes into the tarball's folder: what it holds is whole, has its symbols apart, and names no folder of this machine.
+# Checks the tarball's folder: it is complete, has its symbols in separate files, and names no folder of this machine.
 enter() { # TARBALL
   (cd "$(dirname "$1")" && sha256sum --quiet -c "$(basename "$1").sha256")
   tar -x -C "$work" -f "$1"
@@ -53,9 +53,11 @@ enter "$(tarball "$source" linux-gnu)"
 hello
 "$PWD.hello/hello_static"
 "$PWD.hello/hello_shared"
+bin/nsws --version
 
 enter "$(tarball "$source" aarch64-linux-ohos)"
 hello -DOHOS_ARCH=arm64-v8a -DCMAKE_TOOLCHAIN_FILE="$source/build/ohos/sdk/native/build/cmake/ohos.toolchain.cmake"
 sysroot=$source/build/ohos/sdk/native/run/aarch64-linux-ohos
 timeout 60 qemu-aarch64 -L "$sysroot" "$PWD.hello/hello_static"
 timeout 60 qemu-aarch64 -L "$sysroot" -E LD_LIBRARY_PATH="$PWD/lib" "$PWD.hello/hello_shared"
+timeout 60 qemu-aarch64 -L "$sysroot" bin/nsws --version

@@ -13,7 +13,7 @@ heard() { # FD TEXT: reads lines until one holds the text
 }
 
 coproc room { exec "$program" serve; }
-# Bash forgets what it knows of a coproc that ends.
+# Bash forgets a coproc's descriptors when it ends.
 room_in=${room[1]} room_out=${room[0]} room_pid=$room_PID
 read -r -t 60 line <&"$room_out"
 url=${line##* }

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Runs the C and C++ tests with a sanitizer that sees all code, C and Rust, down to the standard library: what
-# frees and what synchronises is hidden from it nowhere, so that nothing needs to be suppressed.
+# Runs the C and C++ tests with a sanitizer that sees all code, C and Rust, including the standard library: it sees all that
+# allocates, frees and synchronises, so that nothing needs to be suppressed.
 #
 #     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]
-#     sanitize.sh check                                           only whether it could
+#     sanitize.sh check                                           only says whether it could
 #
-# It takes a Rust that has its library's source (rustup's component rust-src; Debian's rust-src or rust-web-src)
+# It needs a Rust that has its library's source (rustup's component rust-src; Debian's rust-src or rust-web-src)
 # and the clang of the same LLVM with its runtime, such as clang-22 and libclang-rt-22-dev. Without them: status 77.
 set -euo pipefail
 sanitizer=$1 build=$(realpath -m "${2:-.}")
@@ -27,11 +27,11 @@ host=$("$rustc" -vV | sed -n 's/^host: //p')
 echo "$("$rustc" --version), clang-$llvm"
 [ "$sanitizer" != check ] || exit 0
 
-# Not only nightly may instrument its library, once it is told so.
+# With this, stable Rust can instrument its library, too.
 export RUSTC_BOOTSTRAP=1 RUSTC=$rustc RUSTFLAGS="-Zsanitizer=$sanitizer -Zexternal-clangrt"
 export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 flags="-fsanitize=$sanitizer -O1"
-# What is undefined in C and C++ besides.
+# Undefined behaviour in C and C++, too.
 [ "$sanitizer" != address ] || flags="$flags -fsanitize=undefined -fno-sanitize-recover=undefined"
 cargo_flags="--locked;-Zbuild-std=std,panic_unwind;--target=$host;--target-dir=$build/cargo"
 rm -f "$build/CMakeCache.txt" # CMake mishandles a compiler that changes
@@ -39,17 +39,15 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_COMPILE_WARNING
   -DNSWS_CARGO_FLAGS="$cargo_flags" -DCARGO_TARGET_DIR="$build/cargo/$host" \
   -DCMAKE_C_COMPILER="clang-$llvm" -DCMAKE_CXX_COMPILER="clang++-$llvm" \
   -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
-  -DNSWS_VALGRIND= -DNSWS_BUILD_EXAMPLES=OFF "${@:3}"
+  -DNSWS_TEST_TIMEOUT=600 -DNSWS_VALGRIND= -DNSWS_BUILD_EXAMPLES=OFF "${@:3}"
 cmake --build "$build"
 # The C client of the NDK has no call that ends the threads, so a process may end with them.
 symbols=external_symbolizer_path=$(command -v addr2line)
 export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thread_leaks=0"
-# What a process holds, and how much address space it needs, is another thing here.
+# A sanitizer changes how much memory and address space a process needs.
 distorted='/exports$|/engine_(memory|address_space|queue)$'
-# Parts and deflate share data of the tests' own without a lock; fairness has not been tried.
-[ "$sanitizer" != thread ] || distorted+='|/engine_(parts|deflate|fairness)$'
-# Once more where a test fails: guards of some seconds can run out when code is ten times slower. What a sanitizer finds
-# counts the first time.
+# A failed test runs again: guards of some seconds can run out when code is ten times slower. But what a sanitizer finds counts
+# the first time.
 ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E "$distorted" |
   tee "$build/ctest.log"
 ! grep -E 'WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|: runtime error: ' "$build/ctest.log"

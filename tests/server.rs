@@ -11,11 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::FAR;
-use netstack_websocket::connection::MessageEvent;
+use netstack_websocket::connection::{Limits, MessageEvent};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
-use netstack_websocket::options::Limits;
-use netstack_websocket::runtime;
+use netstack_websocket::process;
 use netstack_websocket::server::{Accepted, Of, Server, ServerOptions};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::stream::MaybeTlsStream;
@@ -37,7 +36,7 @@ struct Echo {
 
 impl Echo {
     fn start() -> Echo {
-        let server = runtime::create(Server::new).unwrap();
+        let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
         let (to, events) = channel();
         let key = ListenerKey(0, 0);
         let listeners = server.listeners();
@@ -134,7 +133,7 @@ fn stop_says_goodbye_frees_the_port_at_once_and_start_works_again() {
 
 #[test]
 fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let (called, calls) = channel();
     let (end, ends) = channel::<()>();
     let ends = std::sync::Mutex::new(ends);
@@ -175,7 +174,7 @@ fn a_server_destroyed_with_a_slow_listener_says_goodbye_all_the_same() {
 #[test]
 fn all_of_a_crowd_get_in_though_their_requests_come_late() {
     const CROWD: usize = 300;
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let options = ServerOptions {
         ip: "127.0.0.1".into(),
         max_connections_per_client: CROWD as u32,
@@ -202,10 +201,10 @@ fn all_of_a_crowd_get_in_though_their_requests_come_late() {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// A place among the clients is free again when the descriptor is, not before.
+/// A place among the clients is free again when the descriptor is, not earlier.
 #[test]
 fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let (to, ended) = channel();
     let key = ListenerKey(0, 0);
     server.listeners().close.add(key, || Box::new(move |of| to.send(of.event.code).unwrap())).unwrap();
@@ -233,7 +232,7 @@ fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
 
 #[test]
 fn pages_of_other_origins_are_refused_and_ban_nobody() {
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let options = ServerOptions {
         ip: "127.0.0.1".into(),
         allowed_origins: Some("https://here".into()),
@@ -257,7 +256,7 @@ fn pages_of_other_origins_are_refused_and_ban_nobody() {
     assert_eq!(status(""), "101");
     server.destroy();
     let wrong = ServerOptions { allowed_origins: Some("here".into()), ..options };
-    let server = runtime::create(Server::new).unwrap();
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     assert_eq!(server.start(&wrong).unwrap_err().code, Code::Parameter);
     server.destroy();
 }

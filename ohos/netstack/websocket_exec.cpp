@@ -1,9 +1,7 @@
 #include "websocket_exec.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
-#include <mutex>
 
 #include "constant.h"
 #include "napi_utils.h"
@@ -115,17 +113,13 @@ void OnError(nsws_client, const nsws_error_event *event, void *userData) {
 }
 
 // The client of a JavaScript object, made at its first connect.
-std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager) {
-    // Two calls of connect() may run at once.
-    static std::mutex mutex;
-    std::lock_guard<std::mutex> lock(mutex);
-    auto self = manager->GetWebSocketUserData();
+std::shared_ptr<UserData> MakeClient(const std::shared_ptr<EventManager> &manager) {
     nsws_client client{};
-    if (self != nullptr || nsws_client_create(&client) != NSWS_OK) {
-        return self;
+    if (nsws_client_create(&client) != NSWS_OK) {
+        return nullptr;
     }
-    self = std::make_shared<UserData>(manager, client.id,
-                                      [](uint64_t id) { return nsws_client_release({id}); });
+    auto self = std::make_shared<UserData>(manager, client.id,
+                                           [](uint64_t id) { return nsws_client_release({id}); });
     self->flows.add(
         client.id, [](uint64_t id) { return nsws_client_pause({id}); },
         [](uint64_t id) { return nsws_client_resume({id}); });
@@ -140,7 +134,6 @@ std::shared_ptr<UserData> ClientOf(const std::shared_ptr<EventManager> &manager)
                          self->UserDataOfListener(), UserData::Free);
     nsws_client_on_error(client, ClientListener<OnError, nsws_error_event>,
                          self->UserDataOfListener(), UserData::Free);
-    manager->SetWebSocketUserData(self);
     return self;
 }
 
@@ -182,11 +175,7 @@ const char *TextOf(const Secure::SecureChar &secret) {
 }  // namespace
 
 bool WebSocketExec::ExecConnect(ConnectContext *context) {
-    if (context == nullptr) {
-        return false;
-    }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
+    if (context == nullptr || !HasPermission(*context)) {
         return false;
     }
     if (context->IsAtomicService() &&
@@ -195,8 +184,7 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
         context->SetNoAllowedHost(true);
         return false;
     }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : ClientOf(manager);
+    auto self = KnownOrMade(*context, MakeClient);
     if (self == nullptr) {
         return false;
     }
@@ -239,19 +227,12 @@ bool WebSocketExec::ExecSend(SendContext *context) {
     if (context == nullptr) {
         return false;
     }
-    // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
-                                                      std::free);
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
+    const Payload payload(context->data);
+    auto self = Known(*context);
+    if (self == nullptr || payload.Data() == nullptr) {
         return false;
     }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
-    if (self == nullptr || allocated == nullptr) {
-        return false;
-    }
-    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    const char *data = payload.Data();
     nsws_client client{self->Handle()};
     return Report(*context, context->protocol == LWS_WRITE_TEXT
                                 ? nsws_client_send_text(client, data, context->length)
@@ -259,15 +240,7 @@ bool WebSocketExec::ExecSend(SendContext *context) {
 }
 
 bool WebSocketExec::ExecClose(CloseContext *context) {
-    if (context == nullptr) {
-        return false;
-    }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
-        return false;
-    }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+    auto self = context == nullptr ? nullptr : Known(*context);
     if (self == nullptr) {
         return false;
     }
@@ -276,20 +249,14 @@ bool WebSocketExec::ExecClose(CloseContext *context) {
 }
 
 napi_value WebSocketExec::ConnectCallback(ConnectContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketExec::SendCallback(SendContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketExec::CloseCallback(CloseContext *context) {
-    if (context == nullptr) {
-        return nullptr;
-    }
-    if (auto manager = context->GetSharedManager()) {
-        manager->DeleteEventReference(context->GetEnv());
-    }
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return SucceededLast(context);
 }
 }  // namespace OHOS::NetStack::Websocket

@@ -1,9 +1,11 @@
 #include "websocket_exec_common.h"
 
 #include <cstring>
+#include <mutex>
 
 #include "constant.h"
 #include "napi_utils.h"
+#include "netstack_common_utils.h"
 
 namespace OHOS::NetStack::Websocket {
 void UserData::Post(Event event) {
@@ -73,6 +75,47 @@ void UserData::Deliver(napi_env env, napi_status, void *data) {
     if (manager != nullptr && !self.events_.fall_asleep()) {
         self.Wake(*manager);
     }
+}
+
+bool HasPermission(BaseContext &context) {
+    if (CommonUtils::HasInternetPermission()) {
+        return true;
+    }
+    context.SetPermissionDenied(true);
+    return false;
+}
+
+std::shared_ptr<UserData> Known(BaseContext &context) {
+    auto manager = HasPermission(context) ? context.GetSharedManager() : nullptr;
+    return manager == nullptr ? nullptr : manager->GetWebSocketUserData();
+}
+
+std::shared_ptr<UserData>
+KnownOrMade(BaseContext &context,
+            std::shared_ptr<UserData> (*make)(const std::shared_ptr<EventManager> &)) {
+    auto manager = context.GetSharedManager();
+    if (manager == nullptr) {
+        return nullptr;
+    }
+    // Two calls may run at once.
+    static std::mutex mutex;
+    std::lock_guard<std::mutex> lock(mutex);
+    auto self = manager->GetWebSocketUserData();
+    if (self == nullptr && (self = make(manager)) != nullptr) {
+        manager->SetWebSocketUserData(self);
+    }
+    return self;
+}
+
+napi_value Succeeded(BaseContext *context) {
+    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+}
+
+napi_value SucceededLast(BaseContext *context) {
+    if (auto manager = context == nullptr ? nullptr : context->GetSharedManager()) {
+        manager->DeleteEventReference(context->GetEnv());
+    }
+    return Succeeded(context);
 }
 
 bool Report(BaseContext &context, int32_t code) {

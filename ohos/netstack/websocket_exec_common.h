@@ -6,9 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <netstack_websocket.h>
@@ -93,6 +95,37 @@ void ServerListener(nsws_server server, nsws_connection connection, const Event 
         [=] { listener(server, connection, event, userData); },
         [=] { nsws_connection_close(connection, nsws_rules::CALLBACK_FAILED, "out of memory"); });
 }
+
+// Whether the program may use the network; if not, the context says so.
+bool HasPermission(BaseContext &context);
+
+// The client or server that a call is about, if there is one and the program may use it.
+std::shared_ptr<UserData> Known(BaseContext &context);
+
+// The same without asking for the permission; made where there is none yet.
+std::shared_ptr<UserData>
+KnownOrMade(BaseContext &context,
+            std::shared_ptr<UserData> (*make)(const std::shared_ptr<EventManager> &));
+
+// What a context has allocated for a message. The context doesn't free it; this does.
+class Payload {
+public:
+    explicit Payload(void *&data) : allocated_(std::exchange(data, nullptr), std::free) {}
+
+    // NULL when there is nothing.
+    const char *Data() const {
+        return allocated_ == nullptr
+                   ? nullptr
+                   : static_cast<const char *>(allocated_.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    }
+
+private:
+    std::unique_ptr<void, void (*)(void *)> allocated_;
+};
+
+// What JavaScript gets for a call that succeeded, and for the last call of an object.
+napi_value Succeeded(BaseContext *context);
+napi_value SucceededLast(BaseContext *context);
 
 // Puts the library's answer into a context. Whether it is success.
 bool Report(BaseContext &context, int32_t code);

@@ -1,7 +1,5 @@
 #include "websocket_server_exec.h"
 
-#include <cstdlib>
-#include <mutex>
 #include <vector>
 
 #include "constant.h"
@@ -104,16 +102,13 @@ void OnError(nsws_server, nsws_connection, const nsws_error_event *event, void *
 }
 
 // The server of a JavaScript object, made when it is first started.
-std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager) {
-    static std::mutex mutex;
-    std::lock_guard<std::mutex> lock(mutex);
-    auto self = manager->GetWebSocketUserData();
+std::shared_ptr<UserData> MakeServer(const std::shared_ptr<EventManager> &manager) {
     nsws_server server{};
-    if (self != nullptr || nsws_server_create(&server) != NSWS_OK) {
-        return self;
+    if (nsws_server_create(&server) != NSWS_OK) {
+        return nullptr;
     }
-    self = std::make_shared<UserData>(manager, server.id,
-                                      [](uint64_t id) { return nsws_server_release({id}); });
+    auto self = std::make_shared<UserData>(manager, server.id,
+                                           [](uint64_t id) { return nsws_server_release({id}); });
     nsws_server_on_connect(server, ServerListener<OnConnect, nsws_connect_event>,
                            self->UserDataOfListener(), UserData::Free);
     nsws_server_on_message(server, ServerListener<OnMessage, nsws_message_event>,
@@ -122,18 +117,7 @@ std::shared_ptr<UserData> ServerOf(const std::shared_ptr<EventManager> &manager)
                          self->UserDataOfListener(), UserData::Free);
     nsws_server_on_error(server, ServerListener<OnError, nsws_error_event>,
                          self->UserDataOfListener(), UserData::Free);
-    manager->SetWebSocketUserData(self);
     return self;
-}
-
-// The server that a call is about, if there is one and the program may use it.
-std::shared_ptr<UserData> Known(BaseContext &context) {
-    if (!CommonUtils::HasInternetPermission()) {
-        context.SetPermissionDenied(true);
-        return nullptr;
-    }
-    auto manager = context.GetSharedManager();
-    return manager == nullptr ? nullptr : manager->GetWebSocketUserData();
 }
 
 // The connection that a call is about. Whether there is one; else the context has the code.
@@ -153,15 +137,10 @@ bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection
 }  // namespace
 
 bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
-    if (context == nullptr) {
+    if (context == nullptr || !HasPermission(*context)) {
         return false;
     }
-    if (!CommonUtils::HasInternetPermission()) {
-        context->SetPermissionDenied(true);
-        return false;
-    }
-    auto manager = context->GetSharedManager();
-    auto self = manager == nullptr ? nullptr : ServerOf(manager);
+    auto self = KnownOrMade(*context, MakeServer);
     if (self == nullptr) {
         return false;
     }
@@ -220,14 +199,12 @@ bool WebSocketServerExec::ExecServerSend(ServerSendContext *context) {
     if (context == nullptr) {
         return false;
     }
-    // The context doesn't free what it made.
-    std::unique_ptr<void, void (*)(void *)> allocated(std::exchange(context->data, nullptr),
-                                                      std::free);
+    const Payload payload(context->data);
     nsws_connection connection{};
-    if (!Find(*context, context->GetConnection(), connection) || allocated == nullptr) {
+    if (!Find(*context, context->GetConnection(), connection) || payload.Data() == nullptr) {
         return false;
     }
-    const char *data = static_cast<const char *>(allocated.get()) + LWS_SEND_BUFFER_PRE_PADDING;
+    const char *data = payload.Data();
     return Report(*context, context->protocol == LWS_WRITE_TEXT
                                 ? nsws_connection_send_text(connection, data, context->length)
                                 : nsws_connection_send_binary(connection, data, context->length));
@@ -239,7 +216,7 @@ bool WebSocketServerExec::ExecServerStop(ServerStopContext *context) {
 }
 
 napi_value WebSocketServerExec::ServerStartCallback(ServerStartContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsContext *context) {
@@ -256,20 +233,14 @@ napi_value WebSocketServerExec::ListAllConnectionsCallback(ListAllConnectionsCon
 }
 
 napi_value WebSocketServerExec::ServerCloseCallback(ServerCloseContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ServerSendCallback(ServerSendContext *context) {
-    return context == nullptr ? nullptr : NapiUtils::GetBoolean(context->GetEnv(), true);
+    return Succeeded(context);
 }
 
 napi_value WebSocketServerExec::ServerStopCallback(ServerStopContext *context) {
-    if (context == nullptr) {
-        return nullptr;
-    }
-    if (auto manager = context->GetSharedManager()) {
-        manager->DeleteEventReference(context->GetEnv());
-    }
-    return NapiUtils::GetBoolean(context->GetEnv(), true);
+    return SucceededLast(context);
 }
 }  // namespace OHOS::NetStack::Websocket

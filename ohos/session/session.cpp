@@ -67,7 +67,9 @@ int32_t Session::connect_in_vain(const char *sentence, const nsws_connect_option
 }
 
 int32_t Session::start(const char *url, const nsws_connect_options &options, const char *sentence) {
-    // Held throughout: the handlers of the attempt's events find its state set.
+    // Held throughout: the handlers of the attempt's events find its state set. In this order,
+    // because the platform's hooks may call close(), and so may other threads.
+    const std::lock_guard<std::recursive_mutex> behind(handing_over_);
     const std::lock_guard<std::recursive_mutex> guard(lock_);
     if (refuses_) {
         return NSWS_ERR_BAD_HANDLE;

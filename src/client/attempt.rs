@@ -1,44 +1,28 @@
 //! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 
 use super::dial::{dial, Tried};
-use super::{
-    handshake, redirect, refusal, Agreement, Client, HeaderReceiveEvent, LinkOptions, OpenEvent, Timings,
-};
+use super::event::{HeaderReceiveEvent, OpenEvent};
+use super::link_options::LinkOptions;
+use super::live::Client;
+use super::plan::Plan;
+use super::stats::{Agreement, Timings};
+use super::{handshake, redirect, refusal};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
-use crate::options::ConnectOptions;
 use crate::platform;
-use crate::proxy::{self, Choice, Server};
+use crate::proxy::{self, Server};
 use crate::runtime::in_time;
-use crate::tls::TlsOptions;
+use crate::tls::{self, TlsOptions};
 use crate::transport::{Tcp, Transport};
 use crate::url::Target;
-
-/// Where a session connects to, and how; decided in `connect`, on the caller's thread.
-pub(super) struct Plan {
-    pub target: Target,
-    pub options: ConnectOptions,
-    pub proxy: Choice,
-    /// For wss.
-    pub tls: TlsOptions,
-}
-
-impl Plan {
-    /// Reads the environment, so it is for the caller's thread: on another it would race with setenv().
-    pub fn new(target: Target, options: ConnectOptions) -> Plan {
-        let trusted = options.trusts_environment;
-        let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
-        let proxy = Choice::new(&options.proxy, variable);
-        let tls = TlsOptions::new(&options, variable);
-        Plan { target, options, proxy, tls }
-    }
-}
 
 /// What a successful attempt leaves.
 pub(super) struct Opened {
@@ -146,7 +130,7 @@ async fn redirect(
     };
     if platform::has_hooks() {
         let (host, url) = (target.host.clone(), target.url());
-        let asked = client.runtime.blocking(move || platform::check_host(&host, &url)).await;
+        let asked = client.runtime.blocking().ask(move || platform::check_host(&host, &url)).await;
         if !matches!(asked, Ok(Ok(()))) {
             return Some(Err((Code::Redirect, "it is not allowed to access this domain".into())));
         }
@@ -159,7 +143,14 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
     let mut timings = Timings::default();
     let address = target.address();
 
-    let proxy = proxy.choose(&client.runtime, target).await?;
+    let blocking = client.runtime.blocking();
+    let ask_platform = |url: String| async move {
+        match platform::knows_proxy() {
+            true => blocking.ask(move || platform::proxy(&url)).await,
+            false => Ok(None),
+        }
+    };
+    let proxy = proxy.choose(target, ask_platform).await?;
     let next = Next::new(target, proxy.as_ref());
     let addresses = look_up(client, &next, &options.link, progress, &mut timings.dns).await?;
     let connected = async {
@@ -185,11 +176,12 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         false => Transport::Plain(stream),
         true => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
-            let config = client.runtime.tls.client_config(&client.runtime, tls).await.map_err(|error| {
-                Error { message: format!("TLS with {peer} can't be set up: {error}"), ..error }
+            let config = tls_config(client, tls).await.map_err(|error| Error {
+                message: format!("TLS with {peer} can't be set up: {error}"),
+                ..error
             })?;
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
-            let handshake = crate::tls::connect(config, name, &peer, stream);
+            let handshake = tls::connect(config, name, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
             (agreement.tls_version, agreement.tls_cipher) = (secured.version, secured.cipher);
@@ -219,6 +211,16 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         timings,
         agreement,
     })
+}
+
+/// The TLS configuration for these options, and for what the platform says now about the user's CAs.
+async fn tls_config(client: &Client, options: &TlsOptions) -> Result<Arc<ClientConfig>> {
+    let blocking = client.runtime.blocking();
+    let trusted = options.depend_on_users_cas()
+        && platform::has_hooks()
+        && blocking.ask(platform::trusts_user_ca).await.unwrap_or(false);
+    let options = options.clone().with_users_cas(trusted);
+    client.tls.client_config(&options, |make| blocking.read_files(make)).await
 }
 
 async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output = T>) -> T {
@@ -290,7 +292,7 @@ async fn look_up(
     let not_found = |cause: String| {
         Error::event(*phase, Code::NameNotFound, format!("{host_name} could not be resolved: {cause}."))
     };
-    match timed(took, client.runtime.look_up(host, *port)).await {
+    match timed(took, client.runtime.blocking().look_up(host, *port)).await {
         Ok(addresses) if addresses.is_empty() => Err(not_found("it has no address".into())),
         Ok(addresses) => Ok(addresses),
         Err(error) => {
@@ -324,19 +326,34 @@ async fn connect(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc::channel;
+
     use super::*;
+    use crate::client::plan::tls_options;
+    use crate::client::ConnectOptions;
+    use crate::platform::Hooks;
+    use crate::runtime::{Config, Runtime};
 
     #[test]
-    fn an_environment_that_is_not_trusted_names_no_ca() {
-        let plan = |trusts_environment| {
-            let target = Target::parse("wss://host/").unwrap();
-            Plan::new(target, ConnectOptions { trusts_environment, ..ConnectOptions::default() })
+    fn another_answer_about_the_users_cas_is_noticed() {
+        static TRUSTED: AtomicBool = AtomicBool::new(false);
+        let hook: platform::Ask = Box::new(|| TRUSTED.load(Ordering::Acquire));
+        platform::set(Some(Hooks { trusts_user_ca: Some(hook), ..Hooks::default() }));
+        let client = Client::new(Runtime::start(Config::DEFAULT).unwrap(), &Arc::default()).unwrap();
+        let config = |trusted: bool| {
+            TRUSTED.store(trusted, Ordering::Release);
+            let (of, (to, made)) = (client.clone(), channel());
+            client.runtime.spawn(&client.lane, async move {
+                let options = tls_options(&ConnectOptions::default(), |_| None);
+                to.send(tls_config(&of, &options).await.unwrap()).unwrap();
+            });
+            made.recv().unwrap()
         };
-        let without = TlsOptions::new(&ConnectOptions::default(), |_| None);
-        let named = TlsOptions::new(&ConnectOptions::default(), |name| {
-            (name == "SSL_CERT_FILE").then(|| "/ca.pem".into())
-        });
-        assert!(named != without);
-        assert!(plan(false).tls == without);
+        let without = config(false);
+        let with = config(true);
+        assert!(!Arc::ptr_eq(&without, &with));
+        assert!(Arc::ptr_eq(&without, &config(false)) && Arc::ptr_eq(&with, &config(true)));
+        platform::set(None);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::LinkOptions;
+use super::link_options::LinkOptions;
 use crate::error::cause;
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).

@@ -9,11 +9,11 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::io::AsyncWriteExt;
 use zeroize::Zeroizing;
 
+use super::options::ConnectOptions;
 use super::retry_after::retry_after;
 use crate::error::{Code, Error, Phase, Refusal, Result};
 use crate::frame::extension::{accept_answer, offer, Agreed, CompressionOptions};
 use crate::http::{accept_key, has_token, owned, status_line, values, HeadReader, NoHead};
-use crate::options::ConnectOptions;
 use crate::tls::late_alert;
 use crate::transport::Transport;
 use crate::url::Target;

@@ -89,6 +89,12 @@ fn wrong(message: &str) -> Error {
 }
 
 impl LinkOptions {
+    /// Reads a local address; "": none.
+    pub fn address(text: &str) -> Result<Option<IpAddr>> {
+        let address = (!text.is_empty()).then(|| text.parse()).transpose();
+        address.map_err(|_| wrong("bind_address is not an IPv4 or IPv6 address."))
+    }
+
     /// Checks the rules that need no network.
     pub fn check(&self) -> Result<()> {
         if self.bind_interface.as_ref().is_some_and(|name| !is_interface(name)) {

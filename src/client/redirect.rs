@@ -2,11 +2,10 @@
 
 use url::Url;
 
+use super::plan::Plan;
 use crate::error::Refusal;
+use crate::http::first_value;
 use crate::url::Target;
-
-use super::attempt::Plan;
-use super::refusal::value;
 
 /// Headers that only the origin gets that they were meant for.
 const SECRETS: [&str; 4] = ["Authorization", "Cookie", "Proxy-Authorization", "Host"];
@@ -14,7 +13,7 @@ const SECRETS: [&str; 4] = ["Authorization", "Cookie", "Proxy-Authorization", "H
 /// The target that an answer names, or why it can't be followed. `None`: it is no redirect.
 pub(super) fn target(from: &Plan, status: u16, refusal: &Refusal) -> Option<Result<Target, &'static str>> {
     let location = match status {
-        301 | 302 | 303 | 307 | 308 => value(&refusal.headers, "Location")?,
+        301 | 302 | 303 | 307 | 308 => first_value(&refusal.headers, "Location")?,
         _ => return None,
     };
     Some(resolve(&from.target, location, from.options.max_url_length))
@@ -55,7 +54,7 @@ impl Plan {
                 options.headers.retain(|(name, _)| !SECRETS.iter().any(|it| name.eq_ignore_ascii_case(it)));
                 options.client_cert = None;
                 options.tls_server_name = None;
-                tls.forget_client_cert();
+                tls.client_cert = None;
             }
         }
         Plan { target, options, proxy: proxy.clone(), tls }
@@ -65,7 +64,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::{ClientCert, ConnectOptions};
+    use crate::client::ConnectOptions;
+    use crate::tls::ClientCert;
 
     fn led(from: &str, location: &str) -> Result<String, &'static str> {
         let to = resolve(&Target::parse(from).unwrap(), location.as_bytes(), 100)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use crate::error::{Code, Error};
+use crate::http::first_value;
 use crate::runtime::in_time;
 use crate::transport::Transport;
 
@@ -42,17 +43,11 @@ pub(super) fn add_clause(error: &mut Error, clause: &str) {
     error.message = format!("{sentence}; {clause}.");
 }
 
-/// The first value of a header.
-pub(super) fn value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
-    let header = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
-    header.map(|(_, value)| value.trim_ascii())
-}
-
 fn is_web_page(headers: &[(String, Vec<u8>)], body: &[u8]) -> bool {
     let begins = |text: &[u8], with: &[u8]| {
         text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
     };
-    match value(headers, "Content-Type") {
+    match first_value(headers, "Content-Type") {
         Some(kind) => begins(kind, b"text/html") || begins(kind, b"application/xhtml+xml"),
         None => {
             let body = body.trim_ascii_start();
@@ -91,8 +86,8 @@ enum Chunk {
 
 impl Body {
     fn new(status: u16, headers: &[(String, Vec<u8>)]) -> Body {
-        let length = || std::str::from_utf8(value(headers, "Content-Length")?).ok()?.parse().ok();
-        let is_chunked = value(headers, "Transfer-Encoding").is_some_and(|codings| {
+        let length = || std::str::from_utf8(first_value(headers, "Content-Length")?).ok()?.parse().ok();
+        let is_chunked = first_value(headers, "Transfer-Encoding").is_some_and(|codings| {
             let last = codings.rsplit(|byte| *byte == b',').next().unwrap_or_default();
             last.trim_ascii().eq_ignore_ascii_case(b"chunked")
         });

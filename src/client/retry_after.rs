@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::refusal::value;
+use crate::http::first_value;
 
 /// How long the answer asks to wait. A date counts from the server's own, whose clock may be another, if it says.
 pub(super) fn retry_after(headers: &[(String, Vec<u8>)], now: SystemTime) -> Option<Duration> {
-    let text = |name| std::str::from_utf8(value(headers, name)?).ok();
+    let text = |name| std::str::from_utf8(first_value(headers, name)?).ok();
     let asked = text("Retry-After")?;
     if !asked.is_empty() && asked.bytes().all(|byte| byte.is_ascii_digit()) {
         // So many digits that they are no number mean very long as well.

@@ -1,21 +1,57 @@
-//! One session: an attempt to connect and, if it succeeds, the connection to its end.
+//! One session, from `connect` on: an attempt and, if it succeeds, the connection to its end.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{attempt, Opened, Plan};
+use super::attempt::{attempt, Opened};
+use super::event::ReconnectingEvent;
+use super::live::{Client, Kind, Stage, Turn};
+use super::options::ConnectOptions;
+use super::plan::Plan;
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
-use super::{Client, CloseEvent, Kind, ReconnectingEvent, Stage, Turn};
-use crate::connection::{Connection, End, Opening, Owner, ABNORMAL};
+use crate::connection::{CloseEvent, Connection, End, Opening, Owner, ABNORMAL};
 use crate::dispatch::Mailbox;
-use crate::error::{Code, Error, Phase};
+use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
+use crate::platform;
 use crate::runtime::caught;
+use crate::tls;
+use crate::url::Target;
+
+impl Client {
+    /// Starts to connect. Events tell what becomes of it.
+    pub fn connect(self: &Arc<Self>, url: &str, options: ConnectOptions) -> Result<()> {
+        self.connect_to(Ok(url), options)
+    }
+
+    /// [`Client::connect`] with a URL that may turn out to be none, which counts where the URL has its turn.
+    pub(crate) fn connect_to(self: &Arc<Self>, url: Result<&str>, options: ConnectOptions) -> Result<()> {
+        options.check()?;
+        platform::check_permission()?;
+        let url = url?;
+        let target = Target::parse_within(url, options.max_url_length)?;
+        platform::check_host(&target.host, url)?;
+        let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
+        options.ca_path.iter().chain(own).try_for_each(|path| tls::check_file(path))?;
+        let plan = Box::new(Plan::new(target, options));
+        let mut state = self.state.lock();
+        match state.stage {
+            Stage::Idle => {}
+            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
+            _ => return Err(Error::code(Code::AlreadyConnected)),
+        }
+        let number = self.next_session();
+        state.stats = Default::default();
+        state.stage = Stage::Connecting(None);
+        state.task = Some(self.runtime.spawn(&self.lane, run(self.clone(), number, plan)));
+        Ok(())
+    }
+}
 
 /// A session, to be spawned.
-pub(super) async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
+async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
     let session = Arc::new(Session { client, number });
     // Boxed, since a future that is handed on keeps the room that it had before.
     if caught(Box::pin(session.live(plan))).await.is_none() {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::connection::Traffic;
-use crate::options::TlsVersion;
+use crate::tls::TlsVersion;
 
 /// How long each step of an attempt took.
 #[derive(Clone, Copy, Debug, Default)]

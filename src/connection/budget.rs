@@ -7,7 +7,15 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::Connection;
+/// A connection, as its budget sees it.
+pub(super) trait Member: Send + Sync {
+    /// What it holds.
+    fn holding(&self) -> Option<&Share>;
+    /// Looks again at whether it may read.
+    fn look_again(self: Arc<Self>);
+}
+
+type Anybody = Weak<dyn Member>;
 
 /// A budget, and who shares it.
 pub(crate) struct Budget {
@@ -17,8 +25,8 @@ pub(crate) struct Budget {
     /// Messages that aren't complete.
     unfinished: AtomicUsize,
     /// Connections that have stopped to read.
-    starved: Mutex<Vec<Weak<Connection>>>,
-    members: Mutex<HashMap<u64, (IpAddr, Weak<Connection>)>>,
+    starved: Mutex<Vec<Anybody>>,
+    members: Mutex<HashMap<u64, (IpAddr, Anybody)>>,
     count: AtomicUsize,
 }
 
@@ -29,6 +37,7 @@ pub(crate) struct Share {
     number: u64,
     waiting: AtomicUsize,
     unfinished: AtomicUsize,
+    rest: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
     /// It is among those that have stopped to read.
@@ -55,6 +64,7 @@ impl Budget {
             number: self.count.fetch_add(1, Ordering::Relaxed) as u64,
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
+            rest: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             is_starved: AtomicBool::new(false),
         }
@@ -76,21 +86,21 @@ impl Budget {
         }
         let starved = std::mem::take(&mut *self.starved.lock());
         for connection in starved.iter().filter_map(Weak::upgrade) {
-            if let Some(share) = connection.share() {
+            if let Some(share) = connection.holding() {
                 share.is_starved.store(false, Ordering::SeqCst);
             }
-            connection.attend();
+            connection.look_again();
         }
     }
 
     /// Ends the largest unfinished message of the address that holds most, until the rest fits.
     fn end_largest(&self) {
-        let members: Vec<(IpAddr, Arc<Connection>)> = {
+        let members: Vec<(IpAddr, Arc<dyn Member>)> = {
             let members = self.members.lock();
             members.values().filter_map(|(ip, member)| Some((*ip, member.upgrade()?))).collect()
         };
-        let unfinished = |member: &Arc<Connection>| {
-            let share = member.share().filter(|share| !share.is_over());
+        let unfinished = |member: &Arc<dyn Member>| {
+            let share = member.holding().filter(|share| !share.is_over());
             share.map_or(0, |share| share.unfinished.load(Ordering::Relaxed))
         };
         // Those that are to go hold what they hold for a moment yet.
@@ -104,19 +114,19 @@ impl Budget {
             let of_most = members.iter().filter(|(ip, _)| *ip == most).map(|(_, member)| member);
             let Some(largest) = of_most.max_by_key(|member| unfinished(member)) else { return };
             left = left.saturating_sub(unfinished(largest).max(1));
-            if let Some(share) = largest.share() {
+            if let Some(share) = largest.holding() {
                 share.is_over.store(true, Ordering::Release);
             }
-            largest.attend();
+            largest.clone().look_again();
         }
     }
 }
 
 impl Share {
     /// The connection is open.
-    pub fn join(&self, connection: &Arc<Connection>) {
-        let member = (self.address, Arc::downgrade(connection));
-        self.budget.members.lock().insert(self.number, member);
+    pub(super) fn join<T: Member + 'static>(&self, connection: &Arc<T>) {
+        let member: Weak<T> = Arc::downgrade(connection);
+        self.budget.members.lock().insert(self.number, (self.address, member));
     }
 
     /// More waits for the listeners.
@@ -131,6 +141,19 @@ impl Share {
         let before = self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
         if before + self.budget.unfinished.load(Ordering::Relaxed) > self.budget.most {
             self.budget.relieve();
+        }
+    }
+
+    /// What was read and had no place in its turn; it counts as waiting. Its holder alone says so.
+    pub fn holds_rest(&self, held: usize) {
+        let before = self.rest.load(Ordering::Relaxed);
+        if held == before {
+            return;
+        }
+        self.rest.store(held, Ordering::Relaxed);
+        match held.checked_sub(before) {
+            Some(more) => self.wait_for(more),
+            None => self.delivered(before - held),
         }
     }
 
@@ -150,12 +173,13 @@ impl Share {
     }
 
     /// Whether more may be read; if not, the connection is told when.
-    pub fn has_room(&self, connection: &Arc<Connection>) -> bool {
+    pub(super) fn has_room<T: Member + 'static>(&self, connection: &Arc<T>) -> bool {
         if self.budget.may_read() {
             return true;
         }
         if !self.is_starved.swap(true, Ordering::SeqCst) {
-            self.budget.starved.lock().push(Arc::downgrade(connection));
+            let starved: Weak<T> = Arc::downgrade(connection);
+            self.budget.starved.lock().push(starved);
         }
         // What was delivered meanwhile may have missed it.
         self.budget.may_read()
@@ -170,6 +194,7 @@ impl Share {
     pub fn leave(&self) {
         self.budget.members.lock().remove(&self.number);
         self.holds_unfinished(0);
+        self.holds_rest(0);
         let waiting = self.waiting.load(Ordering::SeqCst);
         if waiting > 0 {
             self.delivered(waiting);
@@ -185,6 +210,7 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Connection;
     use super::*;
 
     #[test]
@@ -194,8 +220,20 @@ mod tests {
         slow.wait_for(10);
         large.holds_unfinished(100);
         assert!(!budget.may_read());
-        budget.starved.lock().push(Weak::new());
+        budget.starved.lock().push(Weak::<Connection>::new());
         slow.delivered(10);
         assert!(budget.may_read() && budget.starved.lock().is_empty());
+    }
+
+    #[test]
+    fn what_a_turn_has_no_room_for_is_in_the_budget_until_it_is_delivered() {
+        let budget = Budget::new(100);
+        let share = budget.share([127, 0, 0, 1].into());
+        for (held, counted) in [(60, 60), (30, 30), (80, 80), (0, 0), (50, 50)] {
+            share.holds_rest(held);
+            assert_eq!(budget.waiting.load(Ordering::Relaxed), counted);
+        }
+        drop(share);
+        assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
     }
 }

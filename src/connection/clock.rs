@@ -80,9 +80,8 @@ impl Connection {
         if let Some((until, queued)) = closing {
             if now >= until && is_due {
                 let message = format!(
-                    "{} did not end the closing handshake within {} ms; {queued} bytes were not sent.",
+                    "{} did not end the closing handshake in time; {queued} bytes were not sent.",
                     self.subject(),
-                    self.limits.close_timeout.as_millis(),
                 );
                 self.lost(link, Error::event(Phase::Io, Code::CloseTimeout, message));
                 return None;

@@ -10,7 +10,7 @@ use super::budget::Share;
 use super::close::{self, CloseFrame, Ending};
 use super::inbox::{Delivery, Waiting};
 use super::link::{Link, Rest};
-use super::receive::{Fault, Place, Turn, TURN_BYTES};
+use super::message::{Fault, Turn, TURN_BYTES};
 use super::send::Stage;
 use super::{Connection, LinkLock, Release};
 use crate::error::{Code, Error, Phase};
@@ -79,16 +79,19 @@ impl Connection {
             self.fault(link, Fault::OverBudget);
         }
         if let (None, Some(turn)) = (&link.ending, turn) {
-            let room = self.inbox.has_room() && self.share().is_none_or(|share| share.has_room(self));
+            // What was read before is in the budget already.
+            let has_budget = link.rest.is_some() || self.share().is_none_or(|share| share.has_room(self));
+            let room = self.inbox.has_room() && has_budget;
             link.signals.pulse.set_deaf(!room);
             match room {
                 true => read = self.read(link, turn, now),
                 false => link.unfinished = None,
             }
-            if let Some(share) = self.share() {
-                share.holds_unfinished(link.receiver.held());
-            }
             self.note_unread(link, room, now);
+        }
+        if let Some(share) = self.share() {
+            share.holds_unfinished(link.receiver.held());
+            share.holds_rest(link.rest.as_ref().map_or(0, |rest| rest.end));
         }
         self.answer(link);
         self.look_at_clock(link, now, is_due);
@@ -125,16 +128,9 @@ impl Connection {
 
     /// Reads one turn.
     pub(super) fn read(self: &Arc<Self>, link: &mut Link, turn: &mut Turn, now: Instant) -> Read {
-        let had = turn.items.len();
         let result = self.receive(link, turn, now);
-        for item in turn.items.iter().skip(had) {
-            link.messages_received += u64::from(item.is_last);
-            link.bytes_received += match item.place {
-                Place::Block(_, length) => u64::from(length),
-                Place::Own => 0,
-            };
-        }
-        link.bytes_received += turn.own.iter().map(|own| own.bytes().len() as u64).sum::<u64>();
+        link.messages_received += std::mem::take(&mut turn.messages);
+        link.bytes_received += std::mem::take(&mut turn.payload);
         link.note_first_message(now);
         let (read, fault) = match result {
             Ok(read) => (read, None),

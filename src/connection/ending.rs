@@ -6,7 +6,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use super::close::{self, BadClose, CloseFrame, Ending};
 use super::link::{Broken, Link, LONGEST_CONTROL};
-use super::receive::Fault;
+use super::message::Fault;
 use super::send::Stage;
 use super::Connection;
 use crate::error::{Code, Error, Phase};

@@ -7,7 +7,8 @@ use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::Message;
 
 use super::close::{self, BadClose, CloseFrame};
-use super::receive::{Controls, Fault, Place, Receiver, Turn, TURN_BYTES};
+use super::message::{Fault, Place, Turn, TURN_BYTES};
+use super::receive::{Controls, Receiver};
 use crate::frame::deflate::Inflater;
 use crate::frame::extension::Way;
 use crate::frame::LARGEST_HEADER;

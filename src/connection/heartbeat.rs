@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::options::Heartbeat;
+use super::options::Heartbeat;
 
 /// What the clock asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::budget::Share;
 use super::close::CloseEvent;
-use super::receive::{Item, Own, Place, Turn, ITEM};
+use super::message::{Item, Own, Place, Turn, ITEM};
 use crate::error::Error;
 
 /// What may wait for the listeners of one connection before the reading of its socket stops.
@@ -114,7 +114,12 @@ impl Inbox {
             }
             self.count(messages, share);
         }
-        self.waiting.lock().push_back(delivery);
+        let mut waiting = self.waiting.lock();
+        match (waiting.back_mut(), &delivery) {
+            // One event tells of both.
+            (Some(Delivery::Drained(queued)), Delivery::Drained(later)) => *queued = *later,
+            _ => waiting.push_back(delivery),
+        }
     }
 
     /// Adds messages that come before everything that waits.

@@ -13,6 +13,8 @@ pub mod fuzz;
 mod heartbeat;
 mod inbox;
 mod link;
+mod message;
+mod options;
 mod payload;
 mod receive;
 mod send;
@@ -31,7 +33,6 @@ use tungstenite::protocol::Role;
 use crate::error::{Code, Error, Result};
 use crate::frame::deflate::Inflater;
 use crate::frame::extension::Agreed;
-use crate::options::Limits;
 use crate::platform;
 use crate::runtime::{HeldBack, Lane, Served};
 use crate::transport::{Carried, Transport, LINGER};
@@ -42,12 +43,15 @@ pub(crate) use budget::Share;
 pub use close::{CloseEvent, CloseFrame, Ending};
 pub(crate) use close::{ABNORMAL, GOING_AWAY};
 pub(crate) use inbox::End;
+pub(crate) use options::DEFAULT_PING_INTERVAL;
+pub use options::{Heartbeat, Limits};
 #[cfg(feature = "server")]
 pub(crate) use payload::Broadcast;
 pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
 pub(crate) use turn::Sink;
 
+use budget::Member;
 use heartbeat::Pulse;
 use inbox::{Delivery, Inbox};
 use link::Link;
@@ -307,6 +311,19 @@ impl Connection {
         Ok(())
     }
 
+    /// Starts to close, and has until then to end. One that is closing already gets no more time than that.
+    pub(crate) fn close_by(self: &Arc<Self>, frame: CloseFrame, until: Instant) {
+        {
+            let mut outbox = self.outbox.lock();
+            match &mut outbox.stage {
+                Stage::Closing(_, by) => *by = until.min(*by),
+                stage @ Stage::Open => *stage = Stage::Closing(frame, until),
+                Stage::Failed(_) | Stage::Broken | Stage::Closed => return,
+            }
+        }
+        self.attend();
+    }
+
     /// Whether this side has begun to close, or the connection is over.
     pub(crate) fn is_closing(&self) -> bool {
         !matches!(self.outbox.lock().stage, Stage::Open)
@@ -404,6 +421,7 @@ impl Connection {
         }
         if let Some(share) = &self.share {
             share.holds_unfinished(0);
+            share.holds_rest(0);
         }
         let mut outbox = self.outbox.lock();
         outbox.stage = Stage::Closed;
@@ -434,6 +452,16 @@ impl Wake for Connection {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.owner.ready(self);
+    }
+}
+
+impl Member for Connection {
+    fn holding(&self) -> Option<&Share> {
+        self.share()
+    }
+
+    fn look_again(self: Arc<Self>) {
+        self.attend();
     }
 }
 

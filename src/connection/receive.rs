@@ -1,59 +1,24 @@
 //! What arrives: frames to messages, where they lie, and the rules that a peer must keep (RFC 6455 5).
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-use std::ops::Range;
-
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tungstenite::protocol::Role;
 
+use super::message::{Fault, Frame, Item, Message, Own, Place, Turn};
 use crate::frame::deflate::{InflateError, Inflater};
 use crate::frame::read::Header;
 use crate::frame::utf8::{self, Pieces};
 use crate::frame::{mask, LARGEST_CONTROL, LARGEST_HEADER, RSV1};
-use crate::runtime::{padding, Buffers, BLOCK};
+use crate::runtime::{Buffers, BLOCK};
 
-/// One turn of a connection ends when it has handed on so many bytes, or so many frames of any kind.
-pub(super) const TURN_BYTES: usize = 64 << 10;
-pub(super) const TURN_FRAMES: u32 = 128;
 /// A longer frame that isn't whole has its payload collected where the message grows; a shorter one waits.
 const COLLECTED: usize = 32 << 10;
 /// So much of a frame still to come is read straight to where the message grows.
 const DIRECT: u64 = 16 << 10;
-/// The first size of a message that grows, and the most that it grows by.
-const FIRST_SIZE: usize = 64 << 10;
-const LARGEST_STEP: usize = 4 << 20;
 /// So much of a compressed message is decompressed together.
 const INFLATED: usize = 16 << 10;
 /// How a whole message begins.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
-/// What a message that waits costs besides its bytes.
-pub(super) const ITEM: usize = 128;
-
-/// What the peer must not send, or this side can't take.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// As the end of a sentence.
-    Protocol(&'static str),
-    Utf8,
-    TooBig(u64),
-    NoMemory,
-    /// The server's connections hold too much.
-    OverBudget,
-    /// Compressed data is damaged.
-    Compression,
-}
-
-impl From<InflateError> for Fault {
-    fn from(error: InflateError) -> Fault {
-        match error {
-            InflateError::Corrupt => Fault::Compression,
-            InflateError::TooBig => Fault::TooBig(0),
-            InflateError::NoMemory => Fault::NoMemory,
-        }
-    }
-}
 
 /// A control frame's receiver.
 pub(super) trait Controls {
@@ -61,102 +26,6 @@ pub(super) trait Controls {
     fn pong(&mut self, payload: &[u8]);
     /// Nothing is read behind it.
     fn close(&mut self, payload: &[u8]);
-}
-
-/// A message, or a part of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Item {
-    pub place: Place,
-    pub is_text: bool,
-    pub is_first: bool,
-    pub is_last: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Bytes of the block.
-    Block(u32, u32),
-    /// The next message with memory of its own.
-    Own,
-}
-
-/// A message with memory of its own, and where it begins there.
-#[derive(Debug, Default)]
-pub(super) struct Own {
-    pub memory: Vec<u8>,
-    pub start: usize,
-}
-
-impl Own {
-    pub fn bytes(&self) -> &[u8] {
-        self.memory.get(self.start..).unwrap_or_default()
-    }
-}
-
-/// What one turn has read, and how much more it may.
-#[derive(Debug)]
-pub(super) struct Turn {
-    pub items: Vec<Item>,
-    pub own: VecDeque<Own>,
-    pub frames: u32,
-    pub bytes: usize,
-}
-
-thread_local! {
-    static ITEMS: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
-}
-
-impl Turn {
-    pub fn new() -> Turn {
-        let items = ITEMS.try_with(Cell::take).unwrap_or_default();
-        Turn { items, own: VecDeque::new(), frames: TURN_FRAMES, bytes: TURN_BYTES }
-    }
-
-    pub fn is_over(&self) -> bool {
-        self.frames == 0 || self.bytes == 0
-    }
-
-    fn frame(&mut self) {
-        self.frames = self.frames.saturating_sub(1);
-    }
-
-    fn hand_on(&mut self, item: Item, length: usize) {
-        self.items.push(item);
-        self.bytes = self.bytes.saturating_sub(length);
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut items = std::mem::take(&mut self.items);
-        items.clear();
-        let _ = ITEMS.try_with(|kept| kept.set(items));
-    }
-}
-
-/// A data frame whose payload is arriving.
-#[derive(Debug)]
-struct Frame {
-    left: u64,
-    mask: Option<[u8; 4]>,
-    is_final: bool,
-}
-
-/// A message whose frames are arriving.
-#[derive(Debug)]
-struct Message {
-    is_text: bool,
-    /// What has arrived of it, unless it is handed on in parts.
-    own: Own,
-    /// Its bytes so far.
-    length: u64,
-    text: Pieces,
-    /// The beginning of a character that waits for its end, in parts.
-    begun: Vec<u8>,
-    is_first: bool,
-    /// Compressed bytes that wait for a turn, and whether they are the last.
-    compressed: Option<(Vec<u8>, bool)>,
-    is_compressed: bool,
 }
 
 /// The reading side of a connection.
@@ -232,9 +101,9 @@ impl Receiver {
                 continue;
             }
             if self.message.is_none() {
-                if let Some(next) = self.take_usual(block, *at, end, turn)? {
-                    *at = next;
-                    continue;
+                self.take_usual(block, at, end, turn)?;
+                if turn.is_over() {
+                    break;
                 }
             }
             let bytes = block.get(*at..end).unwrap_or_default();
@@ -272,8 +141,8 @@ impl Receiver {
                 let start = *at + header.size;
                 let length = header.length as usize;
                 *at = start + length;
-                turn.frame();
-                self.take_whole(block, start..start + length, opcode, header.mask, turn)?;
+                let payload = block.get_mut(start..*at).unwrap_or_default();
+                take_whole(payload, start, opcode == Data::Text, header.mask, turn)?;
                 continue;
             }
             if !is_whole && !self.in_parts && !is_compressed && header.length <= COLLECTED as u64 {
@@ -298,40 +167,42 @@ impl Receiver {
         Ok(())
     }
 
-    /// The usual frame, a short message that is whole and all there: what follows it. `None`: it is something else, which
-    /// takes the longer way. A fuzz target holds the two together.
-    #[inline]
+    /// The usual frames, short messages that are whole and all there, up to something else, which takes the longer way.
+    /// A fuzz target holds the two together. Apart, so that the loop has the processor's registers for itself.
+    #[inline(never)]
     fn take_usual(
         &mut self,
         block: &mut [u8],
-        at: usize,
+        at: &mut usize,
         end: usize,
         turn: &mut Turn,
-    ) -> Result<Option<usize>, Fault> {
-        let Some([first @ (TEXT | BINARY), second, third, fourth, ..]) = block.get(at..end) else {
-            return Ok(None);
-        };
-        let opcode = if *first == TEXT { Data::Text } else { Data::Binary };
-        let is_masked = second & 0x80 != 0;
-        let (mut start, length) = match second & 0x7f {
-            127 => return Ok(None),
-            126 => (at + 4, usize::from(u16::from_be_bytes([*third, *fourth]))),
-            length => (at + 2, usize::from(length)),
-        };
-        if is_masked != matches!(self.role, Role::Server) || length > self.limit {
-            return Ok(None);
+    ) -> Result<(), Fault> {
+        let is_masked = matches!(self.role, Role::Server);
+        let (mask_bit, mask_size) = if is_masked { (0x80, 4) } else { (0, 0) };
+        let mut rest = block.get_mut(*at..end).unwrap_or_default();
+        while !turn.is_over() {
+            let Some([first @ (TEXT | BINARY), second, high, low]) = rest.first_chunk() else { break };
+            let is_text = *first == TEXT;
+            // A mask where there should be none, or none where there should be one, makes it more than 127.
+            let (size, length) = match second ^ mask_bit {
+                length @ 0..=125 => (2 + mask_size, usize::from(length)),
+                126 => (4 + mask_size, usize::from(u16::from_be_bytes([*high, *low]))),
+                _ => break,
+            };
+            if length > self.limit {
+                break;
+            }
+            let Some((frame, behind)) = std::mem::take(&mut rest).split_at_mut_checked(size + length) else {
+                break;
+            };
+            rest = behind;
+            let Some((header, payload)) = frame.split_at_mut_checked(size) else { break };
+            let mask = header.last_chunk().copied().filter(|_| is_masked);
+            let start = *at + size;
+            *at = start + length;
+            take_whole(payload, start, is_text, mask, turn)?;
         }
-        let mut mask = None;
-        if is_masked {
-            mask = block.get(start..).and_then(|bytes| bytes.first_chunk()).copied();
-            start += 4;
-        }
-        if start + length > end {
-            return Ok(None);
-        }
-        turn.frame();
-        self.take_whole(block, start..start + length, opcode, mask, turn)?;
-        Ok(Some(start + length))
+        Ok(())
     }
 
     /// Keeps the beginning of a frame that isn't whole.
@@ -393,29 +264,6 @@ impl Receiver {
             true => Err(Fault::TooBig(length)),
             false => Ok(()),
         }
-    }
-
-    /// A message that is one frame, and all there.
-    #[inline]
-    fn take_whole(
-        &mut self,
-        block: &mut [u8],
-        range: Range<usize>,
-        opcode: Data,
-        mask: Option<[u8; 4]>,
-        turn: &mut Turn,
-    ) -> Result<(), Fault> {
-        let payload = block.get_mut(range.clone()).unwrap_or_default();
-        if let Some(mask) = mask {
-            mask::apply(payload, mask, 0);
-        }
-        let is_text = opcode == Data::Text;
-        if is_text && !utf8::is_valid(payload) {
-            return Err(Fault::Utf8);
-        }
-        let place = Place::Block(range.start as u32, range.len() as u32);
-        turn.hand_on(Item { place, is_text, is_first: true, is_last: true }, range.len());
-        Ok(())
     }
 
     /// More of the payload of a frame.
@@ -551,92 +399,23 @@ impl Receiver {
     }
 }
 
-impl Frame {
-    /// A piece of the payload has arrived.
-    fn arrived(&mut self, piece: &mut [u8]) {
-        self.left -= piece.len() as u64;
-        if let Some(mask) = &mut self.mask {
-            mask::apply(piece, *mask, 0);
-            *mask = mask::turned(*mask, piece.len());
-        }
+/// A message that is one frame, and all there: its payload begins at `start` of the block.
+#[inline(always)]
+fn take_whole(
+    payload: &mut [u8],
+    start: usize,
+    is_text: bool,
+    mask: Option<[u8; 4]>,
+    turn: &mut Turn,
+) -> Result<(), Fault> {
+    turn.frame();
+    if let Some(mask) = mask {
+        mask::apply(payload, mask, 0);
     }
-}
-
-impl Message {
-    /// Text must be UTF-8, and end with a whole character.
-    fn check_text(&mut self, piece: &[u8], is_end: bool) -> Result<(), Fault> {
-        match self.is_text && !(self.text.accept(piece) && (!is_end || self.text.is_complete())) {
-            true => Err(Fault::Utf8),
-            false => Ok(()),
-        }
+    if is_text && !utf8::is_valid(payload) {
+        return Err(Fault::Utf8);
     }
-
-    /// Hands on what has been decompressed; of text, whole characters.
-    fn hand_on_inflated(&mut self, is_end: bool, turn: &mut Turn) {
-        let mut own = std::mem::take(&mut self.own);
-        let waiting = if self.is_text { self.text.waiting() } else { 0 };
-        self.own.memory = own.memory.split_off(own.memory.len().saturating_sub(waiting));
-        if own.memory.is_empty() && !is_end {
-            return;
-        }
-        let item =
-            Item { place: Place::Own, is_text: self.is_text, is_first: self.is_first, is_last: is_end };
-        self.is_first = false;
-        turn.hand_on(item, 0);
-        turn.own.push_back(own);
-    }
-
-    /// Makes room for `more` bytes; `wanted` are announced. The memory grows as bytes arrive, whatever is announced.
-    fn grow(&mut self, more: usize, wanted: u64, buffers: &Buffers) -> Result<(), Fault> {
-        let memory = &mut self.own.memory;
-        if memory.capacity() - memory.len() >= more {
-            return Ok(());
-        }
-        if memory.capacity() == 0 && wanted > FIRST_SIZE as u64 {
-            *memory = buffers.large();
-        }
-        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let next = memory.len().clamp(FIRST_SIZE, LARGEST_STEP).min(wanted).max(more);
-        memory.try_reserve_exact(next).map_err(|_| Fault::NoMemory)?;
-        if memory.is_empty() && wanted > FIRST_SIZE {
-            let start = padding(memory);
-            memory.try_reserve_exact(next + start).map_err(|_| Fault::NoMemory)?;
-            memory.resize(start, 0);
-            self.own.start = start;
-        }
-        Ok(())
-    }
-
-    /// Hands on a piece; of text, whole characters.
-    fn hand_on_part(&mut self, block: &[u8], mut range: Range<usize>, is_end: bool, turn: &mut Turn) {
-        let is_text = self.is_text;
-        if !self.begun.is_empty() {
-            // The character that began in the piece before ends in this one, or goes on.
-            let rest = block.get(range.clone()).unwrap_or_default();
-            let count = rest.iter().take_while(|byte| *byte & 0xc0 == 0x80).count();
-            let count = count.min(4 - self.begun.len().min(4));
-            self.begun.extend(rest.iter().take(count));
-            range.start += count;
-            if is_end || !range.is_empty() || self.text.is_complete() {
-                let is_last = is_end && range.is_empty();
-                let own = Own { memory: std::mem::take(&mut self.begun), start: 0 };
-                let item = Item { place: Place::Own, is_text, is_first: self.is_first, is_last };
-                self.is_first = false;
-                turn.hand_on(item, own.memory.len());
-                turn.own.push_back(own);
-                if is_last {
-                    return;
-                }
-            }
-        }
-        let waiting = if is_text && self.begun.is_empty() { self.text.waiting().min(range.len()) } else { 0 };
-        let end = range.end - waiting;
-        self.begun.extend(block.get(end..range.end).unwrap_or_default());
-        if end > range.start || is_end {
-            let place = Place::Block(range.start as u32, (end - range.start) as u32);
-            let item = Item { place, is_text, is_first: self.is_first, is_last: is_end };
-            self.is_first = false;
-            turn.hand_on(item, end - range.start);
-        }
-    }
+    let place = Place::Block(start as u32, payload.len() as u32);
+    turn.hand_on(Item { place, is_text, is_first: true, is_last: true }, payload.len());
+    Ok(())
 }

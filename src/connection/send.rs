@@ -237,23 +237,28 @@ impl Outbox {
     }
 
     /// Queues a small message behind others that wait, as it is. `false`: it can't join them.
-    #[inline]
-    pub fn join(&mut self, first: u8, payload: &[u8], cost: usize, capacity: usize, lane: &Lane) -> bool {
-        let joins =
-            self.scheduled && !self.corked && self.unfinished.is_none() && payload.len() < self.threshold;
+    #[inline(always)]
+    pub fn join(&mut self, first: u8, payload: &[u8], cost: usize, capacity: usize) -> bool {
+        let joins = self.scheduled
+            && !self.corked
+            && self.unfinished.is_none()
+            && payload.len() < self.threshold
+            // There is a buffer, with room for it.
+            && !self.buffer.is_empty()
+            && self.buffer.len() + cost <= TOGETHER;
         if !joins || !self.takes(cost, capacity) {
             return false;
         }
-        let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
-        let is_pushed = self.push_small(first, payload, sent, lane).is_ok();
-        if !is_pushed {
+        let Ok(mask) = self.mask() else {
             self.cost -= cost;
-        }
-        is_pushed
+            return false;
+        };
+        put_frame(&mut self.buffer, first, payload, mask);
+        self.buffered.add(Sent { cost, messages: 1, bytes: payload.len() as u64 });
+        true
     }
 
     /// Queues what was admitted at this cost.
-    #[inline]
     pub fn push(&mut self, payload: Payload<'_>, cost: usize, lane: &Lane) -> Result<()> {
         let mut sent = match payload {
             Payload::Ping(data) => {
@@ -279,7 +284,6 @@ impl Outbox {
     }
 
     /// Queues a message, or the beginning of one.
-    #[inline]
     fn push_frames(
         &mut self,
         opcode: OpCode,
@@ -294,7 +298,6 @@ impl Outbox {
         }
     }
 
-    #[inline]
     fn push_small(&mut self, first: u8, payload: &[u8], sent: Sent, lane: &Lane) -> Result<()> {
         self.make_room(payload.len(), lane);
         let mask = self.mask()?;
@@ -304,7 +307,6 @@ impl Outbox {
     }
 
     /// Makes the buffer ready for a small frame.
-    #[inline(always)]
     fn make_room(&mut self, length: usize, lane: &Lane) {
         if self.buffer.len() + LARGEST_HEADER + length > TOGETHER {
             self.close_buffer();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::drive::Read;
 use super::inbox::{Delivery, End, Waiting};
-use super::receive::{Item, Place, Turn, TURN_BYTES, TURN_FRAMES};
+use super::message::{Item, Place, Turn, ITEM, TURN_BYTES, TURN_FRAMES};
 use super::{Connection, MessageEvent, MessagePartEvent};
 use crate::dispatch::Pace;
 use crate::runtime::Block;
@@ -62,16 +62,18 @@ impl Connection {
         match delivery {
             Delivery::Messages(messages) => {
                 let in_parts = self.limits.receive_parts;
-                let mut left = LeftWaiting { connection: self, messages };
+                let mut left = LeftWaiting { connection: self, messages, heard: 0 };
                 let (mut count, mut bytes) = (0, 0);
                 while !pace.is_closed() {
-                    let held = left.messages.next(|item, data| emit(sink, in_parts, item, data));
+                    let LeftWaiting { messages, heard, .. } = &mut left;
+                    let held = messages.next(|item, data| {
+                        *heard = data.len() + ITEM;
+                        emit(sink, in_parts, item, data);
+                    });
                     let Some(held) = held else { break };
+                    left.give_back();
                     pace.called(held);
                     (count, bytes) = (count + 1, bytes + held);
-                    if self.inbox.give_back(held, self.share()) {
-                        self.attend();
-                    }
                 }
                 (count, bytes)
             }
@@ -155,10 +157,22 @@ impl Drop for Left<'_> {
 struct LeftWaiting<'a> {
     connection: &'a Arc<Connection>,
     messages: Waiting,
+    /// What the message holds that is being delivered.
+    heard: usize,
+}
+
+impl LeftWaiting<'_> {
+    fn give_back(&mut self) {
+        let held = std::mem::take(&mut self.heard);
+        if held > 0 && self.connection.inbox.give_back(held, self.connection.share()) {
+            self.connection.attend();
+        }
+    }
 }
 
 impl Drop for LeftWaiting<'_> {
     fn drop(&mut self) {
+        self.give_back();
         if !self.messages.is_empty() {
             self.connection.inbox.put_back(std::mem::take(&mut self.messages));
         }

@@ -165,7 +165,7 @@ impl Connection {
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
     /// this thread. `false`: it was not sent, and [`send`] does it or says why not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         let (first, bytes) = match payload {
             Payload::Text(text) => (TEXT, text.as_bytes()),
@@ -176,7 +176,7 @@ impl Connection {
             return false;
         }
         let cost = cost(bytes.len(), self.role);
-        self.outbox.lock().join(first, bytes, cost, self.limits.send_queue_size, &self.lane)
+        self.outbox.lock().join(first, bytes, cost, self.limits.send_queue_size)
     }
 
     /// Answers the pings, all in one write; of those that can't be answered now the last is kept.

@@ -111,7 +111,8 @@ impl<C: ?Sized> Listeners<C> {
             drop(list);
             (view.version, view.listeners) = seen;
         }
-        for listener in view.listeners.iter().flat_map(|listeners| listeners.iter()) {
+        let listeners = view.listeners.as_ref().map_or(&[][..], |listeners| listeners);
+        for listener in listeners {
             if listener.registered.load(Ordering::Acquire) && !closed.load(Ordering::Acquire) {
                 call(&listener.call);
             }

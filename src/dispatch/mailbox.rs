@@ -54,7 +54,7 @@ struct State<E, L> {
     waiting: VecDeque<Entry<E, L>>,
     /// Connections that want another turn: behind what a look at the I/O brings.
     again: Vec<L>,
-    phase: Phase,
+    batch: BatchState,
     /// The batch that runs has the lead.
     leads: bool,
     /// Whose turn it is.
@@ -75,7 +75,7 @@ enum Entry<E, L> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum BatchState {
     Idle,
     Ready,
     Running,
@@ -84,7 +84,7 @@ enum Phase {
 impl<E: Send, L: Line> Mailbox<E, L> {
     pub fn new() -> Self {
         let (waiting, again) = (VecDeque::new(), Vec::new());
-        let state = State { waiting, again, phase: Phase::Idle, leads: false, current: None };
+        let state = State { waiting, again, batch: BatchState::Idle, leads: false, current: None };
         Mailbox {
             state: Mutex::new(state),
             ended: Condvar::new(),
@@ -115,7 +115,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
             return line.serve();
         }
         let mut state = mailbox.state.lock();
-        if (state.phase == Phase::Running && !state.leads) || mailbox.closed.load(Ordering::Acquire) {
+        if (state.batch == BatchState::Running && !state.leads) || mailbox.closed.load(Ordering::Acquire) {
             drop(state);
             return line.serve();
         }
@@ -153,8 +153,8 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     where
         A: Actor<Event = E, Line = L>,
     {
-        if state.phase == Phase::Idle {
-            state.phase = Phase::Ready;
+        if state.batch == BatchState::Idle {
+            state.batch = BatchState::Ready;
             drop(state);
             actor.lane().make_ready(actor.clone());
         }
@@ -170,14 +170,14 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         let mut state = mailbox.state.lock();
         mailbox.closed.store(true, Ordering::Release);
         let waiting = state.take_all();
-        let running = state.phase == Phase::Running;
+        let running = state.batch == BatchState::Running;
         drop(state);
         Self::serve_all(waiting);
         if !running {
             actor.retire();
         } else if wait {
             let mut state = mailbox.state.lock();
-            mailbox.ended.wait_while(&mut state, |state| state.phase == Phase::Running);
+            mailbox.ended.wait_while(&mut state, |state| state.batch == BatchState::Running);
         }
     }
 
@@ -228,10 +228,10 @@ impl<A: Actor> Strand for A {
         let mut count = {
             let mut state = mailbox.state.lock();
             if mailbox.closed.load(Ordering::Acquire) {
-                state.phase = Phase::Idle;
+                state.batch = BatchState::Idle;
                 return false;
             }
-            state.phase = Phase::Running;
+            state.batch = BatchState::Running;
             state.leads = runner.leads();
             let State { waiting, again, .. } = &mut *state;
             waiting.extend(again.drain(..).map(Entry::Turn));
@@ -275,7 +275,7 @@ impl<A: Actor> Strand for A {
             drop(state);
             Mailbox::<A::Event, A::Line>::serve_all(waiting);
             self.retire();
-            mailbox.state.lock().phase = Phase::Idle;
+            mailbox.state.lock().batch = BatchState::Idle;
             mailbox.ended.notify_all();
             return false;
         }
@@ -283,7 +283,7 @@ impl<A: Actor> Strand for A {
             state.waiting = VecDeque::new();
         }
         let more = !state.waiting.is_empty() || !state.again.is_empty();
-        state.phase = if more { Phase::Ready } else { Phase::Idle };
+        state.batch = if more { BatchState::Ready } else { BatchState::Idle };
         more
     }
 
@@ -371,7 +371,7 @@ mod tests {
         let socket = Socket::default();
         {
             let mut state = handle.mailbox.state.lock();
-            state.phase = Phase::Ready;
+            state.batch = BatchState::Ready;
             state.waiting.push_back(Entry::Turn(socket.clone()));
         }
         handle.runner.begin(true);

@@ -2,9 +2,9 @@
 
 /// Success.
 pub const NSWS_OK: i32 = 0;
-/// An attempt to connect failed, or an open connection broke; only ever in an `error` event.
+/// An attempt to connect failed, or an open connection broke. Only in `error` events.
 pub const NSWS_ERR_CONNECT_FAILED: i32 = 200;
-/// The program may not use the network.
+/// The program may not use the network: `has_internet_permission` of nsws_platform said no.
 pub const NSWS_ERR_PERMISSION_DENIED: i32 = 201;
 /// An argument is invalid; nsws_last_error() says which.
 pub const NSWS_ERR_PARAMETER: i32 = 401;
@@ -12,7 +12,7 @@ pub const NSWS_ERR_PARAMETER: i32 = 401;
 pub const NSWS_ERR_URL: i32 = 2302001;
 /// A certificate or key file can't be opened.
 pub const NSWS_ERR_CERT_FILE: i32 = 2302002;
-/// The client is connecting or connected.
+/// The client is connecting, open or closing; or the server is listening.
 pub const NSWS_ERR_ALREADY_CONNECTED: i32 = 2302003;
 /// The server can't listen on this address.
 pub const NSWS_ERR_LISTEN_ADDRESS: i32 = 2302004;
@@ -22,34 +22,34 @@ pub const NSWS_ERR_LISTEN_PORT: i32 = 2302005;
 pub const NSWS_ERR_NO_CONNECTION: i32 = 2302006;
 /// The server's port is taken.
 pub const NSWS_ERR_PORT_IN_USE: i32 = 2302007;
-/// The host may not be reached from this program.
+/// The program may not connect to this host: `is_host_allowed` of nsws_platform said no.
 pub const NSWS_ERR_DOMAIN_NOT_ALLOWED: i32 = 2302998;
 /// A defect of this library; please report it.
 pub const NSWS_ERR_INTERNAL: i32 = 2302999;
-/// The handle is stale, destroyed, of another kind, or was never valid.
+/// The handle is stale, of another kind, or was never valid.
 pub const NSWS_ERR_BAD_HANDLE: i32 = 2302900;
-/// There is no open connection: not yet, or no longer, or it is being closed.
+/// There is no open connection: not yet, no longer, or it is closing.
 pub const NSWS_ERR_NOT_CONNECTED: i32 = 2302901;
-/// The send queue has no room; `drain` follows when it has.
+/// The send queue has no room; `drain` follows when there is room.
 pub const NSWS_ERR_QUEUE_FULL: i32 = 2302902;
-/// The call would wait for the callback that makes it.
+/// The call would wait for the callback in which it is made.
 pub const NSWS_ERR_WOULD_DEADLOCK: i32 = 2302903;
 /// This build or platform does not have the feature.
 pub const NSWS_ERR_NOT_SUPPORTED: i32 = 2302904;
 /// Something is still running; nsws_last_error() says what.
 pub const NSWS_ERR_BUSY: i32 = 2302905;
-/// The process is a forked child of the one that used the library first.
+/// The process is a forked child of one that used the library, and can't use it.
 pub const NSWS_ERR_FORKED: i32 = 2302906;
 /// The library is shutting down.
 pub const NSWS_ERR_SHUTTING_DOWN: i32 = 2302907;
-/// Threads, handles or memory can't be had.
+/// The system has no room for another thread, handle, descriptor or message.
 pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
 
 /// The server is not listening: not started, or stopped.
 pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
 /// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
 pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
-/// A message that is sent in parts isn't complete: nothing else may be sent before its last part but pings.
+/// A message that is sent in parts waits for its last part; until then, only pings may be sent besides.
 pub const NSWS_ERR_MESSAGE_UNFINISHED: i32 = 2302911;
 
 /// Detail: the time ran out.
@@ -88,28 +88,29 @@ pub const NSWS_DETAIL_PROTOCOL: i32 = 2302965;
 pub const NSWS_DETAIL_INVALID_UTF8: i32 = 2302966;
 /// Detail: a message was larger than the limit.
 pub const NSWS_DETAIL_MESSAGE_TOO_BIG: i32 = 2302967;
-/// Detail: no answer to a ping.
+/// Detail: the peer did not answer a ping in time.
 pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
 /// Detail: the closing handshake did not end in time.
 pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
-/// Detail: what the system says of its proxy (environment or platform hook) can't be used.
+/// Detail: the system's proxy setting (environment or platform hook) can't be used.
 pub const NSWS_DETAIL_PROXY_SETTING: i32 = 2302970;
 /// Detail: the proxy wants a user name and password, or other ones.
 pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
-/// Detail: the proxy would not or could not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
+/// Detail: the proxy did not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
 pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
-/// Detail: the proxy's answer is invalid: it speaks something else.
+/// Detail: the proxy's answer is invalid: it speaks another protocol.
 pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
 /// Detail: there is no memory for what the peer sends; the connection ends with 1009.
 pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
-/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; it ends with 1009.
+/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
+/// with 1009.
 pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
 /// Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
 pub const NSWS_DETAIL_MESSAGE_TIMEOUT: i32 = 2302976;
 /// Detail: compressed data can't be decompressed; the connection ends with 1007.
 pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
-/// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws, or its `Location`
-/// can't be used.
+/// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
+/// allowed, or its `Location` can't be used.
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
 /// Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
 /// has no WebSocket there.
@@ -136,25 +137,25 @@ pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
 /// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
 pub const NSWS_DETAIL_ALPN: i32 = 2302989;
 
-/// Not tied to a connection: the call itself failed.
+/// Phase: a call, not tied to a connection.
 pub const NSWS_PHASE_CALL: i32 = 0;
-/// Reading what the program gave: URL, certificates, keys.
+/// Phase: reading what the program gave: certificates and keys.
 pub const NSWS_PHASE_PARSE: i32 = 1;
-/// Looking up the host name.
+/// Phase: looking up the host name.
 pub const NSWS_PHASE_DNS: i32 = 2;
-/// Opening the TCP connection.
+/// Phase: opening the TCP connection.
 pub const NSWS_PHASE_TCP: i32 = 3;
-/// Reaching the proxy, its name lookup and TCP connection included, and getting through it.
+/// Phase: reaching the proxy, its name lookup and TCP connection included, and getting through it.
 pub const NSWS_PHASE_PROXY: i32 = 4;
-/// The TLS handshake.
+/// Phase: the TLS handshake.
 pub const NSWS_PHASE_TLS: i32 = 5;
-/// The WebSocket opening handshake.
+/// Phase: the WebSocket opening handshake.
 pub const NSWS_PHASE_HANDSHAKE: i32 = 6;
-/// Frames and messages.
+/// Phase: frames and messages.
 pub const NSWS_PHASE_PROTOCOL: i32 = 7;
-/// Ping and pong.
+/// Phase: ping and pong.
 pub const NSWS_PHASE_HEARTBEAT: i32 = 8;
-/// Reading from or writing to the open connection.
+/// Phase: reading from or writing to the open connection.
 pub const NSWS_PHASE_IO: i32 = 9;
 
 #[cfg(test)]

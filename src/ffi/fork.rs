@@ -1,4 +1,4 @@
-//! Knowing, for the price of one read, that this process is a forked child.
+//! Whether this process is a forked child, at the cost of one read.
 
 use std::sync::OnceLock;
 

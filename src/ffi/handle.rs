@@ -1,6 +1,6 @@
 //! The handles of the C ABI: values that name an object of the core.
 
-/// A WebSocket client. A value, free to copy; 0 is never valid.
+/// A client. A value that may be copied; an `id` of 0 is never valid.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct nsws_client {
     pub id: u64,
 }
 
-/// A WebSocket server. A value, free to copy; 0 is never valid.
+/// A server. A value that may be copied; an `id` of 0 is never valid.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct nsws_server {
     pub id: u64,
 }
 
-/// A connection that a server has accepted. A value, free to copy; 0 is never valid. It is stale once its
-/// `close` listeners have returned.
+/// A connection that a server has accepted. A value that may be copied; an `id` of 0 is never valid. It is
+/// stale once the listeners of its `close` have returned.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

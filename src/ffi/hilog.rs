@@ -1,5 +1,5 @@
-//! OpenHarmony's log: where lines go there unless the program says who receives them. It is loaded at run time, so that the
-//! library needs nothing but libc.
+//! OpenHarmony's log, which receives the lines there unless the program sets a receiver. It is loaded at run time, so that the library
+//! needs nothing but libc.
 
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr, CString};
 use std::mem::transmute;
@@ -16,7 +16,7 @@ const DOMAIN: c_uint = 0;
 
 type Print = unsafe extern "C" fn(c_uint, c_uint, c_uint, *const c_char, *const c_char, ...) -> c_int;
 
-/// Sends the log to hilog if it is here and nobody else has been named.
+/// Sends the log to hilog if there is one and the program has set no receiver.
 pub fn use_by_default() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,43 +1,73 @@
 //! The C ABI: checks what comes in, forwards to the safe core, and keeps panics in.
 //!
-//! The doc comments of the exports become the C header, so they speak to C programmers. What a caller must
-//! guarantee for an `unsafe` export stands in its parameters' descriptions.
+//! The doc comments of what is exported become the C header, so they are written for C programmers. What a caller must guarantee
+//! for an `unsafe` export stands in the descriptions of its parameters. The header has the order of the files in the table in
+//! `tests/header/order.rs`, and within a file that of its items.
 #![allow(unsafe_code, clippy::missing_safety_doc)]
 
+mod arguments;
 mod client;
+mod client_events;
+mod client_link;
+mod client_listeners;
+mod client_stats;
 mod codes;
-mod event;
+mod connect_options;
+mod connection;
+mod errors;
 mod fork;
 mod handle;
+mod header;
 #[cfg(target_env = "ohos")]
 mod hilog;
 mod library;
-mod link;
-mod link_options;
 mod listener;
-mod options;
-mod parts;
+mod log;
 mod platform;
 mod runtime_options;
 mod server;
+mod server_admin;
+mod server_events;
+mod server_groups;
+mod server_http;
+mod server_listeners;
 mod server_options;
+mod table;
 mod threads;
+mod version;
 
 pub use client::*;
+pub use client_events::*;
+pub use client_link::*;
+pub use client_listeners::*;
+pub use client_stats::*;
 pub use codes::*;
-pub use event::*;
-pub use handle::{nsws_client, nsws_connection, nsws_server};
-pub use library::*;
-pub use link::*;
-pub use options::{
+pub use connect_options::{
     nsws_connect_options, nsws_connect_options_init, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP,
     NSWS_PROXY_NONE, NSWS_PROXY_SOCKS5, NSWS_PROXY_SYSTEM, NSWS_TLS_1_2, NSWS_TLS_1_3,
 };
-pub use parts::*;
+pub use connection::*;
+pub use errors::{nsws_error_message, nsws_error_name, nsws_last_error, nsws_phase_name};
+pub use handle::{nsws_client, nsws_connection, nsws_server};
+pub use header::nsws_header;
+pub use library::*;
+pub use listener::nsws_free_fn;
+pub use log::{
+    nsws_log, nsws_log_fn, nsws_set_log_callback, NSWS_LOG_DEBUG, NSWS_LOG_ERROR, NSWS_LOG_INFO,
+    NSWS_LOG_OFF, NSWS_LOG_WARN,
+};
 pub use platform::*;
 pub use runtime_options::{nsws_runtime_options, nsws_runtime_options_init};
 pub use server::*;
+pub use server_admin::*;
+pub use server_events::*;
+pub use server_groups::*;
+pub use server_http::{
+    nsws_http_answer, nsws_http_answer_set, nsws_http_fn, nsws_http_request, nsws_server_set_http_hook,
+};
+pub use server_listeners::*;
 pub use server_options::{nsws_server_options, nsws_server_options_init};
+pub use version::*;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -54,13 +84,13 @@ fn call(body: impl FnOnce() -> Result<()>) -> i32 {
         Ok(()) => codes::NSWS_OK,
         Err(error) => {
             let code = error.code as i32;
-            library::keep_last_error(error);
+            errors::keep_last_error(error);
             code
         }
     }
 }
 
-/// What every object needs before it is created.
+/// Prepares the process for its first object.
 fn prepare() {
     fork::remember_process();
     #[cfg(target_env = "ohos")]

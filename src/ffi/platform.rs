@@ -1,4 +1,4 @@
-//! The platform's answers, given by the program that embeds the library.
+//! The platform's hooks, set by the program that embeds the library.
 
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::mem::size_of;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::event::nsws_free_fn;
-use super::library::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
-use super::listener::UserData;
-use super::options::{proxy_kind, read_struct, text, write_defaults, NSWS_PROXY_HTTP, NSWS_PROXY_NONE};
+use super::arguments::{read_struct, text, write_defaults};
+use super::connect_options::{proxy_kind, NSWS_PROXY_HTTP, NSWS_PROXY_NONE};
+use super::listener::{nsws_free_fn, UserData};
+use super::log::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
 use super::{call, fork};
 use crate::error::{Code, Error};
 use crate::log::{self, Level};
@@ -18,20 +18,20 @@ use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
 ///
-/// Hooks are called on any thread, several at once, in the middle of the library's calls. They may call the
-/// library but must not wait for it; those that a call asks (permission, host, device) make that call as slow
-/// as they are.
+/// Hooks are called on any thread, on several at once, in the middle of the library's calls. They may call the
+/// library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as long
+/// as the hook does.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_ask_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> u8>;
 
-/// Answers whether the program may connect to a host: not 0, or 0.
+/// Answers whether the program may connect to a host: yes (not 0) or no (0).
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_host_fn =
     Option<unsafe extern "C" fn(host: *const c_char, url: *const c_char, user_data: *mut c_void) -> u8>;
 
-/// The system's proxy, as nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
+/// The proxy of the system, as an nsws_system_proxy_fn answers it. Prepare it with nsws_system_proxy_init().
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -41,36 +41,77 @@ pub struct nsws_system_proxy {
     pub struct_size: usize,
     /// A host name or an IP address, IPv6 with or without brackets. NULL or "": there is no proxy.
     pub host: *const c_char,
-    /// The user name that the proxy is told; the rules are those of nsws_connect_options. NULL or "": none.
+    /// The user name for the proxy; the rules are those of nsws_connect_options. NULL or "": none.
     pub username: *const c_char,
     /// The password that goes with it.
     pub password: *const c_char,
-    /// Hosts that are reached without the proxy, as in nsws_connect_options; what is wrong in it is passed over.
+    /// Hosts that are reached without the proxy, as in nsws_connect_options; invalid entries are ignored.
     pub exclusion_list: *const c_char,
     /// The port, 1 to 65535.
     pub port: u32,
-    /// `NSWS_PROXY_HTTP` (the default), `NSWS_PROXY_SOCKS5`, or `NSWS_PROXY_NONE`: there is no proxy.
+    /// NSWS_PROXY_HTTP (the default), NSWS_PROXY_SOCKS5, or NSWS_PROXY_NONE: there is no proxy.
     pub mode: u8,
 }
 
-/// Where nsws_system_proxy_fn puts its answer. It lives until the hook returns.
+/// Writes the defaults into `proxy`: no proxy.
+///
+/// @param proxy the struct to prepare
+/// @param struct_size `sizeof *proxy`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `proxy` is NULL, or the size is below that of a size_t or above 4096;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_init(proxy: *mut nsws_system_proxy, struct_size: usize) -> i32 {
+    // SAFETY: the parameters' description asks for it.
+    call(|| unsafe { write_defaults(proxy, struct_size, system_proxy_defaults()) })
+}
+
+/// Where an nsws_system_proxy_fn puts its answer. It lives until the hook returns.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub struct nsws_system_proxy_answer(Result<Option<Server>, String>);
 
-/// Answers which proxy the system has set, by calling nsws_system_proxy_set(); who doesn't call it says that
-/// there is none.
+/// Answers an nsws_system_proxy_fn. The last call inside the hook counts.
 ///
-/// `url` has scheme, host and port of the server and nothing else (`wss://example.com:443/`). Called before each
-/// attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+/// @param answer what the hook was given
+/// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or the proxy can't be one, which also fails the
+///         attempt; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note The hook's thread, inside the hook.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_system_proxy_set(
+    answer: *mut nsws_system_proxy_answer,
+    proxy: *const nsws_system_proxy,
+) -> i32 {
+    call(|| {
+        // SAFETY: NULL, or from the library, which waits for the hook to return.
+        let Some(answer) = (unsafe { answer.as_mut() }) else {
+            return Err(Error::call(Code::Parameter, "answer is NULL."));
+        };
+        // SAFETY: the parameter's description asks for it.
+        let server = unsafe { read_system_proxy(proxy) };
+        answer.0 = match &server {
+            Ok(server) => Ok(server.clone()),
+            Err(error) => Err(format!("The platform's proxy can't be used: {error}")),
+        };
+        server.map(drop)
+    })
+}
+
+/// Answers which proxy the system has set, by nsws_system_proxy_set(). If the hook doesn't call that, there is
+/// no proxy.
+///
+/// `url` has scheme, host and port of the server and nothing else ("wss://example.com:443/"). The hook is
+/// called before each attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_system_proxy_fn = Option<
     unsafe extern "C" fn(url: *const c_char, answer: *mut nsws_system_proxy_answer, user_data: *mut c_void),
 >;
 
-/// What only the platform knows. Prepare it with nsws_platform_init(). Each hook may be NULL: its default
-/// applies.
+/// What only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has its default.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -82,48 +123,35 @@ pub struct nsws_platform {
     pub user_data: *mut c_void,
     /// Called once when no hook of this platform is used any more, or NULL.
     pub free_fn: nsws_free_fn,
-    /// Whether the program may use the network; asked by connect, send, ping and close, and by the server's
-    /// functions. "No" makes them return `NSWS_ERR_PERMISSION_DENIED`. Default: yes.
+    /// Whether the program may use the network. Asked by the functions that list NSWS_ERR_PERMISSION_DENIED, which
+    /// they return for "no". Default: yes.
     pub has_internet_permission: nsws_ask_fn,
-    /// Whether the program may connect to a host; asked by nsws_client_connect(), with the host of the URL
-    /// (an IPv6 address without brackets) and the URL. "No" is `NSWS_ERR_DOMAIN_NOT_ALLOWED`. Default: yes.
+    /// Whether the program may connect to a host. Asked by nsws_client_connect(), with the host of the URL (an IPv6
+    /// address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. Default: yes.
     pub is_host_allowed: nsws_host_fn,
-    /// Which proxy the system has set; asked for connections with `NSWS_PROXY_SYSTEM`. An answer that can't
-    /// be used fails the attempt (phase proxy). Default: the environment's, see `proxy_mode` of
+    /// Which proxy the system has set. Asked for connections with NSWS_PROXY_SYSTEM. An answer that can't be used
+    /// fails the attempt, in phase NSWS_PHASE_PROXY. Default: the environment's, see `proxy_mode` of
     /// nsws_connect_options.
     pub get_system_proxy: nsws_system_proxy_fn,
-    /// Whether the CAs that the user has installed are trusted as well; asked in each attempt that
-    /// trusts the system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
+    /// Whether the CAs that the user has installed are trusted as well. Asked in each attempt that trusts the
+    /// system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
     pub trusts_user_ca: nsws_ask_fn,
-    /// Whether the device is one on which servers may run; asked by nsws_server_create(). Default: yes.
+    /// Whether the device is one on which servers may run. Asked by nsws_server_create(); "no" is
+    /// NSWS_ERR_NOT_SUPPORTED. Default: yes.
     pub is_tv_device: nsws_ask_fn,
-    /// Receives the log, in place of the receiver of nsws_set_log_callback(); NULL leaves that one.
+    /// Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: that one stays.
     pub log: nsws_log_fn,
-    /// The most that `log` wants, one of `NSWS_LOG_*`. Default `NSWS_LOG_INFO`.
+    /// The most verbose level that `log` receives, one of NSWS_LOG_*. Default NSWS_LOG_INFO.
     pub log_level: i32,
 }
 
-fn defaults() -> nsws_platform {
-    nsws_platform {
-        struct_size: size_of::<nsws_platform>(),
-        user_data: std::ptr::null_mut(),
-        free_fn: None,
-        has_internet_permission: None,
-        is_host_allowed: None,
-        get_system_proxy: None,
-        trusts_user_ca: None,
-        is_tv_device: None,
-        log: None,
-        log_level: NSWS_LOG_INFO,
-    }
-}
-
-/// Writes the defaults: no hooks.
+/// Writes the defaults into `platform`: no hooks.
 ///
 /// @param platform the struct to prepare
-/// @param struct_size sizeof(nsws_platform)
-/// @return 0; 401 for NULL or a size below 8 or above 4096
-/// Any thread.
+/// @param struct_size `sizeof *platform`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `platform` is NULL, or the size is below that of a size_t or above
+///         4096; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct_size: usize) -> i32 {
@@ -131,13 +159,14 @@ pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct
     call(|| unsafe { write_defaults(platform, struct_size, defaults()) })
 }
 
-/// Sets what only the platform knows, for the whole process. Usually called once, before the first
-/// connection; later calls replace all hooks, and those under way end.
+/// Sets what only the platform knows, for the whole process. Usually called once, before the first connection.
+/// A later call replaces all hooks; calls of the old ones that run go on.
 ///
-/// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again
-/// @return 0; 401 for a struct that was not prepared or an unknown `log_level`. If it fails, `free_fn` isn't
-///         called.
-/// Any thread.
+/// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
+///         `free_fn` is not called.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the struct was not prepared, or `log_level` is unknown;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_set_platform(platform: *const nsws_platform) -> i32 {
@@ -173,46 +202,6 @@ fn system_proxy_defaults() -> nsws_system_proxy {
     }
 }
 
-/// Writes the defaults: no proxy.
-///
-/// @param proxy the struct to prepare
-/// @param struct_size sizeof(nsws_system_proxy)
-/// @return 0; 401 for NULL or a size below 8 or above 4096
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_system_proxy_init(proxy: *mut nsws_system_proxy, struct_size: usize) -> i32 {
-    // SAFETY: the parameters' description asks for it.
-    call(|| unsafe { write_defaults(proxy, struct_size, system_proxy_defaults()) })
-}
-
-/// Answers nsws_system_proxy_fn. The last call in it counts.
-///
-/// @param answer what the hook was given
-/// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
-/// @return 0; 401 for a NULL `answer` or a proxy that can't be one, which also fails the attempt
-/// The hook's thread, inside the hook.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_system_proxy_set(
-    answer: *mut nsws_system_proxy_answer,
-    proxy: *const nsws_system_proxy,
-) -> i32 {
-    call(|| {
-        // SAFETY: NULL, or from the library, which waits for the hook to return.
-        let Some(answer) = (unsafe { answer.as_mut() }) else {
-            return Err(Error::call(Code::Parameter, "answer is NULL."));
-        };
-        // SAFETY: the parameter's description asks for it.
-        let server = unsafe { read_system_proxy(proxy) };
-        answer.0 = match &server {
-            Ok(server) => Ok(server.clone()),
-            Err(error) => Err(format!("The platform's proxy can't be used: {error}")),
-        };
-        server.map(drop)
-    })
-}
-
 /// # Safety
 /// `proxy` is NULL or as [`read_struct`] demands; each text in it is NULL or NUL-terminated.
 unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Result<Option<Server>> {
@@ -241,6 +230,21 @@ unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Re
     }
     let exclusions = Exclusions::parse_leniently(list, Names::Exact);
     Server::new(kind, host, given.port, username, password, exclusions).map(Some).map_err(wrong)
+}
+
+fn defaults() -> nsws_platform {
+    nsws_platform {
+        struct_size: size_of::<nsws_platform>(),
+        user_data: std::ptr::null_mut(),
+        free_fn: None,
+        has_internet_permission: None,
+        is_host_allowed: None,
+        get_system_proxy: None,
+        trusts_user_ca: None,
+        is_tv_device: None,
+        log: None,
+        log_level: NSWS_LOG_INFO,
+    }
 }
 
 fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {

@@ -1,13 +1,14 @@
-//! What the runtime may be told.
+//! The options of nsws_runtime_configure().
 
 use std::mem::size_of;
 
+use super::arguments::{read_struct, write_defaults};
 use super::call;
-use super::options::{read_struct, write_defaults};
 use crate::error::Result;
 use crate::runtime::Config;
 
-/// What nsws_runtime_configure() may be told.
+/// The options of nsws_runtime_configure(). Prepare them with nsws_runtime_options_init(), then set what
+/// differs from the defaults.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -15,15 +16,34 @@ use crate::runtime::Config;
 pub struct nsws_runtime_options {
     /// The size of this struct; nsws_runtime_options_init() sets it.
     pub struct_size: usize,
-    /// The stack of the threads that run callbacks, in bytes. Default 1 MiB, at least 128 KiB.
+    /// The stack of the threads that run callbacks, in bytes. Default 1 MiB; from 128 KiB to 1 GiB, else
+    /// NSWS_ERR_PARAMETER.
     pub thread_stack_size: usize,
-    /// The most threads that may run callbacks at once. Default 1024, at least one more than `io_threads`. Each callback that blocks
-    /// holds one; when all are held, further callbacks wait.
+    /// The most threads that run callbacks at the same time. Default 1024; at least one more than `io_threads`,
+    /// else NSWS_ERR_PARAMETER. A callback that blocks holds one; when all are held, further callbacks wait.
     pub max_threads: u32,
-    /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so that a
-    /// program gets as many processors as it has busy objects. Default 1; 0, or more than there are processors: 401.
+    /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so
+    /// that a program gets as many processors as it has busy objects. Default 1; 0, or more than there are
+    /// processors: NSWS_ERR_PARAMETER.
     /// @since 0.2
     pub io_threads: usize,
+}
+
+/// Writes the defaults into `options`.
+///
+/// @param options the struct to prepare
+/// @param struct_size `sizeof *options`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
+/// @since 0.1
+#[no_mangle]
+pub unsafe extern "C" fn nsws_runtime_options_init(
+    options: *mut nsws_runtime_options,
+    struct_size: usize,
+) -> i32 {
+    // SAFETY: as promised to this function.
+    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
 }
 
 fn runtime_defaults() -> nsws_runtime_options {
@@ -51,20 +71,4 @@ pub unsafe fn read_runtime_options(options: *const nsws_runtime_options) -> Resu
         max_threads: given.max_threads,
         io_threads: given.io_threads,
     })
-}
-
-/// Writes the defaults of nsws_runtime_configure() into `options`.
-///
-/// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_runtime_options_init(
-    options: *mut nsws_runtime_options,
-    struct_size: usize,
-) -> i32 {
-    // SAFETY: as promised to this function.
-    call(|| unsafe { write_defaults(options, struct_size, runtime_defaults()) })
 }

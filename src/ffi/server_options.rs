@@ -1,22 +1,20 @@
-//! What a server may be told.
+//! The options of nsws_server_start().
 
 use std::ffi::c_char;
 use std::mem::size_of;
 
+use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::options::{
-    flag, heartbeat, in_ms, in_time, ms, read_struct, text, text_lossy, tls_version, write_defaults,
-    NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2,
-};
+use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::header::{nsws_header, read_headers};
+use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
 use crate::error::Result;
 use crate::frame::extension::CompressionOptions;
-use crate::options::{Limits, DEFAULT_PING_INTERVAL};
 use crate::server::{CertificateFiles, ServerOptions};
 
-/// What nsws_server_start() may be told.
-///
-/// Prepare it with nsws_server_options_init(), then set what differs from the defaults. Everything is copied
-/// by the call. Later versions add members at the end.
+/// The options of nsws_server_start(). Prepare them with nsws_server_options_init(), then set what differs from
+/// the defaults. The call copies everything. A value that breaks a rule below is NSWS_ERR_PARAMETER unless
+/// another code is named.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -24,88 +22,91 @@ use crate::server::{CertificateFiles, ServerOptions};
 pub struct nsws_server_options {
     /// The size of this struct; nsws_server_options_init() sets it.
     pub struct_size: usize,
-    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::"
-    /// is every address of either family. Not an address, or not one of this device:
-    /// `NSWS_ERR_LISTEN_ADDRESS`.
+    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is
+    /// every address of either family. What is not an address of this device is NSWS_ERR_LISTEN_ADDRESS.
     pub server_ip: *const c_char,
-    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss
-    /// and only wss. NULL or "": ws. A file that can't be opened is `NSWS_ERR_CERT_FILE`; one that can't be
-    /// used, `NSWS_ERR_CERT_UNUSABLE`.
+    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
+    /// only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
+    /// NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
+    /// second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
     pub cert_path: *const c_char,
-    /// A PEM file with the certificate's private key (PKCS#8, PKCS#1 or SEC1), not encrypted.
+    /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
+    /// those of `cert_path`.
     pub key_path: *const c_char,
-    /// Sub-protocols that the server speaks, separated by commas, the preferred one first; the first that a
-    /// client offers too is chosen. NULL or "": none.
+    /// The sub-protocols that the server speaks, separated by commas, the preferred one first. The first one that
+    /// the client offers as well is chosen. NULL or "": none.
     pub protocol: *const c_char,
-    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16
-    /// MiB, at least 1.
+    /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
+    /// at least 1.
     pub max_receive_size: usize,
     /// The largest message that may be sent, in bytes. Default 5 MiB.
     pub max_send_size: usize,
-    /// How much may wait to be sent on one connection; as in nsws_connect_options. Default 16 MiB.
+    /// How much may wait to be sent on one connection, in bytes; as in nsws_connect_options. Default 16 MiB.
     pub send_queue_size: usize,
     /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
-    /// `NSWS_ERR_LISTEN_PORT`.
+    /// NSWS_ERR_LISTEN_PORT.
     pub server_port: u32,
-    /// How many addresses may be connected at once; others are refused with 503. 0 means the default, 10.
+    /// How many client addresses may be connected at the same time; further ones are refused with status 503. 0
+    /// means the default, 10.
     pub max_concurrent_clients: u32,
-    /// How many connections one address may have; more are refused with 503. 0 means the default, 10. The
+    /// How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
     pub max_connections_per_client: u32,
-    /// How many upgrades one address may ask for within 60 seconds. An address that asks for more is banned for the
-    /// next 60 seconds: it gets 429. Default 50; 0: no limit. An address may begin twice as many TLS handshakes; one
-    /// more is a ban as well. IPv6 networks have limits as above.
+    /// How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
+    /// the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
+    /// many TLS handshakes is banned as well. IPv6 networks have limits as above.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
-    /// milliseconds; a slower one is cut off. Default 10000; 0: 401.
+    /// milliseconds; a slower one is cut off. Default 10000, at least 1.
     pub handshake_timeout_ms: u32,
-    /// As in nsws_connect_options.
+    /// As in nsws_connect_options: in milliseconds, default 30000; 0: no heartbeat.
     pub ping_interval_ms: u32,
-    /// As in nsws_connect_options.
+    /// As in nsws_connect_options: in milliseconds, default NSWS_PONG_TIMEOUT_DEFAULT; 0: for ever.
     pub pong_timeout_ms: u32,
-    /// How long closing may take, in milliseconds, from nsws_connection_close() or nsws_server_stop() to the
-    /// client's answer, what was queued included. Default 5000; 0: 401.
+    /// How long closing may take, in milliseconds: from nsws_connection_close() or nsws_server_stop() to the
+    /// client's answer, sending what is queued included. Default 5000, at least 1.
     pub close_timeout_ms: u32,
-    /// The oldest TLS version that is acceptable: `NSWS_TLS_1_2` (the default) or `NSWS_TLS_1_3`.
+    /// The oldest acceptable TLS version: NSWS_TLS_1_2 (the default) or NSWS_TLS_1_3.
     pub min_tls_version: u8,
-    /// The web pages that may connect, by their origins, separated by commas: "https://example.com,
-    /// http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with 403 before
-    /// the accept hook is asked, and doesn't count towards a ban; a request without one, which no browser makes,
-    /// passes. NULL: any page. "": none. What is no origin: 401.
+    /// The origins of the web pages that may connect, separated by commas: "https://example.com,
+    /// http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with status 403
+    /// before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes; no
+    /// browser makes one. NULL: any page. "": none.
     ///
-    /// Any web page that is open in a browser which reaches this server can connect to it, as its user's address:
-    /// without this list or an accept hook it can do what the user's own programs can, and 51 connects of a page
-    /// ban all who share that address for a minute.
+    /// Any web page that is open in a browser that reaches this server can connect to it, from the address of the
+    /// browser's user. Without this list or an accept hook, such a page can do what the user's own programs can,
+    /// and 51 connection attempts of a page ban everybody at that address for a minute.
     /// @since 0.2
     pub allowed_origins: *const c_char,
-    /// Messages below so many bytes are sent as they are, and so are those that would not shrink. Default 1024.
+    /// Messages below this size, in bytes, are sent uncompressed, and so are those that would not shrink. Default
+    /// 1024.
     /// @since 0.2
     pub compression_threshold: usize,
-    /// How many bytes compressing and decompressing may hold for one connection: smaller windows are agreed to until
-    /// they fit, or none. Default 512 KiB.
+    /// How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
+    /// fit, else no compression. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
-    /// How many bytes all connections may hold of what they receive: messages that wait for the listeners, and those that
-    /// are not complete. When they hold so much, reading stops until messages are delivered; when none waits, the
-    /// largest unfinished message of the address that holds most ends its connection with 1009,
-    /// `NSWS_DETAIL_RECEIVE_BUDGET`. Default 0: the larger of 64 MiB and `max_receive_size`.
+    /// How many bytes of received messages all connections may hold: messages that wait for the listeners, and
+    /// incomplete ones. When the budget is used up, reading stops until messages are delivered. If none waits, the
+    /// connection with the largest incomplete message of the address that holds most ends with 1009 and
+    /// NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
     /// @since 0.2
     pub receive_budget: usize,
-    /// As in nsws_connect_options.
+    /// As in nsws_connect_options: in milliseconds, default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,
-    /// 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression: `NSWS_ERR_NOT_SUPPORTED`.
-    /// Compressing beside secrets tells their length: leave it off for messages that mix secrets with what an attacker
-    /// may choose.
+    /// 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression:
+    /// NSWS_ERR_NOT_SUPPORTED. The length of compressed data tells about its content: leave it off for messages
+    /// that mix secrets with what an attacker may choose.
     /// @since 0.2
     pub compression: u8,
-    /// How hard to compress, 1 to 9 (else 401). Default 6.
+    /// How hard to compress, 1 to 9. Default 6.
     /// @since 0.2
     pub compression_level: u8,
-    /// The largest window of the client's messages, as a power of two, 8 to 15 (else 401). Default 15.
+    /// The largest window for the client's messages, as a power of two, 8 to 15. Default 15.
     /// @since 0.2
     pub client_max_window_bits: u8,
-    /// The largest window of the server's messages. Default 15.
+    /// The largest window for the server's messages, as a power of two, 8 to 15. Default 15.
     /// @since 0.2
     pub server_max_window_bits: u8,
     /// 1: each of the client's messages is compressed by itself. Default 0.
@@ -114,10 +115,51 @@ pub struct nsws_server_options {
     /// 1: each of the server's messages is compressed by itself. Default 0.
     /// @since 0.2
     pub server_no_context_takeover: u8,
-    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds the
-    /// whole message. Default 0.
+    /// 1: messages arrive in parts, as `message_part` events instead of `message`. `max_receive_size` still bounds
+    /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// 1: other servers may listen on the same address and port, in this process and in others of the same user,
+    /// if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
+    /// program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
+    /// server's own. When a server stops, the clients that the system has given to it and that it has not accepted
+    /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
+    /// @since 0.2
+    pub reuse_port: u8,
+    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
+    /// the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
+    /// cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
+    /// is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+    /// @since 0.2
+    pub proxy_protocol: u8,
+    /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
+    /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
+    /// no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+    /// @since 0.2
+    pub health_path: *const c_char,
+    /// Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
+    /// would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+    /// @since 0.2
+    pub response_headers: *const nsws_header,
+    /// How many there are.
+    /// @since 0.2
+    pub response_header_count: usize,
+    /// The proxies before this server that are believed when they say who their client is: addresses and networks, separated
+    /// by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+    ///
+    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
+    /// proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
+    /// provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
+    /// `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
+    /// address counts only when it names no client. Headers of other peers are not looked at.
+    /// @since 0.2
+    pub trusted_proxies: *const c_char,
+    /// A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
+    /// fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
+    /// that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+    /// @since 0.2
+    pub client_ca_path: *const c_char,
 }
 
 fn defaults() -> nsws_server_options {
@@ -150,9 +192,16 @@ fn defaults() -> nsws_server_options {
         client_no_context_takeover: limits.compression.client_no_context_takeover.into(),
         server_no_context_takeover: limits.compression.server_no_context_takeover.into(),
         receive_parts: limits.receive_parts.into(),
+        reuse_port: defaults.reuse_port.into(),
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
         receive_budget: 0,
+        health_path: std::ptr::null(),
+        response_headers: std::ptr::null(),
+        response_header_count: 0,
+        proxy_protocol: 0,
+        trusted_proxies: std::ptr::null(),
+        client_ca_path: std::ptr::null(),
     }
 }
 
@@ -168,6 +217,13 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     let given = unsafe { read_struct(options, defaults()) }?;
     // SAFETY: NULL or NUL-terminated.
     let allowed_origins = unsafe { text(given.allowed_origins, "allowed_origins") }?;
+    // SAFETY: NULL or NUL-terminated.
+    let client_ca = unsafe { text(given.client_ca_path, "client_ca_path") }?;
+    // SAFETY: each is NULL or NUL-terminated.
+    let (health_path, trusted_proxies) =
+        unsafe { (text(given.health_path, "health_path")?, text(given.trusted_proxies, "trusted_proxies")?) };
+    // SAFETY: as promised to this function.
+    let response_headers = unsafe { read_headers(given.response_headers, given.response_header_count) }?;
     // SAFETY: each is NULL or NUL-terminated.
     let (ip, chain, key, protocol) = unsafe {
         (
@@ -180,9 +236,11 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
     Ok(ServerOptions {
         ip: ip.unwrap_or_default(),
         port: given.server_port,
+        reuse_port: flag(given.reuse_port, "reuse_port")?,
         certificate: chain
             .filter(|path| !path.is_empty())
             .map(|chain| CertificateFiles { chain: chain.into(), key: key.unwrap_or_default().into() }),
+        client_ca: client_ca.filter(|path| !path.is_empty()).map(Into::into),
         min_tls_version: tls_version(given.min_tls_version)?,
         protocol: protocol.unwrap_or_default().to_owned(),
         max_concurrent_clients: given.max_concurrent_clients,
@@ -216,6 +274,10 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         },
         receive_budget: given.receive_budget,
         allowed_origins: allowed_origins.map(str::to_owned),
+        health_path: health_path.filter(|path| !path.is_empty()).map(str::to_owned),
+        response_headers,
+        trusted_proxies: trusted_proxies.unwrap_or_default().to_owned(),
+        proxy_protocol: flag(given.proxy_protocol, "proxy_protocol")?,
         descriptors: most_descriptors(),
     })
 }
@@ -230,12 +292,13 @@ fn most_descriptors() -> Option<u64> {
     known.then(|| limit.rlim_cur.into())
 }
 
-/// Writes the defaults of nsws_server_start() into `options`.
+/// Writes the defaults into `options`.
 ///
 /// @param options the struct to prepare
-/// @param struct_size `sizeof *options`
-/// @return 0; 401 when `options` is NULL or the size is impossible
-/// Any thread.
+/// @param struct_size `sizeof *options`, in bytes
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `options` is NULL, or the size is below that of a size_t or above 4096;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
 /// @since 0.1
 #[no_mangle]
 pub unsafe extern "C" fn nsws_server_options_init(

@@ -1,15 +1,15 @@
-//! What the library's threads need of the thread that starts them.
+//! Starting the library's threads: what they inherit from the thread that does.
 
 use std::mem::MaybeUninit;
 
 use crate::error::{Code, Error, Result};
 
-/// Signals that tell a thread of its own fault; a program's crash handler must get them.
+/// Signals that a thread gets for its own fault; the crash handler of the program must get them.
 const FAULTS: [libc::c_int; 7] =
     [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGSYS];
 
-/// The calling thread takes no signals while this lives, nor do the threads that it starts meanwhile, or that those start, ever:
-/// a process's signals are for the program's own threads.
+/// While this lives, the calling thread takes no signals; the threads that it starts meanwhile, and those that they start, never do:
+/// the signals of a process are for the program's own threads.
 struct Blocked(libc::sigset_t);
 
 impl Blocked {

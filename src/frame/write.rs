@@ -58,7 +58,6 @@ pub(crate) fn put_header(
 #[inline]
 pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Option<[u8; 4]>) {
     let length = payload.len();
-    out.reserve(LARGEST_HEADER + length);
     match (mask, length) {
         // A server's usual frames.
         (None, 0..=125) => out.extend_from_slice(&[first, length as u8]),
@@ -69,6 +68,7 @@ pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Opti
         _ => {
             let mut header = [0; LARGEST_HEADER];
             let size = put_header(&mut header, first, length, mask);
+            out.reserve(size + length);
             out.extend_from_slice(header.get(..size).unwrap_or_default());
         }
     }

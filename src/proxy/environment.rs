@@ -3,7 +3,8 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Exclusions, Kind, Names, Server};
+use super::exclusion::{Exclusions, Names};
+use super::server::{ProxyKind, Server};
 
 /// `http_proxy` has no form in capitals: a CGI program finds a request's `Proxy` header there.
 const FOR_WS: [&str; 5] = ["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"];
@@ -37,8 +38,8 @@ pub fn from_variables(
 fn read(value: &str, exclusions: Exclusions) -> Result<Server, String> {
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let kind = match scheme.to_ascii_lowercase().as_str() {
-        "http" => Kind::Http,
-        "socks5" | "socks5h" => Kind::Socks5,
+        "http" => ProxyKind::Http,
+        "socks5" | "socks5h" => ProxyKind::Socks5,
         _ => return Err("Only http, socks5 and socks5h proxies are supported.".into()),
     };
     // A scheme that the URL standard doesn't know has no default port that would hide a given one.

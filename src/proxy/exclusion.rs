@@ -116,7 +116,7 @@ fn rules(entry: &str, names: Names) -> Result<Vec<Rule>, String> {
 }
 
 /// `bits` may be more than an address has: all of them.
-fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+pub(crate) fn is_within(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) => {
             let rest = 32u32.saturating_sub(bits);

@@ -2,11 +2,10 @@
 
 use data_encoding::BASE64;
 use tokio::io::AsyncWriteExt;
-use tokio_socks::tcp::Socks5Stream;
-use tokio_socks::Error as Socks;
 use zeroize::Zeroizing;
 
-use super::{Credentials, Kind, Server};
+use super::server::{Credentials, ProxyKind, Server};
+use super::socks5::{self, Fault as Socks};
 use crate::error::{Code, Error, Phase, Result};
 use crate::http::{status_line, values, HeadReader, NoHead};
 use crate::transport::Tcp;
@@ -20,8 +19,8 @@ const MOST_HEADERS: usize = 256;
 /// name is not looked up here.
 pub(crate) async fn open(stream: &mut Tcp, proxy: &Server, target: &Target) -> Result<()> {
     match proxy.kind {
-        Kind::Http => connect(stream, proxy, target).await,
-        Kind::Socks5 => socks5(stream, proxy, target).await,
+        ProxyKind::Http => connect(stream, proxy, target).await,
+        ProxyKind::Socks5 => socks5(stream, proxy, target).await,
     }
 }
 
@@ -106,47 +105,31 @@ fn offers_basic(headers: &[httparse::Header<'_>]) -> bool {
 }
 
 async fn socks5(stream: &mut Tcp, proxy: &Server, target: &Target) -> Result<()> {
-    let address = (target.host.as_str(), target.port);
-    let opened = match &proxy.credentials {
-        None => Socks5Stream::connect_with_socket(stream, address).await,
-        Some(Credentials { username, password }) => {
-            let (username, password) = (username.expose(), password.expose());
-            Socks5Stream::connect_with_password_and_socket(stream, address, username, password).await
-        }
-    };
-    opened.map(drop).map_err(|error| socks5_error(error, proxy, target))
+    let opened = socks5::open(stream, proxy.credentials.as_ref(), &target.host, target.port).await;
+    opened.map_err(|fault| socks5_error(fault, proxy, target))
 }
 
-fn socks5_error(error: Socks, proxy: &Server, target: &Target) -> Error {
+fn socks5_error(fault: Socks, proxy: &Server, target: &Target) -> Error {
     let refused = |cause: &str| {
         let sentence = format!("{proxy} did not connect to {}: {cause}.", target.address());
         failed(Code::ProxyRefused, sentence)
     };
-    match error {
+    match fault {
         Socks::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => closed(proxy),
         Socks::Io(error) => {
             Error::io(Phase::Proxy, format!("The connection to {proxy} broke before it answered"), &error)
         }
-        Socks::PasswordAuthFailure(_) => {
-            failed(Code::ProxyAuth, format!("{proxy} refused the user name or password."))
-        }
-        Socks::NoAcceptableAuthMethods | Socks::AuthorizationRequired => {
+        Socks::Credentials => failed(Code::ProxyAuth, format!("{proxy} refused the user name or password.")),
+        Socks::Method => {
             let wants = match proxy.credentials {
                 None => "wants a user name and a password, or another authentication",
                 Some(_) => "wants an authentication other than a user name and a password",
             };
             failed(Code::ProxyAuth, format!("{proxy} {wants}."))
         }
-        Socks::GeneralSocksServerFailure => refused("general failure"),
-        Socks::ConnectionNotAllowedByRuleset => refused("its rules don't allow it"),
-        Socks::NetworkUnreachable => refused("the network is unreachable"),
-        Socks::HostUnreachable => refused("the host is unreachable"),
-        Socks::ConnectionRefused => refused("the connection was refused"),
-        Socks::TtlExpired => refused("the TTL expired"),
-        Socks::CommandNotSupported => refused("it does not support CONNECT"),
-        Socks::AddressTypeNotSupported => refused("it does not support this type of address"),
-        Socks::InvalidTargetAddress("overlong domain") => refused("SOCKS5 can't express so long a name"),
-        _ => invalid(proxy, "it is not SOCKS5"),
+        Socks::Refused(cause) => refused(cause),
+        Socks::LongName => refused("SOCKS5 can't express so long a name"),
+        Socks::Invalid => invalid(proxy, "it is not SOCKS5"),
     }
 }
 
@@ -168,14 +151,31 @@ fn failed(detail: Code, sentence: String) -> Error {
 /// Any answer of a proxy is checked without a panic, and what is told of it is fit for a log.
 #[cfg(fuzzing)]
 pub fn fuzz(data: &[u8]) {
+    use std::future::Future;
+
     let Some((options, head)) = data.split_first() else { return };
     let password = (options & 1 == 1).then_some("secret");
     let exclusions = super::Exclusions::default();
-    let Ok(proxy) = Server::new(Kind::Http, "proxy", 1, password, password, exclusions) else {
+    let Ok(proxy) = Server::new(ProxyKind::Http, "proxy", 1, password, password, exclusions) else {
         unreachable!()
     };
     let Ok(target) = Target::parse("ws://host/") else { unreachable!() };
-    if let Err(error) = check(head, &proxy, &target) {
+    let answer = match options & 2 {
+        0 => check(head, &proxy, &target).map(drop),
+        _ => {
+            // All there is to read is there, so it never waits.
+            let mut stream = tokio::io::join(head, tokio::io::sink());
+            let opening = socks5::open(&mut stream, proxy.credentials.as_ref(), &target.host, target.port);
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            match std::pin::pin!(opening).poll(&mut context) {
+                std::task::Poll::Ready(opened) => {
+                    opened.map_err(|fault| socks5_error(fault, &proxy, &target))
+                }
+                std::task::Poll::Pending => unreachable!(),
+            }
+        }
+    };
+    if let Err(error) = answer {
         assert_eq!(error.phase, Phase::Proxy);
         assert!(error.message.len() < 2000 && !error.message.contains(char::is_control), "{error}");
         assert!(
@@ -192,7 +192,7 @@ mod tests {
 
     fn proxy(credentials: Option<(&str, &str)>) -> Server {
         let (username, password) = credentials.unzip();
-        Server::new(Kind::Http, "proxy", 3128, username, password, Exclusions::default()).unwrap()
+        Server::new(ProxyKind::Http, "proxy", 3128, username, password, Exclusions::default()).unwrap()
     }
 
     fn target() -> Target {

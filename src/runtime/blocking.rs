@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Runtime;
-
 /// Name lookups that may begin at once. Each gives its place to the next when it has an answer, when nobody waits for it any
 /// more, and when it takes long.
 const LOOKUPS: usize = 8;
 /// Threads of lookups, which can't be cancelled: those that have given up their place still run.
 const LOOKUP_THREADS: usize = 32;
-/// Lookups, of those, of names that have taken long lately. The others never wait for these.
+/// Blocking, of those, of names that have taken long lately. The others never wait for these.
 const SLOW_LOOKUPS: usize = 4;
 /// Questions to the platform that may run at once; they can't be cancelled either.
 const QUESTIONS: usize = 4;
@@ -32,7 +30,7 @@ const MOST_SLOW: usize = 1024;
 const HOSTS: &str = "/etc/hosts";
 
 /// The lookups, questions to the platform and readings of files that run.
-pub(super) struct Lookups {
+pub(crate) struct Blocking {
     places: Arc<Semaphore>,
     threads: Arc<Semaphore>,
     slow_threads: Arc<Semaphore>,
@@ -44,11 +42,11 @@ pub(super) struct Lookups {
 }
 
 /// One of them.
-struct Running(Arc<Lookups>);
+struct Running(Arc<Blocking>);
 
-impl Default for Lookups {
+impl Default for Blocking {
     fn default() -> Self {
-        Lookups {
+        Blocking {
             places: Arc::new(Semaphore::new(LOOKUPS)),
             threads: Arc::new(Semaphore::new(LOOKUP_THREADS)),
             slow_threads: Arc::new(Semaphore::new(SLOW_LOOKUPS)),
@@ -60,7 +58,7 @@ impl Default for Lookups {
     }
 }
 
-impl Lookups {
+impl Blocking {
     pub(super) fn count(&self) -> usize {
         *self.running.lock()
     }
@@ -77,12 +75,12 @@ impl Lookups {
     }
 
     /// Looks a name up with `resolve`, which blocks.
-    async fn look_up<T: Send + 'static>(
+    async fn look_up_by<T: Send + 'static>(
         self: &Arc<Self>,
         name: &str,
         resolve: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        let name = Name { lookups: self.clone(), name: name.to_owned() };
+        let name = Name { blocking: self.clone(), name: name.to_owned() };
         if name.is_slow() {
             let thread = place(&self.slow_threads).await?;
             return self.on_a_thread(Some(thread), move || name.time(resolve)).await;
@@ -103,6 +101,33 @@ impl Lookups {
         };
         abandoned.0 = None;
         found
+    }
+
+    /// The addresses of a host.
+    pub(crate) async fn look_up(self: &Arc<Self>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let host = host.to_owned();
+        let asked = host.clone();
+        if let Some(found) = self.read_files(move || local(&asked, port)).await? {
+            return found;
+        }
+        self.look_up_by(&host.clone(), move || resolve(&host, port)).await?
+    }
+
+    /// Asks the platform, which may block for long and can't be cancelled, on a thread for that.
+    pub(crate) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        let place = place(&self.questions).await?;
+        self.on_a_thread(Some(place), work).await
+    }
+
+    /// Reads files on a thread that may block, beside the lookups.
+    pub(crate) async fn read_files<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<T> {
+        self.on_a_thread(None, work).await
     }
 
     async fn on_a_thread<T: Send + 'static>(
@@ -135,17 +160,17 @@ impl Drop for Running {
 /// A name that is looked up.
 #[derive(Clone)]
 struct Name {
-    lookups: Arc<Lookups>,
+    blocking: Arc<Blocking>,
     name: String,
 }
 
 impl Name {
     fn is_slow(&self) -> bool {
-        self.lookups.slow.lock().get(&self.name).is_some_and(|since| since.elapsed() < SLOW_FOR)
+        self.blocking.slow.lock().get(&self.name).is_some_and(|since| since.elapsed() < SLOW_FOR)
     }
 
     fn is_slow_now(&self) {
-        let slow = &mut *self.lookups.slow.lock();
+        let slow = &mut *self.blocking.slow.lock();
         if slow.len() >= MOST_SLOW && !slow.contains_key(&self.name) {
             slow.retain(|_, since| since.elapsed() < SLOW_FOR);
         }
@@ -159,7 +184,7 @@ impl Name {
         let since = Instant::now();
         let found = resolve();
         match since.elapsed() < PATIENCE {
-            true => drop(self.lookups.slow.lock().remove(&self.name)),
+            true => drop(self.blocking.slow.lock().remove(&self.name)),
             false => self.is_slow_now(),
         }
         found
@@ -205,35 +230,6 @@ pub fn can_be_driven_here() -> bool {
     !matches!(tokio::runtime::Handle::try_current(), Err(error) if error.is_thread_local_destroyed())
 }
 
-impl Runtime {
-    /// The addresses of a host.
-    pub(crate) async fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let host = host.to_owned();
-        let asked = host.clone();
-        if let Some(found) = self.reading(move || local(&asked, port)).await? {
-            return found;
-        }
-        self.lookups.look_up(&host.clone(), move || resolve(&host, port)).await?
-    }
-
-    /// Asks the platform, which may block for long and can't be cancelled, on a thread for that.
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<T> {
-        let place = place(&self.lookups.questions).await?;
-        self.lookups.on_a_thread(Some(place), work).await
-    }
-
-    /// Reads files on a thread that may block, beside the lookups.
-    pub(crate) async fn reading<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<T> {
-        self.lookups.on_a_thread(None, work).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::Future;
@@ -273,16 +269,16 @@ mod tests {
 
     #[test]
     fn names_without_an_answer_give_their_places_to_others() {
-        let (lookups, mute) = (Arc::new(Lookups::default()), Mute::new());
+        let (lookups, mute) = (Arc::new(Blocking::default()), Mute::new());
         run(async {
             let mut waiting = Vec::new();
             for number in 0..2 * LOOKUPS {
                 let (lookups, resolve) = (lookups.clone(), mute.resolve());
-                let look_up = async move { lookups.look_up(&format!("dead{number}"), resolve).await };
+                let look_up = async move { lookups.look_up_by(&format!("dead{number}"), resolve).await };
                 waiting.push(tokio::spawn(look_up));
             }
             // Behind all of them.
-            assert_eq!(lookups.look_up("alive", || 7).await.unwrap(), 7);
+            assert_eq!(lookups.look_up_by("alive", || 7).await.unwrap(), 7);
             assert!(waiting.iter().all(|lookup| !lookup.is_finished()));
             drop(mute);
         });
@@ -291,25 +287,25 @@ mod tests {
 
     #[test]
     fn a_lookup_that_nobody_waits_for_gives_up_its_place_and_threads_are_bounded() {
-        let (lookups, mute) = (Arc::new(Lookups::default()), Mute::new());
+        let (lookups, mute) = (Arc::new(Blocking::default()), Mute::new());
         run(async {
             for number in 0..200 {
                 let name = format!("dead{number}");
-                let abandoned = lookups.look_up(&name, mute.resolve());
+                let abandoned = lookups.look_up_by(&name, mute.resolve());
                 let _ = tokio::time::timeout(Duration::from_millis(1), abandoned).await;
             }
             assert_eq!(lookups.count(), LOOKUP_THREADS);
             // Names that were slow have threads of their own, few of them.
             for number in 0..LOOKUP_THREADS {
                 let name = format!("dead{number}");
-                let again = lookups.look_up(&name, mute.resolve());
+                let again = lookups.look_up_by(&name, mute.resolve());
                 let _ = tokio::time::timeout(Duration::from_millis(1), again).await;
             }
             assert_eq!(lookups.count(), LOOKUP_THREADS + SLOW_LOOKUPS);
             assert_eq!(lookups.on_a_thread(None, || 7).await.unwrap(), 7, "files are read all the same");
             drop(mute);
             // All are quick again.
-            assert_eq!(lookups.look_up("alive", || 7).await.unwrap(), 7);
+            assert_eq!(lookups.look_up_by("alive", || 7).await.unwrap(), 7);
         });
         assert!(lookups.wait(Instant::now() + FAR));
         assert!(lookups.places.available_permits() == LOOKUPS);
@@ -317,11 +313,11 @@ mod tests {
 
     #[test]
     fn a_name_is_slow_until_it_is_answered_quickly() {
-        let lookups = Arc::new(Lookups::default());
-        let name = Name { lookups: lookups.clone(), name: "name".into() };
+        let lookups = Arc::new(Blocking::default());
+        let name = Name { blocking: lookups.clone(), name: "name".into() };
         name.is_slow_now();
         assert!(name.is_slow());
-        run(async { lookups.look_up("name", || ()).await.unwrap() });
+        run(async { lookups.look_up_by("name", || ()).await.unwrap() });
         assert!(!name.is_slow());
         for number in 0..2 * MOST_SLOW {
             Name { name: number.to_string(), ..name.clone() }.is_slow_now();

@@ -5,19 +5,13 @@ use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::Service;
-use super::Runtime;
-
-/// How long, after a callback held the lead too long, the lead is handed on before every callback.
-pub(super) const CAREFUL: Duration = Duration::from_millis(100);
-/// How long events wait for a thread when none can be had.
-const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
@@ -57,16 +51,6 @@ pub(super) struct Leading {
     /// How far the watchdog saw it last.
     pub seen: u64,
     pub careful_until: Option<Instant>,
-}
-
-/// How a batch of callbacks begins.
-enum Begin {
-    /// This thread keeps the lead unless the batch takes too long.
-    Holding,
-    /// Another thread has the lead now.
-    HandedOn,
-    /// No thread could take the lead: the callbacks wait.
-    NoThread,
 }
 
 /// The tokio runtime of a lane, which must not be dropped where it could wait.
@@ -123,6 +107,11 @@ impl Lane {
         }
     }
 
+    /// A handle whose batch could not begin is the next one again.
+    pub(super) fn put_back(&self, strand: Arc<dyn Strand>) {
+        self.ready.lock().strands.push_front(strand);
+    }
+
     /// No batch begins any more, and the leader leaves.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
@@ -137,44 +126,9 @@ impl Lane {
         self.service.clear();
     }
 
-    /// Leads until the lead is lost or the lane ends.
-    pub(super) fn lead(self: &Arc<Self>, runtime: &Arc<Runtime>, engine: &Arc<Engine>, runner: &Arc<Runner>) {
-        while let Some(strand) = self.next_ready(engine) {
-            match self.begin_batch(&strand, runtime, runner) {
-                Begin::Holding => {
-                    runner.begin(true);
-                    let more = strand.clone().run_batch(runner);
-                    let leading = self.end_batch(runner);
-                    runner.end();
-                    if more {
-                        self.make_ready(strand);
-                    }
-                    if !leading {
-                        runtime.unwatch(runner);
-                        return;
-                    }
-                }
-                Begin::HandedOn => {
-                    runner.begin(false);
-                    let more = strand.clone().run_batch(runner);
-                    runner.end();
-                    runtime.unwatch(runner);
-                    if more {
-                        self.make_ready(strand);
-                    }
-                    return;
-                }
-                Begin::NoThread => {
-                    self.ready.lock().strands.push_front(strand);
-                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
-                }
-            }
-        }
-    }
-
     /// Drives I/O until a handle has events; `None` when the lane ends. Those that wait together run one after
     /// another; then comes a look at the I/O.
-    fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
+    pub(super) fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
         let take = |ready: &mut Ready| {
             ready.round = ready.round.checked_sub(1)?;
             ready.strands.pop_front()
@@ -217,41 +171,5 @@ impl Lane {
             leader => *leader = Some(context.waker().clone()),
         }
         Poll::Pending
-    }
-
-    /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.
-    fn begin_batch(
-        self: &Arc<Self>,
-        strand: &Arc<dyn Strand>,
-        runtime: &Arc<Runtime>,
-        runner: &Arc<Runner>,
-    ) -> Begin {
-        if !runtime.has_spare() {
-            return Begin::NoThread;
-        }
-        let mut leading = self.leading.lock();
-        let careful = leading.careful_until.is_some_and(|until| Instant::now() < until);
-        if careful || !strand.is_trusted() {
-            drop(leading);
-            runtime.hand_on(self, runner);
-            return Begin::HandedOn;
-        }
-        leading.careful_until = None;
-        leading.running = Some((runner.clone(), strand.clone()));
-        drop(leading);
-        runtime.wake_watchdog();
-        Begin::Holding
-    }
-
-    /// Whether this thread still leads after its batch.
-    fn end_batch(&self, runner: &Arc<Runner>) -> bool {
-        let mut leading = self.leading.lock();
-        match &leading.running {
-            Some((running, _)) if Arc::ptr_eq(running, runner) => {
-                let _strand = leading.running.take();
-                true
-            }
-            _ => false,
-        }
     }
 }

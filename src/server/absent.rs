@@ -2,23 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{AcceptHook, Peer, ServerListeners, ServerOptions, Standing};
+use super::{
+    AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Names, Peer, ServerListeners, ServerOptions,
+    Standing,
+};
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
 
-/// The connection that a handle names: there is none.
-pub fn connection(_: u64) -> Result<Arc<Accepted>> {
-    Err(Error::code(Code::BadHandle))
-}
-
 pub(crate) fn check_device() -> Result<()> {
     Err(Error::code(Code::NotSupported))
-}
-
-pub(crate) fn send(_: u64, _: Payload<'_>) -> Result<()> {
-    Err(Error::code(Code::BadHandle))
 }
 
 /// A connection that a server has accepted.
@@ -30,7 +25,19 @@ impl Accepted {
         match *self {}
     }
 
-    pub fn handle(&self) -> u64 {
+    pub fn link(&self) -> Peer {
+        match *self {}
+    }
+
+    pub fn name(&self) -> u64 {
+        match *self {}
+    }
+
+    pub(crate) fn send(&self, _: Payload<'_>) -> Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn send_behind(&self, _: Payload<'_>) -> bool {
         match *self {}
     }
 
@@ -65,6 +72,21 @@ impl Accepted {
     pub fn traffic(&self) -> Traffic {
         match *self {}
     }
+
+    pub fn join(self: &Arc<Self>, _: &str) -> Result<()> {
+        match **self {}
+    }
+
+    pub fn leave(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
+}
+
+#[allow(missing_docs)]
+impl HttpAnswer {
+    pub fn new(_: u16, _: Vec<(String, String)>, _: Vec<u8>) -> Result<HttpAnswer> {
+        Err(Error::code(Code::NotSupported))
+    }
 }
 
 /// A WebSocket server.
@@ -72,7 +94,7 @@ pub enum Server {}
 
 #[allow(missing_docs)]
 impl Server {
-    pub fn new(_: Arc<Runtime>) -> Result<Arc<Server>> {
+    pub fn with_names(_: Arc<Runtime>, _: &'static dyn Names) -> Result<Arc<Server>> {
         Err(Error::code(Code::NotSupported))
     }
 
@@ -84,11 +106,35 @@ impl Server {
         match *self {}
     }
 
+    pub fn set_http_hook(&self, _: Option<impl FnOnce() -> HttpHook>) -> Result<()> {
+        match *self {}
+    }
+
     pub fn start(self: &Arc<Self>, _: &ServerOptions) -> Result<()> {
         match **self {}
     }
 
     pub fn stop(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn stop_gracefully(&self, _: Duration) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn add_certificate(&self, _: CertificateFiles) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn reload_certificates(&self) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn bans(&self) -> Result<Vec<Ban>> {
+        match *self {}
+    }
+
+    pub fn unban(&self, _: &str) -> Result<()> {
         match *self {}
     }
 
@@ -109,6 +155,10 @@ impl Server {
     }
 
     pub(crate) fn broadcast(&self, _: Payload<'_>) -> Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn broadcast_group(&self, _: &str, _: Payload<'_>) -> Result<usize> {
         match *self {}
     }
 

@@ -1,10 +1,14 @@
 //! One accepted connection, as the server's listeners know it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use super::event::Peer;
-use super::live::{Server, CONNECTIONS};
+use super::groups::Memberships;
+use super::live::Server;
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
@@ -13,20 +17,28 @@ use crate::error::{Code, Error, Result};
 pub struct Accepted {
     pub(super) server: Arc<Server>,
     peer: Peer,
-    handle: OnceLock<u64>,
+    link: Peer,
+    /// Connections are numbered as they come.
+    pub(super) number: u64,
+    name: OnceLock<u64>,
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
+    pub(super) memberships: Mutex<Memberships>,
 }
 
 impl Accepted {
-    pub(super) fn new(server: Arc<Server>, peer: Peer) -> Arc<Accepted> {
+    pub(super) fn new(server: Arc<Server>, peer: Peer, link: Peer) -> Arc<Accepted> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
             peer,
-            handle: OnceLock::new(),
+            link,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            name: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
+            memberships: Mutex::default(),
         })
     }
 
@@ -35,9 +47,14 @@ impl Accepted {
         self.peer
     }
 
-    /// The number that names the connection, in [`super::connection`].
-    pub fn handle(&self) -> u64 {
-        self.handle.get().copied().unwrap_or_default()
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub fn link(&self) -> Peer {
+        self.link
+    }
+
+    /// What the server's [`super::Names`] call the connection once it is open.
+    pub fn name(&self) -> u64 {
+        self.name.get().copied().unwrap_or_default()
     }
 
     /// Sends text.
@@ -70,6 +87,7 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
+    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
         self.connection.get().is_some_and(|connection| connection.send_behind(payload))
     }
@@ -112,8 +130,10 @@ impl Accepted {
 
     /// From now on the connection can be used.
     pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
-        let handle = CONNECTIONS.insert(self.clone())?;
-        let _ = (self.handle.set(handle), self.connection.set(connection));
+        if let Some(names) = self.server.names {
+            let _ = self.name.set(names.add(self)?);
+        }
+        let _ = self.connection.set(connection);
         Ok(())
     }
 
@@ -129,8 +149,13 @@ impl Accepted {
     pub(super) fn go_away(&self) {
         if let Ok(connection) = self.open_connection() {
             // If it is closing already, it goes on doing so.
-            let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: "server is going away".into() });
+            let _ = connection.close(going_away());
         }
+    }
+
+    /// Says goodbye, if nobody has yet. Until then the connection must be over.
+    pub(super) fn go_away_by(&self, until: Instant) {
+        self.with_connection(|connection| connection.close_by(going_away(), until));
     }
 
     /// The connection fails for want of something on this side.
@@ -151,11 +176,16 @@ impl Accepted {
         self.connection.get()
     }
 
-    /// The handle is stale from now on.
+    /// Its name names nothing from now on.
     pub(super) fn retire(&self) {
-        // It may be gone already.
-        let _ = CONNECTIONS.remove(self.handle());
+        if let Some(names) = self.server.names {
+            names.remove(self.name());
+        }
     }
+}
+
+fn going_away() -> CloseFrame {
+    CloseFrame { code: GOING_AWAY, reason: "server is going away".into() }
 }
 
 /// An accepted connection as its [`Connection`] sees it, which is owned by it.

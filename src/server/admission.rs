@@ -1,13 +1,15 @@
 //! Who may connect: how many clients, how many connections each, how often; and who is banned for a while.
 
 use std::collections::hash_map::Entry;
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::event::Ban;
 use super::handshake::Refusal;
 use super::options::{ServerOptions, DEFAULT_QUOTA};
 
@@ -24,7 +26,7 @@ const NETWORK_FACTOR: u32 = 4;
 const HANDSHAKES_PER_UPGRADE: u32 = 2;
 
 /// Whom a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Source {
     Address(IpAddr),
     /// The first 64 bits of IPv6 addresses, the rest of which each subscriber may choose (RFC 7934 4).
@@ -52,6 +54,18 @@ impl Source {
         // The network first: once it is banned, its addresses don't even fill the table.
         let network = Source::network(ip).map(|network| (network, NETWORK_FACTOR));
         network.into_iter().chain([(Source::Address(ip), 1)])
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Address(ip) => ip.fmt(f),
+            Source::Network(network) => {
+                let prefix = u128::from(u64::from_be_bytes(*network)) << 64;
+                write!(f, "{}/64", Ipv6Addr::from_bits(prefix))
+            }
+        }
     }
 }
 
@@ -173,6 +187,32 @@ impl Admission {
                 *last = last.saturating_sub(1);
             }
         }
+    }
+
+    /// Who is banned now.
+    pub fn bans(&self, now: Instant) -> Vec<Ban> {
+        let mut bans: BTreeMap<Source, Duration> = BTreeMap::new();
+        for ((source, _), rate) in &self.state.lock().rates {
+            let remaining =
+                rate.banned_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+            if !remaining.is_zero() {
+                let longest = bans.entry(*source).or_default();
+                *longest = remaining.max(*longest);
+            }
+        }
+        bans.into_iter().map(|(source, remaining)| Ban { whom: source.to_string(), remaining }).collect()
+    }
+
+    /// Forgets what an address and its network, or a network alone, have asked for, and with it their bans. `None`: it is neither.
+    pub fn lift_ban(&self, whom: &str) -> Option<()> {
+        let network = whom.strip_suffix("/64");
+        let ip = network.unwrap_or(whom).parse::<IpAddr>().ok()?.to_canonical();
+        let sources: Vec<Source> = match network {
+            None => Source::all(ip).map(|(source, _)| source).collect(),
+            Some(_) => vec![Source::network(ip)?],
+        };
+        self.state.lock().rates.retain(|(source, _), _| !sources.contains(source));
+        Some(())
     }
 
     /// Counts what an address does, of which it may do `most` within a minute; 0 for no limit. A ban is for whatever is counted.
@@ -307,6 +347,36 @@ mod tests {
             assert!(admission.admit(ip(1), banned + 60 * SECOND).is_ok());
         }
         assert_eq!(admission.admit(ip(1), banned + 61 * SECOND).err().unwrap().status, 429);
+    }
+
+    #[test]
+    fn bans_are_listed_and_can_be_lifted() {
+        let (admission, now) = admission(Quota { upgrades_per_minute: 1, ..LARGE });
+        let listed = |now| -> Vec<(String, u64)> {
+            admission.bans(now).into_iter().map(|ban| (ban.whom, ban.remaining.as_secs())).collect()
+        };
+        let network = |host: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]);
+        let ban = |ip| assert!((0..2).map(|_| admission.admit(ip, now).is_ok()).eq([true, false]));
+        ban(ip(1));
+        ban(ip(2));
+        ban(network(1));
+        assert!((2..5).map(|host| admission.admit(network(host), now).is_ok()).eq([true, true, false]));
+        let of = |whom: &[&str], left| whom.iter().map(|ip| (ip.to_string(), left)).collect::<Vec<_>>();
+        let (one, two) = (ip(1).to_string(), ip(2).to_string());
+        assert_eq!(listed(now + 20 * SECOND), of(&[&one, &two, "2001:db8:0:1::1", "2001:db8:0:1::/64"], 40));
+        assert_eq!(listed(now + 60 * SECOND), []);
+
+        assert_eq!(admission.lift_ban("nobody"), None);
+        assert_eq!(admission.lift_ban("10.0.0.0/64"), None);
+        admission.lift_ban("10.99.99.99").unwrap();
+        admission.lift_ban(&one).unwrap();
+        assert!(admission.admit(ip(1), now).is_ok());
+        assert!(admission.admit(ip(2), now).is_err());
+        admission.lift_ban("2001:db8:0:1::/64").unwrap();
+        assert!(admission.admit(network(1), now).is_err(), "the address is banned by itself");
+        admission.lift_ban("2001:db8:0:1::1").unwrap();
+        assert!(admission.admit(network(1), now).is_ok());
+        assert_eq!(listed(now), of(&[&two], 60));
     }
 
     #[test]

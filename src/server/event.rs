@@ -3,11 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Accepted;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,11 +31,25 @@ impl fmt::Display for Peer {
     }
 }
 
+#[cfg(feature = "server")]
+pub use crate::tls::ClientCertificate;
+/// Who a client has proved to be.
+#[cfg(not(feature = "server"))]
+#[allow(missing_docs)]
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    pub subject: String,
+    pub fingerprint: String,
+    pub pem: String,
+}
+
 /// A client has connected, or, for the accept hook, would like to.
 #[derive(Clone, Debug)]
 pub struct ConnectEvent {
     /// Where the client is.
     pub peer: Peer,
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub link: Peer,
     /// Path and query of its request.
     pub path: String,
     /// Names and values in the order of arrival.
@@ -43,6 +58,26 @@ pub struct ConnectEvent {
     pub protocol: String,
     /// The extensions that were agreed to, as a header has them, or "".
     pub extensions: String,
+    /// Who the client has proved to be, if it was asked.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// An address, or an IPv6 network, that may not connect for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The address, or the network and "/64".
+    pub whom: String,
+    /// How long it lasts.
+    pub remaining: Duration,
+}
+
+/// Names the connections of a server for the program.
+pub trait Names: Sync {
+    /// The name of a connection that is open from now on.
+    fn add(&self, connection: &Arc<Accepted>) -> Result<u64>;
+
+    /// A name that is not used any more.
+    fn remove(&self, name: u64);
 }
 
 /// What a server does now.
@@ -95,6 +130,32 @@ pub struct ServerListeners {
     /// A connection's send queue has room again.
     pub drain: Listeners<ConnectionListener<DrainEvent>>,
 }
+
+/// A request that is no upgrade.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// Where the client is.
+    pub peer: Peer,
+    /// Where the link comes from: the client, or a trusted proxy.
+    pub link: Peer,
+    /// `GET`, or another.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// What a request gets that is no upgrade.
+#[derive(Clone, Debug)]
+pub struct HttpAnswer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Answers a request that is no upgrade; `None`: it is refused.
+pub type HttpHook = Box<dyn Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync>;
 
 /// Decides whether a client may connect: 0, or the HTTP status that refuses it.
 pub type AcceptHook = Box<dyn Fn(&ConnectEvent) -> u16 + Send + Sync>;

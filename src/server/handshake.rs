@@ -6,7 +6,7 @@ use crate::http::{accept_key, has_token, is_authority, owned, values, NoHead};
 
 /// The largest request that is read.
 pub(super) const LARGEST_HEAD: usize = 32 << 10;
-const MOST_HEADERS: usize = 128;
+pub(super) const MOST_HEADERS: usize = 128;
 
 /// A valid request to upgrade.
 #[derive(Debug)]
@@ -60,11 +60,11 @@ impl Refusal {
         }
     }
 
-    /// The whole HTTP answer.
-    pub fn answer(&self) -> String {
+    /// The whole HTTP answer, with more lines in its head.
+    pub fn answer(&self, more: &str) -> String {
         let Refusal { status, why, headers } = self;
         format!(
-            "HTTP/1.1 {status} {}\r\n{headers}Content-Type: text/plain\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {status} {}\r\n{more}{headers}Content-Type: text/plain\r\nContent-Length: {}\r\n\
              Connection: close\r\n\r\n{why}\n",
             reason_phrase(*status),
             why.len() + 1,
@@ -79,8 +79,17 @@ impl std::fmt::Display for Refusal {
 }
 
 /// RFC 9110 15 and RFC 6585; a client goes by the number alone.
-fn reason_phrase(status: u16) -> &'static str {
+pub(super) fn reason_phrase(status: u16) -> &'static str {
     match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        ..400 => "",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -186,8 +195,8 @@ impl Request {
         spoken.iter().find(is_offered).cloned().unwrap_or_default()
     }
 
-    /// The answer that opens the connection.
-    pub fn answer(&self, protocol: &str, extensions: Option<&str>) -> String {
+    /// The answer that opens the connection, with more lines in its head.
+    pub fn answer(&self, protocol: &str, extensions: Option<&str>, more: &str) -> String {
         let protocol = match protocol {
             "" => String::new(),
             chosen => format!("Sec-WebSocket-Protocol: {chosen}\r\n"),
@@ -195,7 +204,7 @@ impl Request {
         let extensions = extensions.map(|agreed| format!("Sec-WebSocket-Extensions: {agreed}\r\n"));
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\n{protocol}{}\r\n",
+             Sec-WebSocket-Accept: {}\r\n{protocol}{}{more}\r\n",
             accept_key(&self.key),
             extensions.unwrap_or_default(),
         )
@@ -204,7 +213,7 @@ impl Request {
 
 /// A request's target: the authority, if it is a URL, and path and query (RFC 9112 3.2). A fragment, `*` and whatever else is
 /// `None`.
-fn target(text: &str) -> Option<(Option<&str>, String)> {
+pub(super) fn target(text: &str) -> Option<(Option<&str>, String)> {
     if text.contains('#') {
         return None;
     }
@@ -223,15 +232,19 @@ fn target(text: &str) -> Option<(Option<&str>, String)> {
 /// Any request gets one whole answer, in which nothing of the request is repeated.
 #[cfg(fuzzing)]
 pub fn fuzz(head: &[u8]) {
+    let peer = super::event::Peer { ip: std::net::Ipv4Addr::LOCALHOST.into(), port: 7 };
+    if let Some(plain) = super::http_hook::parse(head, peer) {
+        assert!(Request::parse(head).is_err() && plain.path.starts_with('/'));
+    }
     let spoken = ["chat".to_owned(), "b".to_owned()];
     let (answer, expected) = match Request::parse(head) {
         Ok(request) => {
             assert_eq!(request.key.len(), 24);
             assert!(request.path.starts_with('/') && !request.path.contains('#'));
             assert!(!request.path.contains(char::is_control) && !request.path.contains(' '));
-            (request.answer(&request.choose(&spoken), None), 101)
+            (request.answer(&request.choose(&spoken), None, "X-More: a\r\n"), 101)
         }
-        Err(refusal) => (refusal.answer(), refusal.status),
+        Err(refusal) => (refusal.answer("X-More: a\r\n"), refusal.status),
     };
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);
@@ -239,7 +252,7 @@ pub fn fuzz(head: &[u8]) {
         panic!("{answer}")
     };
     assert_eq!(response.code, Some(expected));
-    assert!(response.headers.len() <= 6);
+    assert!(response.headers.len() <= 7);
     let body = values(response.headers, "Content-Length").next().unwrap_or(b"0");
     assert_eq!(body, (answer.len() - length).to_string().as_bytes());
 }
@@ -257,7 +270,7 @@ mod tests {
         let request = Request::parse(VALID.as_bytes()).unwrap();
         assert_eq!(request.path, "/chat?x=1");
         assert!(request.headers.contains(&("X-Token".to_owned(), b"a".to_vec())));
-        let answer = request.answer("", None);
+        let answer = request.answer("", None, "");
         assert!(answer.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n") && !answer.contains("Protocol:"));
     }
@@ -272,7 +285,7 @@ mod tests {
         assert_eq!(choose(&["chat"]), "chat");
         assert_eq!(choose(&["Chat", ""]), "");
         assert_eq!(choose(&[]), "");
-        assert!(request.answer("b", None).contains("\r\nSec-WebSocket-Protocol: b\r\n"));
+        assert!(request.answer("b", None, "X-More: a\r\n").contains("\r\nSec-WebSocket-Protocol: b\r\n"));
     }
 
     #[test]
@@ -376,7 +389,8 @@ mod tests {
             assert!(VALID.contains(from));
             let refusal = Request::parse(VALID.replace(from, to).as_bytes()).unwrap_err();
             assert_eq!(refusal.status, status, "{from:?} -> {to:?}: {refusal}");
-            let answer = refusal.answer();
+            let answer = refusal.answer("X-More: a\r\n");
+            assert!(answer.contains("\r\nX-More: a\r\n"));
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
             assert_eq!(answer.contains("Sec-WebSocket-Version: 13\r\n"), status == 426);
             assert_eq!(answer.contains("\r\nConnection: Upgrade\r\n"), status == 426);

@@ -12,24 +12,26 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
-use tokio_rustls::TlsAcceptor;
 use tungstenite::protocol::Role;
 
 use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
-use super::event::{ConnectEvent, Peer};
+use super::certificates::Certificates;
+use super::event::{ClientCertificate, ConnectEvent, Peer};
+use super::forwarded::Trusted;
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
+use super::http_hook;
 use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
 use super::places::{Places, Underway};
+use super::proxy_protocol;
 use super::turns::Turns;
 
-use crate::connection::{Budget, CloseEvent, Connection, End, Opening, ABNORMAL};
+use crate::connection::{Budget, CloseEvent, Connection, End, Limits, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
-use crate::options::Limits;
 use crate::runtime::{caught, in_time};
 use crate::transport::{Tcp, Transport};
 
@@ -43,14 +45,20 @@ pub(super) struct Listening {
     /// `None` once the server has stopped.
     socket: Mutex<Option<Listener>>,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     protocols: Vec<String>,
     /// Of web pages that may connect; `None`: any.
     origins: Option<Vec<String>>,
+    /// What the program has every answer say, as lines of its head.
+    response_headers: String,
+    health_path: Option<String>,
+    /// The proxies that are believed, and whether their links begin with a header of the PROXY protocol.
+    trusted: Trusted,
+    proxy_protocol: bool,
     handshake_timeout: Duration,
     limits: Limits,
     budget: Arc<Budget>,
-    admission: Arc<Admission>,
+    pub(super) admission: Arc<Admission>,
     places: Arc<Places>,
     tls_turns: Turns,
 }
@@ -64,10 +72,10 @@ enum Listener {
 impl Listening {
     pub fn open(
         address: SocketAddr,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<Certificates>>,
         options: &ServerOptions,
     ) -> Result<Arc<Listening>> {
-        let socket = listen(address).map_err(|error| cannot_listen(address, &error))?;
+        let socket = listen(address, options.reuse_port).map_err(|error| cannot_listen(address, &error))?;
         let address = socket.local_addr().map_err(|error| cannot_listen(address, &error))?;
         Ok(Arc::new(Listening {
             socket: Mutex::new(Some(Listener::Untold(socket))),
@@ -75,6 +83,10 @@ impl Listening {
             tls,
             protocols: options.protocols()?,
             origins: options.origins()?,
+            response_headers: options.response_header_lines()?,
+            health_path: options.health_path.clone(),
+            trusted: Trusted::parse(&options.trusted_proxies)?,
+            proxy_protocol: options.proxy_protocol,
             handshake_timeout: options.handshake_timeout,
             limits: options.limits,
             budget: Budget::new(options.receive_budget()),
@@ -86,6 +98,10 @@ impl Listening {
 
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    pub fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.tls.clone()
     }
 
     pub fn limits(&self) -> &Limits {
@@ -113,19 +129,48 @@ impl Listening {
         accepted.map(Some)
     }
 
+    /// Whether an address may begin a handshake. One of TLS is dear: each counts, and a banned address gets none.
+    fn may_begin(&self, peer: Peer) -> bool {
+        let may = self.tls.is_none() || self.admission.may_begin_tls(peer.ip, Instant::now());
+        if !may {
+            log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
+        }
+        may
+    }
+
+    /// Who a proxy says that its link is for, if it is one that does so; `None`: the link is cut.
+    async fn introduced(&self, stream: &mut TcpStream, link: Peer, underway: &Underway) -> Option<Peer> {
+        if !self.proxy_protocol || !self.trusted.cover(link.ip) {
+            return Some(link);
+        }
+        match proxy_protocol::read(stream).await {
+            Ok(None) => Some(link),
+            Ok(Some(peer)) => {
+                underway.is_of(peer.ip);
+                self.may_begin(peer).then_some(peer)
+            }
+            Err(why) => {
+                log(Level::Warn, || {
+                    format!("{link}: cut, its header of the PROXY protocol can't be used: {why}")
+                });
+                None
+            }
+        }
+    }
+
     /// Starts the handshake with a client.
     fn greet(self: &Arc<Self>, server: &Arc<Server>, stream: TcpStream, peer: Peer) {
-        // A TLS handshake is dear: each counts, and a banned address gets none.
-        if self.tls.is_some() && !self.admission.may_begin_tls(peer.ip, Instant::now()) {
-            return log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
+        let of_many = self.trusted.cover(peer.ip);
+        if !of_many && !self.may_begin(peer) {
+            return;
         }
-        self.places.begin(peer.ip, |underway| {
+        self.places.begin(peer.ip, of_many, |underway| {
             server.runtime.spawn(&server.lane, serve(server.clone(), self.clone(), underway, stream, peer))
         });
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.ip() == IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED) {
         // Every address, of either family.
@@ -133,6 +178,7 @@ fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     }
     // Connections of an earlier server that the system still remembers don't keep the port.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(reuse_port)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -204,13 +250,26 @@ async fn serve(
 
 /// What a successful handshake leaves.
 struct Opened {
-    accepted: Arc<Accepted>,
+    admitted: Admitted,
     transport: Transport,
     /// What arrived behind the request.
     early: Vec<u8>,
+}
+
+/// A client that may connect.
+struct Admitted {
+    accepted: Arc<Accepted>,
     connect: ConnectEvent,
     compression: Option<Agreed>,
     permit: Permit,
+}
+
+/// Where a link comes from, and who it is for as far as a header of the PROXY protocol tells.
+struct Arrived {
+    link: Peer,
+    peer: Peer,
+    /// Who it has proved to be.
+    certificate: Option<ClientCertificate>,
 }
 
 /// TLS and the opening handshake; `None` when the client was refused or has left.
@@ -218,44 +277,67 @@ async fn handshake(
     server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    stream: TcpStream,
-    peer: Peer,
+    mut stream: TcpStream,
+    link: Peer,
 ) -> Option<Opened> {
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
+    let peer = listening.introduced(&mut stream, link, underway).await?;
+    let mut certificate = None;
     let mut transport = match &listening.tls {
         None => Transport::Plain(Tcp::new(stream)),
-        Some(acceptor) => match listening.tls_turns.take(acceptor.accept(Tcp::new(stream)), underway).await {
-            Ok(stream) => Transport::Tls(Box::new(stream.into())),
-            Err(error) => {
-                log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));
-                return None;
+        Some(certificates) => {
+            let acceptor = certificates.acceptor(&server.runtime, underway).await;
+            match listening.tls_turns.take(acceptor.accept(Tcp::new(stream)), underway).await {
+                Ok(stream) => {
+                    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    certificate = shown.map(|leaf| ClientCertificate::of(leaf));
+                    Transport::Tls(Box::new(stream.into()))
+                }
+                Err(error) => {
+                    log(Level::Info, || format!("{peer}: the TLS handshake failed: {error}"));
+                    return None;
+                }
             }
-        },
+        }
     };
     let mut heads = HeadReader::of_requests(LARGEST_HEAD);
+    let more = listening.response_headers.as_str();
+    let answers_http = listening.health_path.is_some() || server.has_http_hook();
     let request = match heads.next(&mut transport).await {
-        Ok(head) => Request::parse(head),
-        Err(why) => Err(Refusal::of(&why)?),
+        Ok(head) => Request::parse(head)
+            .map_err(|refusal| (refusal, http_hook::parse(head, link).filter(|_| answers_http))),
+        Err(why) => Err((Refusal::of(&why)?, None)),
     };
-    let accepted = Accepted::new(server.clone(), peer);
     let answered = match request {
-        Ok(request) => admit(listening, underway, &accepted, request).await,
-        Err(refusal) => Err(refusal),
+        Ok(request) => {
+            let arrived = Arrived { link, peer, certificate };
+            admit(server, listening, underway, arrived, request).await
+        }
+        Err((refusal, None)) => Err(refusal),
+        Err((refusal, Some(mut request))) => {
+            request.peer = listening.trusted.client(peer, &request.headers);
+            let health_path = listening.health_path.as_deref();
+            if let Some(answer) = server.answer_http(request, health_path, underway, more).await {
+                transport.write_all(&answer).await.ok()?;
+                transport.flush().await.ok()?;
+                transport.linger().await;
+                return None;
+            }
+            Err(refusal)
+        }
     };
     let (answer, opened) = match answered {
-        Ok((answer, connect, compression, permit)) => (answer, Some((connect, compression, permit))),
+        Ok((answer, admitted)) => (answer, Some(admitted)),
         Err(refusal) => {
             log(Level::Info, || format!("{peer}: refused with {refusal}"));
-            (refusal.answer(), None)
+            (refusal.answer(more), None)
         }
     };
     transport.write_all(answer.as_bytes()).await.ok()?;
     transport.flush().await.ok()?;
     match opened {
-        Some((connect, compression, permit)) => {
-            Some(Opened { accepted, transport, early: heads.into_rest(), connect, compression, permit })
-        }
+        Some(admitted) => Some(Opened { admitted, transport, early: heads.into_rest() }),
         None => {
             transport.linger().await;
             None
@@ -265,21 +347,24 @@ async fn handshake(
 
 /// Decides about a request: the limits, then the program.
 async fn admit(
+    server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    accepted: &Arc<Accepted>,
+    Arrived { link, peer, certificate }: Arrived,
     request: Request,
-) -> Result<(String, ConnectEvent, Option<Agreed>, Permit), Refusal> {
+) -> Result<(String, Admitted), Refusal> {
     if let Some(origins) = &listening.origins {
         // Before it counts: a page must not ban those who share its address.
         request.check_origin(origins).inspect_err(|_| {
-            if listening.tls.is_some() {
-                listening.admission.take_back_tls(accepted.peer().ip);
+            // A proxy's own are not counted.
+            if listening.tls.is_some() && (peer != link || !listening.trusted.cover(link.ip)) {
+                listening.admission.take_back_tls(peer.ip);
             }
         })?;
     }
-    let permit = listening.admission.admit(accepted.peer().ip, Instant::now())?;
-    if accepted.server.is_behind() {
+    let peer = listening.trusted.client(peer, &request.headers);
+    let permit = listening.admission.admit(peer.ip, Instant::now())?;
+    if server.is_behind() {
         return Err(Refusal::unavailable("The server is busy."));
     }
     let protocol = request.choose(&listening.protocols);
@@ -287,18 +372,21 @@ async fn admit(
         request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"));
     let agreed = agree(&listening.limits.compression, offered.map(|(_, value)| value.as_slice()));
     let (compression, extensions) = agreed.unzip();
-    let answer = request.answer(&protocol, extensions.as_deref());
+    let answer = request.answer(&protocol, extensions.as_deref(), &listening.response_headers);
     let connect = ConnectEvent {
-        peer: accepted.peer(),
+        peer,
+        link,
         path: request.path,
         headers: request.headers,
         protocol,
         extensions: compression.map(|agreed| agreed.describe()).unwrap_or_default(),
+        certificate,
     };
-    match accepted.server.has_accept_hook() {
-        false => Ok((answer, connect, compression, permit)),
-        true => match underway.excused(accepted.server.ask(accepted, connect)).await {
-            Ok((connect, 0)) => Ok((answer, connect, compression, permit)),
+    let accepted = Accepted::new(server.clone(), peer, link);
+    match server.has_accept_hook() {
+        false => Ok((answer, Admitted { accepted, connect, compression, permit })),
+        true => match underway.excused(server.ask(&accepted, connect)).await {
+            Ok((connect, 0)) => Ok((answer, Admitted { accepted, connect, compression, permit })),
             Ok((_, status)) => Err(Refusal::by_the_program(status)),
             // The server was destroyed meanwhile.
             Err(_) => Err(Refusal::unavailable("The server is going away.")),
@@ -313,7 +401,8 @@ async fn converse(
     task: Option<AbortHandle>,
     opened: Opened,
 ) {
-    let Opened { accepted, transport, early, connect, compression, permit } = opened;
+    let Opened { admitted, transport, early } = opened;
+    let Admitted { accepted, connect, compression, permit } = admitted;
     let peer = accepted.peer();
     let (connection, mut course) = Connection::new(Opening {
         transport,

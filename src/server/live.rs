@@ -5,49 +5,34 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
+use super::certificates::Certificates;
 use super::event::{
-    AcceptHook, ConnectEvent, MessageListener, MessagePartListener, Of, Peer, ServerError, ServerListeners,
-    Standing,
+    AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
+    Of, Peer, ServerError, ServerListeners, Standing,
 };
+use super::groups::Groups;
 use super::listen::{self, Listening};
-use super::options::ServerOptions;
+use super::options::{CertificateFiles, ServerOptions};
+use super::stop::end_listening;
 use crate::callback::in_callback;
 use crate::connection::{
     Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
 };
 use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
-use crate::handle::{self, Table};
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
-use crate::tls;
-
-/// The accepted connections of all servers, by their handles.
-pub(super) static CONNECTIONS: Table<Accepted> = Table::new(handle::Kind::Connection);
-
-/// The connection that a handle names.
-pub fn connection(handle: u64) -> Result<Arc<Accepted>> {
-    CONNECTIONS.get(handle)
-}
 
 /// Whether there may be servers here: not on a device that is no TV. Asks the platform, so no lock may be held.
 pub(crate) fn check_device() -> Result<()> {
     match platform::is_tv_device() {
         true => Ok(()),
         false => Err(Error::call(Code::NotSupported, "This device does not run servers.")),
-    }
-}
-
-/// Sends on the connection that a handle names.
-pub(crate) fn send(handle: u64, payload: Payload<'_>) -> Result<()> {
-    match CONNECTIONS.with(handle, |accepted| accepted.send_behind(payload))? {
-        true => Ok(()),
-        false => connection(handle)?.send(payload),
     }
 }
 
@@ -60,6 +45,7 @@ pub(crate) struct Event {
 pub(crate) enum Kind {
     Accept(Box<(ConnectEvent, oneshot::Sender<(ConnectEvent, u16)>)>),
     Connect(Box<ConnectEvent>),
+    Http(Box<(HttpRequest, oneshot::Sender<Option<HttpAnswer>>)>),
     Error(Box<Error>),
 }
 
@@ -67,10 +53,17 @@ pub(crate) enum Kind {
 pub struct Server {
     pub(super) runtime: Arc<Runtime>,
     pub(super) lane: Arc<Lane>,
+    pub(super) names: Option<&'static dyn Names>,
     pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
-    state: Mutex<State>,
+    pub(super) http_hook: Mutex<Option<Arc<HttpHook>>>,
+    pub(super) state: Mutex<State>,
+    /// Tells that the listeners have heard of the end of a connection.
+    pub(super) parted: Condvar,
+    pub(super) groups: Groups,
+    /// Those that were added, beside the one of the options. Held while the server starts.
+    pub(super) certificates: Mutex<Vec<CertificateFiles>>,
     /// Held while a broadcast is queued.
     broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
@@ -81,13 +74,13 @@ pub struct Server {
 /// With so many questions and goodbyes waiting, no more clients are let in.
 const MOST_WAITING: usize = 1024;
 
-struct State {
-    stage: Stage,
-    /// Those whose `close` was not delivered yet, by their handles.
-    connections: BTreeMap<u64, Arc<Accepted>>,
+pub(super) struct State {
+    pub stage: Stage,
+    /// Those whose `close` was not delivered yet, by their numbers.
+    pub connections: BTreeMap<u64, Arc<Accepted>>,
 }
 
-enum Stage {
+pub(super) enum Stage {
     Stopped,
     /// With the task that accepts clients.
     Listening(Arc<Listening>, AbortHandle),
@@ -97,13 +90,27 @@ enum Stage {
 impl Server {
     /// A server that does not listen yet.
     pub fn new(runtime: Arc<Runtime>) -> Result<Arc<Server>> {
+        Server::make(runtime, None)
+    }
+
+    /// [`Server::new`] whose connections get names.
+    pub fn with_names(runtime: Arc<Runtime>, names: &'static dyn Names) -> Result<Arc<Server>> {
+        Server::make(runtime, Some(names))
+    }
+
+    fn make(runtime: Arc<Runtime>, names: Option<&'static dyn Names>) -> Result<Arc<Server>> {
         Ok(Arc::new(Server {
             lane: runtime.choose_lane()?,
             runtime,
+            names,
             mailbox: Mailbox::new(),
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
+            http_hook: Mutex::new(None),
             state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+            parted: Condvar::new(),
+            groups: Groups::default(),
+            certificates: Mutex::default(),
             broadcasting: Mutex::new(()),
             waiting: AtomicUsize::new(0),
         }))
@@ -116,9 +123,17 @@ impl Server {
 
     /// Asks a hook, which `make` makes, about each client; `None`: nobody is asked.
     pub fn set_accept_hook(&self, make: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
+        self.replace_hook(&self.accept_hook, make)
+    }
+
+    pub(super) fn replace_hook<H>(
+        &self,
+        hook: &Mutex<Option<Arc<H>>>,
+        make: Option<impl FnOnce() -> H>,
+    ) -> Result<()> {
         // Dropped outside the lock: what the hook owns may call back.
         let _old = {
-            let mut current = self.accept_hook.lock();
+            let mut current = hook.lock();
             if matches!(self.state.lock().stage, Stage::Destroyed) {
                 return Err(Error::code(Code::BadHandle));
             }
@@ -141,16 +156,8 @@ impl Server {
         options.check()?;
         platform::check_permission()?;
         let address = options.address()?;
-        if let Some(files) = &options.certificate {
-            tls::check_file(&files.chain)?;
-            tls::check_file(&files.key)?;
-        }
-        let tls = match &options.certificate {
-            Some(files) => {
-                Some(tls::server_config(&files.chain, &files.key, options.min_tls_version)?.into())
-            }
-            None => None,
-        };
+        let added = self.certificates.lock();
+        let certificates = Certificates::read(options, &added)?;
         let mut state = self.state.lock();
         match state.stage {
             Stage::Stopped => {}
@@ -159,37 +166,20 @@ impl Server {
             }
             Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
         }
-        let listening = Listening::open(address, tls, options)?;
+        let listening = Listening::open(address, certificates, options)?;
         let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
         state.stage = Stage::Listening(listening, task);
         Ok(())
     }
 
-    /// Stops to listen, at once, and says goodbye to every client.
-    pub fn stop(&self) -> Result<()> {
-        platform::check_permission()?;
-        let connections: Vec<_> = {
-            let mut state = self.state.lock();
-            match std::mem::replace(&mut state.stage, Stage::Stopped) {
-                Stage::Listening(listening, task) => end_listening(&listening, &task),
-                Stage::Stopped => return Err(Error::code(Code::NotListening)),
-                Stage::Destroyed => {
-                    state.stage = Stage::Destroyed;
-                    return Err(Error::code(Code::BadHandle));
-                }
-            }
-            state.connections.values().cloned().collect()
-        };
-        for accepted in connections {
-            accepted.go_away();
-        }
-        Ok(())
-    }
-
     /// The port that the server listens on.
     pub fn port(&self) -> Result<u16> {
+        self.listening().map(|listening| listening.port())
+    }
+
+    pub(super) fn listening(&self) -> Result<Arc<Listening>> {
         match &self.state.lock().stage {
-            Stage::Listening(listening, _) => Ok(listening.port()),
+            Stage::Listening(listening, _) => Ok(listening.clone()),
             Stage::Stopped => Err(Error::code(Code::NotListening)),
             Stage::Destroyed => Err(Error::code(Code::BadHandle)),
         }
@@ -226,6 +216,19 @@ impl Server {
 
     /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
     pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
+        self.encode_once(payload, |message| {
+            let connections = self.known_connections();
+            // One that refuses is closing, or does not read.
+            connections.iter().filter(|connection| connection.send_permitted(message).is_ok()).count()
+        })
+    }
+
+    /// Encodes a message for many, whom `send` sends it to.
+    pub(super) fn encode_once<T>(
+        &self,
+        payload: Payload<'_>,
+        send: impl FnOnce(Payload<'_>) -> T,
+    ) -> Result<T> {
         // The limit is that of the connections that are open, whether there are any or not.
         let largest = match &self.state.lock().stage {
             Stage::Listening(listening, _) => listening.limits().max_send_size,
@@ -234,12 +237,9 @@ impl Server {
         payload.check(largest)?;
         platform::check_permission()?;
         let message = Broadcast::new(payload);
-        let payload = Payload::Shared(&message);
         // One at a time, so that all clients get the broadcasts of several threads in the same order.
         let _turn = self.broadcasting.lock();
-        let connections = self.known_connections();
-        // One that refuses is closing, or does not read.
-        Ok(connections.iter().filter(|connection| connection.send_permitted(payload).is_ok()).count())
+        Ok(send(Payload::Shared(&message)))
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -267,7 +267,9 @@ impl Server {
             // The client may have to get rid of what it sends before it comes to the close frame.
             accepted.with_connection(Connection::discard);
             accepted.retire();
+            self.groups.leave_all(accepted);
         }
+        self.parted.notify_all();
         Mailbox::close(self, wait);
     }
 
@@ -285,7 +287,7 @@ impl Server {
             _ => return Err(Error::code(Code::NotListening)),
         }
         accepted.opened(connection)?;
-        state.connections.insert(accepted.handle(), accepted.clone());
+        state.connections.insert(accepted.number, accepted.clone());
         self.post([Event { connection: Some(accepted.clone()), kind: Kind::Connect(connect.into()) }]);
         Ok(())
     }
@@ -301,10 +303,18 @@ impl Server {
         connect: ConnectEvent,
     ) -> oneshot::Receiver<(ConnectEvent, u16)> {
         let (decide, decision) = oneshot::channel();
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.begin_question();
         let kind = Kind::Accept(Box::new((connect, decide)));
         self.post([Event { connection: Some(accepted.clone()), kind }]);
         decision
+    }
+
+    pub(super) fn begin_question(&self) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn end_question(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Tells the listeners how a connection ended.
@@ -316,11 +326,13 @@ impl Server {
     /// The listeners have been told that a connection is over.
     fn forget(&self, accepted: &Arc<Accepted>) {
         accepted.retire();
-        self.state.lock().connections.remove(&accepted.handle());
+        self.groups.leave_all(accepted);
+        self.state.lock().connections.remove(&accepted.number);
+        self.parted.notify_all();
     }
 
     fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.end_question();
         // The handshake was cut while the question waited: the program need not hear of it.
         if decide.is_closed() {
             return;
@@ -330,11 +342,6 @@ impl Server {
         // The client may have left.
         let _ = decide.send((connect, status));
     }
-}
-
-fn end_listening(listening: &Listening, task: &AbortHandle) {
-    listening.close();
-    task.abort();
 }
 
 /// Fails the connection whose listener panics.
@@ -408,6 +415,7 @@ impl Actor for Server {
         let _delivering = connection.as_ref().map(Delivering);
         match (kind, &connection) {
             (Kind::Accept(request), _) => self.decide(request.0, request.1),
+            (Kind::Http(request), _) => self.decide_http(&request.0, request.1),
             (Kind::Connect(event), Some(connection)) => {
                 connection.tell();
                 let of = Of { connection, event: *event };
@@ -426,6 +434,7 @@ impl Actor for Server {
             Kind::Accept(_) => "accept",
             Kind::Connect(_) => "connect",
             Kind::Error(_) => "error",
+            Kind::Http(_) => "http",
         }
     }
 
@@ -448,6 +457,6 @@ impl Actor for Server {
         close.close();
         error.close();
         drain.close();
-        let _hook = self.accept_hook.lock().take();
+        let _hooks = (self.accept_hook.lock().take(), self.http_hook.lock().take());
     }
 }

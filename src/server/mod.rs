@@ -8,7 +8,17 @@ mod accepted;
 #[cfg(feature = "server")]
 mod admission;
 #[cfg(feature = "server")]
+mod bans;
+#[cfg(feature = "server")]
+mod certificates;
+#[cfg(feature = "server")]
+pub(crate) mod forwarded;
+#[cfg(feature = "server")]
+mod groups;
+#[cfg(feature = "server")]
 pub(crate) mod handshake;
+#[cfg(feature = "server")]
+mod http_hook;
 #[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]
@@ -16,22 +26,29 @@ mod live;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+pub(crate) mod proxy_protocol;
+#[cfg(feature = "server")]
+mod stop;
+#[cfg(feature = "server")]
 mod turns;
 
 #[cfg(not(feature = "server"))]
 mod absent;
 
-pub use event::{AcceptHook, ConnectEvent, Of, Peer, ServerError, ServerListeners, Standing};
+pub use event::{
+    AcceptHook, Ban, ClientCertificate, ConnectEvent, ConnectionListener, HttpAnswer, HttpHook, HttpRequest,
+    MessageListener, MessagePartListener, Names, Of, Peer, ServerError, ServerListeners, Standing,
+};
 pub use options::{CertificateFiles, ServerOptions};
 
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
 #[cfg(feature = "server")]
-pub(crate) use live::{check_device, send};
+pub(crate) use live::check_device;
 #[cfg(feature = "server")]
-pub use live::{connection, Server};
+pub use live::Server;
 
 #[cfg(not(feature = "server"))]
-pub(crate) use absent::{check_device, send};
+pub(crate) use absent::check_device;
 #[cfg(not(feature = "server"))]
-pub use absent::{connection, Accepted, Server};
+pub use absent::{Accepted, Server};

@@ -4,15 +4,32 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use super::forwarded::Trusted;
+use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
+use crate::header::{check_header, sub_protocols};
 use crate::http::is_authority;
-use crate::options::{sub_protocols, Limits, TlsVersion};
+use crate::tls::TlsVersion;
 
 /// How many clients, and how many connections each, unless the program says otherwise.
 pub(super) const DEFAULT_QUOTA: u32 = 10;
 
 /// What all connections may hold of what they receive, if no message may be larger.
 const DEFAULT_BUDGET: usize = 64 << 20;
+
+/// Headers of answers that the handshake owns, or this side for what it sends.
+pub(super) const OWNED_IN_ANSWERS: [&str; 9] = [
+    "upgrade",
+    "connection",
+    "sec-websocket-accept",
+    "sec-websocket-protocol",
+    "sec-websocket-extensions",
+    "sec-websocket-version",
+    "content-length",
+    "transfer-encoding",
+    "trailer",
+];
 
 /// How to listen.
 #[derive(Clone, Debug)]
@@ -21,8 +38,12 @@ pub struct ServerOptions {
     pub ip: String,
     /// The port to listen on; 0: the system picks one.
     pub port: u32,
+    /// Other servers of this user that ask for the same may listen on the port as well (SO_REUSEPORT).
+    pub reuse_port: bool,
     /// With it, the server speaks wss and only wss.
     pub certificate: Option<CertificateFiles>,
+    /// With it, clients must have a certificate: a PEM file of those that are trusted.
+    pub client_ca: Option<PathBuf>,
     /// The oldest TLS version that is acceptable.
     pub min_tls_version: TlsVersion,
     /// The sub-protocols that the server speaks, separated by commas, the preferred one first.
@@ -41,12 +62,20 @@ pub struct ServerOptions {
     pub receive_budget: usize,
     /// The origins of web pages that may connect, separated by commas; `None`: any.
     pub allowed_origins: Option<String>,
+    /// Headers of every answer, besides those of the handshake.
+    pub response_headers: Vec<(String, String)>,
+    /// The path for which a `GET` that is no upgrade gets a 200; `None`: there is none.
+    pub health_path: Option<String>,
+    /// Proxies that are believed when they say who their client is: addresses and networks, separated by commas.
+    pub trusted_proxies: String,
+    /// Whether links from trusted proxies begin with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
     pub descriptors: Option<u64>,
 }
 
 /// Where a server's identity is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// A PEM file: the server's certificate, then those that lead to its CA.
     pub chain: PathBuf,
@@ -59,7 +88,9 @@ impl Default for ServerOptions {
         ServerOptions {
             ip: String::new(),
             port: 0,
+            reuse_port: false,
             certificate: None,
+            client_ca: None,
             min_tls_version: TlsVersion::Tls12,
             protocol: String::new(),
             max_concurrent_clients: DEFAULT_QUOTA,
@@ -69,6 +100,10 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             receive_budget: 0,
             allowed_origins: None,
+            response_headers: Vec::new(),
+            health_path: None,
+            trusted_proxies: String::new(),
+            proxy_protocol: false,
             descriptors: None,
         }
     }
@@ -81,7 +116,28 @@ impl ServerOptions {
         if self.handshake_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
+        // Each would get a port of its own.
+        if self.reuse_port && self.port == 0 {
+            return Err(Error::call(Code::Parameter, "reuse_port needs a server_port."));
+        }
         self.origins()?;
+        self.response_header_lines()?;
+        if let Some(path) = &self.health_path {
+            if !path.starts_with('/')
+                || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+            {
+                let message =
+                    "health_path is no path: it begins with a slash, and has no query and no blanks.";
+                return Err(Error::call(Code::Parameter, message));
+            }
+        }
+        #[cfg(feature = "server")]
+        if Trusted::parse(&self.trusted_proxies)?.is_empty() && self.proxy_protocol {
+            return Err(Error::call(
+                Code::Parameter,
+                "With proxy_protocol, trusted_proxies must name the proxies.",
+            ));
+        }
         self.protocols().map(|_| ())
     }
 
@@ -117,6 +173,17 @@ impl ServerOptions {
     pub(super) fn protocols(&self) -> Result<Vec<String>> {
         let protocols = sub_protocols(std::iter::once(self.protocol.as_str()))?;
         Ok(protocols.into_iter().map(str::to_owned).collect())
+    }
+
+    /// What the program has every answer say, as lines of its head.
+    pub(super) fn response_header_lines(&self) -> Result<String> {
+        for (name, value) in &self.response_headers {
+            check_header(name, value, &OWNED_IN_ANSWERS)?;
+            if name.eq_ignore_ascii_case("Content-Type") {
+                return Err(Error::call(Code::Parameter, "The header Content-Type belongs to each answer."));
+            }
+        }
+        Ok(self.response_headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect())
     }
 
     /// The origins of web pages that may connect, as browsers write them (RFC 6454 6.2); `None`: any.

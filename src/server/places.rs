@@ -44,6 +44,8 @@ struct State {
 struct Handshake {
     number: u64,
     ip: IpAddr,
+    /// It is a trusted proxy's, which may have many clients under way.
+    of_many: bool,
     /// From when on it may be cut. `None`: it waits for this side, not for its peer.
     old_at: Option<Instant>,
     task: AbortHandle,
@@ -96,7 +98,7 @@ impl Places {
 
     /// Begins a handshake in the task that `spawn` makes, unless the places are closed. One that is too many of its address, and
     /// old, ends.
-    pub fn begin(self: &Arc<Self>, ip: IpAddr, spawn: impl FnOnce(Underway) -> AbortHandle) {
+    pub fn begin(self: &Arc<Self>, ip: IpAddr, of_many: bool, spawn: impl FnOnce(Underway) -> AbortHandle) {
         let old = {
             let mut state = self.state.lock();
             // Accepted in the moment of close().
@@ -107,7 +109,7 @@ impl Places {
             state.count += 1;
             let number = state.count;
             let task = spawn(Underway { places: self.clone(), number });
-            state.handshakes.push_back(Handshake { number, ip, old_at: Some(now + YOUTH), task });
+            state.handshakes.push_back(Handshake { number, ip, of_many, old_at: Some(now + YOUTH), task });
             match state.of(Source::widest(ip)) > MOST_OF_ONE {
                 true => state.take_old_of(Source::widest(ip), now),
                 false => None,
@@ -148,14 +150,12 @@ impl Places {
 
 impl State {
     fn of(&self, source: Source) -> usize {
-        self.handshakes.iter().filter(|handshake| Source::widest(handshake.ip) == source).count()
+        self.handshakes.iter().filter(|handshake| handshake.is_of(source)).count()
     }
 
     fn take_old_of(&mut self, source: Source, now: Instant) -> Option<Handshake> {
-        let oldest = self
-            .handshakes
-            .iter()
-            .position(|handshake| handshake.is_old(now) && Source::widest(handshake.ip) == source)?;
+        let oldest =
+            self.handshakes.iter().position(|handshake| handshake.is_old(now) && handshake.is_of(source))?;
         self.handshakes.remove(oldest)
     }
 
@@ -181,6 +181,10 @@ impl State {
 impl Handshake {
     fn is_old(&self, now: Instant) -> bool {
         self.old_at.is_some_and(|at| at <= now)
+    }
+
+    fn is_of(&self, source: Source) -> bool {
+        !self.of_many && Source::widest(self.ip) == source
     }
 
     fn cut(self) {
@@ -209,7 +213,7 @@ impl Underway {
         let too_many = {
             let mut state = self.places.state.lock();
             let now = Instant::now();
-            let own = state.find(self.number).filter(|own| own.is_old(now)).map(|own| own.ip);
+            let own = state.find(self.number).filter(|own| own.is_old(now) && !own.of_many).map(|own| own.ip);
             own.filter(|ip| state.of(Source::widest(*ip)) > MOST_OF_ONE)
         };
         match too_many {
@@ -231,6 +235,13 @@ impl Underway {
         }
         self.places.changed.notify_one();
         done
+    }
+
+    /// A proxy has said whose handshake it is.
+    pub fn is_of(&self, ip: IpAddr) {
+        if let Some(own) = self.places.state.lock().find(self.number) {
+            (own.ip, own.of_many) = (ip, false);
+        }
     }
 
     /// Leaves the place; the handshake's task, unless it was cut.
@@ -287,7 +298,7 @@ mod tests {
     /// A handshake whose peer says nothing.
     fn silent(places: &Arc<Places>, ip: u32) -> JoinHandle<()> {
         let mut begun = None;
-        places.begin(Ipv4Addr::from_bits(ip).into(), |underway| {
+        places.begin(Ipv4Addr::from_bits(ip).into(), false, |underway| {
             let task = tokio::spawn(async move {
                 underway.run(std::future::pending::<()>()).await;
             });
@@ -355,7 +366,7 @@ mod tests {
         run(async {
             let places = Places::new(Some(4));
             let (decide, decision) = tokio::sync::oneshot::channel::<()>();
-            places.begin(Ipv4Addr::LOCALHOST.into(), |underway| {
+            places.begin(Ipv4Addr::LOCALHOST.into(), false, |underway| {
                 tokio::spawn(async move { underway.excused(decision).await }).abort_handle()
             });
             let silent = silent(&places, 2);

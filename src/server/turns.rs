@@ -93,7 +93,7 @@ mod tests {
             let writer = Arc::new(tokio::sync::Mutex::new(writer));
             for _ in 0..STEPS {
                 let (turns, writer, seen) = (turns.clone(), writer.clone(), seen.clone());
-                places.begin(Ipv4Addr::LOCALHOST.into(), |underway| {
+                places.begin(Ipv4Addr::LOCALHOST.into(), false, |underway| {
                     let handshake = async move {
                         let step = async {
                             seen.lock().push('S');

@@ -244,7 +244,7 @@ fn shown(name: &Name<'_>) -> String {
 }
 
 /// What a peer wrote, fit to be shown.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

@@ -42,19 +42,22 @@ impl KeyLog for KeyLogFile {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::make;
     use super::super::made::Made;
-    use super::super::{make, TlsOptions};
-    use crate::options::ConnectOptions;
+    use super::super::{TlsOptions, TlsVersion, Trust};
 
     #[test]
-    fn secrets_go_to_the_end_of_the_file_that_the_environment_names() {
+    fn secrets_go_to_the_end_of_the_file_that_is_named() {
         let made = Made::new("key-log");
         let path = made.path("keys");
         std::fs::write(&path, "# before\n").unwrap();
-        let options = ConnectOptions { skip_server_cert_verification: true, ..ConnectOptions::default() };
-        let options = TlsOptions::new(&options, |name| {
-            (name == "SSLKEYLOGFILE").then(|| path.clone().into_os_string())
-        });
+        let options = TlsOptions {
+            trust: Trust::Anybody,
+            pins: Vec::new(),
+            client_cert: None,
+            min_version: TlsVersion::Tls12,
+            key_log: Some(path.clone()),
+        };
         let config = make(&options).unwrap().config;
         assert!(config.key_log.will_log("CLIENT_RANDOM"));
         config.key_log.log("CLIENT_RANDOM", &[1, 0xab], &[0xff]);

@@ -1,5 +1,5 @@
 //! What a certificate says (RFC 5280 4.1), as far as it is shown or compared here: names, dates, the public key, and whether it
-//! may issue others. Whether a chain of them is to be trusted is webpki's matter.
+//! may issue others, which decides what of a CA file is a CA. Whether a chain of them is valid is webpki's matter.
 
 use std::fmt;
 use std::net::IpAddr;

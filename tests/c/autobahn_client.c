@@ -47,13 +47,15 @@ static int talk(const char *url, nsws_message_fn on_message, void *user) {
     options.max_send_size = 64 * MIB;
     options.send_queue_size = 512 * MIB;
     options.ping_interval_ms = 0;
+    options.compression = 1;
+    options.compression_threshold = 1;
     counter_init(&over);
     int ok = CHECK_OK(nsws_client_create(&client)) && CHECK_OK(nsws_client_on_message(client, on_message, user, NULL)) &&
              CHECK_OK(nsws_client_on_close(client, over_close, &over, NULL)) &&
              CHECK_OK(nsws_client_on_error(client, over_error, &over, NULL)) &&
              CHECK_OK(nsws_client_connect(client, url, &options)) && WAIT_COUNTER(&over, 1);
     CHECK_OK(nsws_client_destroy(client));
-    return ok && harness_failed_checks == 0;
+    return ok && failed_checks() == 0;
 }
 
 int main(int argc, char **argv) {
@@ -72,5 +74,5 @@ int main(int argc, char **argv) {
     int ok = talk(url, send_back, NULL);
     CHECK_OK(nsws_shutdown(20000));
     printf("%d cases\n", cases);
-    return !ok || cases == 0 || harness_failed_checks != 0;
+    return !ok || cases == 0 || failed_checks() != 0;
 }

@@ -26,6 +26,8 @@ int main(void) {
     options.max_receive_size = options.max_send_size = 64 * MIB;
     options.send_queue_size = 512 * MIB;
     options.ping_interval_ms = 0;
+    options.compression = 1;
+    options.compression_threshold = 1;
     if (!CHECK_OK(nsws_server_create(&server)) || !CHECK_OK(nsws_server_on_message(server, send_back, NULL, NULL)) ||
         !CHECK_OK(nsws_server_start(server, &options)) || !CHECK_OK(nsws_server_get_port(server, &port)))
         return 1;
@@ -35,5 +37,5 @@ int main(void) {
     }
     CHECK_OK(nsws_server_destroy(server));
     CHECK_OK(nsws_shutdown(20000));
-    return harness_failed_checks != 0;
+    return failed_checks() != 0;
 }

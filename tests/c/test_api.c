@@ -175,7 +175,7 @@ static void handles_are_not_used_twice(void) {
     for (int i = 0; i < MANY; i++)
         for (int j = i - 1; j >= 0 && j >= i - 64; j--)
             if (!CHECK(ids[i] != ids[j])) return;
-    /* Late callers with old handles hit nothing, even where the slot is in use again. */
+    /* Late calls with old handles reach nothing, even where the slot is in use again. */
     nsws_client client;
     CHECK_OK(nsws_client_create(&client));
     for (int i = 0; i < MANY; i++) {
@@ -297,7 +297,7 @@ static void an_older_struct_is_taken_with_defaults_for_the_rest(void) {
     CHECK_OK(nsws_connect_options_init(&options, size));
     CHECK_INT(options.struct_size, size);
     CHECK(options.headers == NULL && options.ca_path == NULL);
-    /* Nothing behind the size is written, or read. */
+    /* Nothing beyond the size is written or read. */
     CHECK_INT(options.max_receive_size, SIZE_MAX);
     CHECK_INT(options.support_origin_port, 0xff);
     if (!OPENS(r, raw_url(r, "/echo"), &options)) return;
@@ -358,7 +358,7 @@ static void invalid_urls_are_refused_at_once(void) {
             harness_fail(__FILE__, __LINE__, "the URL \"%s\" gives %s", urls[i], nsws_error_name(code));
         CHECK(strlen(nsws_last_error()) > 0);
     }
-    /* The client is as good as new. */
+    /* The client is as it was when it was new. */
     if (!OPENS(r, raw_url(r, "/echo"), NULL)) return;
     CHECK_STR(order(r), "header_receive open");
 }
@@ -729,7 +729,7 @@ static void note_free(void *user) {
 
 static char A[] = "a", B[] = "b", C[] = "c";
 
-/* One message there and back: each listener was called for it. */
+/* One message goes there and back: each listener is called for it. */
 static int round_trip(struct recorder *r) {
     size_t before = count_events(r, DATA_END);
     called[0] = 0;
@@ -772,7 +772,7 @@ static void off_removes_one_and_off_with_null_removes_all(void) {
     CHECK_OK(nsws_client_on_message(r->client, on_message_note, A, note_free));
     CHECK_OK(nsws_client_on_message(r->client, on_message_note, B, note_free));
     CHECK_OK(nsws_client_on_message(r->client, on_message_note_x, NULL, NULL));
-    /* Of something that isn't there: no error. */
+    /* Removing what isn't there is no error. */
     CHECK_OK(nsws_client_off_message(r->client, on_message_note, C));
     CHECK_OK(nsws_client_off_message(r->client, on_message_note_x, A));
     CHECK_OK(nsws_client_off_message(r->client, some_message, NULL));
@@ -799,7 +799,7 @@ static void on_message_off_myself(nsws_client c, const nsws_message_event *e, vo
     (void)e;
     CHECK_OK(nsws_client_off_message(c, on_message_off_myself, user));
     note(user);
-    /* What this call still uses is not freed under it. */
+    /* What this call still uses is not freed meanwhile. */
     CHECK_LACKS(called, "-");
 }
 
@@ -955,7 +955,7 @@ static void the_log_tells_of_a_session_and_holds_no_secret(void) {
     WAIT(r, ERROR, 1);
     destroy_client(r);
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
-    /* The old receiver is gone when nothing logs any more; nobody else is told. */
+    /* The old receiver is freed when nothing logs any more; no other receiver gets those lines. */
     CHECK_INT(frees, 1);
     pthread_mutex_lock(&log_lock);
     CHECK_LEAST(log_levels[NSWS_LOG_INFO] + log_levels[NSWS_LOG_WARN] + log_levels[NSWS_LOG_ERROR], 1);
@@ -1071,7 +1071,7 @@ static void a_forked_child_is_refused_by_every_call(void) {
         child_reports(pipes[1], "runtime_options_init", nsws_runtime_options_init(&runtime, sizeof runtime));
         if (strlen(nsws_last_error()) == 0) child_reports(pipes[1], "last_error", 0);
         if (write(pipes[1], "done", 4) != 4) _exit(3);
-        /* Not an exit: valgrind would look for leaks, in a process whose other threads' stacks are gone. */
+        /* Without exit(): valgrind would look for leaks in a process whose other threads' stacks are gone. */
         kill(getpid(), SIGKILL);
     }
     close(pipes[1]);
@@ -1082,7 +1082,7 @@ static void a_forked_child_is_refused_by_every_call(void) {
     CHECK_INT(waitpid(child, &status, 0), child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     CHECK_STR(report, "done");
-    /* The parent doesn't notice. */
+    /* The parent is not affected. */
     round_trip(r);
     CHECK_OK(nsws_client_close(r->client, 1000, ""));
     WAIT(r, CLOSE, 1);
@@ -1096,7 +1096,7 @@ static void a_child_forked_before_the_first_use_is_a_process_like_any_other(void
         struct recorder *r = OPEN_RAW("/echo", NULL);
         int ok = r != NULL && round_trip(r);
         end_recorders();
-        ok = ok && nsws_shutdown(20000) == NSWS_OK && harness_failed_checks == 0;
+        ok = ok && nsws_shutdown(20000) == NSWS_OK && failed_checks() == 0;
         _exit(ok ? 0 : 1);
     }
     CHECK_INT(waitpid(child, &status, 0), child);

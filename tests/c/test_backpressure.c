@@ -1,11 +1,11 @@
-/* Neither side may make the other hold more than agreed: a full send queue, and a listener that is slow. */
+/* Neither side can make the other hold more than agreed: a full send queue, and a slow listener. */
 #include "harness.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
 /* Sending: the queue. */
 
-/* Sends until the queue is full; how many were accepted. */
+/* Sends until the queue is full; returns how many were accepted. */
 static int fill(struct recorder *r, const char *data, size_t size) {
     int accepted = 0;
     for (;;) {
@@ -168,11 +168,11 @@ static void a_slow_listener_stops_the_reading_of_its_own_socket_alone(void) {
         WAIT_PEER(slow->token, "blocked", 1);
         long long sent = peer_number(slow->token, "sent") * SIZE;
         CHECK_MOST(sent, 32 * MIB);
-        /* Another client doesn't notice, nor does a new one. */
+        /* Another client is not affected, nor is a new one. */
         round_trips(other, 200);
         struct recorder *fresh = OPEN_RAW("/echo", NULL);
         if (fresh) round_trips(fresh, 20);
-        /* And the server still waits. */
+        /* The server is still waiting. */
         CHECK_MOST(peer_number(slow->token, "sent") * SIZE, 32 * MIB);
         CHECK_INT(count_events(slow, MESSAGE), 1);
         CHECK_INT(count_events(slow, ERROR), 0);
@@ -219,7 +219,7 @@ static void a_slow_listener_is_not_a_dead_peer(void) {
     r->hook = wait_at_the_gate;
     if (OPENS(r, raw_url(r, "/flood/16384/4000"), &options)) {
         WAIT_WAITING(&gate, 1);
-        /* The peer is blocked for 0.5 s before it says so: five times the timeout. */
+        /* The peer is blocked for 0.5 s before it reports that: five times the timeout. */
         WAIT_PEER(r->token, "blocked", 1);
     }
     gate_open(&gate);
@@ -251,7 +251,7 @@ static void a_client_destroyed_with_a_slow_listener_says_goodbye_all_the_same(vo
 }
 
 static void a_blocked_listener_can_still_be_sent_for(void) {
-    /* A client whose callback blocks still sends what others give it. */
+    /* A client whose callback blocks still sends what other threads give it. */
     static struct gate gate;
     gate_init(&gate);
     struct recorder *r = new_client();

@@ -146,7 +146,7 @@ static void a_close_while_connecting_abandons_the_attempt(void) {
     if (!close) return;
     CHECK_INT(close->code, 1006);
     CHECK_INT(close->was_clean, 0);
-    /* The peer sees it go, without a frame. */
+    /* The peer sees the link end, without a frame. */
     WAIT_PEER(r->token, "ended", 1);
     CHECK_INT(peer_number(r->token, "upgrades"), 0);
     CHECK_STR(order(r), "close");
@@ -162,7 +162,7 @@ static void a_close_right_after_connect_gives_one_close_event(void) {
         CHECK_OK(nsws_client_close(r->client, 1000, ""));
         const struct event *close = WAIT(r, CLOSE, 1);
         if (!close) return;
-        /* Before open it is 1006 and nothing else; the race may as well be lost. */
+        /* Before open it is 1006 and nothing else; but open may come first. */
         CHECK_INT(close->code, count_events(r, OPEN) ? 1000 : 1006);
         CHECK_INT(count_events(r, ERROR), 0);
         CHECK_INT(count_events(r, CLOSE), 1);
@@ -203,7 +203,7 @@ static void close_in_message(struct recorder *r, const struct event *event) {
 static void a_close_in_message_is_a_normal_one(void) {
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    /* The peer's answer stands behind what it had sent before: a slow client reads all of that first. */
+    /* The peer's answer comes after what it sent before: a slow client reads all of that first. */
     options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
     r->hook = close_in_message;
     CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/flow/64"), &options));

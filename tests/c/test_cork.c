@@ -1,11 +1,11 @@
-/* Small messages may wait for each other, and a program that can't take more may make its peers wait. */
+/* Small messages can wait for each other, and a program that can't take more can make its peers wait. */
 #include "server.h"
 
 #include <poll.h>
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
-/* A client that nothing but a call makes write: its heartbeat is off, and it has had an answer. */
+/* A client that writes only when it is called: its heartbeat is off, and it has had an answer. */
 static struct recorder *quiet_client(size_t send_queue_size) {
     nsws_connect_options options = defaults();
     options.ping_interval_ms = 0;
@@ -22,7 +22,7 @@ static uint64_t waiting(struct recorder *r) {
     return stats.queued_bytes;
 }
 
-/* What so many messages of a length cost while they wait: their frames, and 64 bytes each; a client's frame has a mask. */
+/* What messages of one length cost while they wait: their frames, and 64 bytes each; a client's frame has a mask. */
 enum { A_CLIENT_S = 2 + 4 + 64, A_SERVER_S = 2 + 64 };
 
 static int say(struct recorder *r, const char *words) {
@@ -54,7 +54,7 @@ static void corks_do_not_add_up(void) {
     WAIT(r, MESSAGE, 2);
     say(r, "y");
     WAIT(r, MESSAGE, 3);
-    /* An uncork too many is none. */
+    /* One uncork too many does nothing. */
     for (int i = 0; i < 3; i++) CHECK_OK(nsws_client_uncork(r->client));
 }
 
@@ -424,8 +424,8 @@ static void pause_at_the_first_message(struct server *s, const struct server_eve
     if (event->kind == ON_MESSAGE && server_count(s, ON_MESSAGE) == 1) CHECK_OK(nsws_connection_pause(event->connection));
 }
 
-/* Writes this frame again and again, `count` times in all; how often it was written when the other side stopped reading, which is
- * when it took nothing for half a second. A frame half written is finished by the next call. */
+/* Writes this frame again and again, at most `count` times; returns how often it was written when the other side stopped reading,
+ * that is, took nothing for half a second. The next call finishes a frame that was half written. */
 static int write_until_blocked(int fd, const unsigned char *frame, size_t length, int count, size_t *written) {
     while (*written < (size_t)count * length) {
         size_t part = *written % length;
@@ -450,7 +450,7 @@ static void a_paused_connection_slows_its_own_client_alone(void) {
     size_t length = raw_frame(frame, BINARY_FRAME, data, SIZE), written = 0;
     CHECK_MOST(write_until_blocked(fd, frame, length, COUNT, &written) * (long long)SIZE, 48 * MIB);
     CHECK_MOST(server_count(s, ON_MESSAGE) * SIZE, 4 * MIB);
-    /* Another client doesn't notice. */
+    /* Another client is not affected. */
     struct recorder *other = OPEN_CLIENT(s, "/");
     if (!other) return;
     nsws_connection free_one = SERVER_WAIT(s, ON_CONNECT, 2)->connection;
@@ -459,7 +459,7 @@ static void a_paused_connection_slows_its_own_client_alone(void) {
         if (!SERVER_WAIT_OF(s, free_one, ON_MESSAGE, i)) return;
     }
     CHECK_MOST((server_count(s, ON_MESSAGE) - 100) * SIZE, 4 * MIB);
-    /* Twice is no error. */
+    /* Doing it twice is no error. */
     for (int i = 0; i < 2; i++) CHECK_OK(nsws_connection_resume(slow));
     while (write_until_blocked(fd, frame, length, COUNT, &written) < COUNT) {
     }

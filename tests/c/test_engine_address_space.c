@@ -1,6 +1,6 @@
 /*
- * Where memory is limited (RLIMIT_AS), what a peer announces costs nothing, and what can't be had ends that connection alone,
- * with 1009. Each case runs in a process of its own, this program once more: a failed allocation that nobody handles aborts.
+ * Where memory is limited (RLIMIT_AS), what a peer announces costs nothing, and an allocation that fails ends that connection
+ * alone, with 1009. Each case runs this program again, in a process of its own: a failed allocation that is not handled aborts.
  */
 #include "pair.h"
 
@@ -20,7 +20,7 @@ static long address_space_kib(void) {
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-/* From now on the process may have so much more. */
+/* From now on the process may have this much more. */
 static void limit_to_more(long mib) {
     struct rlimit limit = { 0, RLIM_INFINITY };
     limit.rlim_cur = (rlim_t)address_space_kib() * KIB + (rlim_t)mib * MIB;
@@ -54,7 +54,7 @@ static int announces(struct pair *p, int first, uint64_t length, size_t bytes) {
     return raw_write(p->fd, head, peer_head(p, head, first, length)) && (bytes == 0 || raw_write(p->fd, some, bytes));
 }
 
-/* Whether it still hears and is heard. */
+/* Whether it still receives and answers. */
 static void goes_on(int line, struct pair *p) {
     long before = counter_value(&p->messages);
     peer_is_answered(__FILE__, line, p, "are you there?");
@@ -99,7 +99,7 @@ static void many_heads(enum role role, int wss) {
     for (int i = 0; i < MANY; i++) CHECK_INT(PAIR_CLOSES(p[i]), 0);
 }
 
-/* The bytes come as well, until there is no more room. */
+/* The bytes come, too, until there is no more memory. */
 static void fills_up(enum role role, int wss, size_t fragment) {
     struct pair *witness = open_at(__LINE__, role, wss), *p = witness ? another_at(__LINE__, witness, 0) : NULL;
     if (!p) return;
@@ -125,7 +125,7 @@ static void fills_up(enum role role, int wss, size_t fragment) {
     goes_on(__LINE__, witness);
 }
 
-/* What can be had is delivered. */
+/* What there is memory for is delivered. */
 static void fits(enum role role, int wss) {
     struct pair *p = open_at(__LINE__, role, wss);
     if (!p) return;
@@ -155,7 +155,7 @@ static void run_case(const char *which) {
 
 static const char *self;
 
-/* Runs a case; whether it survives, and finds nothing wrong. */
+/* Runs a case; returns whether it survives and finds nothing wrong. */
 static void survives(const char *which) {
     char *words[32];
     command_line(words, self, which);
@@ -190,11 +190,11 @@ int main(int count, char **words) {
     signal(SIGPIPE, SIG_IGN);
     self = words[0];
     if (count > 1) {
-        harness_test = words[1];
+        name_test(words[1]);
         run_case(words[1]);
         fflush(stdout);
-        /* Its memory is gone: it ends without a goodbye. */
-        _exit(__atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) != 0);
+        /* Its memory is used up: it ends without cleaning up. */
+        _exit(failed_checks() != 0);
     }
     /* A sanitizer and an emulator need more address space than there is. */
     if (SANITIZED || getenv("NSWS_TEST_EMULATOR")) return 0;

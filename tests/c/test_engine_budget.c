@@ -12,7 +12,7 @@ static void wait_there(struct pair *p, const nsws_message_event *e) {
 
 static void ignored(struct pair *p, const nsws_message_event *e) { (void)p, (void)e; }
 
-/* So many bytes of a message that goes on, in fragments. */
+/* Sends this many bytes of a message that goes on, in fragments. */
 static int goes_on(struct pair *p, size_t *sent, size_t bytes) {
     static char data[256 * KIB];
     while (bytes > 0) {
@@ -28,7 +28,7 @@ static int finishes(struct pair *p) {
     return peer_send(p, CONTINUATION_FRAME, "end", 3);
 }
 
-/* Ends by this side: the close frame's code, the event's, and the error before it. */
+/* This side ends the connection: checks the close frame's code, the event's, and the error before it. */
 static void is_ended(int line, struct pair *p, int code, int32_t detail) {
     struct told error = pair_wait(__FILE__, line, p, ERROR, ON_ERROR, 1);
     check_int(__FILE__, line, "the close frame's code", peer_close_code(p), code);
@@ -118,7 +118,7 @@ static void the_budget_bounds_what_a_server_holds(void) {
         goes_on(p[i], &sent, 8 * MIB);
     }
     IS_ANSWERED(witness, "after 200 MiB");
-    /* What exceeds the budget has gone, message by message. */
+    /* What exceeded the budget was dropped, message by message. */
     SERVER_WAIT(witness->s, ON_ERROR, (ADDRESSES * EACH * 8 - 32) / 8 - 2);
     CHECK_HELD("unfinished messages", before, (BUDGET + 32 * MIB) / KIB);
     CHECK(peer_send(witness, TEXT_FRAME, "small", 5));

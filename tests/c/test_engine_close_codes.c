@@ -53,7 +53,7 @@ static void a_reason_may_say_anything(void) {
 
 /* What the library makes of a close frame that breaks the rules. */
 static void is_an_error(int line, enum role role, const void *payload, size_t length, int answer, int32_t detail) {
-    int is_whole = length >= 2 && answer == 1002; /* it is a goodbye, if a wrong one */
+    int is_whole = length >= 2 && answer == 1002; /* it ends the connection, although it is wrong */
     struct pair *p = open_pair_at(__FILE__, line, role, NULL);
     if (!p) return;
     CHECK(peer_send(p, CLOSE_FRAME, payload, length));
@@ -136,7 +136,7 @@ static void a_program_may_send_no_other(void) {
     }
 }
 
-/* What came before it is delivered, and what comes behind it is not. */
+/* What comes before it is delivered; what comes after it is not. */
 static void a_close_frame_is_the_last_that_counts(void) {
     BOTH_ROLES(role)
         for (int code = 1000; code <= 1014; code += 7) {

@@ -1,13 +1,15 @@
 /*
  * A deadline is judged after a real read of the socket: a program that was stopped past it sees first what its peer had sent in
- * time. And a write that fails doesn't overrule what can still be read. Those that are stopped are this program once more.
+ * time. And a write that fails doesn't overrule what can still be read. The stopped program is this one, run again.
  */
 #include "pair.h"
 
+#include <stdarg.h>
+
 enum { KIB = 1024, DEADLINE_MS = 300 };
 
-/* The program that is stopped: a client or a server that sends back what it gets, closes when it is told "close", and says on
- * its standard output what it hears of the connection. */
+/* The program that is stopped: a client or a server that sends back what it gets, closes on the message "close", and prints the
+ * connection's events. */
 
 static void says(const char *format, ...) HARNESS_PRINTF(1, 2);
 
@@ -88,7 +90,7 @@ static int be_stopped(enum role role, int port, uint32_t ping, uint32_t others) 
         nsws_server_get_port(server, &own);
         says("port %d\n", own);
     }
-    /* Until whoever started it goes. */
+    /* Until the program that started it ends. */
     char byte;
     while (read(0, &byte, 1) > 0) {
     }
@@ -173,7 +175,7 @@ static void stop_it(struct program *program) {
     waitpid(program->process, &status, WUNTRACED);
 }
 
-/* Well past the deadline, which is what this is about. */
+/* Well past the deadline: that is what this test is about. */
 static void go_on_after_the_deadline(struct program *program) {
     usleep(DEADLINE_MS * 2000);
     kill(program->process, SIGCONT);
@@ -249,7 +251,7 @@ static void an_answer_that_came_in_time_opens_the_connection(void) {
     struct frame frame;
     for (int together = 0; together < 2; together++) {
         if (!starts(&program, AS_CLIENT, 30000, DEADLINE_MS)) return ends(&program);
-        /* The whole answer; or its head before, and the rest while it is stopped. */
+        /* The whole answer; or its head before the stop, and the rest during it. */
         char answer[512], accept[29];
         const char *head = raw_head(program.p->fd);
         accept_value(head_value(head, "Sec-WebSocket-Key"), accept);
@@ -321,13 +323,13 @@ static void wait_there(struct pair *p, const nsws_message_event *e) {
     gate_pass(&gate);
 }
 
-/* The peer says so many messages and goodbye, and goes; this side, which doesn't read, finds out by writing. */
+/* The peer sends some messages and a close frame, and goes; this side, which doesn't read, finds out by writing. */
 static void last_words(enum role role, int blocked, int messages, size_t length, int unread, int wss) {
     gate_init(&gate);
     struct pair_options options = pair_defaults();
     options.wss = wss;
     options.on_message = wait_there;
-    /* A goodbye that can't be answered is no reason to wait. */
+    /* A close frame that can't be answered is no reason to wait. */
     SET(options, close_timeout_ms, 5000 * (uint32_t)slowness());
     struct pair *p = OPEN_PAIR(role, &options);
     if (!p) return;
@@ -345,7 +347,7 @@ static void last_words(enum role role, int blocked, int messages, size_t length,
     if (unread) CHECK_OK(pair_send(p, "nobody reads this", 17, 1));
     for (int i = 0; i < messages; i++) CHECK(peer_send(p, BINARY_FRAME, data, length));
     CHECK(peer_closes(p, 4001, "token expired"));
-    /* All of it has arrived at this side, if not been read. */
+    /* All of it has arrived at this side, but hasn't been read. */
     int out = 1;
     for (long long end = now_us() + guard_seconds() * 1000000LL; out > 0 && now_us() < end;) ioctl(p->fd, TIOCOUTQ, &out);
     CHECK_INT(out, 0);

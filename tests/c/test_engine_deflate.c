@@ -30,7 +30,7 @@ static char *made(const char *what, size_t length) {
 static void echo(struct pair *p, const nsws_message_event *e) {
     if (p->role == AS_CLIENT)
         CHECK_OK(pair_send(p, e->data, e->length, e->is_text));
-    else if (e->is_text) /* whoever talks: the test may not have noted the connection yet */
+    else if (e->is_text) /* to the sender: the test may not know the connection yet */
         CHECK_OK(nsws_connection_send_text(p->talking, (const char *)e->data, e->length));
     else
         CHECK_OK(nsws_connection_send_binary(p->talking, e->data, e->length));
@@ -44,7 +44,7 @@ struct link {
     char offer[600], answer[600];
 };
 
-/* Connects both; the peer offers, or answers with, these extensions. Whether a connection is there. */
+/* Connects both; the peer offers, or answers with, these extensions. Returns whether the connection opened. */
 static int links(struct link *link, enum role role, const struct pair_options *options, const char *extensions) {
     char said[600] = "";
     memset(link, 0, sizeof *link);
@@ -97,7 +97,7 @@ static struct pair_options deflating(void) {
     return options;
 }
 
-/* The number that a parameter has; 15 without it, and what is said for one without a value. */
+/* The value of a parameter; 15 without the parameter, and `without_value` for one that has none. */
 static int parameter(const char *extensions, const char *name, int without_value) {
     const char *at = strstr(extensions, name);
     int value = 15;
@@ -279,7 +279,7 @@ static void is_kept(struct link *link, int own_bits, int own_takeover, int peer_
     }
 }
 
-/* Every window in both directions; 8 may be declined, but not agreed to and broken. */
+/* Every window in both directions; the library may decline 8, but not agree to it and then break it. */
 static void windows(enum role role, int takeover) {
     for (int bits = 8; bits <= 15; bits++) {
         struct pair_options options = deflating();
@@ -289,7 +289,7 @@ static void windows(enum role role, int takeover) {
         snprintf(extensions, sizeof extensions, "permessage-deflate; server_max_window_bits=%d; client_max_window_bits=%d%s",
                  role == AS_CLIENT ? other_bits : bits, role == AS_CLIENT ? bits : other_bits, takeover ? "" : "; server_no_context_takeover; client_no_context_takeover");
         if (role == AS_CLIENT) {
-            /* What it offers is what it is told; then it must be able to keep it. */
+            /* What it offers is what the options say, so it must be able to keep to that. */
             options.client.client_max_window_bits = (uint8_t)bits;
             options.client.server_max_window_bits = (uint8_t)other_bits;
             options.client.client_no_context_takeover = options.client.server_no_context_takeover = !takeover;
@@ -373,7 +373,7 @@ static void below_the_threshold_and_what_does_not_shrink_goes_plain(void) {
 }
 
 static void the_examples_of_rfc_7692_are_read(void) {
-    /* 7.2.3: one block, what the first has left, no compression, a flush inside, a last block that says that it is one. */
+    /* 7.2.3: one block; a reference to the first; no compression; a flush inside; a final block marked as such. */
     static const char *const hello[] = {
         "f248cdc9c90700", "f200110000", "000500faff48656c6c6f00", "f24805000000ffffcac9c90700", "f348cdc9c9070000", "f248cdc9c90700",
     };
@@ -442,7 +442,7 @@ static void corrupt_and_truncated_data_end_with_1007(void) {
         const char *agreed = "permessage-deflate";
         breaks(__LINE__, role, agreed, FRAMES("frame c1 ffffffffff"), 1007, NSWS_DETAIL_COMPRESSION);
         breaks(__LINE__, role, agreed, FRAMES("frame c2 0612345678"), 1007, NSWS_DETAIL_COMPRESSION);
-        /* A stored block whose length isn't what it says twice. */
+        /* A stored block whose two lengths differ. */
         breaks(__LINE__, role, agreed, FRAMES("frame c2 000500faee48656c6c6f00"), 1007, NSWS_DETAIL_COMPRESSION);
         /* It refers to what was never there. */
         breaks(__LINE__, role, agreed, FRAMES("frame c1 f200110000"), 1007, NSWS_DETAIL_COMPRESSION);
@@ -451,7 +451,7 @@ static void corrupt_and_truncated_data_end_with_1007(void) {
         breaks(__LINE__, role, agreed, FRAMES("cut binary near 5000 100"), 1007, NSWS_DETAIL_COMPRESSION);
         breaks(__LINE__, role, agreed, FRAMES("send binary letters 3000 10", "read letters", "frame 42 f248", "frame 00 ffff", "frame 80 ffff"), 1007,
                NSWS_DETAIL_COMPRESSION);
-        /* What comes out is no text. */
+        /* What comes out is not text. */
         breaks(__LINE__, role, agreed, FRAMES("frame c1 000200fdffc32800"), 1007, NSWS_DETAIL_INVALID_UTF8);
     }
 }
@@ -547,7 +547,7 @@ static void node_and_python_agree_with_a_client(void) {
             for (int takeover = 0; takeover < 2; takeover++) {
                 struct recorder *r = new_client();
                 struct pair_options options = deflating();
-                /* zlib, with which they compress, has no raw window of 8 bits. */
+                /* They compress with zlib, which has no raw window of 8 bits. */
                 options.client.server_max_window_bits = (uint8_t)(bits == 8 ? 9 : bits);
                 options.client.client_max_window_bits = (uint8_t)bits;
                 options.client.server_no_context_takeover = options.client.client_no_context_takeover = !takeover;

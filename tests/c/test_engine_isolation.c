@@ -1,5 +1,5 @@
-/* A listener that blocks delays nothing but the listeners of its own object: neither that object's pings, goodbyes, heartbeats
- * and sends, nor anybody else. */
+/* A listener that blocks delays only the listeners of its own object: not that object's pongs, close frames, heartbeats and sends,
+ * and no other object. */
 #include "pair.h"
 
 static struct gate gate;
@@ -13,7 +13,7 @@ enum { MANY = 20 };
 
 static struct pair *first, *many[MANY];
 
-/* A server with many connections, whose listener is stuck at the gate with a message of the first. */
+/* A server with many connections whose listener waits at the gate with a message of the first. */
 static int opens_stuck(const struct pair_options *options) {
     gate_init(&gate);
     memset(many, 0, sizeof many);
@@ -40,7 +40,7 @@ static void a_stuck_server_answers_the_pings_of_all_its_connections(void) {
         for (int round = 0; round < 3; round++) {
             IS_ANSWERED(first, "me too");
             for (int i = 0; i < MANY; i++) {
-                /* Behind messages, which have to wait. */
+                /* After messages, which have to wait. */
                 CHECK(peer_send(many[i], TEXT_FRAME, "waits", 5));
                 IS_ANSWERED(many[i], "ping");
             }
@@ -78,7 +78,7 @@ static void a_stuck_server_keeps_the_heartbeats_of_all_its_connections(void) {
     options.server.ping_interval_ms = 300;
     options.server.pong_timeout_ms = 300;
     if (opens_stuck(&options)) {
-        /* Those that answer live; the one that doesn't is cut, and its end is told later. */
+        /* The connections that answer stay open; the one that doesn't is cut, and its close comes later. */
         for (int round = 0; round < 4; round++)
             for (int i = 1; i < MANY; i++) {
                 struct frame ping;
@@ -108,7 +108,7 @@ static void a_stuck_server_delays_no_other_object(void) {
                 CHECK_OK(nsws_client_send_text(client->client, "round", 5));
                 if (!WAIT(client, MESSAGE, (size_t)i)) break;
             }
-            /* Nor one that comes new. */
+            /* Nor a new client. */
             struct recorder *fresh = OPEN_CLIENT(other, "/");
             if (fresh && CHECK_OK(nsws_client_send_text(fresh->client, "new", 3))) WAIT(fresh, MESSAGE, 1);
         }
@@ -130,7 +130,7 @@ static void what_others_send_to_a_stuck_server_s_clients_goes_out(void) {
             CHECK(peer_receive_kind(many[i], TEXT_FRAME, &frame) && memcmp(frame.data, "to all", 6) == 0);
             CHECK(peer_receive_kind(many[i], TEXT_FRAME, &frame) && memcmp(frame.data, "to you", 6) == 0);
         }
-        /* They may be closed, and hear it. */
+        /* They can be closed, and get the close frame. */
         CHECK_OK(pair_close(many[0], 4009, "enough"));
         CHECK_INT(peer_close_code(many[0]), 4009);
     }
@@ -168,7 +168,7 @@ static void what_a_callback_sent_before_it_blocks_goes_out(void) {
             gate_open(&gate);
             for (int k = places[i] + 1; k < MESSAGES; k++)
                 if (!CHECK(peer_receive(p, &frame))) break;
-            peer_leaves(p);
+            pair_ends(p);
         }
 }
 

@@ -1,4 +1,4 @@
-/* What a peer can make the library hold is bounded by what is held, not by what it is called: both roles. */
+/* What a peer can make the library hold is bounded, whatever kind of frame it is: in both roles. */
 #include "pair.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
@@ -7,7 +7,7 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
 enum { NSWS_DETAIL_RECEIVE_BUDGET = 2302975 };
 #endif
 
-/* A mailbox holds 1 MiB or 1,024 messages; besides it a few read blocks of 256 KiB, and one large message. */
+/* A mailbox holds 1 MiB or 1,024 messages; in addition there are a few read blocks of 256 KiB, and one large message. */
 enum { MOST_HELD_KIB = 6 * KIB };
 
 static struct gate gate;
@@ -27,7 +27,7 @@ static struct pair *open_blocked(int line, enum role role) {
     return wait_waiting(__FILE__, line, &gate, 1) ? p : NULL;
 }
 
-/* A thread that reads what comes back, so that nothing else than the listener stops the library. */
+/* A thread that reads what comes back, so that only the listener stops the library. */
 static void *read_all(void *data) {
     char buffer[65536];
     while (recv(((struct pair *)data)->fd, buffer, sizeof buffer, 0) > 0) {
@@ -79,7 +79,7 @@ static void waits(int line, enum role role, size_t length) {
     struct batch b = { 0 };
     batch_frame(p, &b, BINARY_FRAME, data, length);
     free(data);
-    /* Its own buffers are the system's. */
+    /* The socket's buffers are the system's. */
     size_t unit = b.size;
     while (b.size < 64 * KIB) {
         if (b.size + unit > b.capacity) b.bytes = realloc(b.bytes, b.capacity = 2 * (b.capacity + unit));
@@ -90,7 +90,7 @@ static void waits(int line, enum role role, size_t length) {
     size_t sent = peer_fills(p, b.bytes, b.size, 512 * MIB);
     char what[128];
     snprintf(what, sizeof what, "%s: messages of %ld bytes", role_names[role], (long)length);
-    /* One message may be as large as it is, and grows by doubling. */
+    /* One large message is allowed; its buffer grows by doubling. */
     check_held(__FILE__, line, what, before, MOST_HELD_KIB + 3 * (long)(length / KIB));
     if (sent >= 512 * MIB) harness_fail(__FILE__, line, "%s: all are read, though the listener waits", what);
     gate_open(&gate);
@@ -204,14 +204,14 @@ static void room_is_given_back_as_messages_are_delivered(void) {
 #define TAKEN(p) (((long)written - peer_unread(p)) / (long)size)
         long waiting = TAKEN(p);
         if (!CHECK_LEAST(waiting, 100)) return allow(1L << 40);
-        /* Most of what waited is delivered, not all: the peer gets on. */
+        /* Most of what waited is delivered, not all: the peer can go on writing. */
         long most = waiting * 7 / 8;
         allow(most);
         WAIT_COUNTER(&p->messages, most);
         long long end = now_us() + guard_seconds() * 1000000LL;
         while (TAKEN(p) < waiting + most / 2 && now_us() < end) usleep(1000);
         CHECK_LEAST(TAKEN(p), waiting + most / 2);
-        /* And not ahead of it, but for a read. */
+        /* And no further than one read ahead. */
         CHECK_MOST(TAKEN(p) - most, waiting + 256 * KIB / LENGTH);
         allow(1L << 40);
         WAIT_COUNTER(&p->messages, (long)(written / size));
@@ -253,13 +253,13 @@ static void unfinished_messages_of_one_address_are_bounded(void) {
         peer_leaves(p[i]);
     }
     free(data);
-    /* Another address didn't notice. */
+    /* Another address is not affected. */
     CHECK(peer_send(first, TEXT_FRAME, "small", 5));
     SERVER_WAIT_OF(first->s, first->connection, ON_MESSAGE, 1);
     peer_leaves(first);
 }
 
-/* What has gone is given back. */
+/* What was dropped is freed. */
 static void the_memory_of_large_messages_is_given_back(void) {
     char *data = pattern(10 * MIB);
     BOTH_ROLES(role) {
@@ -273,7 +273,7 @@ static void the_memory_of_large_messages_is_given_back(void) {
             CHECK(peer_send(p, BINARY_FRAME, data, 10 * MIB));
             WAIT_COUNTER(&p->messages, i + 1);
         }
-        /* A small one that never ends goes as well, with its connection. */
+        /* A small message that never ends goes, too, with its connection. */
         CHECK(peer_send(p, BINARY_FRAME & ~FIN, data, 5 * MIB));
         BECOMES(peer_unread(p), 0);
         peer_leaves(p);

@@ -1,5 +1,5 @@
 /*
- * The model: sessions at random against a peer that counts. Every message that was accepted is delivered once, whole and in
+ * The model: random sessions against a peer that counts. Every message that was accepted is delivered once, whole and in
  * order, or the connection is reported lost; and exactly one close ends it.
  *
  *     test_engine_model [SESSIONS [SEED]]
@@ -7,6 +7,8 @@
  * The seed is printed; the same seed makes the same choices, if not the same timing.
  */
 #include "pair.h"
+
+#include <stdarg.h>
 
 enum { KIB = 1024, SENDERS = 2, HEADER = 16 };
 
@@ -67,7 +69,7 @@ static int is_text_of(unsigned number) {
     return number % 3 != 0;
 }
 
-/* The number of a message that is what it says it is; -1 otherwise. */
+/* The number of a message whose content is right; -1 otherwise. */
 static long number_of(const char *data, size_t length, int is_text, int *sender) {
     char head[HEADER];
     unsigned number;
@@ -128,7 +130,7 @@ static void delivered(struct pair *p, const nsws_message_event *e) {
     if (number != s->delivered) wrong(s, "message %ld of the peer is delivered as number %ld (%ld bytes)", number, s->delivered, (long)e->length);
     s->delivered++;
     if (s->slow_listener && one_in(&c, 10)) usleep(below(&c, 3000));
-    /* A listener sends as well, as the first sender's neighbour would: pings, which cost nothing in the count. */
+    /* A listener sends, too: pings, which don't count as messages. */
     if (p->role == AS_CLIENT && one_in(&c, 20)) nsws_client_ping(p->r->client, "from the listener", 17);
 }
 
@@ -153,7 +155,7 @@ static void *send_many(void *data) {
         else if (code == NSWS_ERR_QUEUE_FULL) usleep(500);
         else if (code == NSWS_ERR_NOT_CONNECTED || code == NSWS_ERR_BAD_HANDLE) break;
         else wrong(s, "a send answers %s: %s", nsws_error_name(code), nsws_last_error());
-        /* A cork may be anybody's; without its end nothing would go out. */
+        /* Any thread may cork; without the uncork nothing would go out. */
         if (one_in(&c, 10)) pair_uncork(s->p);
         if (one_in(&c, 200)) usleep(below(&c, 2000));
     }
@@ -162,7 +164,7 @@ static void *send_many(void *data) {
     return NULL;
 }
 
-/* Another thread lets the reading pause. */
+/* Another thread pauses and resumes the reading. */
 static void *pause_now_and_then(void *data) {
     struct session *s = data;
     struct chance c = { s->seed + 3000 };
@@ -311,7 +313,7 @@ static void one_session(enum role role, uint64_t seed) {
     for (int i = 0; i < SENDERS; i++) pthread_join(senders[i], NULL);
     if (!in_the_midst && s.ending == THIS_SIDE_CLOSES) {
         pthread_join(sayer, NULL);
-        /* All of the peer's words are under way: they come before its answer. */
+        /* All that the peer sent is on its way: it comes before the answer. */
         CHECK_OK(pair_close(p, 4000, "all sent"));
     } else {
         pthread_join(sayer, NULL);
@@ -320,10 +322,10 @@ static void one_session(enum role role, uint64_t seed) {
     if (pauses) pthread_join(pauser, NULL);
     if (s.ending == PEER_CLOSES) {
         s.said_goodbye = peer_closes(p, 4001, "that is all");
-        /* It hangs up once it was answered. */
+        /* It hangs up once it has been answered. */
         WAIT_COUNTER(&s.over, 1);
     } else if (s.ending == THIS_SIDE_CLOSES) {
-        /* Its close frame is the last that the peer reads; the answer is the last that it says. */
+        /* Its close frame is the last that the peer reads; the answer is the last that the peer sends. */
         WAIT_COUNTER(&s.over, 1);
         s.said_goodbye = peer_closes(p, s.close_code ? s.close_code : 4000, "");
     } else {
@@ -366,7 +368,7 @@ static void one_session(enum role role, uint64_t seed) {
 }
 
 static void every_message_is_delivered_once_and_in_order_or_the_connection_is_lost(void) {
-    for (int i = 0; i < sessions && __atomic_load_n(&harness_failed_checks, __ATOMIC_SEQ_CST) == 0; i++)
+    for (int i = 0; i < sessions && failed_checks() == 0; i++)
         one_session(i % 2 ? AS_SERVER : AS_CLIENT, seed_of_all + (uint64_t)i);
 }
 

@@ -8,7 +8,7 @@ static int32_t send_part(struct pair *p, const void *data, size_t length, int is
                                 : nsws_connection_send_part(p->connection, data, length, (uint8_t)is_text, (uint8_t)is_last);
 }
 
-/* The next data frames of the library up to the last of a message: its text, its opcode, and how many there were. */
+/* Reads the next data frames up to the end of a message: its text, its opcode, and how many frames there were. */
 static char *peer_message(struct pair *p, int *opcode, size_t *length, int *frames) {
     static char text[1 << 20];
     struct frame frame;
@@ -50,7 +50,7 @@ static void parts_become_one_message(void) {
             SENDS(p, 1, "one, two, three");
             CHECK_OK(send_part(p, "whole", 5, 0, 1));
             SENDS(p, 2, "whole");
-            /* Empty ones: the first, one between, the last, all. */
+            /* Empty parts: the first, one in the middle, the last, all. */
             CHECK_OK(send_part(p, NULL, 0, 1, 0));
             CHECK_OK(send_part(p, "x", 1, 1, 0));
             CHECK_OK(send_part(p, NULL, 0, 1, 0));
@@ -126,7 +126,7 @@ static void pings_pass_between_parts(void) {
     }
 }
 
-/* A character may be cut, the whole may not be wrong. */
+/* A character may be split between parts, but the whole must be valid. */
 static void text_is_valid_over_the_whole(void) {
     static const char text[] = "h\xc3\xa9llo \xe2\x82\xac \xf0\x9f\x98\x80!";
     BOTH_ROLES(role) {
@@ -134,7 +134,7 @@ static void text_is_valid_over_the_whole(void) {
         if (!p) return;
         for (size_t i = 0; i < sizeof text - 1; i++) CHECK_OK(send_part(p, text + i, 1, 1, i == sizeof text - 2));
         SENDS(p, 1, text);
-        /* What is wrong is refused, and nothing of it is queued: the message goes on. */
+        /* A wrong part is refused and not queued: the message goes on. */
         CHECK_OK(send_part(p, "good ", 5, 1, 0));
         CHECK_CODE(send_part(p, "\xff", 1, 1, 0), NSWS_ERR_PARAMETER);
         CHECK_OK(send_part(p, "\xe2\x82", 2, 1, 0));
@@ -160,7 +160,7 @@ static void arguments_and_states_are_checked(void) {
         CHECK_CODE(send_part(p, NULL, 1, 0, 1), NSWS_ERR_PARAMETER);
         CHECK_CODE(send_part(p, "x", 1, 2, 1), NSWS_ERR_PARAMETER);
         CHECK_CODE(send_part(p, "x", 1, 1, 2), NSWS_ERR_PARAMETER);
-        /* The limit is for a part. */
+        /* The limit applies to each part. */
         CHECK_CODE(send_part(p, data, 1001, 0, 0), NSWS_ERR_PARAMETER);
         for (int i = 0; i < 5; i++) CHECK_OK(send_part(p, data, 1000, 0, i == 4));
         free(data);
@@ -236,7 +236,7 @@ static struct parts {
     pthread_mutex_t lock;
     struct part list[20000];
     struct counter count, ends, whole;
-    long messages; /* that the test has seen whole */
+    long messages; /* that the test has seen to their end */
     void (*hook)(void);
 } parts = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -303,7 +303,7 @@ static struct pair *open_for_parts(int line, enum role role, size_t most, int ws
     return p;
 }
 
-/* The parts from one place on are a message of this text; the place behind them. */
+/* Checks that the parts from one place on make up a message with this text; returns the place after them. */
 static long is_message(int line, struct pair *p, long at, const char *text, size_t length, int is_text) {
     size_t done = 0;
     for (long i = at;; i++) {
@@ -441,7 +441,7 @@ static void the_limit_is_for_the_whole_message(void) {
     }
 }
 
-/* A message larger than what may be held: it passes through. */
+/* A message larger than what may be held passes through. */
 static void without_a_limit_a_message_of_any_size_passes(void) {
     enum { PIECES = 300 };
     char *data = pattern(MIB);
@@ -455,7 +455,7 @@ static void without_a_limit_a_message_of_any_size_passes(void) {
         CHECK(raw_write(p->fd, head, peer_head(p, head, BINARY_FRAME, (uint64_t)pieces * MIB)));
         for (int i = 0; i < pieces; i++) {
             if (!CHECK(raw_write(p->fd, data, MIB))) return;
-            /* What was recorded is the test's own. */
+            /* What was recorded is the test's own memory. */
             pthread_mutex_lock(&parts.lock);
             for (long k = 0; k < counter_value(&parts.count) && k < 20000; k++)
                 if (parts.list[k].data) {
@@ -501,8 +501,7 @@ static void a_slow_listener_of_parts_stops_the_reading(void) {
         free(data);
         gate_open(&gate);
         WAIT_COUNTER(&parts.count, 2);
-        peer_leaves(p);
-        PAIR_CLOSE(p);
+        pair_ends(p);
     }
 }
 

@@ -3,7 +3,7 @@
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
-/* Around where a buffer may end, and beyond what one holds. */
+/* Lengths around where a buffer may end, and beyond what one holds. */
 static const size_t sizes[] = { 0, 1, 125, 126, 4096, 65521, 65535, 65536, 65537, 70000, 256 * KIB, 262145, MIB, 3 * MIB + 7 };
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
@@ -16,7 +16,7 @@ static struct pair *open_at(int line, enum role role, int wss) {
     return open_pair_at(__FILE__, line, role, &options);
 }
 
-/* The pongs of these pings, in this order, and none besides. */
+/* Checks for the pongs of these pings, in this order, and no others. */
 static int pongs_come(int line, struct pair *p, const char *what, size_t size, const char *const *payloads, size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct frame frame;
@@ -106,7 +106,7 @@ static void a_ping_is_answered_wherever_the_reads_end(void) {
                 layout(p, &b, "ia", data, 70000);
                 size_t cut = from_the_end ? b.size - cuts[i] : cuts[i];
                 CHECK(raw_write(p->fd, b.bytes, cut));
-                /* What has been written was read: what follows is another read. */
+                /* What was written has been read: what follows is another read. */
                 BECOMES(peer_unread(p), 0);
                 CHECK(raw_write(p->fd, b.bytes + cut, b.size - cut));
                 free(b.bytes);
@@ -208,7 +208,7 @@ static void wait_there(struct pair *p, const nsws_message_event *e) {
     gate_pass(&gate);
 }
 
-/* What the listener does, or doesn't, is nothing to a ping. */
+/* A ping doesn't depend on what the listener does. */
 static void pings_are_answered_while_the_listener_blocks(void) {
     char *data = pattern(70000);
     BOTH_ROLES(role) {
@@ -228,7 +228,7 @@ static void pings_are_answered_while_the_listener_blocks(void) {
         free(b.bytes);
         gate_open(&gate);
         WAIT_COUNTER(&p->messages, 4);
-        peer_leaves(p);
+        pair_ends(p);
     }
     free(data);
 }

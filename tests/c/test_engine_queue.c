@@ -1,4 +1,4 @@
-/* What waits to be sent is counted as it is held: each item costs its frame's bytes and 64 besides. */
+/* What waits to be sent is counted as it is held: each item costs its frame's bytes plus 64. */
 #include "pair.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024, ITEM = 64 };
@@ -8,7 +8,7 @@ static size_t cost(enum role role, size_t length) {
     return (length < 126 ? 2 : length < 65536 ? 4 : 10) + (role == AS_CLIENT ? 4 : 0) + length + ITEM;
 }
 
-/* The queue as soon as it stays as it is: the system takes no more. */
+/* The queue's bytes once they no longer change: the system takes no more. */
 static size_t settled(struct pair *p) {
     size_t queued = pair_figures(p).queued_bytes;
     for (int same = 0; same < 200; same++) {
@@ -49,7 +49,7 @@ static void each_queued_item_costs_its_frame_and_64_bytes(void) {
                     size_t before = settled(p);
                     for (int j = 0; j < count; j++) CHECK_OK(pair_send(p, data, lengths[i], is_text));
                     size_t more = settled(p) - before, expected = cost(role, lengths[i]) * (size_t)count;
-                    /* A message may go out in several frames, each with a head, but not for nothing. */
+                    /* A message may go out in several frames, each with a head, but not in more than needed. */
                     if (lengths[i] < 16 * KIB ? more == expected : more >= expected && more < expected + expected / 100) continue;
                     harness_fail(__FILE__, __LINE__, "a %s queues %d messages of %ld bytes: %ld bytes more, not %ld", role_names[role],
                                  count, (long)lengths[i], (long)more, (long)expected);
@@ -112,7 +112,7 @@ static void fills(int line, enum role role, size_t length, int pings) {
     CHECK_INT(queued - before, accepted * item);
     CHECK_LEAST(queued, QUEUE - item);
     CHECK_MOST(queued, QUEUE + item);
-    /* Nothing was told yet; when the peer reads, there is room, and all of it arrives. */
+    /* No drain event yet; when the peer reads, there is room, and everything arrives. */
     CHECK_INT(pair_count(p, DRAIN, ON_DRAIN), 0);
     struct frame frame;
     size_t bytes = 0, items = 0;
@@ -160,7 +160,7 @@ static void echo(struct pair *p, const nsws_message_event *e) {
     else CHECK_OK(code);
 }
 
-/* A peer that sends and reads nothing: what it is answered is bounded, whatever the size. */
+/* A peer that sends and doesn't read: what is held as answers is bounded, whatever their size. */
 static void echoes_to_a_peer_that_reads_nothing_are_bounded(void) {
     enum { QUEUE = 256 * KIB };
     static const size_t lengths[] = { 0, 1, 20, 1000 };
@@ -194,7 +194,7 @@ static void echoes_to_a_peer_that_reads_nothing_are_bounded(void) {
     free(data);
 }
 
-/* A broadcast is copied once, but each connection has an item of it. */
+/* A broadcast is copied once, but counts in the queue of each connection. */
 static void a_broadcast_costs_each_connection(void) {
     struct pair *p = stalled(__LINE__, AS_SERVER, 1024 * MIB, 16 * MIB);
     if (!p) return;

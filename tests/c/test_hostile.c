@@ -131,7 +131,7 @@ static void no_answer_runs_into_the_timeout(void) {
     }
 }
 
-/* Memory that a peer can make the client hold; only told where nothing distorts it. */
+/* Memory that a peer makes the client hold; only known where nothing distorts it. */
 static void check_memory(const char *what, long before) {
     long more = resident_kib() - before;
     if (slowness() == 1 && more > 64 * 1024) harness_fail(__FILE__, __LINE__, "%s: %ld KiB more", what, more);
@@ -211,7 +211,7 @@ static void a_masked_frame_from_a_server_is_a_protocol_error(void) {
 static void control_frames_that_are_too_long_or_fragmented_are_a_protocol_error(void) {
     BREAKS("/oversize-control", 1002, NSWS_DETAIL_PROTOCOL);
     BREAKS("/fragmented-control", 1002, NSWS_DETAIL_PROTOCOL);
-    /* The same of a pong and of a close frame. */
+    /* The same with a pong and with a close frame. */
     BREAKS("/frames/0a0168", 1002, NSWS_DETAIL_PROTOCOL);
     BREAKS("/frames/080203e8", 1002, NSWS_DETAIL_PROTOCOL);
     char pong[300] = "/frames/8a7e007e";
@@ -292,7 +292,7 @@ static void an_announced_size_costs_nothing(void) {
     BREAKS("/announce/4294967296", 1009, NSWS_DETAIL_MESSAGE_TOO_BIG);
     BREAKS("/announce/4611686018427387904", 1009, NSWS_DETAIL_MESSAGE_TOO_BIG);
     check_memory("announced sizes", before);
-    /* What fits the limit isn't paid for before it is there: 40 clients, 16 MiB each. */
+    /* What is within the limit costs nothing before it arrives: 40 clients, 16 MiB each. */
     for (int i = 0; i < 40; i++) {
         struct recorder *r = OPEN_RAW("/announce/16000000", NULL);
         if (!r) return;

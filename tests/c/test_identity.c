@@ -3,9 +3,10 @@
  */
 #include "harness.h"
 
+#include <stdarg.h>
 #include <sys/stat.h>
 
-/* What an attempt comes to: a detail code and words of its sentence; 0 when it opens. */
+/* The outcome of an attempt: a detail code and words of its sentence; 0 when it opens. */
 struct outcome {
     int32_t detail;
     const char *words;
@@ -75,7 +76,7 @@ static nsws_connect_options trusting(const char *name) {
     return options;
 }
 
-/* One attempt with the expected outcome. Where it opens, and `who` isn't NULL, the server says that it is `who`. */
+/* Makes an attempt and checks its outcome. Where it opens and `who` isn't NULL, the server must have seen that identity. */
 static int comes_to(int line, const char *what, const char *host, const char *port, nsws_connect_options options,
                     struct outcome expected, const char *who) {
     struct recorder *r = new_client();
@@ -167,14 +168,14 @@ static void each_key_in_each_container_with_each_password(void) {
     }
 }
 
-/* Demands: what each server makes of each identity. */
+/* Demands: what each server does with each identity. */
 
 #define REQUIRED { NSWS_DETAIL_CLIENT_CERT_REQUIRED, "it demands a client certificate (client_cert_path)" }
-/* TLS 1.2 has no word for it. */
+/* TLS 1.2 has no alert for it. */
 #define MAYBE { NSWS_DETAIL_TLS, "or demands a client certificate (client_cert_path)" }
 #define UNKNOWN_CA { NSWS_DETAIL_CLIENT_CERT_REFUSED, "refused the client's certificate with the alert UnknownCA" }
 #define EXPIRED { NSWS_DETAIL_CLIENT_CERT_REFUSED, "refused the client's certificate with the alert CertificateExpired" }
-/* s_server speaks no WebSocket: a page is what it answers when it is content with the client. */
+/* s_server has no WebSocket: it answers with a page when it accepts the client. */
 #define PAGE { NSWS_DETAIL_HTTP_STATUS, "refused the upgrade: 200" }
 
 static const struct {
@@ -392,7 +393,7 @@ static void what_is_wrong_with_the_files_is_an_error_event(void) {
     unlink(broken);
 }
 
-/* The command in the sentence, with the names filled in, does what it says. */
+/* The command in the sentence, with the names filled in, works. */
 static void the_command_that_converts_a_key_works(void) {
     static const char *const keys[] = { "identity/rsa-pbes1.key", "identity/p256-pbes1.key", "identity/rsa-old-camellia.key" };
     char command[2048];
@@ -463,7 +464,7 @@ static void files_are_read_once_until_one_changes(void) {
             CHECK_INT(counter_value(&configurations), before + 1);
         }
     }
-    /* A file that is merely replaced by its like has changed. */
+    /* A file that is replaced by an equal one counts as changed. */
     long before = counter_value(&configurations);
     unlink(ca);
     copy_file(file("ca.pem"), ca);
@@ -518,14 +519,14 @@ static void tls_sessions_are_resumed(void) {
         nsws_connect_options options = trusting("ca");
         options.client_cert_path = file("identity/p256.pem");
         options.client_key_path = file("identity/p256-pkcs8.key");
-        /* A pin makes these options this test's own. */
+        /* The pin keeps these options apart from other tests'. */
         char pins[256];
         snprintf(pins, sizeof pins, "%s;%s", pin("good"), pin(i == 0 ? "chain" : i == 1 ? "expired" : "self-signed"));
         options.pinned_public_keys = pins;
         CHECK_INT(resumes(port, &options), 0);
         CHECK_INT(resumes(port, &options), 1);
         CHECK_INT(resumes(port, &options), 1);
-        /* Another identity goes on from no other's session. */
+        /* Another identity doesn't resume this one's session. */
         options.client_cert_path = file("identity/p384.pem");
         options.client_key_path = file("identity/p384-pkcs8.key");
         CHECK_INT(resumes(port, &options), 0);

@@ -71,7 +71,7 @@ static void c2_nothing_is_queued_before_open_and_what_open_sends_goes_out(void) 
     CHECK_CODE(nsws_client_send_text(r->client, "early", 5), NSWS_ERR_NOT_CONNECTED);
     r->hook = send_one_in_open;
     release_peer(r->token);
-    /* With no other send behind it. */
+    /* With no other send after it. */
     WAIT_PEER(r->token, "messages", 1);
     if (!WAIT(r, MESSAGE, 1)) return;
     CHECK_STR(WAIT(r, MESSAGE, 1)->text, "0:");
@@ -142,7 +142,7 @@ static void c5_failed_connects_leave_nothing_behind(void) {
     struct recorder *r = new_client();
     const char *url = refused_url(r, &fd);
     size_t done = 0;
-    /* What the first ones need is had once. */
+    /* What the first ones need is allocated once. */
     for (; done < 20; done++) {
         CHECK_OK(nsws_client_connect(r->client, url, NULL));
         if (!WAIT(r, ERROR, done + 1)) return;
@@ -163,7 +163,7 @@ static void c5_failed_connects_leave_nothing_behind(void) {
     long more = resident_kib() - resident;
     printf("    %d refused connects: %d threads before, %d after; %d fds before, %d after; %ld KiB more\n",
            2 * failed_connects, threads, count_threads(), fds, count_fds(), more);
-    /* The recorder's events are some of it. */
+    /* The recorder's events are part of it. */
     if (slowness() == 1 && !FREED_MEMORY_IS_KEPT) CHECK_MOST(more, 2048 + failed_connects);
     close(fd);
 }
@@ -394,7 +394,7 @@ static void c13_close_waits_for_the_peer_and_long_reasons_are_refused(void) {
     WAIT_PEER(r->token, "close_frames", 1);
     CHECK_PEER_TEXT(r->token, "close_reason", reason);
     CHECK_INT(count_events(r, CLOSE), 0);
-    /* The peer still has something to say, and answers then. */
+    /* The peer still has something to send, and answers then. */
     release_peer(r->token);
     const struct event *close = WAIT(r, CLOSE, 1);
     if (!close) return;

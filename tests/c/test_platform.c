@@ -1,4 +1,4 @@
-/* The platform's hooks: who is asked, when, and what the answers do. */
+/* The platform's hooks: which are called, when, and what their answers do. */
 #include "harness.h"
 
 struct answers {
@@ -72,7 +72,7 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
         CHECK_CODE(nsws_client_close(client, 1000, ""), NSWS_ERR_PERMISSION_DENIED);
         CHECK_CODE(nsws_client_close(client, 1006, ""), NSWS_ERR_PARAMETER);
     }
-    /* Nothing has become of it, and the open connection is unharmed. */
+    /* It had no effect, and the open connection is not affected. */
     answers.permission = 1;
     CHECK_OK(nsws_client_send_text(open->client, "after", 5));
     const struct event *event = WAIT(open, MESSAGE, 1);
@@ -162,7 +162,7 @@ static void the_log_may_go_to_the_platform(void) {
     if (!OPEN_RAW("/echo", NULL)) return;
     CHECK_LEAST(__atomic_load_n(&answers.lines, __ATOMIC_SEQ_CST), 1);
     CHECK_OK(nsws_set_platform(NULL));
-    /* The log still has it. */
+    /* The log still has the line. */
     CHECK_INT(answers.freed, 0);
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
     CHECK_INT(answers.freed, 1);

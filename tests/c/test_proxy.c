@@ -1,7 +1,10 @@
 /* Proxies: which one applies, the way through it, those that break the rules, and happy eyeballs. */
 #include "harness.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 extern char **environ;
@@ -62,7 +65,7 @@ static const struct event *fails_at(int line, struct recorder *r, const char *ur
     return error;
 }
 
-/* Short, but long enough to get where the test wants to be. */
+/* Short, but long enough to get to the stage that the test is about. */
 static uint32_t soon(void) {
     return slowness() == 1 ? 300 : 3000;
 }
@@ -73,7 +76,7 @@ static const char *not_soon_enough(void) {
     return words;
 }
 
-/* What a proxy does wrong, and what the client says: the proxy is named, the server isn't looked up. */
+/* What a proxy does wrong, and what the client reports: the proxy is named, the server isn't looked up. */
 static void wrong_at(int line, uint8_t mode, const char *what, int32_t detail, int http_status, const char *words) {
     struct way way;
     start_proxy(&way, mode, what);
@@ -100,7 +103,7 @@ static void an_http_proxy_is_asked_for_a_tunnel_and_looks_up_the_name(void) {
     const char *port = setting("NSWS_RAW_PORT");
     snprintf(head, sizeof head, "CONNECT known-to-the-proxy.test:%s HTTP/1.1\r\nHost: known-to-the-proxy.test:%s\r\n\r\n", port, port);
     CHECK_PEER_TEXT(way.token, "head", head);
-    /* What the server gets is what it would get without. */
+    /* The server gets what it would get without a proxy. */
     char *request = ask_peer("get %s head", way.r->token);
     CHECK_CONTAINS(request, "GET /echo?t=");
     CHECK_LACKS(request, "proxy-");
@@ -168,17 +171,15 @@ static void tls_goes_through_the_tunnel(void) {
     static const char *const whats[] = { "tunnel", "socks" };
     for (size_t i = 0; i < 2; i++) {
         struct way way;
-        char ca[300];
         start_proxy(&way, i == 0 ? HTTP : SOCKS, whats[i]);
-        snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-        way.options.ca_path = ca;
+        way.options.ca_path = certificate_file("ca.pem");
         if (!OPENS(way.r, setting("NSWS_ECHO_WSS_URL"), &way.options)) return;
         echoes(__LINE__, way.r);
         CHECK_INT(peer_number(way.token, "tunnels"), 1);
     }
 }
 
-/* Proxies that say no. */
+/* Proxies that refuse. */
 
 static void wrong_or_missing_credentials_are_one_clear_error(void) {
     WRONG(HTTP, "tunnel user:pw", NSWS_DETAIL_PROXY_AUTH, 407, "wants a user name and a password: 407 Who are you.");
@@ -287,7 +288,7 @@ static void a_silent_or_slow_proxy_runs_into_the_timeout(void) {
     } cases[] = {
         { HTTP, "silent" }, { SOCKS, "silent" }, { HTTP, "slow" },
         { HTTP, "says HTTP/1.1%20200%20OK%0d%0a" }, { SOCKS, "replies 0500" }, { SOCKS, "replies 0500 050000" },
-        /* An HTTP proxy waits for the end of what SOCKS5 has begun. */
+        /* An HTTP proxy waits for the end of the request that SOCKS5's bytes began. */
         { SOCKS, "tunnel" },
     };
     long before = resident_kib();
@@ -504,7 +505,7 @@ static void the_platform_says_which_proxy_by_default(void) {
     if (!OPENS(direct, raw_url(direct, "/echo"), &options)) return;
     CHECK_INT(system.asked, 1);
 
-    /* Without a proxy, in each of its ways to say so. */
+    /* Without a proxy, said in each possible way. */
     struct recorder *none = new_client();
     for (int i = 0; i < 4; i++) {
         system.twice = 0;
@@ -598,7 +599,7 @@ static void a_platform_that_takes_its_time_delays_its_own_attempt_only(void) {
     const struct event *error = fails_at(__LINE__, way.r, raw_url(way.r, "/echo"), &options, NSWS_PHASE_PROXY,
                                          NSWS_DETAIL_TIMEOUT, 0, not_soon_enough());
     if (error) CHECK_CONTAINS(error->text, "The platform's answer");
-    /* It still hasn't answered; others go on, and shutting down says what is busy. */
+    /* It still hasn't answered; others go on, and nsws_shutdown() reports what is busy. */
     WAIT_WAITING(&gate, 1);
     struct recorder *other = new_client();
     options = defaults();
@@ -638,10 +639,10 @@ static int as_child(const char *url) {
     fflush(stdout);
     end_recorders();
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
-    return harness_failed_checks != 0;
+    return failed_checks() != 0;
 }
 
-/* What the child says, in an environment with these variables besides (NULL ends them). */
+/* What the child prints, in an environment with these variables added (NULL ends them). */
 static char *child_says(const char *url, char *const variables[]) {
     char *environment[1000];
     size_t count = 0;
@@ -718,7 +719,7 @@ static void the_environment_says_which_proxy_when_the_platform_does_not(void) {
 static const struct {
     const char *name, *port, *auth_port;
     uint8_t mode;
-    /* What each answers: to no credentials, to wrong ones, for a target that refuses. */
+    /* How each answers: without credentials, with wrong ones, for a target that refuses. */
     int unknown, wrong, refused;
 } real[] = {
     { "tinyproxy", "NSWS_TINYPROXY_PORT", "NSWS_TINYPROXY_AUTH_PORT", HTTP, 407, 401, 500 },
@@ -735,14 +736,12 @@ static nsws_connect_options through(size_t which, const char *port) {
 }
 
 static void ws_and_wss_go_through_real_proxies(void) {
-    char ca[300];
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     for (size_t i = 0; i < sizeof real / sizeof real[0]; i++) {
         for (int with = 0; with < 2; with++) {
             nsws_connect_options options = through(i, with ? real[i].auth_port : real[i].port);
             options.proxy_username = with ? setting("NSWS_PROXY_USER") : NULL;
             options.proxy_password = with ? setting("NSWS_PROXY_PASSWORD") : NULL;
-            options.ca_path = ca;
+            options.ca_path = certificate_file("ca.pem");
             struct recorder *plain = new_client(), *tls = new_client(), *by_name = new_client();
             if (OPENS(plain, setting("NSWS_ECHO_URL"), &options)) echoes(__LINE__, plain);
             if (OPENS(tls, setting("NSWS_ECHO_WSS_URL"), &options)) echoes(__LINE__, tls);
@@ -795,7 +794,7 @@ static void a_target_that_real_proxies_cannot_reach_is_told(void) {
 }
 
 static void a_real_proxy_of_the_other_kind_is_told(void) {
-    /* SOCKS5 before an HTTP proxy, and the other way round: an answer that is none, or none at all. */
+    /* SOCKS5 to an HTTP proxy, and the other way round: an answer that makes no sense, or none at all. */
     for (size_t i = 0; i < sizeof real / sizeof real[0]; i++) {
         nsws_connect_options options = through(i, real[i].port);
         options.proxy_mode = real[i].mode == HTTP ? SOCKS : HTTP;

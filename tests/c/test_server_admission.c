@@ -1,7 +1,7 @@
-/* Who may connect: the limits, the ban, the accept hook. How long a ban lasts is tested in src/server/admission.rs. */
+/* Which clients may connect: the limits, the ban, the accept hook. src/server/admission.rs tests how long a ban lasts. */
 #include "server.h"
 
-/* What a request from an address of loopback gets; *fd is the socket, still open. */
+/* The status that a request from an address of loopback gets; *fd is the socket, still open. */
 static int knock(struct server *s, const char *from, int *fd) {
     *fd = raw_connect_from(from, s->port);
     raw_say(*fd, RAW_REQUEST);
@@ -59,7 +59,7 @@ static void connections_above_the_limit_of_an_address_are_refused_with_503(void)
     CHECK_OK(nsws_client_connect(r->client, url_of(s, "/"), NULL));
     const struct event *error = WAIT(r, ERROR, 1);
     if (error) CHECK_INT(error->http_status, 503);
-    /* Whoever says goodbye makes room at once. */
+    /* A client that closes makes room at once. */
     for (size_t i = 0; i < 20; i++) {
         raw_send(fds[0], CLOSE_FRAME, "", 0);
         CHECK_INT(raw_close_code(fds[0]), 1005);
@@ -118,7 +118,7 @@ static void who_asks_too_often_gets_429_and_is_banned(void) {
     if (!START(s, &options)) return;
     int kept;
     CHECK_INT(knock(s, "127.0.0.1", &kept), 101);
-    /* What is no upgrade doesn't count. */
+    /* A request that is not an upgrade doesn't count. */
     for (int i = 0; i < 10; i++) {
         int fd = raw_connect(s);
         raw_say(fd, "GET / HTTP/1.1\r\n" RAW_HOST "\r\n");
@@ -136,7 +136,7 @@ static void who_asks_too_often_gets_429_and_is_banned(void) {
     for (int i = 0; i < 10; i++) CHECK_INT(knock_and_leave(s, "127.0.0.1"), 429);
     for (int i = 0; i < OTHER_CLIENTS; i++)
         CHECK_STR(ask_other(new_other(other_clients[i]), "open a ws://127.0.0.1:%d/", s->port), "refused 429");
-    /* Nobody else is, and who is connected stays so. */
+    /* No other address is banned, and clients that are connected stay connected. */
     CHECK_INT(knock_and_leave(s, "127.0.0.2"), 101);
     raw_send(kept, TEXT_FRAME, "x", 1);
     SERVER_WAIT(s, ON_MESSAGE, 1);
@@ -181,13 +181,10 @@ static void the_default_is_50_a_minute(void) {
 }
 
 static void over_tls_the_banned_get_no_handshake(void) {
-    static char cert[512], key[512];
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.max_upgrades_per_minute = 1;
     if (!START(s, &options)) return;
     struct other *python = new_other("NSWS_PYTHON_CLIENT");
@@ -211,7 +208,7 @@ struct hook {
 
 static struct hook hook;
 
-/* By path: /STATUS; with the right token anybody may. */
+/* Answers by path, /STATUS; a client with the right token is let in. */
 static uint16_t decides(nsws_server server, const nsws_connect_event *event, void *user) {
     struct hook *h = user;
     int status = 0;
@@ -272,7 +269,7 @@ static void the_hook_sees_the_request_and_decides(void) {
     CHECK_INT(ask_for(s, "/403", ""), 403);
     CHECK_INT(ask_for(s, "/599", ""), 599);
     CHECK_INT(ask_for(s, "/400", ""), 400);
-    /* What is no refusal refuses with 403. */
+    /* A value that is not an HTTP refusal refuses with 403. */
     CHECK_INT(ask_for(s, "/200", ""), 403);
     CHECK_INT(ask_for(s, "/101", ""), 403);
     CHECK_INT(ask_for(s, "/600", ""), 403);
@@ -305,7 +302,7 @@ static void the_hook_is_asked_after_the_limits_and_about_valid_requests_only(voi
     CHECK_INT(raw_status(fd), 426);
     close(fd);
     CHECK_INT(counter_value(&hook.asked), 1);
-    /* Who is refused holds no place. */
+    /* A refused client holds no place. */
     close(kept);
     SERVER_WAIT(s, ON_CLOSE, 1);
     CHECK_INT(ask_for(s, "/403", ""), 403);
@@ -383,7 +380,7 @@ static void who_waits_too_long_for_the_hook_is_cut(void) {
     gate_open(&hook.gate);
     hook.waits = 0;
     CHECK_INT(knock_and_leave(s, "127.0.0.1"), 101);
-    /* The second was cut before its turn came, so nobody asked about it. */
+    /* The second was cut before its turn came, so the hook was not called for it. */
     CHECK_INT(counter_value(&hook.asked), 2);
     SERVER_WAIT(s, ON_CLOSE, 1);
     CHECK_INT(server_count(s, ON_CONNECT), 1);
@@ -487,7 +484,7 @@ static void the_hook_may_stop_destroy_and_remove_itself(void) {
     CHECK_INT(counter_value(&hook.asked), 1);
 }
 
-/* A program that hears nothing any more does not fill its memory with who has come and gone. */
+/* A program that is stuck doesn't fill its memory with clients that have come and gone. */
 static void a_server_whose_program_is_stuck_lets_nobody_in_before_long(void) {
     enum { BOUND = 1024, KEPT = 100 };
     nsws_server_options options = server_defaults();
@@ -497,7 +494,7 @@ static void a_server_whose_program_is_stuck_lets_nobody_in_before_long(void) {
     hook.waits = 1;
     int fds[KEPT], status = 0, sent = 0;
     for (int i = 0; i < KEPT; i++) fds[i] = -1;
-    /* Whoever waits for the hook gets no answer; who is one too many gets it at once. Some never get as far as to the hook:
+    /* Clients that wait for the hook get no answer; one client too many gets it at once. Some never get as far as the hook:
      * handshakes that are too many at once lose to later ones. */
     for (int round = 1; round <= 10 && status == 0; round++) {
         for (; sent < (BOUND + KEPT) * round; sent++) {

@@ -18,6 +18,9 @@ static void some_error(nsws_server s, nsws_connection c, const nsws_error_event 
 static void some_drain(nsws_server s, nsws_connection c, const nsws_drain_event *e, void *user) {
     (void)s, (void)c, (void)e, (void)user;
 }
+static void some_http(nsws_server s, const nsws_http_request *r, nsws_http_answer *a, void *user) {
+    (void)s, (void)r, (void)a, (void)user;
+}
 static uint16_t some_accept(nsws_server s, const nsws_connect_event *e, void *user) {
     (void)s, (void)e, (void)user;
     return 0;
@@ -64,6 +67,7 @@ static int32_t call_broadcast(nsws_server s) {
 }
 static int32_t call_set_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, some_accept, NULL, count_free); }
 static int32_t call_clear_accept_hook(nsws_server s) { return nsws_server_set_accept_hook(s, NULL, NULL, NULL); }
+static int32_t call_set_http_hook(nsws_server s) { return nsws_server_set_http_hook(s, some_http, NULL, count_free); }
 static int32_t call_on_connect(nsws_server s) { return nsws_server_on_connect(s, some_connect, NULL, count_free); }
 static int32_t call_on_message(nsws_server s) { return nsws_server_on_message(s, some_message, NULL, count_free); }
 static int32_t call_on_close(nsws_server s) { return nsws_server_on_close(s, some_close, NULL, count_free); }
@@ -74,6 +78,22 @@ static int32_t call_off_message(nsws_server s) { return nsws_server_off_message(
 static int32_t call_off_close(nsws_server s) { return nsws_server_off_close(s, NULL, NULL); }
 static int32_t call_off_error(nsws_server s) { return nsws_server_off_error(s, NULL, NULL); }
 static int32_t call_off_drain(nsws_server s) { return nsws_server_off_drain(s, NULL, NULL); }
+static int32_t call_broadcast_group(nsws_server s) {
+    size_t accepted = 7;
+    int32_t code = nsws_server_broadcast_group(s, "room", "x", 1, 1, &accepted);
+    CHECK_INT(accepted, 7);
+    return code;
+}
+static int32_t call_list_bans(nsws_server s) {
+    size_t count = 7;
+    int32_t code = nsws_server_list_bans(s, NULL, 0, &count);
+    CHECK_INT(count, 7);
+    return code;
+}
+static int32_t call_unban(nsws_server s) { return nsws_server_unban(s, "127.0.0.1"); }
+static int32_t call_add_certificate(nsws_server s) { return nsws_server_add_certificate(s, "cert", "key"); }
+static int32_t call_reload_certificates(nsws_server s) { return nsws_server_reload_certificates(s); }
+static int32_t call_stop_gracefully(nsws_server s) { return nsws_server_stop_gracefully(s, 1000); }
 static int32_t call_destroy(nsws_server s) { return nsws_server_destroy(s); }
 static int32_t call_release(nsws_server s) { return nsws_server_release(s); }
 
@@ -90,6 +110,7 @@ static const struct {
     { "broadcast", call_broadcast },
     { "set_accept_hook", call_set_accept_hook },
     { "set_accept_hook NULL", call_clear_accept_hook },
+    { "set_http_hook", call_set_http_hook },
     { "on_connect", call_on_connect },
     { "on_message", call_on_message },
     { "on_close", call_on_close },
@@ -100,6 +121,12 @@ static const struct {
     { "off_close", call_off_close },
     { "off_error", call_off_error },
     { "off_drain", call_off_drain },
+    { "broadcast_group", call_broadcast_group },
+    { "list_bans", call_list_bans },
+    { "unban", call_unban },
+    { "add_certificate", call_add_certificate },
+    { "reload_certificates", call_reload_certificates },
+    { "stop_gracefully", call_stop_gracefully },
     { "destroy", call_destroy },
     { "release", call_release },
 };
@@ -113,8 +140,10 @@ static int32_t call_cork(nsws_connection c) { return nsws_connection_cork(c); }
 static int32_t call_uncork(nsws_connection c) { return nsws_connection_uncork(c); }
 static int32_t call_pause(nsws_connection c) { return nsws_connection_pause(c); }
 static int32_t call_resume(nsws_connection c) { return nsws_connection_resume(c); }
+static int32_t call_join(nsws_connection c) { return nsws_connection_join(c, "room"); }
+static int32_t call_leave(nsws_connection c) { return nsws_connection_leave(c, "room"); }
 static int32_t call_get_info(nsws_connection c) {
-    nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7 };
+    nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7, "", 7 };
     int32_t code = nsws_connection_get_info(c, &info, sizeof info);
     CHECK(info.struct_size == 7 && info.client_port == 7);
     return code;
@@ -132,6 +161,8 @@ static const struct {
     { "uncork", call_uncork },
     { "pause", call_pause },
     { "resume", call_resume },
+    { "join", call_join },
+    { "leave", call_leave },
     { "get_info", call_get_info },
 };
 enum { CONNECTION_CALLS = sizeof connection_calls / sizeof connection_calls[0] };
@@ -215,7 +246,7 @@ static void a_connection_s_handle_is_stale_after_its_close(void) {
     SERVER_WAIT(s, ON_CLOSE, 1);
     BECOMES(listed(s), 0);
     for (int i = 0; i < CONNECTION_CALLS; i++) CHECK_CODE(connection_calls[i].call(connection), NSWS_ERR_BAD_HANDLE);
-    /* Nor does the next connection get the same. */
+    /* Nor does the next connection get the same handle. */
     if (!OPEN_CLIENT(s, "/")) return;
     const struct server_event *next = SERVER_WAIT(s, ON_CONNECT, 2);
     CHECK(next && next->connection.id != connection.id);
@@ -300,7 +331,7 @@ static void what_is_sent_is_checked_before_the_state(void) {
         CHECK(memcmp(frame.data + 2, reason, 123) == 0);
     }
     close(fd);
-    /* With nobody there it is the same. */
+    /* Without clients it is the same. */
     BECOMES(listed(s), 0);
     CHECK_CODE(nsws_server_broadcast(s->handle, data, large, 0, &count), NSWS_ERR_PARAMETER);
     CHECK_OK(nsws_server_broadcast(s->handle, data, large - 1, 0, &count));
@@ -362,7 +393,7 @@ static void the_defaults_are_the_contract_s(void) {
     CHECK_INT(options.max_send_size, 5 << 20);
     CHECK_INT(options.send_queue_size, 16 << 20);
     CHECK_INT(options.min_tls_version, NSWS_TLS_1_2);
-    /* Room that this version doesn't know becomes zero, and is taken back. */
+    /* Members that this version doesn't know become zero, and are accepted. */
     struct {
         nsws_server_options known;
         char newer[64];
@@ -407,7 +438,7 @@ static void options_out_of_their_range_are_refused(void) {
     REFUSED(options.server_port = 65536, NSWS_ERR_LISTEN_PORT);
     REFUSED(options.server_port = UINT32_MAX, NSWS_ERR_LISTEN_PORT);
 #undef REFUSED
-    /* What is at the edge is taken. */
+    /* Values at the edges are accepted. */
     options = server_defaults();
     options.protocol = " a ,, b,a";
     options.ping_interval_ms = 30000000;
@@ -448,11 +479,9 @@ static void write_file(const char *path, const char *text) {
 }
 
 static void what_is_wrong_is_told_in_this_order(void) {
-    static char missing[512], good[512], bad[512];
     struct server *s = started_server(NULL), *other = new_server();
-    snprintf(missing, sizeof missing, "%s/there-is-none.pem", setting("NSWS_CERT_DIR"));
-    snprintf(good, sizeof good, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(bad, sizeof bad, "%s/empty.pem", setting("NSWS_CERT_DIR"));
+    const char *missing = certificate_file("there-is-none.pem");
+    const char *bad = certificate_file("empty.pem");
     nsws_server_options options = server_defaults();
     /* Everything is wrong at once; each time the first of it is put right. */
     options.close_timeout_ms = 0;
@@ -470,7 +499,7 @@ static void what_is_wrong_is_told_in_this_order(void) {
     options.server_port = s->port;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
     CHECK_CONTAINS(nsws_last_error(), missing);
-    options.cert_path = good;
+    options.cert_path = certificate_file("good.pem");
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
     options.key_path = NULL;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_CERT_FILE);
@@ -480,9 +509,9 @@ static void what_is_wrong_is_told_in_this_order(void) {
     options.cert_path = options.key_path = NULL;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_ALREADY_CONNECTED);
     CHECK_CODE(nsws_server_start(other->handle, &options), NSWS_ERR_PORT_IN_USE);
-    /* The one that listens never noticed. */
+    /* The server that listens is not affected. */
     if (OPEN_CLIENT(s, "/")) SERVER_WAIT(s, ON_CONNECT, 1);
-    /* "" is no certificate, a key alone is none, and so is a folder a file. */
+    /* "" is not a certificate, nor is a key alone, nor is a folder a file. */
     options.cert_path = "";
     options.key_path = missing;
     options.server_port = 0;
@@ -569,7 +598,7 @@ static void a_server_s_state_is_idle_open_closing_idle(void) {
         CHECK(raw_receive(fd, 0, &frame) && frame.first == CLOSE_FRAME);
         close(fd);
         SERVER_WAIT(s, ON_CLOSE, (size_t)round + 1);
-        /* The hook runs behind what is waited for. */
+        /* The hook runs after what is waited for. */
         BECOMES(__atomic_load_n(&state_in_close, __ATOMIC_SEQ_CST), NSWS_STATE_CLOSING);
         BECOMES(server_state(s), NSWS_STATE_IDLE);
     }
@@ -640,7 +669,7 @@ static void note(char letter) {
 static void on_message_a(nsws_server s, nsws_connection c, const nsws_message_event *e, void *user) {
     (void)c, (void)e;
     note('a');
-    /* The next one is not called for this message any more, nor is this one again. */
+    /* The next one is not called for this message, nor is this one called again. */
     if (strcmp(calls, "ababca") == 0) CHECK_OK(nsws_server_off_message(s, NULL, NULL));
     counter_add(user, 1);
 }
@@ -688,7 +717,7 @@ static uint8_t permission(void *user) {
     return answers_permission;
 }
 
-/* Calls what would need the library's locks, were one held. */
+/* Calls functions that take the library's locks, to find out whether one is held. */
 static uint8_t is_tv(void *user) {
     nsws_client client;
     (void)user;
@@ -728,7 +757,7 @@ static void without_permission_every_call_is_refused_after_its_parameters(void) 
     CHECK_CODE(nsws_connection_ping(c, "x", 1), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1000, ""), NSWS_ERR_PERMISSION_DENIED);
     CHECK_CODE(nsws_connection_close(c, 1006, ""), NSWS_ERR_PARAMETER);
-    /* Nothing has become of it. */
+    /* It had no effect. */
     answers_permission = 1;
     CHECK_OK(nsws_connection_send_text(c, "after", 5));
     const struct event *message = WAIT(r, MESSAGE, 1);
@@ -754,24 +783,16 @@ static void where_the_device_is_no_tv_there_is_no_server(void) {
 
 /* Certificates. */
 
-static char *file_of(const char *name) {
-    static char paths[8][512];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", setting("NSWS_CERT_DIR"), name);
-    return path;
-}
-
 static nsws_server_options secure(const char *cert, const char *key) {
     nsws_server_options options = server_defaults();
-    options.cert_path = file_of(cert);
-    options.key_path = file_of(key);
+    options.cert_path = certificate_file(cert);
+    options.key_path = certificate_file(key);
     return options;
 }
 
 static struct recorder *open_secure(struct server *s, nsws_connect_options *options) {
     struct recorder *r = new_client();
-    options->ca_path = file_of("ca.pem");
+    options->ca_path = certificate_file("ca.pem");
     snprintf(r->url, sizeof r->url, "wss://localhost:%d/", s->port);
     return OPENS(r, r->url, options) ? r : NULL;
 }
@@ -787,8 +808,8 @@ static void certificates_that_can_not_be_used_say_why(void) {
         { "broken.pem", "good.key", "broken.pem" },
         { "good.pem", "broken.key", "broken.key" },
     };
-    write_file(file_of("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    write_file(file_of("broken.key"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    write_file(certificate_file("broken.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    write_file(certificate_file("broken.key"), "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
     struct server *s = new_server();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nsws_server_options options = secure(cases[i].cert, cases[i].key);
@@ -903,7 +924,7 @@ static void every_address_of_either_family_is_listened_on(void) {
 }
 
 int main(void) {
-    signal(SIGPIPE, SIG_IGN); /* for what tells the other clients */
+    signal(SIGPIPE, SIG_IGN); /* for the programs of the other clients */
     RUN(handles_that_name_nothing_are_refused_by_every_function);
     RUN(handles_of_one_kind_are_refused_as_another);
     RUN(a_connection_s_handle_is_stale_after_its_close);

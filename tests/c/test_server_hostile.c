@@ -1,5 +1,5 @@
-/* Clients that break the rules: in the opening handshake, in frames, by being slow or many. Each gets its answer or its
- * end, and a well-behaved client goes on all the while. */
+/* Clients that break the rules: in the opening handshake, in frames, by being slow or many. Each gets its answer or is cut off,
+ * and a well-behaved client goes on all the while. */
 #include "server.h"
 
 #include <poll.h>
@@ -23,10 +23,9 @@ static int witness_begins(struct witness *w, const nsws_server_options *options)
     w->client = new_client();
     w->client->hook = send_on;
     nsws_connect_options client = defaults();
-    char url[128], ca[512];
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
+    char url[128];
     snprintf(url, sizeof url, "%s://127.0.0.1:%d/", options && options->cert_path ? "wss" : "ws", w->server->port);
-    client.ca_path = ca;
+    client.ca_path = certificate_file("ca.pem");
     if (!OPENS(w->client, url, &client)) return 0;
     CHECK_OK(nsws_client_send_text(w->client->client, "x", 1));
     return WAIT(w->client, MESSAGE, 10) != NULL;
@@ -111,7 +110,7 @@ static void what_is_no_valid_upgrade_gets_its_answer(void) {
         close(fd);
         GOES_ON(&w);
     }
-    /* Nobody of them was a client. */
+    /* None of them became a client. */
     CHECK_INT(server_count(w.server, ON_CONNECT), 1);
     CHECK_INT(server_count(w.server, ON_ERROR), 0);
 }
@@ -141,7 +140,7 @@ static void a_head_that_is_too_large_gets_431_and_no_memory(void) {
         free(more);
         GOES_ON(&w);
     }
-    /* A path alone, and a head that never ends, while the client goes on writing until it is told to stop. */
+    /* A path alone, and a head that never ends, while the client goes on writing until the test stops it. */
     int fd = raw_connect(w.server);
     char *letters_ = letters(4096);
     raw_say(fd, "GET /");
@@ -159,7 +158,7 @@ static void the_slow_are_cut_after_the_handshake_timeout(void) {
     nsws_server_options options = server_defaults();
     options.handshake_timeout_ms = 200;
     if (!witness_begins(&w, &options)) return;
-    /* Slow-loris: one byte after the other, and never done. Silent: no byte at all. Half: half a request line. */
+    /* Slow-loris: byte by byte, without an end. Silent: no byte at all. Half: half a request line. */
     int loris = raw_connect(w.server), silent = raw_connect(w.server), half = raw_connect(w.server);
     raw_say(half, "GET /pa");
     const char *request = RAW_REQUEST;
@@ -190,11 +189,11 @@ static void many_who_dawdle_lose_to_those_who_do_not(void) {
     if (!witness_begins(&w, &options)) return;
     static int fds[MANY];
     for (int i = 0; i < MANY; i++) fds[i] = raw_connect(w.server);
-    /* The oldest are cut, and no more than the bound are left. */
+    /* The oldest are cut off, and only as many as the bound are left. */
     for (int i = 0; i < MANY - BOUND; i++) CHECK(raw_ends(fds[i]));
     int all_read;
     BECOMES(accepted_sockets(w.server->port, &all_read), BOUND + 1);
-    /* The newest, and whoever comes now, are served. */
+    /* The newest, and those that come now, are served. */
     raw_say(fds[MANY - 1], RAW_REQUEST);
     CHECK_INT(raw_status(fds[MANY - 1]), 101);
     int fd = RAW_OPEN(w.server);
@@ -203,7 +202,7 @@ static void many_who_dawdle_lose_to_those_who_do_not(void) {
     close(fd);
 }
 
-/* Called wherever the library logs: it may call back, also what closes the door at which so many knock. */
+/* Called wherever the library logs: it may call the library, even to stop the server that so many clients connect to. */
 static struct server *logged;
 static struct counter stops;
 
@@ -214,8 +213,8 @@ static void stop_when_one_is_cut(int32_t level, const char *line, void *user) {
     counter_add(&stops, 1);
 }
 
-/* Whether all who knocked at a server that has stopped are let go. Linux now and then forgets a client that waits to be
- * accepted when the socket is closed, without a word: a byte from the client gets the answer. */
+/* Whether the links of all clients of a server that was stopped are closed. When a listening socket is closed, Linux now and then
+ * says nothing to a client that waits to be accepted: a byte from the client gets the answer. */
 static void check_let_go(const int *fds, int count) {
     for (int i = 0; i < count; i++) {
         if (fds[i] < 0) continue;
@@ -265,13 +264,10 @@ static void who_comes_in_the_moment_of_the_stop_is_let_go(void) {
 /* TLS. */
 
 static void tls_that_is_none_ends(void) {
-    static char cert[512], key[512];
     struct witness w;
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.handshake_timeout_ms = 2000 + 200 * (uint32_t)slowness();
     if (!witness_begins(&w, &options)) return;
     /* Plain text; a record of a wrong version; one that is too long; a ClientHello of nonsense. */
@@ -292,7 +288,7 @@ static void tls_that_is_none_ends(void) {
         close(fd);
         GOES_ON(&w);
     }
-    /* Half a record is waited for, but not for ever. */
+    /* The server waits for half a record, but not forever. */
     int fd = raw_connect(w.server);
     raw_write(fd, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11);
     GOES_ON(&w);
@@ -377,7 +373,7 @@ static void a_flood_of_pings_costs_no_memory_and_delays_nobody(void) {
     GOES_ON(&w);
     /* 39 MB of pings: what is kept of them is bounded. */
     if (slowness() == 1 && MEMORY_COUNTS) CHECK_MOST(resident_kib() - before, 12 << 10);
-    /* It may still talk, and hear what it didn't read: the pong of its last ping is there. */
+    /* It can still talk, and read what it hadn't read: the pong for its last ping is there. */
     raw_send(fd, PING_FRAME, "last", 4);
     raw_send(fd, TEXT_FRAME, "x", 1);
     struct frame got;
@@ -408,7 +404,7 @@ static void without_descriptors_clients_wait_and_the_program_hears_of_it(void) {
     setrlimit(RLIMIT_NOFILE, &usual);
     CHECK_STR(take_answer(python), "open -");
     CHECK_STR(ask_other(python, "echo b text 5"), "same");
-    /* It was told once. */
+    /* It was reported once. */
     CHECK_INT(server_count(w.server, ON_ERROR), 1);
 }
 

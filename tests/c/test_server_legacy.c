@@ -1,7 +1,7 @@
 /* The server's defects S1 to S9 of the implementation that this library replaces; none of them may come back. */
 #include "server.h"
 
-/* S1: after the first disconnect of any client, or a port scan, send, close, stop and list failed for everyone, for ever. */
+/* S1: after the first disconnect of any client, or a port scan, send, close, stop and list failed for all clients, forever. */
 
 static void s1_one_disconnect_disturbs_nobody(void) {
     struct server *s = new_server();
@@ -12,7 +12,7 @@ static void s1_one_disconnect_disturbs_nobody(void) {
     if (!r || !connect) return;
     size_t gone = 0;
     for (int i = 0; i < 50; i++) {
-        int scan = raw_connect(s); /* a port scan: comes and goes without a word */
+        int scan = raw_connect(s); /* a port scan: connects and leaves without a byte */
         close(scan);
         int fd = RAW_OPEN(s);
         i % 2 ? raw_reset(fd) : (void)close(fd);
@@ -52,17 +52,13 @@ static void s2_an_empty_close_frame_ends_its_connection_only(void) {
 /* S3: with a certificate configured it still spoke plain ws. */
 
 static void s3_with_a_certificate_it_speaks_tls_and_nothing_else(void) {
-    static char cert[512], key[512], ca[512];
     unsigned char answer[8] = { 0 };
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     if (!START(s, &options)) return;
-    /* Who speaks plainly gets a TLS alert at most, and never a WebSocket. */
+    /* A client without TLS gets a TLS alert at most, and never a WebSocket. */
     int fd = raw_connect(s);
     raw_say(fd, RAW_REQUEST);
     ssize_t count = recv(fd, answer, sizeof answer, 0);
@@ -73,7 +69,7 @@ static void s3_with_a_certificate_it_speaks_tls_and_nothing_else(void) {
     CHECK_OK(nsws_client_connect(plain->client, url_of(s, "/"), NULL));
     WAIT(plain, ERROR, 1);
     nsws_connect_options client = defaults();
-    client.ca_path = ca;
+    client.ca_path = certificate_file("ca.pem");
     snprintf(secure->url, sizeof secure->url, "wss://localhost:%d/", s->port);
     if (!OPENS(secure, secure->url, &client)) return;
     SERVER_WAIT(s, ON_CONNECT, 1);
@@ -129,7 +125,7 @@ static void s5_a_server_may_be_destroyed_after_a_failed_stop(void) {
         CHECK_CODE(nsws_server_stop(s->handle), NSWS_ERR_PERMISSION_DENIED);
         CHECK_OK(nsws_set_platform(NULL));
         destroy_server(s);
-        /* It is gone: its clients are told, and nobody listens. */
+        /* It is gone: its clients get the close, and nothing listens. */
         const struct event *close = WAIT(r, CLOSE, 1);
         if (close) CHECK_INT(close->code, 1001);
         CHECK_INT(raw_connect(s), -1);
@@ -173,7 +169,7 @@ static void s6_clients_may_be_reset_during_sends(void) {
         struct frame frame;
         int fd = RAW_OPEN(s);
         if (fd < 0) break;
-        /* Sends to it are under way. */
+        /* Sends to it are in progress. */
         CHECK(raw_receive(fd, BINARY_FRAME, &frame));
         raw_reset(fd);
     }

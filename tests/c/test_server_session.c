@@ -1,11 +1,11 @@
-/* Conversations: who connects, what they say, how they part; with clients that others wrote as well. */
+/* Sessions: clients connect, exchange messages and close; with clients of other libraries, too. */
 #include "server.h"
 
 #include <poll.h>
 
 #define MIB ((size_t)1 << 20)
 
-/* The other clients: every one, told the same. */
+/* The other clients: each is given the same commands. */
 
 static void a_client_is_heard_and_answered(void) {
     for (int i = 0; i < OTHER_CLIENTS; i++) {
@@ -101,10 +101,10 @@ static void the_request_arrives_as_it_was_written(void) {
     static const char *const expected[][2] = {
         { "host", "x" }, { "X-Twice", "one" }, { "x-tWICE", "two" }, { "X-Empty", "" }, { "X-Bytes", "\xe4\xb8\x96" },
     };
-    CHECK_LEAST(connect->header_count, 5);
+    CHECK_LEAST(connect->headers.count, 5);
     for (size_t i = 0; i < 5; i++) {
-        CHECK_STR(connect->names[i], expected[i][0]);
-        CHECK_STR(connect->values[i], expected[i][1]);
+        CHECK_STR(connect->headers.names[i], expected[i][0]);
+        CHECK_STR(connect->headers.values[i], expected[i][1]);
     }
     close(fd);
 }
@@ -261,7 +261,7 @@ static void who_never_reads_is_passed_over_by_broadcasts(void) {
         CHECK_INT(accepted, 1);
         if (!WAIT(r, MESSAGE, ++rounds)) return;
     }
-    /* Now it reads: everything that was accepted is there, and drain tells that there is room. */
+    /* Now it reads: everything that was accepted arrives, and a drain event says that there is room. */
     char *received = malloc(MIB);
     long long expected = (long long)(rounds - 21) * (long long)(MIB / 2 + 10), got = 0;
     while (got < expected) {
@@ -345,7 +345,7 @@ static void who_answers_pings_is_kept(void) {
     int quiet = RAW_OPEN(s);
     struct frame frame;
     if (!r || !connect) return;
-    /* Without a time-out pings go on though nobody answers; the other one's round trips are measured. */
+    /* Without a timeout, pings go on although no pong comes; the other one's round trips are measured. */
     for (int i = 0; i < 5; i++) CHECK(raw_receive(quiet, PING_FRAME, &frame));
     nsws_connection_info info = { 0 };
     long long end = now_us() + guard_seconds() * 1000000LL;
@@ -466,7 +466,7 @@ static int connect_fails(struct server *s) {
     return fd < 0;
 }
 
-/* The port is free: anybody may take it at once, though old connections are still closing. */
+/* The port is free: any server can take it at once, although old connections are still closing. */
 static void the_port_is_free(struct server *s) {
     struct server *second = new_server();
     nsws_server_options options = server_defaults();
@@ -606,7 +606,7 @@ static void everything_may_be_called_inside_every_callback(void) {
     static const struct {
         const char *name;
         int32_t (*call)(struct server *, nsws_connection);
-        /* What it gives in connect, message, close, error, drain. */
+        /* What it returns in connect, message, close, error, drain. */
         int32_t results[SERVER_KINDS];
     } calls[] = {
         { "send", send_there, { NSWS_OK, NSWS_OK, NSWS_ERR_NOT_CONNECTED, NSWS_ERR_NOT_CONNECTED, NSWS_OK } },

@@ -13,7 +13,7 @@
 static int of_each = 2000;
 enum { WAVE = 200 };
 
-/* A server that counts: to record every event would cost the memory that is measured. */
+/* A server that counts: recording every event would take the memory that is measured. */
 struct counting {
     nsws_server handle;
     uint16_t port;
@@ -55,7 +55,7 @@ static int counting_begins(struct counting *s, const nsws_server_options *option
            CHECK_OK(nsws_server_start(s->handle, options)) && CHECK_OK(nsws_server_get_port(s->handle, &s->port));
 }
 
-/* Nobody is left of those who came. */
+/* None of the clients is left. */
 static void nobody_is_left(struct counting *s) {
     int all_read;
     size_t count;
@@ -95,7 +95,7 @@ static void open_wave(struct counting *s, int count) {
         if (!CHECK((fds[i] = open_one(s->port)) >= 0)) return;
 }
 
-/* Each vanishes one wave. */
+/* Each makes one wave of clients vanish. */
 
 static void are_killed(struct counting *s, int count) {
     long before = counter_value(&s->connects), over = counter_value(&s->closes);
@@ -103,7 +103,7 @@ static void are_killed(struct counting *s, int count) {
     if (pipe2(stay, O_CLOEXEC) != 0) abort();
     pid_t child = fork();
     if (child == 0) {
-        /* Raw sockets alone; the library is not for children. */
+        /* Raw sockets alone: a forked child can't use the library. */
         char byte;
         for (int i = 0; i < count; i++)
             if (open_one(s->port) < 0) _exit(1);
@@ -209,7 +209,7 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
         const char *what;
         void (*vanish)(struct counting *, int);
         int server;
-        /* No more handshakes of one address are under way at once. */
+        /* One address can't have more handshakes in progress at once. */
         int most;
     } kinds[] = {
         { "killed", are_killed, PLAIN, WAVE },
@@ -220,7 +220,6 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
         { "half a request line", leave_half_a_request_line, PLAIN, 120 },
     };
     enum { KINDS_OF_VANISHING = sizeof kinds / sizeof *kinds };
-    char cert[512], key[512];
     nsws_server_options options = server_defaults();
     options.handshake_timeout_ms = UINT32_MAX;
     options.ping_interval_ms = 0;
@@ -228,10 +227,8 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
     options.ping_interval_ms = options.pong_timeout_ms = 100 * (uint32_t)slowness();
     if (!counting_begins(&servers[IMPATIENT], &options)) return;
     options.ping_interval_ms = 0;
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     if (!counting_begins(&servers[SECURE], &options)) return;
 
     /* The first wave of each makes what stays: tables of their largest size, threads, allocators' pools. */
@@ -246,7 +243,7 @@ static void ten_thousand_clients_vanish_and_nothing_is_left(void) {
                 count = left < kinds[kind].most ? left : kinds[kind].most;
                 kinds[kind].vanish(s, count);
                 nobody_is_left(s);
-                if (harness_failed_checks) return;
+                if (failed_checks()) return;
             }
             if (rounds == 1) printf("    %d %s (%lld ms)\n", of_each, kinds[kind].what, (now_us() - start) / 1000);
         }

@@ -47,11 +47,9 @@ static void a_session_goes_as_the_header_says(void) {
 }
 
 static void a_session_goes_the_same_way_over_tls(void) {
-    char ca[512];
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     if (!OPENS(r, setting("NSWS_ECHO_WSS_URL"), &options)) return;
     comes_back(r, 1, "one", 3);
     comes_back(r, 0, "two", 3);
@@ -71,8 +69,8 @@ static void callbacks_never_run_inside_a_call(void) {
 /* The opening handshake. */
 
 static const char *header_of(const struct event *answer, const char *name, int nth) {
-    for (size_t i = 0; i < answer->header_count; i++)
-        if (strcasecmp(answer->names[i], name) == 0 && --nth == 0) return answer->values[i];
+    for (size_t i = 0; i < answer->headers.count; i++)
+        if (strcasecmp(answer->headers.names[i], name) == 0 && --nth == 0) return answer->headers.values[i];
     return NULL;
 }
 
@@ -83,13 +81,13 @@ static void all_response_headers_arrive_and_repeated_ones_are_kept(void) {
     static const char *const names[] = {
         "Upgrade", "Connection", "Sec-WebSocket-Accept", "Set-Cookie", "X-Peer", "set-cookie", "Set-Cookie", "X-Empty"
     };
-    if (!CHECK_INT(answer->header_count, 8)) return;
-    for (size_t i = 0; i < 8; i++) CHECK_STR(answer->names[i], names[i]);
-    CHECK_STR(answer->values[3], "a=1");
-    CHECK_STR(answer->values[4], "raw");
-    CHECK_STR(answer->values[5], "b=2; Path=/");
-    CHECK_STR(answer->values[6], "c=");
-    CHECK_STR(answer->values[7], "");
+    if (!CHECK_INT(answer->headers.count, 8)) return;
+    for (size_t i = 0; i < 8; i++) CHECK_STR(answer->headers.names[i], names[i]);
+    CHECK_STR(answer->headers.values[3], "a=1");
+    CHECK_STR(answer->headers.values[4], "raw");
+    CHECK_STR(answer->headers.values[5], "b=2; Path=/");
+    CHECK_STR(answer->headers.values[6], "c=");
+    CHECK_STR(answer->headers.values[7], "");
 
     struct recorder *python = new_client();
     if (!OPENS(python, echo_url(), NULL)) return;
@@ -180,7 +178,7 @@ static void the_origin_may_be_another_or_none(void) {
     request = request_with(r, raw_url(r, "/echo-request"), &options);
     if (!request) return;
     CHECK_INT(times(request, "Origin:"), 0);
-    /* A header comes before the option. */
+    /* A header takes precedence over the option. */
     options.headers = &header;
     options.header_count = 1;
     r = new_client();
@@ -309,7 +307,7 @@ static void a_second_connect_is_refused_and_the_first_unharmed(void) {
     release_peer(r->token);
     if (!WAIT(r, OPEN, 1)) return;
     CHECK_CODE(nsws_client_connect(r->client, echo_url(), NULL), NSWS_ERR_ALREADY_CONNECTED);
-    /* What is wrong with the arguments comes before the state. */
+    /* Arguments are checked before the state. */
     CHECK_CODE(nsws_client_connect(r->client, "http://x", NULL), NSWS_ERR_URL);
     comes_back(r, 1, "still here", 10);
     closes(r, 1000, "");
@@ -380,10 +378,8 @@ static void every_size_comes_back_from_python(void) { every_size_comes_back(echo
 static void every_size_comes_back_from_node(void) { every_size_comes_back(node_url(), NULL); }
 
 static void every_size_comes_back_over_tls(void) {
-    char ca[512];
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     every_size_comes_back(setting("NSWS_ECHO_WSS_URL"), &options);
     every_size_comes_back(setting("NSWS_NODE_WSS_URL"), &options);
 }
@@ -715,7 +711,7 @@ static void without_a_heartbeat_there_are_no_pings(void) {
     if (!OPENS(quiet, raw_url(quiet, "/silent"), &options)) return;
     options.ping_interval_ms = 30;
     options.pong_timeout_ms = 0;
-    /* As long as another client pings 10 times; nor does a pong that never comes matter to that one. */
+    /* For as long as another client takes for 10 pings; a missing pong doesn't matter to that one. */
     if (!OPENS(beating, raw_url(beating, "/silent"), &options)) return;
     WAIT_PEER(beating->token, "pings", 10);
     CHECK_INT(peer_number(quiet->token, "pings"), 0);
@@ -763,12 +759,10 @@ static void the_figures_count_messages_and_bytes(void) {
 }
 
 static void the_figures_time_the_tls_handshake(void) {
-    char ca[512];
     nsws_client_stats stats;
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     if (!OPENS(r, setting("NSWS_ECHO_WSS_URL"), &options)) return;
     CHECK_OK(nsws_client_get_stats(r->client, &stats, sizeof stats));
     CHECK_LEAST(stats.tls_us, 1);

@@ -74,6 +74,11 @@ static void server_on_drain(nsws_server s, nsws_connection c, const nsws_drain_e
 
 static uint16_t accept_all(nsws_server s, const nsws_connect_event *e, void *user) { (void)s, (void)e, (void)user; return 0; }
 
+static void answer_all(nsws_server s, const nsws_http_request *r, nsws_http_answer *answer, void *user) {
+    (void)s, (void)r, (void)user;
+    CHECK_OK(nsws_http_answer_set(answer, 200, NULL, 0, "x", 1));
+}
+
 static uint8_t yes(void *user) { (void)user; return 1; }
 static uint8_t any_host(const char *host, const char *url, void *user) { (void)host, (void)url, (void)user; return 1; }
 static void no_proxy(const char *url, nsws_system_proxy_answer *answer, void *user) { (void)url, (void)answer, (void)user; }
@@ -88,7 +93,7 @@ static void set_up(void) {
     nsws_runtime_options runtime;
     CHECK_OK(nsws_runtime_options_init(&runtime, sizeof runtime));
     CHECK_OK(nsws_runtime_configure(&runtime));
-    /* What formats most. */
+    /* The calls that format most. */
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_DEBUG, on_log, NULL, on_free));
     CHECK_OK(nsws_log(NSWS_LOG_INFO, "a line"));
     nsws_platform platform;
@@ -105,14 +110,11 @@ static void set_up(void) {
 
 static nsws_server serve(uint16_t *port) {
     nsws_server server = { 0 };
-    char cert[512], key[512];
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
     nsws_server_options options;
     CHECK_OK(nsws_server_options_init(&options, sizeof options));
     options.server_ip = "127.0.0.1";
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     options.max_receive_size = 2 * LARGE;
     CHECK_OK(nsws_server_create(&server));
     CHECK_OK(nsws_server_on_connect(server, server_on_connect, NULL, on_free));
@@ -122,19 +124,21 @@ static nsws_server serve(uint16_t *port) {
     CHECK_OK(nsws_server_on_drain(server, server_on_drain, NULL, on_free));
     CHECK_OK(nsws_server_on_message_part(server, server_on_message_part, NULL, on_free));
     CHECK_OK(nsws_server_set_accept_hook(server, accept_all, NULL, on_free));
+    CHECK_OK(nsws_server_set_http_hook(server, answer_all, NULL, on_free));
     CHECK_OK(nsws_server_start(server, &options));
+    CHECK_OK(nsws_server_add_certificate(server, options.cert_path, options.key_path));
+    CHECK_OK(nsws_server_reload_certificates(server));
     CHECK_OK(nsws_server_get_port(server, port));
     return server;
 }
 
 static nsws_client connect_to(uint16_t port) {
     nsws_client client = { 0 };
-    char url[64], ca[512];
+    char url[64];
     snprintf(url, sizeof url, "wss://localhost:%u/path", (unsigned)port);
-    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     nsws_connect_options options;
     CHECK_OK(nsws_connect_options_init(&options, sizeof options));
-    options.ca_path = ca;
+    options.ca_path = certificate_file("ca.pem");
     CHECK_OK(nsws_client_create(&client));
     CHECK_OK(nsws_client_on_header_receive(client, on_header_receive, NULL, on_free));
     CHECK_OK(nsws_client_on_open(client, on_open, NULL, on_free));
@@ -195,11 +199,19 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_server_broadcast(server, data, LARGE, 1, &told));
     CHECK_INT(told, 1);
     CHECK(reached(&counts.messages, 8));
+    CHECK_OK(nsws_connection_join(accepted, "room"));
+    CHECK_OK(nsws_server_broadcast_group(server, "room", data, LARGE, 1, &told));
+    CHECK_INT(told, 1);
+    CHECK_OK(nsws_connection_leave(accepted, "room"));
+    CHECK(reached(&counts.messages, 9));
+    nsws_ban bans[1];
+    CHECK_OK(nsws_server_list_bans(server, bans, 1, &told));
+    CHECK_OK(nsws_server_unban(server, "127.0.0.1"));
     CHECK_OK(nsws_connection_send_part(accepted, data, LARGE, 1, 0));
     CHECK_OK(nsws_connection_send_part(accepted, "", 0, 1, 1));
     CHECK_OK(nsws_client_send_part(client, "a", 1, 0, 0));
     CHECK_OK(nsws_client_send_part(client, data, LARGE, 0, 1));
-    CHECK(reached(&counts.messages, 10));
+    CHECK(reached(&counts.messages, 11));
 }
 
 static void end(nsws_client client, nsws_server server) {
@@ -222,6 +234,7 @@ static void end(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_server_off_drain(server, server_on_drain, NULL));
     CHECK_OK(nsws_client_destroy(client));
     CHECK_OK(nsws_server_stop(server));
+    CHECK_CODE(nsws_server_stop_gracefully(server, 1000), NSWS_ERR_NOT_LISTENING);
     CHECK_OK(nsws_server_destroy(server));
 }
 
@@ -245,8 +258,8 @@ static void *session(void *unused) {
     CHECK_OK(nsws_set_platform(NULL));
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
-    /* Of two clients, two servers with their accept hook, and the log. */
-    CHECK_INT(counts.freed, 2 * 9 + 2 * 7 + 1);
+    /* Of two clients, two servers with their hooks, and the log. */
+    CHECK_INT(counts.freed, 2 * 9 + 2 * 8 + 1);
     return NULL;
 }
 

@@ -1,6 +1,7 @@
-/* Whom a client trusts: each certificate of tests/interop/certs.py, with each choice of CAs. */
+/* Which servers a client trusts: each certificate of tests/interop/certs.py, with each choice of CAs. */
 #include "harness.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 static const char *cert(const char *name) {
@@ -76,7 +77,7 @@ static void the_right_ca_is_accepted(void) {
 static void a_chain_is_followed_to_the_ca(void) {
     accepted("chain", trusting("ca"));
     REFUSED("incomplete-chain", trusting("ca"), NSWS_DETAIL_CERT_ISSUER, "intermediate");
-    /* The intermediate CA in ca_path is as good. */
+    /* The intermediate CA in ca_path will do, too. */
     accepted("incomplete-chain", trusting("intermediate"));
 }
 
@@ -145,7 +146,7 @@ static void self_signed_is_accepted_when_it_is_in_ca_path(void) {
     accepted("self-signed", trusting("self-signed"));
     accepted("self-signed-leaf", trusting("self-signed-leaf"));
     accepted_at("localhost", "self-signed", trusting("self-signed"));
-    /* One that is trusted lends no trust to another. */
+    /* A trusted certificate lends no trust to another. */
     REFUSED("self-signed-leaf", trusting("self-signed"), NSWS_DETAIL_CERT_ISSUER, "self-signed");
     REFUSED("good", trusting("self-signed"), NSWS_DETAIL_CERT_ISSUER, "trusted");
 }
@@ -241,7 +242,7 @@ static void a_server_of_tls_1_2_is_accepted_unless_1_3_is_asked_for(void) {
     REFUSED("tls-1-2", options, NSWS_DETAIL_TLS, "version");
 }
 
-/* The wrong door. */
+/* The wrong protocol. */
 
 static void tls_to_a_plain_port_is_an_error_of_phase_tls(void) {
     const char *const ports[] = { setting("NSWS_RAW_PORT"), strrchr(setting("NSWS_ECHO_URL"), ':') + 1 };
@@ -273,19 +274,12 @@ static void plain_to_a_tls_port_is_an_error_of_phase_handshake(void) {
 }
 
 static void a_silent_tls_server_runs_into_the_timeout(void) {
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (!CHECK(bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 8) == 0)) return;
-    getsockname(fd, (struct sockaddr *)&address, &size);
-
+    int fd, port = refused_port(&fd);
+    if (!CHECK(listen(fd, 8) == 0)) return;
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
     options.connect_timeout_ms = 200;
-    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%d/", ntohs(address.sin_port));
+    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%d/", port);
     CHECK_OK(nsws_client_connect(r->client, r->url, &options));
     const struct event *error = WAIT(r, ERROR, 1);
     if (error) {
@@ -310,20 +304,19 @@ static void a_ca_file_that_can_not_be_opened_is_refused_at_once(void) {
     options.ca_path = cert("no-such-file");
     CHECK_CODE(nsws_client_connect(r->client, wss_url(r, "127.0.0.1", "good"), &options), NSWS_ERR_CERT_FILE);
     CHECK_CONTAINS(nsws_last_error(), "no-such-file.pem");
-    /* The client is as good as new. */
+    /* The client can be used like a new one. */
     options = trusting("ca");
     if (OPENS(r, wss_url(r, "127.0.0.1", "good"), &options)) CHECK_STR(order(r), "header_receive open");
 }
 
 static void a_ca_file_without_a_certificate_is_an_error_event(void) {
-    char path[600];
     REFUSED("good", trusting("empty"), NSWS_DETAIL_CA_FILE, "empty.pem");
-    /* Nor does a private key help. */
+    /* A private key doesn't help, either. */
     nsws_connect_options options = defaults();
-    snprintf(path, sizeof path, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.ca_path = path;
+    options.ca_path = certificate_file("good.key");
     REFUSED("good", options, NSWS_DETAIL_CA_FILE, "good.key");
 
+    char path[600];
     snprintf(path, sizeof path, "%s/broken-%ld.pem", setting("NSWS_CERT_DIR"), (long)getpid());
     FILE *file = fopen(path, "w");
     if (!CHECK(file != NULL)) return;

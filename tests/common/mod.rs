@@ -6,10 +6,9 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netstack_websocket::client::Client;
+use netstack_websocket::client::{Client, ConnectOptions};
 use netstack_websocket::dispatch::ListenerKey;
-use netstack_websocket::options::ConnectOptions;
-use netstack_websocket::runtime;
+use netstack_websocket::process;
 
 /// Only a guard: no test waits so long unless it fails.
 pub const FAR: Duration = Duration::from_secs(60);
@@ -55,7 +54,7 @@ pub struct Recorder {
 
 impl Recorder {
     pub fn new() -> Recorder {
-        let client = runtime::create(Client::new).unwrap();
+        let client = process::create(Client::new).unwrap();
         let (sender, events) = channel();
         let key = ListenerKey(0, 0);
         let on = |sender: &Sender<Seen>| sender.clone();

@@ -1,77 +1,21 @@
 // The C API from C++17: lambdas as callbacks, a handle owned by an object, a session with every event.
 #include "netstack_websocket.h"
 
-#include <chrono>
-#include <condition_variable>
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <type_traits>
 #include <utility>
-#include <vector>
+
+#include "check.hpp"
 
 static_assert(std::is_trivially_copyable<nsws_client>::value, "a handle is a value");
 static_assert(std::is_standard_layout<nsws_connect_options>::value, "options are a C struct");
 static_assert(sizeof(nsws_client) == 8, "a handle is 64 bits");
 
-static int failures = 0;
-
-static bool check(bool condition, const char *text, int line) {
-    if (!condition) {
-        std::fprintf(stderr, "test_header.cpp:%d: not so: %s (%s)\n", line, text, nsws_last_error());
-        failures++;
-    }
-    return condition;
-}
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-static const char *setting(const char *name) {
-    const char *value = std::getenv(name);
-    if (value == nullptr) {
-        std::fprintf(stderr, "%s is not set: run this program under tests/interop/run.py\n", name);
-        std::exit(2);
-    }
-    return value;
-}
-
-// What happened, in order, by name; and a wait for it.
-class Log {
-public:
-    void add(std::string what) {
-        std::lock_guard<std::mutex> guard(lock_);
-        events_.push_back(std::move(what));
-        changed_.notify_all();
-    }
-
-    bool wait(const std::string &what) {
-        const char *slow = std::getenv("NSWS_TEST_SLOW");
-        std::unique_lock<std::mutex> guard(lock_);
-        return changed_.wait_for(guard, std::chrono::seconds(20 * (slow ? std::atoi(slow) : 1)), [&] {
-            for (const auto &event : events_)
-                if (event == what) return true;
-            return false;
-        });
-    }
-
-    std::string all() {
-        std::lock_guard<std::mutex> guard(lock_);
-        std::string text;
-        for (const auto &event : events_) text += (text.empty() ? "" : ", ") + event;
-        return text;
-    }
-
-private:
-    std::mutex lock_;
-    std::condition_variable changed_;
-    std::vector<std::string> events_;
-};
-
-// Owns a client. Each listener shares the log, and drops its share in free_fn.
+// Owns a client. Each listener has a share of the log, and drops it in free_fn.
 class Client {
 public:
-    explicit Client(std::shared_ptr<Log> log) : log_(std::move(log)) {
+    explicit Client(std::shared_ptr<Events> log) : log_(std::move(log)) {
         CHECK(nsws_client_create(&handle_) == NSWS_OK);
     }
     Client(Client &&other) noexcept : log_(std::move(other.log_)), handle_(std::exchange(other.handle_, nsws_client{0})) {}
@@ -84,8 +28,8 @@ public:
     nsws_client get() const { return handle_; }
 
     void listen() {
-        auto share = [this] { return static_cast<void *>(new std::shared_ptr<Log>(log_)); };
-        nsws_free_fn unshare = [](void *user) { delete static_cast<std::shared_ptr<Log> *>(user); };
+        auto share = [this] { return static_cast<void *>(new std::shared_ptr<Events>(log_)); };
+        nsws_free_fn unshare = [](void *user) { delete static_cast<std::shared_ptr<Events> *>(user); };
         nsws_client_on_header_receive(
             handle_,
             [](nsws_client, const nsws_header_receive_event *event, void *user) {
@@ -129,14 +73,14 @@ public:
     }
 
 private:
-    static Log &log(void *user) { return **static_cast<std::shared_ptr<Log> *>(user); }
+    static Events &log(void *user) { return **static_cast<std::shared_ptr<Events> *>(user); }
 
-    std::shared_ptr<Log> log_;
+    std::shared_ptr<Events> log_;
     nsws_client handle_{};
 };
 
 static void a_session(const char *url, const nsws_connect_options *options, const char *protocol) {
-    auto log = std::make_shared<Log>();
+    auto log = std::make_shared<Events>();
     {
         Client client(log);
         client.listen();
@@ -150,7 +94,7 @@ static void a_session(const char *url, const nsws_connect_options *options, cons
         const std::string expected = std::string("headers, open 101 Switching Protocols ") + protocol +
                                      ", text hello from C++, data end, " + std::string("binary a\0b", 10) +
                                      ", data end, close 1000 done";
-        if (!CHECK(log->all() == expected)) std::fprintf(stderr, "    %s\n", log->all().c_str());
+        SAME(log->all(), expected);
     }
     // Each free_fn has run.
     CHECK(log.use_count() == 1);
@@ -173,7 +117,7 @@ static void a_session_over_wss() {
 }
 
 static void an_owner_may_move() {
-    auto log = std::make_shared<Log>();
+    auto log = std::make_shared<Events>();
     {
         Client first(log);
         first.listen();
@@ -185,8 +129,8 @@ static void an_owner_may_move() {
 }
 
 static void exceptions_stay_on_the_program_s_side() {
-    // What throws inside a callback is caught there; the library carries nothing across.
-    auto log = std::make_shared<Log>();
+    // What is thrown inside a callback is caught there; the library passes nothing on.
+    auto log = std::make_shared<Events>();
     Client client(log);
     client.listen();
     nsws_client_on_message(
@@ -202,24 +146,19 @@ static void exceptions_stay_on_the_program_s_side() {
     CHECK(log->wait("data end"));
     CHECK(nsws_client_close(client.get(), 1000, nullptr) == NSWS_OK);
     CHECK(log->wait("close 1000 "));
+    SAME(log->all(), "headers, open 101 Switching Protocols , text hello from C++, data end, close 1000 ");
+}
+
+static void nothing_is_left() {
+    CHECK_OK(nsws_shutdown(static_cast<uint32_t>(guard_seconds()) * 1000));
 }
 
 int main() {
-    const std::pair<const char *, void (*)()> tests[] = {
-        {"a_session_over_ws", a_session_over_ws},
-        {"a_session_over_wss", a_session_over_wss},
-        {"an_owner_may_move", an_owner_may_move},
-        {"exceptions_stay_on_the_program_s_side", exceptions_stay_on_the_program_s_side},
-        {"nothing_is_left", [] { CHECK(nsws_shutdown(20000) == NSWS_OK); }},
-    };
-    int passed = 0, failed = 0;
-    for (const auto &[name, test] : tests) {
-        const int before = failures;
-        test();
-        const bool ok = failures == before;
-        std::printf("%s %s\n", ok ? "ok" : "FAILED", name);
-        (ok ? passed : failed)++;
-    }
-    std::printf("%d passed, %d failed\n", passed, failed);
-    return failed != 0;
+    return run_tests({
+        TEST(a_session_over_ws),
+        TEST(a_session_over_wss),
+        TEST(an_owner_may_move),
+        TEST(exceptions_stay_on_the_program_s_side),
+        TEST(nothing_is_left),
+    });
 }

@@ -1,5 +1,5 @@
 // The C++ wrapper: owners that move, listeners that are functions, results that are error codes, exceptions that stay inside.
-#include "check.h"
+#include "check.hpp"
 
 #include <algorithm>
 #include <array>
@@ -39,7 +39,7 @@ void record(nsws::ClientRef client, Events &events) {
 }
 
 nsws::ConnectOptions trusting() {
-    static const std::string ca = setting("NSWS_CERT_DIR") + "/ca.pem";
+    static const std::string ca = std::string(setting("NSWS_CERT_DIR")) + "/ca.pem";
     nsws::ConnectOptions options;
     options.ca_path = ca.c_str();
     return options;
@@ -203,7 +203,7 @@ void errors_are_error_codes() {
     options.ca_path = "/nowhere/ca.pem";
     CHECK(client.connect("wss://127.0.0.1/", options) == std::errc::no_such_file_or_directory);
     SAME(nsws::error_code(0), std::error_code());
-    // A code without a condition of the system's is its own.
+    // A code without a condition of the system stands for itself.
     CHECK(nsws::error_code(NSWS_ERR_INTERNAL) == std::error_condition(NSWS_ERR_INTERNAL, nsws::error_category()));
 }
 
@@ -373,7 +373,7 @@ void a_server_converses() {
     SAME(server.stop().value(), NSWS_ERR_NOT_LISTENING);
 }
 
-// What is common to the tests of 0.2: a server on loopback.
+// A server on loopback for the tests of what came with 0.2.
 nsws::ServerOptions on_loopback() {
     nsws::ServerOptions options;
     options.server_ip = "127.0.0.1";
@@ -504,7 +504,7 @@ void states_are_told() {
     events.wait("open");
     SAME(client.state(), NSWS_STATE_OPEN);
     SAME(nsws::Server(std::move(server)).state(), NSWS_STATE_OPEN);
-    // The temporary has taken it along.
+    // The temporary has closed it.
     SAME(server.state(), NSWS_STATE_IDLE);
 }
 

@@ -139,7 +139,7 @@ fn a_window_is_used_and_never_exceeded() {
             message.extend_from_slice(&[0; 400]);
             let mut frames = [Vec::new(), Vec::new()];
             for frame in &mut frames {
-                // Noise may not shrink unless it is found again.
+                // Noise need not shrink unless it repeats.
                 if !deflater.compress(&message, frame) {
                     assert!(!is_found);
                     continue;
@@ -202,7 +202,7 @@ fn the_examples_of_the_rfc_are_read() {
         &[0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f, 0x00],
         &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
         &[0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00],
-        // It refers to what came before the end of a stream.
+        // It refers to bytes from before the end of a stream.
         &[0xf2, 0x00, 0x11, 0x00, 0x00],
     ];
     for example in examples {
@@ -269,7 +269,7 @@ fn what_is_not_deflate_is_corrupt() {
     for frame in [
         &b"\x06"[..],                            // a block of type 3
         b"\x00\x01\x00\x00\x00x\x00",            // stored, with a length that isn't repeated
-        b"\xf2\x00\x11\x00\x00",                 // refers to what never was
+        b"\xf2\x00\x11\x00\x00",                 // refers to bytes that never were
         b"Hello, world",                         // text
         b"\xf2\x48\xcd\xc9\xc9\x07\x00\x07",     // something behind
         b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00\x07", // something behind the end of a stream

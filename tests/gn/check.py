@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-# What NetStack's own targets are called and where they go.
+# The names of NetStack's own targets and where they go.
 MODULES = {
     "net_websocket": {"file": "libnet_websocket.so", "innerapi_tags": [], "relative_install_dir": "ndk"},
     "netstack_websocket": {

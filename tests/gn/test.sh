@@ -14,7 +14,7 @@ if ! cmp -s Cargo.lock "$work/vendored"; then
   cp Cargo.lock "$work/vendored"
 fi
 
-# What GN and ninja have made stays, so that the next time is quick.
+# The output of GN and ninja stays, so that the next run is quick.
 mkdir -p "$root/prebuilt" "$root/foundation/communication/netstack"
 cp tests/gn/dotfile.gn "$root/.gn"
 cp -r tests/gn/build tests/gn/parts "$root"
@@ -22,7 +22,7 @@ ln -sfn "$PWD" "$root/foundation/communication/netstack/netstack_websocket"
 gn=//foundation/communication/netstack/netstack_websocket/ohos/gn
 echo "group(\"default\") { deps = [ \"$gn:all_of_netstack_websocket\" ] }" >"$root/BUILD.gn"
 
-# A home of its own, so that cargo finds no crates but those; no network but a loopback that is down.
+# A home of its own, so that cargo finds only those crates; no network, not even loopback.
 offline() {
   local as_root=--map-root-user
   [ "$(id -u)" != 0 ] || as_root=
@@ -46,7 +46,7 @@ surfaces_with_is_tv() {
   done
 }
 [ "$(surfaces_with_is_tv source | wc -l)" = 3 ]
-# A second time there is nothing to do.
+# The second time there is nothing to do.
 offline ninja -C "$root/out/source" | grep 'no work to do'
 
 # With compression, if asked.

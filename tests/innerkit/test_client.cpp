@@ -1,5 +1,5 @@
 // NetStack's C++ client, function by function: results, callbacks, what goes over the wire.
-#include "../cpp/check.h"
+#include "check.hpp"
 
 #include <functional>
 #include <map>
@@ -64,7 +64,7 @@ void on_data_end(WebSocketClient *client) {
     happened(client, "end");
 }
 
-// A client with its callbacks, and what they were told.
+// A client with its callbacks, and their events.
 struct Fixture {
     std::shared_ptr<App> app = std::make_shared<App>();
     std::unique_ptr<WebSocketClient> client = std::make_unique<WebSocketClient>();
@@ -91,7 +91,7 @@ struct Fixture {
 };
 
 std::string certificate(const std::string &name) {
-    return setting("NSWS_CERT_DIR") + "/" + name;
+    return std::string(setting("NSWS_CERT_DIR")) + "/" + name;
 }
 
 // Sessions.
@@ -178,7 +178,7 @@ void a_second_connect_is_refused_and_the_first_unharmed() {
     f.peer.wait("connections", 1);
     SAME(f.connect("/hold"), WEBSOCKET_CONNECTION_ERROR);
     SAME(f.connect_ex("/hold"), 2302003);
-    // The parameters are looked at first.
+    // The parameters are checked first.
     SAME(f.client->ConnectEx("http://127.0.0.1/", {}), 2302001);
     f.peer.release();
     if (!f.events().wait("open")) return;
@@ -193,7 +193,7 @@ void a_failed_attempt_is_one_error_1003() {
     SAME(f.connect("/status/404"), 0);
     f.events().wait("error 1003");
     CHECK(f.events().all().find("404") != std::string::npos);
-    // And another may follow.
+    // And another Connect may follow.
     CHECK(f.opens("/echo"));
     SAME(f.events().count("error"), 1u);
 }
@@ -222,7 +222,7 @@ void the_origin_s_port_is_an_option() {
     options.supportOriginPort = true;
     SAME(f.client->ConnectEx(f.peer.url("/echo"), options), 0);
     if (!f.events().wait("open", 2)) return;
-    CHECK(f.peer.get("head").find("Origin: http://127.0.0.1:" + setting("NSWS_RAW_PORT") + "\r\n") != std::string::npos);
+    CHECK(f.peer.get("head").find("Origin: http://127.0.0.1:" + std::string(setting("NSWS_RAW_PORT")) + "\r\n") != std::string::npos);
     CHECK(f.client->GetClientContext()->supportOriginPort);
 }
 
@@ -245,7 +245,7 @@ void headers_that_can_not_be_sent_are_refused() {
     f.events().wait("open");
 }
 
-// Proxies. The raw peer is none: it refuses CONNECT.
+// Proxies. The raw peer is not one: it refuses CONNECT.
 
 void the_context_says_which_proxy() {
     Fixture f;
@@ -264,12 +264,12 @@ void the_context_says_which_proxy() {
     context.websocketProxyPort = -1;
     SAME(f.connect("/echo"), WEBSOCKET_CONNECTION_PARSEURL_ERROR);
     SAME(f.connect_ex("/echo"), 401);
-    // No host is no proxy.
+    // Without a host there is no proxy.
     context.websocketProxyHost.clear();
     CHECK(f.opens("/echo"));
     SAME(f.client->Destroy(), 0);
 
-    setenv("ws_proxy", ("http://127.0.0.1:" + setting("NSWS_RAW_PORT")).c_str(), 1);
+    setenv("ws_proxy", ("http://127.0.0.1:" + std::string(setting("NSWS_RAW_PORT"))).c_str(), 1);
     context.usingWebsocketProxyType = WebsocketProxyType::USE_SYSTEM;
     SAME(f.connect("/echo"), 0);
     f.events().wait("error 1003", 2);
@@ -301,7 +301,7 @@ void what_is_not_trusted_is_refused_over_tls() {
     for (const char *port : {"NSWS_WSS_UNKNOWN_CA_PORT", "NSWS_WSS_WRONG_NAME_PORT", "NSWS_WSS_EXPIRED_PORT"}) {
         Fixture f;
         f.client->GetClientContext()->caPath = certificate("ca.pem");
-        SAME(f.client->ConnectEx("wss://127.0.0.1:" + setting(port) + "/", {}), 0);
+        SAME(f.client->ConnectEx("wss://127.0.0.1:" + std::string(setting(port)) + "/", {}), 0);
         f.events().wait("error 1003");
         SAME(f.events().count("open"), 0u);
     }
@@ -521,7 +521,7 @@ void destroy_is_1018_without_an_attempt() {
     SAME(f.client->Destroy(), WEBSOCKET_ERROR_HAVE_NO_CONNECT_CONTEXT);
     f.peer.wait("close_frames", 1);
     SAME(f.peer.number("close_code"), 1001);
-    // It is as new.
+    // It can be used like a new one.
     SAME(f.client->SendEx("x", 1), -1);
     CHECK(f.opens("/echo"));
     SAME(f.events().all(), "open 101 Switching Protocols, open 101 Switching Protocols");
@@ -577,7 +577,7 @@ void the_destructor_waits_for_the_callback_that_runs() {
     deleting.join();
 }
 
-// In which callback, and where one gets there.
+// In which callback, and how to get there.
 const std::pair<const char *, const char *> PLACES[] = {
     {"headers", "/echo"},
     {"open", "/echo"},

@@ -1,5 +1,5 @@
-// NetStack's C++ client before servers that ask who it is.
-#include "../cpp/check.h"
+// NetStack's C++ client with servers that ask for a client certificate.
+#include "check.hpp"
 
 #include "netstack_websocket.h"
 #include "websocket_client_innerapi.h"
@@ -19,11 +19,11 @@ void on_error(WebSocketClient *, ErrorResult error) {
 }
 
 std::string file(const std::string &name) {
-    return setting("NSWS_CERT_DIR") + "/" + name;
+    return std::string(setting("NSWS_CERT_DIR")) + "/" + name;
 }
 
 std::string url(const char *server) {
-    return "wss://127.0.0.1:" + setting((std::string("NSWS_IDENTITY_") + server + "_PORT").c_str()) + "/";
+    return "wss://127.0.0.1:" + std::string(setting((std::string("NSWS_IDENTITY_") + server + "_PORT").c_str())) + "/";
 }
 
 // A client that trusts the server, and whose events are recorded.

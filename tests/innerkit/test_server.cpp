@@ -1,5 +1,5 @@
 // NetStack's C++ server, function by function: results, callbacks, what clients see.
-#include "../cpp/check.h"
+#include "check.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -97,7 +97,7 @@ struct Fixture {
     }
 };
 
-// A client of somebody's: the library's own, with what happened to it.
+// One of the library's own clients, with its events.
 struct Guest {
     Events events;
     nsws::Client client;
@@ -120,7 +120,7 @@ struct Guest {
     }
 };
 
-// A connection is known until its close callback has returned; nothing tells when that is.
+// A connection is known until its close callback has returned; no event says when that is.
 bool eventually(const std::function<bool()> &holds) {
     const auto end = std::chrono::steady_clock::now() + guard();
     while (!holds()) {
@@ -161,7 +161,7 @@ void start_checks_address_port_limits_and_files_in_this_order() {
         SAME(start([&](ServerConfig &c) { c.maxConnectionsForOneClient = limit; }), 2302999);
     }
     SAME(start([](ServerConfig &c) { c.serverCert = {"/nowhere/cert.pem", "/nowhere/key.pem"}; }), 2302002);
-    SAME(start([](ServerConfig &c) { c.serverCert = {setting("NSWS_CERT_DIR") + "/good.pem", "/nowhere/key.pem"}; }), 2302002);
+    SAME(start([](ServerConfig &c) { c.serverCert = {std::string(setting("NSWS_CERT_DIR")) + "/good.pem", "/nowhere/key.pem"}; }), 2302002);
     SAME(start([](ServerConfig &c) { c.serverCert = {"/dev/null", "/dev/null"}; }), 2302002);
     // An address of another machine, a name, a text with a NUL.
     SAME(start([](ServerConfig &c) { c.serverIP = "192.0.2.1"; }), 2302004);
@@ -178,7 +178,7 @@ void a_port_that_is_taken_is_2302007_and_a_second_start_2302003() {
     other.config = f.config;
     SAME(other.server->Start(other.config), 2302007);
     SAME(f.server->Start(f.config), 2302003);
-    // The first is unharmed.
+    // The first is not affected.
     Guest guest;
     CHECK(guest.enters(f.url()));
     SAME(f.server->GetServerContext()->startServerConfig_.serverPort, f.config.serverPort);
@@ -243,9 +243,9 @@ void a_session_goes_connect_message_close() {
 
 void a_certificate_means_wss_and_nothing_else() {
     Fixture f;
-    f.config.serverCert = {setting("NSWS_CERT_DIR") + "/good.pem", setting("NSWS_CERT_DIR") + "/good.key"};
+    f.config.serverCert = {std::string(setting("NSWS_CERT_DIR")) + "/good.pem", std::string(setting("NSWS_CERT_DIR")) + "/good.key"};
     if (!f.starts()) return;
-    const std::string ca = setting("NSWS_CERT_DIR") + "/ca.pem";
+    const std::string ca = std::string(setting("NSWS_CERT_DIR")) + "/ca.pem";
     nsws::ConnectOptions options;
     options.ca_path = ca.c_str();
     Guest guest, plain;
@@ -399,7 +399,7 @@ void how_a_client_ended_is_told() {
     Fixture f;
     if (!f.starts()) return;
     {
-        // A link that breaks: the socket of a client that knows no WebSocket manners.
+        // A link that breaks: the socket of a client that sends no close frame.
         Guest guest;
         if (!guest.enters(f.url())) return;
         f.events().wait("connect");
@@ -484,7 +484,7 @@ void destroy_ends_without_a_callback() {
     SAME(f.server->Destroy(), -1);
     if (!f.starts()) return;
     for (std::size_t round = 1; round <= 20; round++) {
-        // It is as new.
+        // It can be used like a new one.
         if (round > 1) SAME(f.server->Start(f.config), 0);
         Guest guest;
         if (!guest.enters(f.url()) || !f.events().wait("connect", round)) return;
@@ -528,7 +528,7 @@ void in_each_callback(const std::function<bool(WebSocketServer *)> &act) {
         options.max_send_size = SIZE_MAX;
         CHECK(!guest.client.connect("ws://127.0.0.1:" + std::to_string(config.serverPort) + "/", options));
         guest.events.wait("open");
-        // Text that is none is an error; for the rest, a message and a goodbye.
+        // Invalid text is an error; the others send a message and a close frame.
         if (place == "error") {
             const std::string large((64u << 20) + 1, 'a');
             (void)guest.client.send_binary(large);

@@ -3,7 +3,7 @@
 #
 #     autobahn.sh FOLDER_OF_LIBNETSTACK_WEBSOCKET
 #
-# The suite needs CPython 2.7: $PYTHON27, python2.7, or one of pyenv's. Without one it is skipped, and says so.
+# The suite needs CPython 2.7: $PYTHON27, python2.7, or one of pyenv's. Without one, this script says that it skips the suite.
 # Everything that is installed goes under build/autobahn; the reports are in build/autobahn/reports.
 set -eu
 
@@ -41,7 +41,8 @@ if ! "$build/python/bin/python" -c 'import autobahntestsuite' 2>/dev/null; then
 fi
 
 for role in client server; do
-    ${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -o "$build/$role" "$root/tests/c/autobahn_$role.c" \
+    ${CC:-cc} -std=c99 -O2 -Wall -Wextra -Werror -I "$root/include" -I "$root/tests/harness" \
+        -o "$build/$role" "$root/tests/c/autobahn_$role.c" "$root"/tests/harness/*.c \
         -L "$library" -lnetstack_websocket "-Wl,-rpath,$library" -lpthread
 done
 exec python3 "$here/autobahn_run.py" "$build/python/bin/python" "$build/client" "$build/server" "$build/reports"

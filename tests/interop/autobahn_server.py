@@ -2,7 +2,7 @@
 #
 #     autobahn_server.py SPEC OUTDIR
 #
-# Says {"port": N} when it listens, and ends when its standard input does.
+# Prints {"port": N} when it listens, and ends when its standard input does.
 
 import json
 import sys

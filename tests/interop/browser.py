@@ -25,7 +25,7 @@ WEB = pathlib.Path(__file__).resolve().parents[2] / "examples" / "web"
 
 @contextlib.contextmanager
 def static_files():
-    """The page's own server, as any would do."""
+    """The page's own server; any would do."""
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
@@ -56,7 +56,7 @@ async def chromium(program):
         try:
             port = pathlib.Path(profile) / "DevToolsActivePort"
             async with asyncio.timeout(2 * PATIENCE):
-                # The file appears when the browser is ready; nothing else tells.
+                # The file appears when the browser is ready; there is no other sign.
                 while not (port.exists() and port.read_text().count("\n")):
                     assert browser.returncode is None, (pathlib.Path(profile) / "log").read_text()
                     await asyncio.sleep(0.02)
@@ -137,7 +137,7 @@ async def chats(browser, site, tv):
         await page.lines(
             f"{zoe}: has come", f"{zoe}: hello from the browser \U0001f44b", "Ann: hello <i>back</i>", "TV: dinner is ready"
         )
-        # It leaves, comes back, and is told when the TV goes.
+        # It leaves, comes back, and gets the close when the TV goes.
         await page.press("connect")
         await page.shows("Closed: 1000 bye")
         await hears(ann, "TV: dinner is ready", f"{zoe}: has left (1000)")
@@ -153,7 +153,7 @@ async def main(program, browser_program):
         async with chromium(browser_program) as browser:
             await chats(browser, site, await TvServer.start(program))
             await chats(browser, site, await TvServer.start(program, *SECURE))
-            # Pages from elsewhere stay outside: the browser says where they are from.
+            # Pages of other origins are refused: the browser says where they come from.
             async with connect(browser, proxy=None, max_size=None) as devtools:
                 tv = await TvServer.start(program, "--origin", "https://elsewhere.example")
                 page = Page(devtools)
@@ -162,7 +162,7 @@ async def main(program, browser_program):
                 no_connection = f"No connection to {tv.url.split('/')[2]}: is the TV on, and does it let this page in?"
                 await page.shows(no_connection)
                 await tv.end()
-                # Nor is there anything to reach when the TV is off.
+                # Nothing can be reached when the TV is off, either.
                 await page.fill_in("name", "Eve again")
                 await page.press("connect")
                 await page.shows(no_connection)

@@ -72,11 +72,11 @@ async def talks(browser, site, server):
         await says(page, "hello from the browser \U0001f44b")
         await page.lines("welcome", "1 here", "you said: hello from the browser \U0001f44b")
         await server.says("connect: 127.0.0.1", "message: hello from the browser \U0001f44b")
-        # Bytes, there and back; the page has no words for them.
+        # Bytes, there and back; the page has no controls for them.
         await page.run("socket.binaryType = 'arraybuffer'; socket.send(Uint8Array.of(1, 0, 255))")
         await page.lines("welcome", "1 here", "you said: hello from the browser \U0001f44b", "[object ArrayBuffer]")
         await server.says("message: 3 bytes")
-        # The page leaves, and comes back; it is sent away, and comes back; and the server goes.
+        # The page leaves and comes back; the server closes it, and it comes back; then the server stops.
         await page.press("connect")
         await page.shows("Closed: 1000 bye")
         await server.says("close: 1000 bye")

@@ -71,7 +71,7 @@ def variable(name):
 
 
 def parent_is_gone():
-    """run.py holds the other end of our standard input: when it goes, so do we."""
+    """run.py holds the other end of our standard input: when that closes, this ends."""
     if not os.read(0, 4096):
         os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Servers that ask a client who it is, and the identities that it may have.
+"""Servers that ask for a client certificate, and the identities that a client may have.
 
 Both by parties that know nothing of the library: the servers are Python's `ssl` with `websockets`, and OpenSSL's
 s_server, which answers every request with a page; keys and certificates are made with the openssl command.

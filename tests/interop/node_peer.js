@@ -1,4 +1,4 @@
-// The Node `ws` library as an echo server, over ws and wss; one wss server knows no TLS newer than 1.2, one ws server compresses.
+// The Node `ws` library as an echo server, over ws and wss; one wss server has no TLS newer than 1.2, one ws server compresses.
 //
 //     /                       sends back every message
 //     /close/CODE/REASON      closes, after the first message
@@ -59,6 +59,6 @@ for (const server of [plain, deflating, modern, old]) {
   });
 }
 
-// run.py holds the other end of our standard input: when it goes, so do we.
+// run.py holds the other end of our standard input: when that closes, this ends.
 process.stdin.on('end', () => process.exit(0));
 process.stdin.resume();

@@ -54,7 +54,7 @@ visible_hostname localhost
 
 
 def free_ports(count):
-    """Ports that nobody has now; all at once, so that they differ."""
+    """Ports that are free now; all at once, so that they differ."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -74,7 +74,7 @@ def helper():
 
 def write(path, text):
     path.write_text(text)
-    # Squid leaves root behind before it reads its users.
+    # Squid gives up root before it reads its users.
     path.chmod(0o644)
     return str(path)
 
@@ -119,7 +119,7 @@ def listens(port):
 
 
 def start(folder):
-    """The running proxies and their ports; nothing if somebody else took a port meanwhile."""
+    """The running proxies and their ports; nothing if another program took a port meanwhile."""
     started, ports = commands(folder)
     with open(folder / "log", "ab") as log:
         how = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, "cwd": folder}
@@ -159,7 +159,7 @@ def main():
             else:
                 sys.exit("proxies.py: the proxies did not start:\n" + (folder / "log").read_text()[-2000:])
             print(json.dumps({**ports, "NSWS_PROXY_USER": USER, "NSWS_PROXY_PASSWORD": PASSWORD}), flush=True)
-            # run.py holds the other end of our standard input: when it goes, so do we.
+            # run.py holds the other end of our standard input: when that closes, this ends.
             while os.read(0, 4096):
                 pass
         finally:

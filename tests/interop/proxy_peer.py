@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 
 BEHAVIOURS = {}
-# Names that exist nowhere else: who looks them up has not left that to the proxy.
+# Names that exist nowhere else: a client that looks them up has not left that to the proxy.
 ONLY_HERE = ".test"
 
 
@@ -74,7 +74,7 @@ def text(argument):
 
 @behaviour
 async def tunnel(proxy, credentials=""):
-    """What a proxy does; with credentials, only for who knows them."""
+    """What a proxy does; with credentials, only for clients that know them."""
     host, _, port = (await proxy.request()).rpartition(":")
     head = proxy.report.values["head"]
     wanted = b"Proxy-Authorization: Basic " + base64.b64encode(text(credentials)) + b"\r\n"
@@ -102,7 +102,7 @@ async def says_and_closes(proxy, answer=""):
 
 @behaviour
 async def page(proxy, answer=""):
-    """Opens the tunnel and answers what comes through it itself, as the page that wants a login does."""
+    """Opens the tunnel and answers what comes through it itself, like a network's login page."""
     await proxy.request()
     await proxy.write(b"HTTP/1.1 200 OK\r\n\r\n")
     await proxy.reader.read(65536)
@@ -156,7 +156,7 @@ async def resets(proxy):
 
 @behaviour
 async def socks(proxy, credentials=""):
-    """What a SOCKS5 proxy does; with `user:password`, only for who knows them."""
+    """What a SOCKS5 proxy does; with `user:password`, only for clients that know them."""
     read = proxy.reader.readexactly
     version, count = await read(2)
     methods = await read(count)

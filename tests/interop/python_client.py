@@ -2,7 +2,7 @@
 
     python_client.py CERTIFICATES
 
-Each command is answered by one line. What is sent is pattern() of harness.h, or letters() as text.
+Each command is answered by one line. What is sent is pattern() of raw_peer.h, or letters() as text.
 
     open NAME URL [PROTOCOLS|-] [HEADER: VALUE]     open PROTOCOL|-, refused STATUS, or failed WHY
     send NAME text|binary LENGTH                    sent

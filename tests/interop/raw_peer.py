@@ -160,7 +160,7 @@ class Peer:
         return bool(first & 0x80), first & 0x0F, payload
 
     async def serve(self, on_message=None, on_ping=None, on_close=None):
-        """Reads until the connection is over. Pings and closes are answered unless told otherwise."""
+        """Reads until the connection is over. Pings and closes are answered unless an argument says otherwise."""
         message, kind = b"", None
         while True:
             final, opcode, payload = await self.frame()
@@ -214,7 +214,7 @@ class Peer:
                 sending.exception()
 
     async def released(self):
-        """Waits until the test says so, or the client is gone."""
+        """Waits until the test releases it, or the client is gone."""
         gate = asyncio.ensure_future(self.report.gate.wait())
         more = asyncio.ensure_future(self.reader.read(65536))
         try:
@@ -269,7 +269,7 @@ def close_frame(code, reason=b""):
 
 
 def pattern(count):
-    """What the tests send as well: byte i is i modulo 251."""
+    """What the tests send, too: byte i is i modulo 251."""
     return (bytes(range(251)) * (count // 251 + 1))[:count]
 
 
@@ -524,7 +524,7 @@ async def utf8_split(peer):
 
 @behaviour
 async def pongs(peer):
-    """Pongs that nobody asked for: legal."""
+    """Unsolicited pongs: legal."""
     await peer.open()
     await peer.write(frame(PONG) + frame(PONG, b"unasked") + frame(TEXT, b"after"))
     await peer.serve(peer.echo)
@@ -752,7 +752,7 @@ async def ticks(peer):
 
 
 async def wrong(peer, data):
-    """Opens, sends something wrong, and sees what the client says to it."""
+    """Opens, sends something wrong, and records what the client answers."""
     await peer.open()
     await peer.write(data)
     await peer.serve(peer.echo)
@@ -902,7 +902,7 @@ async def command(verb, token, *arguments):
 
 
 def parent_is_gone():
-    """run.py holds the other end of our standard input: when it goes, so do we."""
+    """run.py holds the other end of our standard input: when that closes, this ends."""
     if not os.read(0, 4096):
         os._exit(0)
 

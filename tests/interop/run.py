@@ -1,6 +1,6 @@
 """Runs a test program with the peers it talks to, and ends with its status.
 
-    run.py [--wrap COMMAND] [--peers raw,python,node,identity,proxies] PROGRAM [ARGUMENTS]
+    run.py [--wrap COMMAND] [--peers raw,python,node,identity,proxies,reverse] PROGRAM [ARGUMENTS]
 
 The peers listen on loopback, on ports that the system picks; the program finds them in its environment:
 
@@ -11,6 +11,7 @@ The peers listen on loopback, on ports that the system picks; the program finds 
     NSWS_PYTHON_CLIENT, NSWS_NODE_CLIENT                   commands that start python_client.py, node_client.js,
     NSWS_HALF_TLS_CLIENT                                   and half_tls.py
     NSWS_TLS_RELAY, NSWS_DEFLATE_RAW                       the commands that start tls_relay.py, deflate_raw.py
+    NSWS_REVERSE_PROXIES                                   the command that starts reverse_proxies.py; only if asked for
     NSWS_DEFLATE_PYTHON_URL, NSWS_DEFLATE_NODE_URL         the echo servers once more, with permessage-deflate
     NSWS_TINYPROXY_*, NSWS_SQUID_*, NSWS_SOCKS_*           proxies.py; only if asked for
     NSWS_IDENTITY_*, NSWS_WSS_*_PORT                       identity_peer.py, only if asked for
@@ -60,7 +61,8 @@ def commands(wanted, certificates):
         "node": lambda: (["node", str(HERE / "node_peer.js"), certificates], {"NODE_PATH": node_path()}),
         "proxies": lambda: ([sys.executable, str(HERE / "proxies.py")], {}),
     }
-    return {name: known[name]() for name in wanted}
+    # The others are started by the tests.
+    return {name: known[name]() for name in wanted if name != "reverse"}
 
 
 def clients(wanted, certificates):
@@ -71,6 +73,8 @@ def clients(wanted, certificates):
         found["NSWS_HALF_TLS_CLIENT"] = shlex.join([sys.executable, str(HERE / "half_tls.py"), certificates])
         found["NSWS_TLS_RELAY"] = shlex.join([sys.executable, str(HERE / "tls_relay.py"), certificates])
         found["NSWS_DEFLATE_RAW"] = shlex.join([sys.executable, str(HERE / "deflate_raw.py")])
+    if "reverse" in wanted:
+        found["NSWS_REVERSE_PROXIES"] = shlex.join([sys.executable, str(HERE / "reverse_proxies.py")])
     if "node" in wanted:
         found["NSWS_NODE_CLIENT"] = shlex.join(["node", str(HERE / "node_client.js"), certificates])
         found["NODE_PATH"] = node_path()

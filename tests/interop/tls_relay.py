@@ -1,4 +1,4 @@
-"""Puts TLS on plain connections, or takes it off, for peers that speak none.
+"""Puts TLS on plain connections, or takes it off, for peers that have none.
 
     tls_relay.py CERTIFICATES
 
@@ -20,7 +20,7 @@ CERTIFICATES = pathlib.Path(sys.argv[1])
 
 
 async def pump(reader, writer):
-    """Until the end, which is handed on as well."""
+    """Until the end, which is passed on, too."""
     try:
         while data := await reader.read(65536):
             writer.write(data)

@@ -3,8 +3,8 @@
 #
 #     valgrind.sh PROGRAM [ARGUMENTS]
 #
-# What TLS computes is left out of the search for undefined values: ring's assembly reads its key tables whole,
-# parts of which nobody wrote and nobody uses, and for valgrind everything that follows is undefined.
+# Where TLS is used, undefined values are not looked for: ring's assembly reads its key tables whole,
+# including parts that were never written and are never used, and for valgrind everything that follows is undefined.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

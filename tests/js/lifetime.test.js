@@ -12,7 +12,7 @@ const {
 
 const programs = path.join(__dirname, 'programs');
 
-// Ends what a test that fails leaves open, which would keep the process.
+// Ends what a failed test leaves open, which would keep the process alive.
 const enders = [];
 after(() => enders.forEach((end) => end()));
 
@@ -42,7 +42,7 @@ async function countingServer() {
   return server;
 }
 
-// Runs a program to its end: {status, signal, output}.
+// Runs a program and waits for its end: {status, signal, output}.
 function run(name, ...values) {
   const child = spawn(process.execPath, [path.join(programs, name), ...values], { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -225,7 +225,7 @@ describe('a JavaScript thread that is busy', () => {
     await until(() => said[1] === 'busy', 'the server to be busy');
     for (let i = 0; i < FEW; i++) few.send(numbered(i, 4));
 
-    // This thread talks to a server of its own until, for many answers, no more was taken of the flood.
+    // This thread talks to a server of its own until, for many answers in a row, nothing of the flood was read.
     const { client, events } = await openClient();
     enders.push(() => client.close().catch(() => {}));
     let answers = 0;
@@ -237,7 +237,7 @@ describe('a JavaScript thread that is busy', () => {
       assert(written < COUNT, 'everything was read');
     }
     assert(written * SIZE < 64 << 20, `${written * SIZE} bytes were taken of the flood`);
-    // So does a Worker that only begins now.
+    // So does a Worker that only starts now.
     const other = startWorker('echo_worker.js', { url: echoUrl });
     assert.equal(await guarded(new Promise((resolve, reject) => other.on('message', resolve).on('error', reject)), 'another Worker'), 'echo');
     await other.terminate();
@@ -270,7 +270,7 @@ describe('Workers', () => {
       await guarded(new Promise((resolve, reject) => worker.on('message', resolve).on('error', reject)), 'traffic');
       await guarded(worker.terminate(), 'the end of a Worker');
     }
-    // The environment that is left is unharmed.
+    // The environment that is left is not affected.
     const { client, events } = await openClient();
     await client.send('unharmed');
     assert.equal((await events.wait('message'))[1], 'unharmed');

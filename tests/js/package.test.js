@@ -1,5 +1,5 @@
-// What `cmake --install` makes of the module is a package that npm packs, copies and installs, that holds its library, and that is
-// imported in every way in which programs import. NSWS_JS_BUILD is the build.
+// `cmake --install` makes the module a package that npm packs, copies and installs, that holds its library, and that can be imported
+// in every way in which programs import. NSWS_JS_BUILD is the build.
 
 'use strict';
 
@@ -13,7 +13,7 @@ const { assert, echoUrl } = require('./support');
 
 const run = promisify(execFile);
 const modules = process.env.NODE_PATH.split(':')[0];
-// Nothing of this test's own way to the module.
+// Without the variables by which this test finds the module.
 const { NSWS_JS_MODULE, LD_LIBRARY_PATH, NODE_PATH, ...env } = process.env;
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'nsws-package-'));
 const user = path.join(folder, 'user');
@@ -34,7 +34,7 @@ before(async () => {
   write('package.json', '{ "private": true }');
   const { stdout } = await npm(folder, 'pack', '--json', installed);
   await npm(user, 'install', path.join(folder, JSON.parse(stdout)[0].filename));
-  // Only the tarball's content is left.
+  // Only the tarball's content remains.
   fs.renameSync(path.join(folder, 'prefix'), path.join(folder, 'gone'));
 });
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -99,7 +99,7 @@ for (const [name, file, options, made] of [
     write(file, TYPED);
     const tsc = [path.join(modules, 'typescript/bin/tsc'), '--strict', '--target', 'es2021', '--lib', 'es2021,dom'];
     await node(...tsc, ...options, file).catch((error) => assert.fail(error.stdout));
-    // What tsc leaves for a bundler, no bundler has touched yet.
+    // tsc leaves this to a bundler, and there is none here.
     if (made) assert.equal((await node(made)).stdout, LOOKS);
   });
 }

@@ -1,4 +1,4 @@
-// What only the platform knows, as the tests want it: sets the hooks of the library that the module under test uses.
+// Plays the platform for the tests: sets the hooks of the library that the module under test uses.
 //
 //     allowNetwork(bool)    whether the program has the permission to use the network
 //     allowHosts(bool)      whether it may connect to any host

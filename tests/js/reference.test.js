@@ -27,10 +27,10 @@ const REPAIRS = [
   [/(\(value as OutValue\)\.message\)\) \}) (ws\.on)/g, '$1;\n$2', 1],
 ];
 
-// Blocks that go on where the document's import left off.
+// Blocks that continue after the document's import.
 const WITHOUT_IMPORT = [1, 22];
 
-// What strict TypeScript says of the reference's own text: `options` is declared and never assigned, so it may be undefined where
+// What strict TypeScript reports in the reference's own text: `options` is declared and never assigned, so it may be undefined where
 // it may not, and a caught error is unknown. ArkTS has other rules.
 const DIAGNOSTICS = { 3: [2345], 8: [2345], 25: [18046, 18046] };
 
@@ -143,7 +143,7 @@ describe('the examples of the reference', { skip: !fs.existsSync(reference) && `
     3: ['connect fail. Code: 401, message: Parameter error.'],
     4: [failedWith('connect fail, error:', -1)],
     5: ['connect fail. Code: -1, message: Websocket connect failed'],
-    // These two are no template in the reference.
+    // These two are not templates in the reference.
     6: ['connect fail. Code: ${err.code}, message: ${err.message}'],
     7: ['close fail. Code: 2302999, message: Internal error.'],
     8: ['close fail. Code: 401, message: Parameter error.'],

@@ -13,7 +13,7 @@ const { assert } = require('./support');
 
 const MOST_GROWTH = 16 << 20;
 
-// What the program says, when it has ended well.
+// What the program prints when it has ended well.
 function soak(environment) {
   const child = spawn(process.execPath, [path.join(__dirname, 'programs/soak.js')], {
     stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment },
@@ -31,7 +31,7 @@ function soak(environment) {
 
 it('the memory stays', { timeout: 240000 }, async () => {
   // With an arena for each thread malloc keeps what one thread takes and another gives back: the resident memory then goes up and down
-  // by 30 MB, with Node 18 above all, while nobody has more of it. In one arena 100,000 messages more leave it within 1 MB.
+  // by 30 MB, with Node 18 above all, although no more is held. In one arena 100,000 messages more leave it within 1 MB.
   const results = (await soak({ MALLOC_ARENA_MAX: '1' })).trim().split('\n').map((line) => JSON.parse(line));
   assert.deepEqual(results.map(({ name }) => name), ['client', 'cycles', 'server']);
   for (const { name, grown } of results) assert(grown < MOST_GROWTH, `${name}: grown by ${grown} bytes`);

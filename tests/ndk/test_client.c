@@ -140,7 +140,7 @@ static void the_list_is_the_program_s_to_read(void) {
 static void a_header_may_be_uninitialised_when_it_is_added(void) {
     struct app *app = new_app();
     struct WebSocket_Header header;
-    /* As the platform's own cases do; valgrind would report a look at what the pointers are. */
+    /* As the platform's own cases do; valgrind would report any use of the uninitialised pointers. */
     __asm__("" : "=m"(header));
     CHECK_INT(OH_WebSocketClient_AddHeader(app->client, header), 0);
     CHECK_INT(OH_WebSocketClient_AddHeader(app->client, header), 0);
@@ -227,7 +227,7 @@ static void connect_empties_the_list_of_added_headers(void) {
     CHECK(app->client->requestOptions.headers != NULL);
     for (int attempt = 1; attempt <= 3; attempt++) {
         CHECK_INT(app_connect(app, app_url(app, "/echo")), 0);
-        /* As the header says, the strings may go now. */
+        /* As the header says, the strings may be freed now. */
         memset(name, 'Z', strlen(name));
         memset(value, 'Z', strlen(value));
         CHECK(app->client->requestOptions.headers == (attempt == 2 ? &own : NULL));
@@ -238,7 +238,7 @@ static void connect_empties_the_list_of_added_headers(void) {
         free(head);
         CHECK_INT(app_close(app, 1000, ""), 0);
         if (WAIT_CALL(app, ON_CLOSE, attempt) == NULL) return;
-        /* Then behind headers of the program's own, which stay; then none. */
+        /* Then after headers of the program's own, which stay; then none. */
         app->client->requestOptions.headers = attempt == 1 ? &own : NULL;
         memcpy(name, "X-Token", 7);
         memcpy(value, "again", 5);
@@ -281,7 +281,7 @@ static void more_than_8192_headers_are_refused(void) {
         if (!CHECK_INT(add(other, names[i < MAX_HEADERS ? i : 0], ""), 0)) return;
     CHECK_INT(app_connect(other, app_url(other, "/echo")), WEBSOCKET_HEADER_EXCEEDED);
 
-    /* A list without an end is one with too many. */
+    /* A list without an end counts as one with too many headers. */
     struct WebSocket_Header ring = { "X-Ring", "1", &ring };
     struct WebSocket_RequestOptions own = { &ring };
     CHECK_INT(OH_WebSocketClient_Connect(other->client, other->url, own), WEBSOCKET_HEADER_EXCEEDED);
@@ -341,7 +341,7 @@ static void a_bare_host_name_fails_in_an_event(void) {
     CHECK_INT(app_connect(app, "www.example.com"), 0);
     if (!CHECK_CALL(app, ON_ERROR, WEBSOCKET_CONNECTION_ERROR, NULL)) return;
     CHECK_CONTAINS(WAIT_CALL(app, ON_ERROR, 1)->text, "ws://");
-    /* The next attempt has nothing to do with it. */
+    /* The next attempt is independent of it. */
     if (!APP_OPENS(app, app_url(app, "/echo"))) return;
     CHECK_INT(app_close(app, 1000, ""), 0);
     CHECK_CALL(app, ON_CLOSE, 1000, "");
@@ -386,7 +386,7 @@ static void a_second_connect_is_refused_and_the_first_unharmed(void) {
     WAIT_PEER(app->token, "connections", 1);
     CHECK_INT(app_connect(app, app->url), WEBSOCKET_CONNECTION_ERROR);
     CHECK_INT(app_connect(app, "www.example.com"), WEBSOCKET_CONNECTION_ERROR);
-    /* The parameters are looked at first. */
+    /* The parameters are checked first. */
     CHECK_INT(app_connect(app, "http://127.0.0.1/"), WEBSOCKET_CONNECTION_PARSE_URL_ERROR);
     release_peer(app->token);
     if (WAIT_CALL(app, ON_OPEN, 1) == NULL) return;
@@ -489,7 +489,7 @@ static void a_message_of_4_mib_is_sent(void) {
     free(large);
 }
 
-/* What the peer counts after one message more: whether it was text. */
+/* What the peer counts after one more message: whether it was text. */
 static void check_kind(struct app *app, const char *data, size_t length, int is_text) {
     long long messages = peer_number(app->token, "messages"), texts = peer_number(app->token, "text");
     CHECK_INT(app_send(app, data, length), 0);
@@ -626,7 +626,7 @@ static void close_before_open_is_1017_and_abandons_the_attempt(void) {
     CHECK_INT(app_close(app, 1000, ""), WEBSOCKET_NO_CONNECTION);
     CHECK_INT(app_close(app, 1000, ""), WEBSOCKET_NO_CONNECTION);
     WAIT_PEER(app->token, "ended", 1);
-    /* No callback tells of it, so it must be possible to connect at once. */
+    /* No callback reports it, so it must be possible to connect at once. */
     if (!APP_OPENS(app, app_url(app, "/sink"))) return;
     CHECK_INT(app_send(app, "kept", 4), 0);
     WAIT_PEER(app->token, "messages", 1);
@@ -856,7 +856,7 @@ static void destroy_in_callback(struct app *app, const struct call *call) {
     CHECK_INT(OH_WebSocketClient_Destroy(app->client), 0);
     CHECK_INT(OH_WebSocketClient_Destroy(app->client), WEBSOCKET_CLIENT_NOT_CREATED);
     CHECK_INT(app_send(app, "x", 1), WEBSOCKET_CLIENT_NOT_CREATED);
-    /* Until the callback returns, what it was given may be looked at. */
+    /* Until the callback returns, it may read what it was given. */
     CHECK(app->client->onClose == app_on_close);
     __atomic_store_n(&app->over, 1, __ATOMIC_SEQ_CST);
     counter_add(&destroyed, 1);
@@ -875,7 +875,7 @@ static void destroy_is_safe_inside_each_callback(void) {
         app_send(app, "x", 1);
         if (!WAIT_COUNTER(&destroyed, ++count)) return;
     }
-    /* And where the link is lost: onError, onClose. */
+    /* And when the link is lost: onError, onClose. */
     for (int kind = ON_ERROR; kind < CALLBACKS; kind++) {
         struct app *app = new_app();
         app->hook = destroy_in_callback;
@@ -997,65 +997,65 @@ int main(void) {
     snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
     setenv("SSL_CERT_FILE", ca, 1);
 
-    RUN_APP(any_callback_may_be_null);
-    RUN_APP(events_without_a_callback_do_no_harm);
-    RUN_APP(a_hundred_clients_are_made_and_no_more);
-    RUN_APP(null_is_refused_with_1001);
-    RUN_APP(a_pointer_that_is_no_client_is_refused_and_never_touched);
-    RUN_APP(a_destroyed_client_is_refused);
-    RUN_APP(headers_reach_the_server_in_order);
-    RUN_APP(the_list_is_the_program_s_to_read);
-    RUN_APP(a_header_may_be_uninitialised_when_it_is_added);
-    RUN_APP(next_is_ignored_when_a_header_is_added);
-    RUN_APP(of_headers_with_one_name_the_last_counts);
-    RUN_APP(connect_reads_the_headers_of_its_options_alone);
-    RUN_APP(headers_are_added_behind_a_list_of_the_program_s_own);
-    RUN_APP(a_list_that_was_cut_off_begins_anew);
-    RUN_APP(connect_empties_the_list_of_added_headers);
-    RUN_APP(a_copy_of_the_options_may_be_used_again);
-    RUN_APP(more_than_8192_headers_are_refused);
-    RUN_APP(headers_that_can_not_be_sent_are_refused);
-    RUN_APP(invalid_urls_are_refused_at_once);
-    RUN_APP(a_url_may_have_8196_characters);
-    RUN_APP(a_bare_host_name_fails_in_an_event);
-    RUN_APP(a_session_goes_open_message_close);
-    RUN_APP(a_session_goes_the_same_way_over_tls);
-    RUN_APP(a_certificate_that_is_not_trusted_is_refused_over_tls);
-    RUN_APP(a_second_connect_is_refused_and_the_first_unharmed);
-    RUN_APP(a_failed_attempt_is_one_error_1003);
-    RUN_APP(a_client_connects_again_after_close);
-    RUN_APP(a_client_connects_again_inside_on_close_and_on_error);
-    RUN_APP(the_parameters_of_send_are_checked_in_any_state);
-    RUN_APP(without_a_connection_a_message_is_dropped);
-    RUN_APP(a_message_of_4_mib_is_sent);
-    RUN_APP(the_bytes_decide_between_text_and_binary);
-    RUN_APP(send_never_reads_past_the_length);
-    RUN_APP(what_is_sent_before_open_is_sent_after_it_in_order);
-    RUN_APP(what_is_sent_while_the_waiting_is_sent_comes_behind_it);
-    RUN_APP(what_waits_for_open_is_counted_with_its_frame);
-    RUN_APP(what_is_sent_before_an_attempt_that_fails_is_forgotten);
-    RUN_APP(a_full_queue_is_1013);
-    RUN_APP(close_before_open_is_1017_and_abandons_the_attempt);
-    RUN_APP(close_and_connect_at_once_as_often_as_one_likes);
-    RUN_APP(the_peer_sees_code_and_reason);
-    RUN_APP(a_reason_that_can_not_be_sent_is_refused);
-    RUN_APP(close_twice_is_1017);
-    RUN_APP(close_sends_first_what_was_accepted);
-    RUN_APP(a_close_by_the_peer_arrives_with_code_and_reason);
-    RUN_APP(a_lost_link_is_an_error_and_close_1001);
-    RUN_APP(an_empty_message_is_delivered);
-    RUN_APP(the_callbacks_are_read_when_an_event_is_delivered);
-    RUN_APP(a_message_of_20_mib_is_received);
-    RUN_APP(a_message_above_1_gib_is_error_1012_and_close_1009);
-    RUN_APP(destroy_is_1018_when_no_connect_succeeded);
-    RUN_APP(close_and_destroy_at_once_still_sends_the_close_frame);
-    RUN_APP(destroy_without_close_says_1001);
-    RUN_APP(no_callback_comes_after_destroy);
-    RUN_APP(destroy_waits_for_the_callback_that_runs);
-    RUN_APP(destroy_is_safe_inside_each_callback);
-    RUN_APP(two_callbacks_may_destroy_each_other_s_client);
-    RUN_APP(destroy_is_safe_in_every_state);
-    RUN_APP(threads_may_send_while_another_destroys);
-    RUN_APP(threads_may_make_and_destroy_clients);
+    RUN(any_callback_may_be_null);
+    RUN(events_without_a_callback_do_no_harm);
+    RUN(a_hundred_clients_are_made_and_no_more);
+    RUN(null_is_refused_with_1001);
+    RUN(a_pointer_that_is_no_client_is_refused_and_never_touched);
+    RUN(a_destroyed_client_is_refused);
+    RUN(headers_reach_the_server_in_order);
+    RUN(the_list_is_the_program_s_to_read);
+    RUN(a_header_may_be_uninitialised_when_it_is_added);
+    RUN(next_is_ignored_when_a_header_is_added);
+    RUN(of_headers_with_one_name_the_last_counts);
+    RUN(connect_reads_the_headers_of_its_options_alone);
+    RUN(headers_are_added_behind_a_list_of_the_program_s_own);
+    RUN(a_list_that_was_cut_off_begins_anew);
+    RUN(connect_empties_the_list_of_added_headers);
+    RUN(a_copy_of_the_options_may_be_used_again);
+    RUN(more_than_8192_headers_are_refused);
+    RUN(headers_that_can_not_be_sent_are_refused);
+    RUN(invalid_urls_are_refused_at_once);
+    RUN(a_url_may_have_8196_characters);
+    RUN(a_bare_host_name_fails_in_an_event);
+    RUN(a_session_goes_open_message_close);
+    RUN(a_session_goes_the_same_way_over_tls);
+    RUN(a_certificate_that_is_not_trusted_is_refused_over_tls);
+    RUN(a_second_connect_is_refused_and_the_first_unharmed);
+    RUN(a_failed_attempt_is_one_error_1003);
+    RUN(a_client_connects_again_after_close);
+    RUN(a_client_connects_again_inside_on_close_and_on_error);
+    RUN(the_parameters_of_send_are_checked_in_any_state);
+    RUN(without_a_connection_a_message_is_dropped);
+    RUN(a_message_of_4_mib_is_sent);
+    RUN(the_bytes_decide_between_text_and_binary);
+    RUN(send_never_reads_past_the_length);
+    RUN(what_is_sent_before_open_is_sent_after_it_in_order);
+    RUN(what_is_sent_while_the_waiting_is_sent_comes_behind_it);
+    RUN(what_waits_for_open_is_counted_with_its_frame);
+    RUN(what_is_sent_before_an_attempt_that_fails_is_forgotten);
+    RUN(a_full_queue_is_1013);
+    RUN(close_before_open_is_1017_and_abandons_the_attempt);
+    RUN(close_and_connect_at_once_as_often_as_one_likes);
+    RUN(the_peer_sees_code_and_reason);
+    RUN(a_reason_that_can_not_be_sent_is_refused);
+    RUN(close_twice_is_1017);
+    RUN(close_sends_first_what_was_accepted);
+    RUN(a_close_by_the_peer_arrives_with_code_and_reason);
+    RUN(a_lost_link_is_an_error_and_close_1001);
+    RUN(an_empty_message_is_delivered);
+    RUN(the_callbacks_are_read_when_an_event_is_delivered);
+    RUN(a_message_of_20_mib_is_received);
+    RUN(a_message_above_1_gib_is_error_1012_and_close_1009);
+    RUN(destroy_is_1018_when_no_connect_succeeded);
+    RUN(close_and_destroy_at_once_still_sends_the_close_frame);
+    RUN(destroy_without_close_says_1001);
+    RUN(no_callback_comes_after_destroy);
+    RUN(destroy_waits_for_the_callback_that_runs);
+    RUN(destroy_is_safe_inside_each_callback);
+    RUN(two_callbacks_may_destroy_each_other_s_client);
+    RUN(destroy_is_safe_in_every_state);
+    RUN(threads_may_send_while_another_destroys);
+    RUN(threads_may_make_and_destroy_clients);
     return end_tests();
 }

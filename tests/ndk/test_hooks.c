@@ -1,4 +1,4 @@
-/* The C client where the platform says no, and what it logs: with the library outside, so that hooks can be set. */
+/* The C client where the platform refuses, and what it logs: with the library outside, so that hooks can be set. */
 #include "recorder.h"
 
 static int may_use_the_network, may_reach_the_host;
@@ -78,7 +78,7 @@ static void a_host_that_is_not_allowed_is_1021(void) {
     set_hooks(1, 0);
     CHECK_INT(app_connect(app, app_url(app, "/echo")), 1021);
     CHECK_STR(last_host, "127.0.0.1");
-    /* Without permission nobody asks for the host. */
+    /* Without the permission, the host is not asked about. */
     set_hooks(0, 0);
     CHECK_INT(app_connect(app, app->url), 1020);
     CHECK_STR(last_host, "");
@@ -122,12 +122,12 @@ static void a_hook_may_call_the_client_that_it_is_asked_for(void) {
 }
 
 int main(void) {
-    RUN_APP(without_permission_connect_is_1020);
-    RUN_APP(a_permission_that_is_taken_away_ends_send_and_close_too);
-    RUN_APP(without_permission_close_leaves_an_attempt_alone);
-    RUN_APP(a_host_that_is_not_allowed_is_1021);
-    RUN_APP(a_dropped_message_leaves_a_line_in_the_log);
-    RUN_APP(a_hook_may_call_the_client_that_it_is_asked_for);
+    RUN(without_permission_connect_is_1020);
+    RUN(a_permission_that_is_taken_away_ends_send_and_close_too);
+    RUN(without_permission_close_leaves_an_attempt_alone);
+    RUN(a_host_that_is_not_allowed_is_1021);
+    RUN(a_dropped_message_leaves_a_line_in_the_log);
+    RUN(a_hook_may_call_the_client_that_it_is_asked_for);
     CHECK_OK(nsws_set_platform(NULL));
     return end_tests();
 }

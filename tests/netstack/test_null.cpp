@@ -1,4 +1,4 @@
-// What NetStack's layer calls with a context that is null: no null in the glue ends the process.
+// Every function that NetStack's layer calls, with a null context: none ends the process.
 
 #include <cstdio>
 
@@ -8,7 +8,7 @@
 using namespace OHOS::NetStack;
 using namespace OHOS::NetStack::Websocket;
 
-// Data has to be there.
+// Data must be defined.
 const char *EventName::EVENT_SERVER_CONNECT = "";
 const char *EventName::EVENT_SERVER_MESSAGE_RECEIVE = "";
 const char *EventName::EVENT_SERVER_CLOSE = "";

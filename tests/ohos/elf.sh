@@ -1,14 +1,14 @@
 #!/bin/bash
-# What OpenHarmony asks of a shared library: it needs what is listed and nothing else, takes only what that has, and can be
-# mapped with pages of 4 and of 16 KiB; its code can't be written, nor its stack executed.
-# Arguments: the library, what it needs (separated by ;), and the files of that.
+# What OpenHarmony requires of a shared library: it needs the listed libraries and no others, uses only symbols that they have,
+# and can be mapped with pages of 4 and of 16 KiB; its code isn't writable, nor its stack executable.
+# Arguments: the library, the libraries that it needs (separated by ;), and their files.
 set -euo pipefail
 library=$1 listed=$2
 shift 2
 fail() { echo "$library: $1"; exit 1; }
 dynamic=$(readelf -dW "$library")
 
-# The C++ library is the SDK's affair.
+# The C++ library comes with the SDK.
 needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic" | grep -v '^libc++_shared.so$' | sort | paste -sd ';')
 [ "$needed" = "$listed" ] || fail "needs $needed, not $listed"
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The app sample's native part builds as DevEco Studio builds it, with the arguments that it gives to CMake, and what comes
-# out is what an app package takes.
+# The app sample's native part builds as in DevEco Studio, with the same arguments to CMake, and the result is what an app
+# package takes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 native=$PWD/build/ohos/sdk/native
@@ -19,7 +19,7 @@ needed=$(readelf -dW "$library" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort 
 [ "$needed" = "libace_napi.z.so libc.so " ] || { echo "libentry.so needs $needed"; exit 1; }
 if nm -D --defined-only "$library" | grep nsws_; then echo "libentry.so exports them"; exit 1; fi
 
-# Without rustup's standard library, and without being told to build it, CMake says what to do.
+# Without rustup's standard library, and without the option to build it, CMake says what to do.
 if message=$(cmake -S ohos/sample/entry/src/main/cpp -B "$work/none" -G Ninja -DOHOS_ARCH=arm64-v8a -DCARGO=/usr/bin/cargo \
   -DCMAKE_TOOLCHAIN_FILE="$native/build/cmake/ohos.toolchain.cmake" 2>&1); then
   echo "configured without a standard library"

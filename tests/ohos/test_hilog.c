@@ -1,5 +1,5 @@
 /* On OpenHarmony the log goes to hilog unless the program says otherwise. */
-#include "../c/harness.h"
+#include "harness.h"
 
 #include "hilog.h"
 

@@ -1,4 +1,4 @@
-/* A program of somebody else's: it proves that header and library are found, linked and loaded. */
+/* A user's program: it proves that header and library are found, linked and loaded. */
 
 #include <netstack_websocket.h>
 #include <stdio.h>

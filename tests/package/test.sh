@@ -1,6 +1,6 @@
 #!/bin/bash
-# Installs the library into a prefix that then moves, and builds and runs other people's programs with it:
-# by CMake, installed and as a subdirectory, and by pkg-config.
+# Installs the library into a prefix, moves that, and builds and runs users' programs with it: by CMake, installed and as a
+# subdirectory, and by pkg-config.
 # Arguments: cmake, build directory, generator, C compiler, C++ compiler, cargo's target directory, the surfaces that were
 # built (separated by ;).
 set -euo pipefail
@@ -13,6 +13,15 @@ trap 'rm -r "$work"' EXIT
 prefix=$work/moved
 mv "$work/first" "$prefix"
 library_dir=$(dirname "$(find "$prefix" -name libnetstack_websocket.a)")
+
+# The tool finds the library from where it lies.
+if [ -e "$build/bin/nsws" ]; then
+  "$prefix/bin/nsws" --version
+  cmp "$build/bin/nsws" "$prefix/bin/nsws"
+  for file in man/man1/nsws.1 bash-completion/completions/nsws zsh/site-functions/_nsws fish/vendor_completions.d/nsws.fish; do
+    [ -s "$prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+  done
+fi
 
 loads() { # PROGRAM yes|no: it runs, and needs our shared library or not
   "$1"
@@ -40,7 +49,7 @@ read -ra flags < <(pkg-config --cflags --libs netstack_websocket)
 "$cc" "$here/hello.c" "${flags[@]}" -Wl,-rpath,"$library_dir" -o "$work/by_pkg_config"
 loads "$work/by_pkg_config" yes
 
-# As the README says: --static lists what the library needs, and the linker is told to take the .a.
+# As the README says: --static lists what the library needs, and the linker is made to take the .a.
 read -ra flags < <(pkg-config --static --cflags --libs netstack_websocket |
   sed 's/-lnetstack_websocket/-l:libnetstack_websocket.a/')
 "$cc" "$here/hello.c" "${flags[@]}" -o "$work/by_pkg_config_static"

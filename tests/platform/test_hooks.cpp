@@ -1,7 +1,7 @@
-// The hooks of system images, over stand-ins for OpenHarmony's libraries that say no; and where there are no such libraries.
-#include "../cpp/check.h"
+// The hooks of system images, over stand-ins for OpenHarmony's libraries that refuse; and where there are no such libraries.
+#include "check.hpp"
 
-// With what is in it: not every answer can be seen from outside.
+// The source itself: not every answer can be seen from outside.
 #include "../../ohos/platform/hooks.cpp"
 
 namespace {
@@ -44,7 +44,7 @@ void a_host_that_an_atomic_service_may_not_reach_is_2302998()
 {
     Attempt attempt;
     const std::string url = "ws://user:secret@127.0.0.1:9/path?query@x";
-    // No atomic service: nobody asks.
+    // Not an atomic service: the hook is not called.
     setenv("STAND_IN_FORBIDDEN", "ws://127.0.0.1:9", 1);
     SAME(attempt.connect(url), NSWS_OK);
     attempt.events.wait("tcp");
@@ -99,7 +99,7 @@ void servers_are_a_matter_of_the_device()
 
 }  // namespace
 
-// In place of the system's, for the library as well: the kernel refuses processes without the permission.
+// Replaces the system's, for the library, too: the kernel refuses processes without the permission.
 extern "C" int socket(int domain, int type, int protocol) noexcept
 {
     using Socket = int(int, int, int);

@@ -174,9 +174,7 @@ napi_value Client::connect(napi_env env, napi_callback_info info) {
     napi_value callback = arguments.callback(env);
     // connect(url), connect(url, callback), connect(url, options), connect(url, options, callback).
     // Without a callback the options may be null.
-    size_t others = arguments.count - (callback != nullptr ? 1 : 0);
-    while (callback == nullptr && others > 1 && js::is_absent(env, arguments.values[others - 1]))
-        others--;
+    size_t others = arguments.others(env, callback, 1);
     auto url = js::as_string(env, arguments.values[0]);
     bool has_options = others == 2;
     if (!url || others == 0 || others > 2 ||
@@ -247,9 +245,7 @@ napi_value Client::close(napi_env env, napi_callback_info info) {
     napi_value callback = arguments.callback(env);
     // close(), close(callback), close(options), close(options, callback). Without a callback the
     // options may be null.
-    size_t others = arguments.count - (callback != nullptr ? 1 : 0);
-    while (callback == nullptr && others > 0 && js::is_absent(env, arguments.values[others - 1]))
-        others--;
+    size_t others = arguments.others(env, callback, 0);
     if (others > 1 || (others == 1 && js::type_of(env, arguments.values[0]) != napi_object)) {
         return environment.settle(callback,
                                   wrong_parameter("close() takes options and a callback."));

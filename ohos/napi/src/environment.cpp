@@ -4,7 +4,7 @@
 
 namespace {
 
-constexpr size_t SCRATCH = 16 << 10;
+constexpr size_t SCRATCH = 16u << 10;
 // Events delivered before the loop has its turn.
 constexpr int MOST_AT_ONCE = 1000;
 

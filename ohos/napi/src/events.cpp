@@ -11,8 +11,8 @@ namespace {
 
 // Smaller messages are copied into an ArrayBuffer of the engine's own, which is cheaper than
 // telling it of foreign memory.
-constexpr size_t COPIED = 4 << 10;
-constexpr size_t KEPT_SCRATCH = 1 << 20;
+constexpr size_t COPIED = 4u << 10;
+constexpr size_t KEPT_SCRATCH = 1u << 20;
 
 void free_bytes(napi_env, void *bytes, void *) {
     std::free(bytes);

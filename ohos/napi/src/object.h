@@ -99,6 +99,16 @@ struct Arguments {
         return count > 0 && js::is_function(env, values[count - 1]) ? values[count - 1] : nullptr;
     }
 
+    // How many there are beside the callback. Without one, those behind the first `least` may be
+    // null or undefined: as if they weren't there.
+    size_t others(napi_env env, napi_value callback, size_t least) const {
+        if (callback != nullptr) return count - 1;
+        size_t number = count;
+        while (number > least && js::is_absent(env, values[number - 1]))
+            number--;
+        return number;
+    }
+
     napi_value self = nullptr;
     napi_value values[MOST] = {};
     size_t count = 0;

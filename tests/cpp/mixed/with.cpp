@@ -1,6 +1,6 @@
-// One program of two units: this one has exceptions, without.cpp has none. Whichever the linker comes to first, an exception of a
-// listener that is registered here ends its connection only.
-#include "../check.h"
+// One program of two units: this one has exceptions, without.cpp has none. Whichever the linker takes first, an exception in a
+// listener that is registered here ends only its connection.
+#include "check.hpp"
 
 #include <netstack_websocket.hpp>
 #include <stdexcept>

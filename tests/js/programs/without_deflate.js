@@ -1,4 +1,4 @@
-// Asks for compression in a build that has none, and prints what comes of it.
+// Asks for compression in a build that has none, and prints what happens.
 
 'use strict';
 

@@ -1,0 +1,322 @@
+//! A client: its state, as its listeners know it, and what its program may do.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing};
+use super::stats::Stats;
+use crate::callback::in_callback;
+use crate::connection::{self, CloseEvent, CloseFrame, Connection, Part, Payload, ABNORMAL, GOING_AWAY};
+use crate::dispatch::{Line, Mailbox};
+use crate::error::{Code, Error, Result};
+use crate::platform;
+use crate::runtime::{Lane, Runtime};
+use crate::tls;
+
+/// What waits to be delivered, and which session it belongs to.
+pub(crate) struct Event {
+    pub session: u32,
+    /// The session is over.
+    pub is_last: bool,
+    pub kind: Kind,
+}
+
+pub(crate) enum Kind {
+    HeaderReceive(Box<HeaderReceiveEvent>),
+    Open(Box<OpenEvent>),
+    Error(Box<Error>),
+    Close(Box<CloseEvent>),
+    Reconnecting(ReconnectingEvent),
+}
+
+/// A WebSocket client.
+pub struct Client {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) tls: Arc<tls::Cache>,
+    pub(super) lane: Arc<Lane>,
+    pub(super) mailbox: Mailbox<Event, Turn>,
+    /// The program wants nothing read, also from connections to come.
+    pub(super) is_paused: AtomicBool,
+    /// Who is told of what happens.
+    pub listeners: ClientListeners,
+    pub(super) state: Mutex<State>,
+    /// The number of the session whose events count.
+    session: AtomicU32,
+    /// Tells a session that wants to connect again that its last connection's `close` is being delivered.
+    pub(super) settled: Notify,
+    /// Ends a session's wait before it connects again.
+    pub(super) hurry: Notify,
+}
+
+pub(super) struct State {
+    pub stage: Stage,
+    /// The session that is under way.
+    pub task: Option<AbortHandle>,
+    pub stats: Stats,
+}
+
+/// Where the client stands, as its listeners have been told: it is open once `open` is being delivered.
+pub(super) enum Stage {
+    Idle,
+    /// The connection, if there is one, has its `open` event on the way.
+    Connecting(Option<Arc<Connection>>),
+    /// Closed while connecting; the `close` event is on its way.
+    Abandoned,
+    Open(Arc<Connection>),
+    Destroyed,
+}
+
+impl Client {
+    /// A client that is not connected.
+    pub fn new(runtime: Arc<Runtime>, tls: &Arc<tls::Cache>) -> Result<Arc<Client>> {
+        Ok(Arc::new(Client {
+            lane: runtime.choose_lane()?,
+            runtime,
+            tls: tls.clone(),
+            mailbox: Mailbox::new(),
+            is_paused: AtomicBool::new(false),
+            listeners: ClientListeners::default(),
+            state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
+            session: AtomicU32::new(0),
+            settled: Notify::new(),
+            hurry: Notify::new(),
+        }))
+    }
+
+    /// Sends text.
+    pub fn send_text(&self, text: &str) -> Result<()> {
+        self.send(Payload::Text(text))
+    }
+
+    /// Sends bytes.
+    pub fn send_binary(&self, data: &[u8]) -> Result<()> {
+        self.send(Payload::Binary(data))
+    }
+
+    pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
+        connection::send(self.open_connection(), payload)
+    }
+
+    /// [`Connection::send_behind`].
+    #[inline(always)]
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => connection.send_behind(payload),
+            _ => false,
+        }
+    }
+
+    /// Sends a part of a message, as a fragment.
+    pub fn send_part(&self, data: &[u8], is_text: bool, is_last: bool) -> Result<()> {
+        self.send(Payload::Part(Part { data, is_text, is_last }))
+    }
+
+    /// Sends a ping.
+    pub fn ping(&self, data: &[u8]) -> Result<()> {
+        self.send(Payload::Ping(data))
+    }
+
+    /// [`Connection::check`] of the open connection.
+    pub fn check(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        self.open_connection()?.check(timeout)
+    }
+
+    /// The network is another one: an open connection is checked, and a wait before another attempt ends.
+    pub fn network_changed(&self, timeout: Duration) {
+        // Without a connection there is nothing to check.
+        let _ = self.check(timeout);
+        self.hurry.notify_waiters();
+    }
+
+    /// Closes the connection, or abandons the attempt.
+    pub fn close(self: &Arc<Self>, code: u16, reason: &str) -> Result<()> {
+        let frame = CloseFrame::checked(code, reason)?;
+        platform::check_permission()?;
+        let mut state = self.state.lock();
+        match &mut state.stage {
+            Stage::Open(connection) => {
+                let connection = connection.clone();
+                drop(state);
+                connection.close(frame)
+            }
+            Stage::Connecting(_) => {
+                let event = CloseEvent { code: ABNORMAL, reason: String::new(), was_clean: false };
+                self.abandon(&mut state, Kind::Close(Box::new(event)));
+                Ok(())
+            }
+            Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+            Stage::Idle | Stage::Abandoned => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    /// [`Connection::cork`] of the open connection.
+    pub fn cork(&self) -> Result<()> {
+        self.open_connection()?.cork()
+    }
+
+    /// [`Connection::uncork`] of the open connection.
+    pub fn uncork(&self) -> Result<()> {
+        self.open_connection()?.uncork()
+    }
+
+    /// Stops the reading, also of connections to come.
+    pub fn pause(&self) {
+        self.is_paused.store(true, Ordering::SeqCst);
+        self.with_connection(|connection| connection.pause());
+    }
+
+    /// Lets the reading go on.
+    pub fn unpause(&self) {
+        self.is_paused.store(false, Ordering::SeqCst);
+        self.with_connection(Connection::unpause);
+    }
+
+    /// Where the client stands, as its listeners have been told.
+    pub fn standing(&self) -> Standing {
+        match &self.state.lock().stage {
+            Stage::Idle | Stage::Destroyed => Standing::Idle,
+            Stage::Connecting(_) => Standing::Connecting,
+            Stage::Abandoned => Standing::Closing,
+            Stage::Open(connection) if connection.is_closing() => Standing::Closing,
+            Stage::Open(_) => Standing::Open,
+        }
+    }
+
+    /// Figures of the current connection, or of the last one.
+    pub fn stats(&self) -> Stats {
+        let (mut stats, connection) = {
+            let state = self.state.lock();
+            let connection = match &state.stage {
+                Stage::Open(connection) => Some(connection.clone()),
+                _ => None,
+            };
+            (state.stats.clone(), connection)
+        };
+        if let Some(connection) = connection {
+            stats.traffic = connection.traffic();
+        }
+        stats
+    }
+
+    /// Ends the client. Outside callbacks, returns when no callback of it runs and its listeners are gone.
+    pub fn destroy(&self) {
+        self.end(!in_callback());
+    }
+
+    /// Ends the client without waiting.
+    pub fn release(&self) {
+        self.end(false);
+    }
+
+    fn end(&self, wait: bool) {
+        let (stage, task) = {
+            let mut state = self.state.lock();
+            (std::mem::replace(&mut state.stage, Stage::Destroyed), state.task.take())
+        };
+        match (stage, task) {
+            (Stage::Open(connection), _) => {
+                // If it is closing already, it goes on doing so.
+                let _ = connection.close(CloseFrame { code: GOING_AWAY, reason: String::new() });
+                // The peer may have to get rid of what it sends before it comes to the close frame.
+                connection.discard();
+                self.settled.notify_one();
+            }
+            (Stage::Connecting(_), Some(task)) => task.abort(),
+            _ => {}
+        }
+        Mailbox::close(self, wait);
+    }
+
+    fn open_connection(&self) -> Result<Arc<Connection>> {
+        match &self.state.lock().stage {
+            Stage::Open(connection) => Ok(connection.clone()),
+            Stage::Destroyed => Err(Error::code(Code::BadHandle)),
+            _ => Err(Error::code(Code::NotConnected)),
+        }
+    }
+
+    fn with_connection(&self, act: impl FnOnce(&Arc<Connection>)) {
+        match &self.state.lock().stage {
+            Stage::Open(connection) | Stage::Connecting(Some(connection)) => act(connection),
+            _ => {}
+        }
+    }
+
+    /// Events of earlier sessions no longer count.
+    pub(super) fn next_session(&self) -> u32 {
+        self.session.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    pub(super) fn post(self: &Arc<Self>, session: u32, kinds: impl IntoIterator<Item = Kind>) {
+        Mailbox::post(self, kinds.into_iter().map(|kind| Event { session, is_last: false, kind }));
+    }
+
+    /// Posts the last event of a session.
+    pub(super) fn post_last(self: &Arc<Self>, session: u32, kind: Kind) {
+        Mailbox::post(self, [Event { session, is_last: true, kind }]);
+    }
+
+    /// Ends an attempt with this event and nothing else.
+    pub(super) fn abandon(self: &Arc<Self>, state: &mut State, last: Kind) {
+        if let Some(task) = state.task.take() {
+            task.abort();
+        }
+        state.stage = Stage::Abandoned;
+        self.post_last(self.next_session(), last);
+    }
+
+    /// Whether events of this session still count.
+    pub(super) fn counts(&self, session: u32) -> bool {
+        session == self.session.load(Ordering::Relaxed)
+    }
+
+    /// Changes the state as an event asks that is about to be delivered. Whether it still counts.
+    pub(super) fn enter(&self, event: &Event) -> bool {
+        let mut state = self.state.lock();
+        if !self.counts(event.session) || matches!(state.stage, Stage::Destroyed) {
+            return false;
+        }
+        if let (Kind::Open(_), Stage::Connecting(Some(connection))) = (&event.kind, &state.stage) {
+            state.stage = Stage::Open(connection.clone());
+        }
+        if event.is_last {
+            state.stage = Stage::Idle;
+        }
+        true
+    }
+
+    /// The connection of a session is over. Whether that still counts.
+    pub(super) fn leave(&self, session: u32, is_last: bool) -> bool {
+        let mut state = self.state.lock();
+        if !self.counts(session) || matches!(state.stage, Stage::Destroyed) {
+            return false;
+        }
+        let next = if is_last { Stage::Idle } else { Stage::Connecting(None) };
+        if let Stage::Open(connection) = std::mem::replace(&mut state.stage, next) {
+            state.stats.traffic = connection.traffic();
+        }
+        true
+    }
+}
+
+/// A client's connection, which has turns.
+#[derive(Clone)]
+pub(crate) struct Turn(pub(super) Arc<Connection>);
+
+impl Line for Turn {
+    fn mark(&self) -> &AtomicBool {
+        self.0.turn_mark()
+    }
+
+    fn serve(&self) {
+        self.0.attend();
+    }
+}

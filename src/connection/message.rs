@@ -1,0 +1,239 @@
+//! A message while it arrives, and what a turn makes of it.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::frame::deflate::InflateError;
+use crate::frame::mask;
+use crate::frame::utf8::Pieces;
+use crate::runtime::{padding, Buffers};
+
+/// One turn of a connection ends when it has handed on so many bytes, or so many frames of any kind.
+pub(super) const TURN_BYTES: usize = 64 << 10;
+pub(super) const TURN_FRAMES: u32 = 128;
+/// The first size of a message that grows, and the most that it grows by.
+const FIRST_SIZE: usize = 64 << 10;
+const LARGEST_STEP: usize = 4 << 20;
+/// What a message that waits costs besides its bytes.
+pub(super) const ITEM: usize = 128;
+
+/// What the peer must not send, or this side can't take.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// As the end of a sentence.
+    Protocol(&'static str),
+    Utf8,
+    TooBig(u64),
+    NoMemory,
+    /// The server's connections hold too much.
+    OverBudget,
+    /// Compressed data is damaged.
+    Compression,
+}
+
+impl From<InflateError> for Fault {
+    fn from(error: InflateError) -> Fault {
+        match error {
+            InflateError::Corrupt => Fault::Compression,
+            InflateError::TooBig => Fault::TooBig(0),
+            InflateError::NoMemory => Fault::NoMemory,
+        }
+    }
+}
+
+/// A message, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub place: Place,
+    pub is_text: bool,
+    pub is_first: bool,
+    pub is_last: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Bytes of the block.
+    Block(u32, u32),
+    /// The next message with memory of its own.
+    Own,
+}
+
+/// A message with memory of its own, and where it begins there.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub memory: Vec<u8>,
+    pub start: usize,
+}
+
+impl Own {
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.get(self.start..).unwrap_or_default()
+    }
+}
+
+/// What one turn has read, and how much more it may.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub items: Vec<Item>,
+    pub own: VecDeque<Own>,
+    pub frames: u32,
+    pub bytes: usize,
+    /// What was handed on and not yet counted: whole messages, and bytes.
+    pub messages: u64,
+    pub payload: u64,
+}
+
+thread_local! {
+    static ITEMS: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
+}
+
+impl Turn {
+    pub fn new() -> Turn {
+        let items = ITEMS.try_with(Cell::take).unwrap_or_default();
+        let (frames, bytes) = (TURN_FRAMES, TURN_BYTES);
+        Turn { items, own: VecDeque::new(), frames, bytes, messages: 0, payload: 0 }
+    }
+
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.frames == 0 || self.bytes == 0
+    }
+
+    #[inline(always)]
+    pub fn frame(&mut self) {
+        self.frames = self.frames.saturating_sub(1);
+    }
+
+    #[inline(always)]
+    pub fn hand_on(&mut self, item: Item, length: usize) {
+        self.messages += u64::from(item.is_last);
+        self.payload += length as u64;
+        self.items.push(item);
+        self.bytes = self.bytes.saturating_sub(length);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut items = std::mem::take(&mut self.items);
+        items.clear();
+        let _ = ITEMS.try_with(|kept| kept.set(items));
+    }
+}
+
+/// A data frame whose payload is arriving.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub left: u64,
+    pub mask: Option<[u8; 4]>,
+    pub is_final: bool,
+}
+
+/// A message whose frames are arriving.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub is_text: bool,
+    /// What has arrived of it, unless it is handed on in parts.
+    pub own: Own,
+    /// Its bytes so far.
+    pub length: u64,
+    pub text: Pieces,
+    /// The beginning of a character that waits for its end, in parts.
+    pub begun: Vec<u8>,
+    pub is_first: bool,
+    /// Compressed bytes that wait for a turn, and whether they are the last.
+    pub compressed: Option<(Vec<u8>, bool)>,
+    pub is_compressed: bool,
+}
+
+impl Frame {
+    /// A piece of the payload has arrived.
+    pub fn arrived(&mut self, piece: &mut [u8]) {
+        self.left -= piece.len() as u64;
+        if let Some(mask) = &mut self.mask {
+            mask::apply(piece, *mask, 0);
+            *mask = mask::turned(*mask, piece.len());
+        }
+    }
+}
+
+impl Message {
+    /// Text must be UTF-8, and end with a whole character.
+    pub fn check_text(&mut self, piece: &[u8], is_end: bool) -> Result<(), Fault> {
+        match self.is_text && !(self.text.accept(piece) && (!is_end || self.text.is_complete())) {
+            true => Err(Fault::Utf8),
+            false => Ok(()),
+        }
+    }
+
+    /// Hands on what has been decompressed; of text, whole characters.
+    pub fn hand_on_inflated(&mut self, is_end: bool, turn: &mut Turn) {
+        let mut own = std::mem::take(&mut self.own);
+        let waiting = if self.is_text { self.text.waiting() } else { 0 };
+        self.own.memory = own.memory.split_off(own.memory.len().saturating_sub(waiting));
+        if own.memory.is_empty() && !is_end {
+            return;
+        }
+        let item =
+            Item { place: Place::Own, is_text: self.is_text, is_first: self.is_first, is_last: is_end };
+        self.is_first = false;
+        turn.hand_on(item, 0);
+        turn.payload += own.bytes().len() as u64;
+        turn.own.push_back(own);
+    }
+
+    /// Makes room for `more` bytes; `wanted` are announced. The memory grows as bytes arrive, whatever is announced.
+    pub fn grow(&mut self, more: usize, wanted: u64, buffers: &Buffers) -> Result<(), Fault> {
+        let memory = &mut self.own.memory;
+        if memory.capacity() - memory.len() >= more {
+            return Ok(());
+        }
+        if memory.capacity() == 0 && wanted > FIRST_SIZE as u64 {
+            *memory = buffers.large();
+        }
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let next = memory.len().clamp(FIRST_SIZE, LARGEST_STEP).min(wanted).max(more);
+        memory.try_reserve_exact(next).map_err(|_| Fault::NoMemory)?;
+        if memory.is_empty() && wanted > FIRST_SIZE {
+            let start = padding(memory);
+            memory.try_reserve_exact(next + start).map_err(|_| Fault::NoMemory)?;
+            memory.resize(start, 0);
+            self.own.start = start;
+        }
+        Ok(())
+    }
+
+    /// Hands on a piece; of text, whole characters.
+    pub fn hand_on_part(&mut self, block: &[u8], mut range: Range<usize>, is_end: bool, turn: &mut Turn) {
+        let is_text = self.is_text;
+        if !self.begun.is_empty() {
+            // The character that began in the piece before ends in this one, or goes on.
+            let rest = block.get(range.clone()).unwrap_or_default();
+            let count = rest.iter().take_while(|byte| *byte & 0xc0 == 0x80).count();
+            let count = count.min(4 - self.begun.len().min(4));
+            self.begun.extend(rest.iter().take(count));
+            range.start += count;
+            if is_end || !range.is_empty() || self.text.is_complete() {
+                let is_last = is_end && range.is_empty();
+                let own = Own { memory: std::mem::take(&mut self.begun), start: 0 };
+                let item = Item { place: Place::Own, is_text, is_first: self.is_first, is_last };
+                self.is_first = false;
+                turn.hand_on(item, own.memory.len());
+                turn.own.push_back(own);
+                if is_last {
+                    return;
+                }
+            }
+        }
+        let waiting = if is_text && self.begun.is_empty() { self.text.waiting().min(range.len()) } else { 0 };
+        let end = range.end - waiting;
+        self.begun.extend(block.get(end..range.end).unwrap_or_default());
+        if end > range.start || is_end {
+            let place = Place::Block(range.start as u32, (end - range.start) as u32);
+            let item = Item { place, is_text, is_first: self.is_first, is_last: is_end };
+            self.is_first = false;
+            turn.hand_on(item, end - range.start);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The threads that lead lanes and run callbacks: one leads each lane, the others are parked or run what is slow.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::lane::{Engine, Lane, Strand};
+use super::runner::Runner;
+use crate::callback::enter_callback;
+
+/// How long a thread beyond the first spare waits before it ends.
+const SPARE_LIFE: Duration = Duration::from_secs(1);
+/// How long events wait for a thread when none can be had.
+const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
+
+/// The threads of a runtime.
+pub(super) struct Pool {
+    thread_stack_size: usize,
+    max_threads: u32,
+    closing: AtomicBool,
+    pub state: Mutex<State>,
+    /// Threads that are parked or about to be.
+    idle: AtomicU32,
+    /// Wakes a parked thread.
+    parked: Condvar,
+    /// Wakes the watchdog.
+    pub watchdog: Condvar,
+    pub watchdog_asleep: AtomicBool,
+    /// Tells that a thread has ended.
+    thread_ended: Condvar,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Lanes that nobody leads: the next thread to see one takes its lead.
+    vacant: VecDeque<(Arc<Lane>, Arc<Engine>)>,
+    pub engines: Vec<(Arc<Lane>, Arc<Engine>)>,
+    /// Threads that exist, the watchdog not counted.
+    alive: u32,
+    pub threads: Vec<JoinHandle<()>>,
+    /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
+    pub watched: Vec<(Arc<Runner>, u64)>,
+}
+
+/// How a batch of callbacks begins.
+enum Begin {
+    /// This thread keeps the lead unless the batch takes too long.
+    Holding,
+    /// Another thread has the lead now.
+    HandedOn,
+    /// No thread could take the lead: the callbacks wait.
+    NoThread,
+}
+
+impl Pool {
+    pub fn new(thread_stack_size: usize, max_threads: u32) -> Arc<Pool> {
+        Arc::new(Pool {
+            thread_stack_size,
+            max_threads,
+            closing: AtomicBool::new(false),
+            state: Mutex::default(),
+            idle: AtomicU32::new(0),
+            parked: Condvar::new(),
+            watchdog: Condvar::new(),
+            watchdog_asleep: AtomicBool::new(false),
+            thread_ended: Condvar::new(),
+        })
+    }
+
+    /// Starts a thread to lead each lane.
+    pub fn start(self: &Arc<Self>, lanes: Vec<(Arc<Lane>, Arc<Engine>)>) -> std::io::Result<()> {
+        let mut state = self.state.lock();
+        state.vacant.extend(lanes.iter().cloned());
+        for _ in 0..lanes.len() {
+            self.spawn_thread(&mut state)?;
+        }
+        state.engines = lanes;
+        Ok(())
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// How many threads there are.
+    pub fn alive(&self) -> u32 {
+        self.state.lock().alive
+    }
+
+    /// Lets go of the lanes.
+    pub fn forget_lanes(&self) -> Vec<Arc<Engine>> {
+        let mut state = self.state.lock();
+        state.vacant.clear();
+        state.engines.drain(..).map(|(_, engine)| engine).collect()
+    }
+
+    /// All threads end, as soon as their callbacks do.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        // Passing through the lock, so that nobody is between looking and waiting.
+        drop(self.state.lock());
+        self.parked.notify_all();
+        self.watchdog.notify_all();
+    }
+
+    /// Waits for the threads to end; whether all of them have.
+    pub fn join(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while state.alive > 0 {
+            if self.thread_ended.wait_until(&mut state, deadline).timed_out() {
+                break;
+            }
+        }
+        if state.alive > 0 {
+            return false;
+        }
+        let threads = std::mem::take(&mut state.threads);
+        drop(state);
+        for thread in threads {
+            // The thread has nothing left to do but to return. Its panic, if any, was reported then.
+            let _ = thread.join();
+        }
+        true
+    }
+
+    /// Makes sure that a thread is there to take a lead.
+    fn has_spare(self: &Arc<Self>) -> bool {
+        self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(&mut self.state.lock()).is_ok()
+    }
+
+    /// The same for one who has the lock.
+    pub fn has_spare_in(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> bool {
+        self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(state).is_ok()
+    }
+
+    /// Gives the lead of a lane to a parked thread. The one that had it is watched.
+    fn hand_on(&self, lane: &Arc<Lane>, runner: &Arc<Runner>) {
+        let mut state = self.state.lock();
+        self.promote(&mut state, lane);
+        state.watched.push((runner.clone(), runner.progress()));
+        drop(state);
+        self.wake_watchdog();
+    }
+
+    /// The batch of a thread without a lead is over.
+    fn unwatch(&self, runner: &Arc<Runner>) {
+        self.state.lock().watched.retain(|(watched, _)| !Arc::ptr_eq(watched, runner));
+    }
+
+    #[inline]
+    fn wake_watchdog(&self) {
+        if self.watchdog_asleep.load(Ordering::SeqCst) {
+            let _state = self.state.lock();
+            self.watchdog.notify_one();
+        }
+    }
+
+    /// Gives the lead of a lane to a parked thread, of which there is one.
+    pub fn promote(&self, state: &mut MutexGuard<'_, State>, lane: &Arc<Lane>) {
+        let engine = state.engines.iter().find(|(of, _)| Arc::ptr_eq(of, lane)).cloned();
+        state.vacant.extend(engine);
+        self.parked.notify_one();
+    }
+
+    fn spawn_thread(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> std::io::Result<()> {
+        if state.alive >= self.max_threads || self.is_closing() {
+            return Err(std::io::ErrorKind::QuotaExceeded.into());
+        }
+        let pool = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("OS_NET_WS".into())
+            .stack_size(self.thread_stack_size)
+            .spawn(move || pool.take_turns())?;
+        state.threads.retain(|thread| !thread.is_finished());
+        state.threads.push(thread);
+        state.alive += 1;
+        self.idle.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// A pool thread's life: parked, leading, parked again.
+    fn take_turns(self: Arc<Self>) {
+        let _inside = enter_callback();
+        let runner = Runner::of_this_thread();
+        let mut state = self.state.lock();
+        while !self.is_closing() {
+            if let Some((lane, engine)) = state.vacant.pop_front() {
+                self.idle.fetch_sub(1, Ordering::AcqRel);
+                MutexGuard::unlocked(&mut state, || self.lead(&lane, &engine, &runner));
+                // Dropped outside the lock.
+                MutexGuard::unlocked(&mut state, || drop((lane, engine)));
+                self.idle.fetch_add(1, Ordering::AcqRel);
+                continue;
+            }
+            if self.idle.load(Ordering::Acquire) == 1 {
+                self.parked.wait(&mut state);
+            } else if self.parked.wait_for(&mut state, SPARE_LIFE).timed_out()
+                && state.vacant.is_empty()
+                && self.idle.load(Ordering::Acquire) > 1
+            {
+                break;
+            }
+        }
+        self.idle.fetch_sub(1, Ordering::AcqRel);
+        state.alive -= 1;
+        drop(state);
+        self.thread_ended.notify_all();
+    }
+
+    /// Leads until the lead is lost or the lane ends.
+    fn lead(self: &Arc<Self>, lane: &Arc<Lane>, engine: &Arc<Engine>, runner: &Arc<Runner>) {
+        while let Some(strand) = lane.next_ready(engine) {
+            match self.begin_batch(lane, &strand, runner) {
+                Begin::Holding => {
+                    runner.begin(true);
+                    let more = strand.clone().run_batch(runner);
+                    let leading = end_batch(lane, runner);
+                    runner.end();
+                    if more {
+                        lane.make_ready(strand);
+                    }
+                    if !leading {
+                        self.unwatch(runner);
+                        return;
+                    }
+                }
+                Begin::HandedOn => {
+                    runner.begin(false);
+                    let more = strand.clone().run_batch(runner);
+                    runner.end();
+                    self.unwatch(runner);
+                    if more {
+                        lane.make_ready(strand);
+                    }
+                    return;
+                }
+                Begin::NoThread => {
+                    lane.put_back(strand);
+                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
+                }
+            }
+        }
+    }
+
+    /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.
+    fn begin_batch(
+        self: &Arc<Self>,
+        lane: &Arc<Lane>,
+        strand: &Arc<dyn Strand>,
+        runner: &Arc<Runner>,
+    ) -> Begin {
+        if !self.has_spare() {
+            return Begin::NoThread;
+        }
+        let mut leading = lane.leading.lock();
+        let careful = leading.careful_until.is_some_and(|until| Instant::now() < until);
+        if careful || !strand.is_trusted() {
+            drop(leading);
+            self.hand_on(lane, runner);
+            return Begin::HandedOn;
+        }
+        leading.careful_until = None;
+        leading.running = Some((runner.clone(), strand.clone()));
+        drop(leading);
+        self.wake_watchdog();
+        Begin::Holding
+    }
+}
+
+/// Whether this thread still leads after its batch.
+fn end_batch(lane: &Lane, runner: &Arc<Runner>) -> bool {
+    let mut leading = lane.leading.lock();
+    match &leading.running {
+        Some((running, _)) if Arc::ptr_eq(running, runner) => {
+            let _strand = leading.running.take();
+            true
+        }
+        _ => false,
+    }
+}

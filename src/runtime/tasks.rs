@@ -1,0 +1,110 @@
+//! The tasks that run on the lanes: each is known until it has ended, so that a shutdown can wait for it or cut it.
+
+use std::collections::HashMap;
+use std::future::{poll_fn, Future};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::task::AbortHandle;
+
+/// The tasks of a runtime.
+#[derive(Default)]
+pub(super) struct Tasks {
+    running: Mutex<Running>,
+    /// Tells that a task has ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Running {
+    by_number: HashMap<u64, Option<AbortHandle>>,
+    count: u64,
+}
+
+impl Tasks {
+    /// Runs a task until it ends or its lane does.
+    pub fn spawn(
+        self: &Arc<Self>,
+        on: &tokio::runtime::Handle,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> AbortHandle {
+        struct Registered(Arc<Tasks>, u64);
+        impl Drop for Registered {
+            fn drop(&mut self) {
+                self.0.running.lock().by_number.remove(&self.1);
+                self.0.ended.notify_all();
+            }
+        }
+        let number = {
+            let mut running = self.running.lock();
+            running.count += 1;
+            let number = running.count;
+            running.by_number.insert(number, None);
+            number
+        };
+        let registered = Registered(self.clone(), number);
+        let task = on.spawn(async move {
+            let _registered = registered;
+            task.await;
+        });
+        let abort = task.abort_handle();
+        // If it has ended already, it is gone from the list.
+        if let Some(place) = self.running.lock().by_number.get_mut(&number) {
+            *place = Some(abort.clone());
+        }
+        abort
+    }
+
+    /// Waits until all have ended, or the time is over.
+    pub fn wait(&self, deadline: Instant) {
+        let mut running = self.running.lock();
+        while !running.by_number.is_empty() {
+            if self.ended.wait_until(&mut running, deadline).timed_out() {
+                break;
+            }
+        }
+    }
+
+    pub fn have_ended(&self) -> bool {
+        self.running.lock().by_number.is_empty()
+    }
+
+    /// Cuts those that run. They end when their lanes are driven once more.
+    pub fn cut(&self) {
+        for task in self.running.lock().by_number.values().flatten() {
+            task.abort();
+        }
+    }
+}
+
+/// A future's output, or `None` if it isn't there in time. What lies in its sockets when the time is over has come in time:
+/// after a pause of the whole process, all of it is seen at once.
+pub(crate) async fn in_time<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Ok(output) = tokio::time::timeout(limit, future.as_mut()).await {
+        return Some(output);
+    }
+    // A look at the I/O.
+    tokio::task::yield_now().await;
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// A future's output, or `None` if it panicked.
+pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}

@@ -1,0 +1,90 @@
+//! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::MutexGuard;
+
+use super::leader::Pool;
+use crate::callback::enter_callback;
+
+/// How often the watchdog looks. A callback may hold the lead for one to two ticks.
+const TICK: Duration = Duration::from_millis(2);
+/// How many ticks without a callback send the watchdog to sleep.
+const QUIET_TICKS: u32 = 50;
+/// How long, after a callback held the lead too long, the lead is handed on before every callback.
+const CAREFUL: Duration = Duration::from_millis(100);
+
+/// Starts it.
+pub(super) fn start(pool: &Arc<Pool>) -> std::io::Result<()> {
+    let watched = pool.clone();
+    let thread = std::thread::Builder::new()
+        .name("OS_NET_WSwatch".into())
+        .stack_size(128 << 10)
+        .spawn(move || watch(&watched))?;
+    pool.state.lock().threads.push(thread);
+    Ok(())
+}
+
+/// Takes the lead from a callback that holds it too long, and sends what a stuck callback holds back.
+fn watch(pool: &Arc<Pool>) {
+    let _inside = enter_callback();
+    let mut state = pool.state.lock();
+    let mut quiet = 0;
+    while !pool.is_closing() {
+        if quiet > QUIET_TICKS {
+            pool.watchdog_asleep.store(true, Ordering::SeqCst);
+            // A batch that began before it could see this is seen here.
+            if !state.engines.iter().any(|(lane, _)| lane.leading.lock().running.is_some()) {
+                pool.watchdog.wait(&mut state);
+            }
+            pool.watchdog_asleep.store(false, Ordering::SeqCst);
+            quiet = 0;
+        }
+        pool.watchdog.wait_for(&mut state, TICK);
+        quiet += 1;
+        let mut stuck = Vec::new();
+        state.watched.retain_mut(|(runner, seen)| {
+            let progress = runner.progress();
+            let moves = std::mem::replace(seen, progress) != progress;
+            if !moves {
+                stuck.push(runner.clone());
+            }
+            moves
+        });
+        if !state.watched.is_empty() {
+            quiet = 0;
+        }
+        for place in 0..state.engines.len() {
+            let Some((lane, _)) = state.engines.get(place).cloned() else { break };
+            let mut leading = lane.leading.lock();
+            let Some((runner, _)) = &leading.running else { continue };
+            quiet = 0;
+            let progress = runner.progress();
+            if std::mem::replace(&mut leading.seen, progress) != progress {
+                continue;
+            }
+            drop(leading);
+            if !pool.has_spare_in(&mut state) {
+                continue;
+            }
+            let mut leading = lane.leading.lock();
+            // It may have ended, or gone on, meanwhile.
+            let late = leading.running.take_if(|(runner, _)| runner.progress() == progress);
+            let Some((runner, strand)) = late else { continue };
+            leading.careful_until = Some(Instant::now() + CAREFUL);
+            runner.lose_lead();
+            drop(leading);
+            pool.promote(&mut state, &lane);
+            stuck.push(runner);
+            MutexGuard::unlocked(&mut state, move || {
+                strand.lost_lead();
+                drop((strand, lane));
+            });
+        }
+        if !stuck.is_empty() {
+            MutexGuard::unlocked(&mut state, move || stuck.iter().for_each(|runner| runner.release()));
+        }
+    }
+}

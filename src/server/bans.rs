@@ -1,0 +1,22 @@
+//! Bans, as the program sees them. They belong to a listening socket and go with it.
+
+use std::time::Instant;
+
+use super::event::Ban;
+use super::Server;
+use crate::error::{Code, Error, Result};
+
+impl Server {
+    /// Who is banned now.
+    pub fn bans(&self) -> Result<Vec<Ban>> {
+        Ok(self.listening()?.admission.bans(Instant::now()))
+    }
+
+    /// Lifts the bans of an address, or of a network as they are listed.
+    pub fn unban(&self, whom: &str) -> Result<()> {
+        let lifted = self.listening()?.admission.lift_ban(whom);
+        lifted.ok_or_else(|| {
+            Error::call(Code::Parameter, "ip is no address and no network as bans are listed.")
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! How a server stops: at once, or when its clients have said goodbye.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+use super::listen::Listening;
+use super::live::Stage;
+use super::{Accepted, Server};
+use crate::error::{Code, Error, Result};
+use crate::{callback, platform};
+
+impl Server {
+    /// Stops to listen, at once, and says goodbye to every client.
+    pub fn stop(&self) -> Result<()> {
+        for accepted in self.stop_listening()? {
+            accepted.go_away();
+        }
+        Ok(())
+    }
+
+    /// Stops, and waits until the listeners have heard of every connection's end. Those that are left when the time is over are
+    /// cut.
+    pub fn stop_gracefully(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        if callback::in_callback() {
+            return Err(Error::code(Code::WouldDeadlock));
+        }
+        let mut left = self.stop_listening()?;
+        let until = Instant::now() + timeout;
+        for accepted in &left {
+            accepted.go_away_by(until);
+        }
+        let mut state = self.state.lock();
+        while let Some(accepted) = left.last() {
+            if !state.connections.contains_key(&accepted.number) {
+                left.pop();
+            } else if self.parted.wait_until(&mut state, until).timed_out() {
+                left.retain(|accepted| state.connections.contains_key(&accepted.number));
+                let message = format!("{} connections did not end in time; they are cut.", left.len());
+                return if left.is_empty() { Ok(()) } else { Err(Error::call(Code::Busy, message)) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops to listen; the connections that are left.
+    fn stop_listening(&self) -> Result<Vec<Arc<Accepted>>> {
+        platform::check_permission()?;
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut state.stage, Stage::Stopped) {
+            Stage::Listening(listening, task) => end_listening(&listening, &task),
+            Stage::Stopped => return Err(Error::code(Code::NotListening)),
+            Stage::Destroyed => {
+                state.stage = Stage::Destroyed;
+                return Err(Error::code(Code::BadHandle));
+            }
+        }
+        Ok(state.connections.values().cloned().collect())
+    }
+}
+
+pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
+    listening.close();
+    task.abort();
+}

@@ -1,0 +1,135 @@
+//! Clients that a server wants a certificate of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use data_encoding::{BASE64, HEXLOWER};
+use ring::digest;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
+    SignatureScheme,
+};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use webpki::{EndEntityCert, Error as Fault, KeyUsage};
+
+use super::describe::{self, clean};
+use super::files;
+use super::verify::may_issue;
+use super::x509::Certificate;
+use crate::error::Result;
+
+/// Who a client has proved to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Whom it names, as "CN=..., O=...".
+    pub subject: String,
+    /// The SHA-256 of its DER, in small hexadecimal digits.
+    pub fingerprint: String,
+    /// The certificate.
+    pub pem: String,
+}
+
+impl ClientCertificate {
+    /// Describes a certificate that was verified.
+    pub(crate) fn of(der: &[u8]) -> ClientCertificate {
+        let subject = Certificate::parse(der).map(|certificate| clean(&certificate.subject.to_string()));
+        let text = BASE64.encode(der);
+        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (line, more) = rest.split_at(rest.len().min(64));
+            pem += line;
+            pem.push('\n');
+            rest = more;
+        }
+        pem += "-----END CERTIFICATE-----\n";
+        ClientCertificate {
+            subject: subject.unwrap_or_default(),
+            fingerprint: HEXLOWER.encode(digest::digest(&digest::SHA256, der).as_ref()),
+            pem,
+        }
+    }
+}
+
+/// Demands a certificate that one of some CAs has issued for clients, or that is itself among those configured.
+#[derive(Debug)]
+pub(super) struct ClientVerifier {
+    roots: RootCertStore,
+    own: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientVerifier {
+    /// Trusts the certificates of a PEM file, as a client trusts those of `ca_path`.
+    pub fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<ClientVerifier> {
+        let own = files::ca_certificates(path)?;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(own.iter().filter(|certificate| may_issue(certificate)).cloned());
+        Ok(ClientVerifier { roots, own, provider })
+    }
+
+    fn verify_chain(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Fault> {
+        let algorithms = self.provider.signature_verification_algorithms.all;
+        let (roots, usage) = (&self.roots.roots, KeyUsage::client_auth());
+        let leaf = EndEntityCert::try_from(leaf)?;
+        leaf.verify_for_usage(algorithms, roots, intermediates, now, usage, None, None).map(drop)
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    /// None: a client sends the one that it has.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, TlsError> {
+        let verified = match self.own.iter().any(|own| own == leaf) {
+            true => describe::check_dates(leaf, now),
+            false => self.verify_chain(leaf, intermediates, now).map_err(|fault| match fault {
+                Fault::CertExpired { .. } => CertificateError::Expired,
+                Fault::CertNotValidYet { .. } => CertificateError::NotValidYet,
+                Fault::UnknownIssuer => CertificateError::UnknownIssuer,
+                Fault::BadDer | Fault::BadDerTime => CertificateError::BadEncoding,
+                Fault::InvalidSignatureForPublicKey => CertificateError::BadSignature,
+                Fault::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+                fault => CertificateError::Other(rustls::OtherError(Arc::new(fault))),
+            }),
+        };
+        verified.map(|()| ClientCertVerified::assertion()).map_err(TlsError::InvalidCertificate)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
