@@ -2338,48 +2338,53 @@ typedef struct nsws_server_options {
      */
     uint8_t reuse_port;
     /**
-     * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
-     * the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
-     * cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
-     * is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+     * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or
+     * 2, that names the client (`send-proxy` and `send-proxy-v2` of haproxy, `proxy_protocol on` of nginx). A
+     * link from there without one is cut, and so is one whose header is damaged or has more than 4096 bytes.
+     * What the proxy asks for itself (`LOCAL`) has the proxy's own address. Other peers can't send such a
+     * header. Not without `trusted_proxies`. Default 0.
      * @since 0.2
      */
     uint8_t proxy_protocol;
     /**
-     * A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
-     * refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
-     * no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+     * A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
+     * gets 200 and "OK", or 503 while clients are refused because the server's callbacks are behind. It begins
+     * with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
+     * nsws_server_set_http_hook() answers other requests.
      * @since 0.2
      */
     const char *health_path;
     /**
-     * Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
-     * would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
-     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+     * Headers for every answer to a request, the 101 and the refusals, such as `Server` or
+     * `Strict-Transport-Security`. Names are tokens; values hold no control characters. What belongs to the
+     * handshake or to the body of an answer can't be set (`Upgrade`, `Connection`, `Sec-WebSocket-Protocol`,
+     * `Content-Type`, `Content-Length` and the like). NULL if there are none.
      * @since 0.2
      */
     const nsws_header *response_headers;
     /**
-     * How many there are.
+     * How many headers there are.
      * @since 0.2
      */
     size_t response_header_count;
     /**
-     * The proxies before this server that are believed when they say who their client is: addresses and networks, separated
-     * by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+     * The proxies before this server that are believed when they say who their client is: addresses and
+     * networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
      *
-     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
-     * proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
-     * provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
-     * `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
-     * address counts only when it names no client. Headers of other peers are not looked at.
+     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
+     * is no such header: each proxy is believed about who came before it while it is trusted itself. So what a
+     * client writes there has no effect, provided that the proxy appends to the header that counts; a proxy that
+     * writes `Forwarded` alone must remove `X-Forwarded-For`. The events tell the address of that client, and
+     * limits and bans count it. The proxy's own address counts only if it names no client. Headers of other
+     * peers are not looked at.
      * @since 0.2
      */
     const char *trusted_proxies;
     /**
-     * A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
-     * fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
-     * that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+     * A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
+     * themselves. A client without one fails the TLS handshake; the accept hook and `connect` get what the
+     * others show. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE; one that
+     * can't be used is NSWS_ERR_CERT_UNUSABLE. Not without a certificate of the server's.
      * @since 0.2
      */
     const char *client_ca_path;
@@ -2722,34 +2727,38 @@ int32_t nsws_server_destroy(nsws_server server);
 int32_t nsws_server_release(nsws_server server);
 
 /**
- * As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
- * answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
+ * Stops a server as nsws_server_stop() does, and waits until each connection has had its `close` event. Every
+ * client has the whole time to answer, whatever `close_timeout_ms` is. When the time is over, the links of
+ * those that have not answered are cut, and their `error` and `close` events follow.
  *
  * @param server the server; it may start again afterwards
  * @param timeout_ms how long to wait, in milliseconds, at least 1
- * @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not returned;
- *         NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a callback;
- *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+ * @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not
+ *         returned; NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a
+ *         callback; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
- * @note Any thread but one that runs a callback; waits. With NSWS_OK and NSWS_ERR_BUSY the server has stopped, with
- *       no other.
+ * @note Any thread but one that runs a callback; waits. After NSWS_OK and NSWS_ERR_BUSY the server has
+ *       stopped; after any other error nothing has changed.
  * @since 0.2
  */
 int32_t nsws_server_stop_gracefully(nsws_server server,
                                     uint32_t timeout_ms);
 
 /**
- * Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
- * one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
- * They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
- * was added. A server that listens without TLS goes on so.
+ * Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI), and
+ * without one for that name the server's first: `cert_path` of nsws_server_options. Of several for one name,
+ * it gets one with a kind of key that it knows.
  *
- * @param server the server; while it listens, the certificate is shown from now on
+ * Added certificates stay with the server when it stops and starts again. Started without `cert_path`, it
+ * speaks wss with the first that was added. A server that listens without TLS goes on so until it starts
+ * again.
+ *
+ * @param server the server; while it listens, new connections can get the certificate from now on
  * @param cert_path a PEM file, as `cert_path` of nsws_server_options
  * @param key_path a PEM file, as `key_path` of nsws_server_options
- * @return NSWS_OK: also when these files were added before, which reads all of them again; NSWS_ERR_PARAMETER:
- *         either is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE; NSWS_ERR_BAD_HANDLE;
- *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @return NSWS_OK: also when these files were added before, and then all certificates are read again;
+ *         NSWS_ERR_PARAMETER: a path is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread; reads the certificate files. After any error nothing has changed.
  * @since 0.2
  */
@@ -2758,8 +2767,9 @@ int32_t nsws_server_add_certificate(nsws_server server,
                                     const char *key_path);
 
 /**
- * Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
- * New connections get the new certificates; those that are open stay so.
+ * Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when it
+ * notices that they have changed, at the latest with the first client that connects a second after its last
+ * look. New connections get the new certificates; those that are open stay as they are.
  *
  * @param server the server
  * @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
@@ -2785,7 +2795,8 @@ typedef struct nsws_ban {
 } nsws_ban;
 
 /**
- * Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+ * Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options. Bans end with the
+ * server's nsws_server_stop().
  *
  * @param server the server
  * @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
@@ -2805,23 +2816,22 @@ int32_t nsws_server_list_bans(nsws_server server,
  * Lifts a ban, and forgets what was counted for it.
  *
  * @param server the server
- * @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
- *        has it, whose own ban is lifted
- * @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither; NSWS_ERR_NOT_LISTENING;
- *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @param ip an IP address: its ban and that of its IPv6 network are lifted; or a network as
+ *        nsws_server_list_bans() has it: its ban alone is lifted
+ * @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither;
+ *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.2
  */
-int32_t nsws_server_unban(nsws_server server,
-                          const char *ip);
+int32_t nsws_server_unban(nsws_server server, const char *ip);
 
 /**
- * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
- * with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
- * them by itself when its `close` was delivered.
+ * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are
+ * sent to with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in
+ * several groups, and has left them once its `close` listeners have returned.
  *
  * @param connection the connection
- * @param group the group's name, any UTF-8 but ""; copied
+ * @param group the name of the group, any UTF-8 but ""; copied
  * @return NSWS_OK: also when it is a member already; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
  *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -2831,10 +2841,10 @@ int32_t nsws_connection_join(nsws_connection connection,
                              const char *group);
 
 /**
- * Ends a connection's membership in a group.
+ * Ends the membership of a connection in a group.
  *
  * @param connection the connection
- * @param group the group's name
+ * @param group the name of the group
  * @return NSWS_OK: also when it is no member; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
  *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -2843,19 +2853,20 @@ int32_t nsws_connection_join(nsws_connection connection,
 int32_t nsws_connection_leave(nsws_connection connection, const char *group);
 
 /**
- * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: encoded once, in the
- * same order for all.
+ * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: it is encoded
+ * once for all of them, and all get the messages of several threads in the same order. After any error nothing
+ * was sent to anybody.
  *
  * @param server the server
- * @param group the group's name
+ * @param group the name of the group
  * @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
- * @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. A
- *        connection does not for the reasons that nsws_server_broadcast() has
- * @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too long,
- *         or `is_text` is neither 0 nor 1, and then nobody was sent anything; NSWS_ERR_PERMISSION_DENIED;
- *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @param out_accepted receives how many connections accepted it, 0 if the group has no members; or NULL. A
+ *        connection does not for the reasons that nsws_server_broadcast() names.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too
+ *         long, or `is_text` is neither 0 nor 1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.2
  */
@@ -2916,9 +2927,9 @@ typedef struct nsws_http_request {
 typedef struct nsws_http_answer nsws_http_answer;
 
 /**
- * Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
- * without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
- * `handshake_timeout_ms`.
+ * Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
+ * refused, as without a hook. The hook takes turns with the listeners of the server. The client waits
+ * meanwhile, within `handshake_timeout_ms`.
  * @since 0.2
  */
 typedef void (*nsws_http_fn)(nsws_server server,
@@ -2927,15 +2938,15 @@ typedef void (*nsws_http_fn)(nsws_server server,
                              void *user_data);
 
 /**
- * Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
- * says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
- * with it.
+ * Sets the hook that answers requests which are no upgrade: health checks that ask for more than `health_path`
+ * of nsws_server_options tells, a small page on the server's own port. This is no web server: an answer is
+ * small and whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
  *
- * The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
- * so are they, and the hook isn't asked.
+ * No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
+ * refused with 503, these requests are, too, and the hook isn't asked.
  *
  * @param server the server
- * @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+ * @param fn the hook; NULL: none
  * @param user_data passed to `fn`
  * @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
  *        `fn` is NULL
@@ -2949,18 +2960,19 @@ int32_t nsws_server_set_http_hook(nsws_server server,
                                   nsws_free_fn free_fn);
 
 /**
- * Gives the answer, within nsws_http_fn. The last one counts.
+ * Gives the answer, within nsws_http_fn. If it is called more than once, the last answer counts.
  *
  * @param answer as the hook received it
  * @param status the HTTP status, 200 to 599
- * @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
- *        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
- *        `Transfer-Encoding`, `Connection`, `Upgrade` ...), are refused
- * @param header_count how many there are
- * @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+ * @param headers the headers, copied; may be NULL if there are none. Names are tokens; values hold no control
+ *        characters. What the library itself says can't be set (`Content-Length`, `Transfer-Encoding`,
+ *        `Connection`, `Upgrade` and the like). A body without a `Content-Type` is "text/plain;
+ *        charset=utf-8".
+ * @param header_count how many headers there are
+ * @param body the body, copied; may be NULL if `body_length` is 0. The answer to `HEAD` is sent without it.
  * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
- * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of the others is not as said above, and then there is no
- *         other answer than before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or another argument breaks a rule above, and the
+ *         answer is as before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note The thread that the hook runs on.
  * @since 0.2
  */

@@ -8,6 +8,7 @@
 #include "show.h"
 #include "transfer.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,7 +142,11 @@ int converse(struct options *options, const char *url, const char *prefix) {
             }
             if (talk->transfer.active) {
                 transfer_step(&talk->transfer, session, ready);
-                transfer_show(&talk->transfer, session);
+                if (talk->transfer.active) {
+                    transfer_show(&talk->transfer, session);
+                } else if (!talk->transfer.failed) {
+                    show_note("Sent %" PRIu64 " bytes.", talk->transfer.accepted);
+                }
             } else if (ready) {
                 input_read();
             }

@@ -9,34 +9,38 @@ use super::{call, check_out, write_out};
 use crate::error::{Code, Error};
 use crate::server::CertificateFiles;
 
-/// As nsws_server_stop(), and waits until every connection has had its `close` event. Each client has the whole time to
-/// answer, whatever `close_timeout_ms` is; the links of those that don't are cut then, and their `error` and `close` follow.
+/// Stops a server as nsws_server_stop() does, and waits until each connection has had its `close` event. Every
+/// client has the whole time to answer, whatever `close_timeout_ms` is. When the time is over, the links of
+/// those that have not answered are cut, and their `error` and `close` events follow.
 ///
 /// @param server the server; it may start again afterwards
 /// @param timeout_ms how long to wait, in milliseconds, at least 1
-/// @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not returned;
-///         NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a callback;
-///         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+/// @return NSWS_OK: no connection is left; NSWS_ERR_BUSY: some had to be cut, or their listeners have not
+///         returned; NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a
+///         callback; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
-/// @note Any thread but one that runs a callback; waits. With NSWS_OK and NSWS_ERR_BUSY the server has stopped, with
-///       no other.
+/// @note Any thread but one that runs a callback; waits. After NSWS_OK and NSWS_ERR_BUSY the server has
+///       stopped; after any other error nothing has changed.
 /// @since 0.2
 #[no_mangle]
 pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u32) -> i32 {
     call(|| self::server(server)?.stop_gracefully(ms(timeout_ms)))
 }
 
-/// Adds a certificate for other names: a client gets the one that is for the name it asks for (SNI), and the server's first
-/// one, `cert_path` of nsws_server_options, when there is none. Of several for one name, it gets one whose kind of key it knows.
-/// They stay with the server, whether it stops and starts or not; started without `cert_path`, it speaks wss with the first that
-/// was added. A server that listens without TLS goes on so.
+/// Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI), and
+/// without one for that name the server's first: `cert_path` of nsws_server_options. Of several for one name,
+/// it gets one with a kind of key that it knows.
 ///
-/// @param server the server; while it listens, the certificate is shown from now on
+/// Added certificates stay with the server when it stops and starts again. Started without `cert_path`, it
+/// speaks wss with the first that was added. A server that listens without TLS goes on so until it starts
+/// again.
+///
+/// @param server the server; while it listens, new connections can get the certificate from now on
 /// @param cert_path a PEM file, as `cert_path` of nsws_server_options
 /// @param key_path a PEM file, as `key_path` of nsws_server_options
-/// @return NSWS_OK: also when these files were added before, which reads all of them again; NSWS_ERR_PARAMETER:
-///         either is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE; NSWS_ERR_BAD_HANDLE;
-///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @return NSWS_OK: also when these files were added before, and then all certificates are read again;
+///         NSWS_ERR_PARAMETER: a path is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread; reads the certificate files. After any error nothing has changed.
 /// @since 0.2
 #[no_mangle]
@@ -58,8 +62,9 @@ pub unsafe extern "C" fn nsws_server_add_certificate(
     })
 }
 
-/// Reads all of a server's certificate files again, `client_ca_path` included, as is done by itself when they have changed.
-/// New connections get the new certificates; those that are open stay so.
+/// Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when it
+/// notices that they have changed, at the latest with the first client that connects a second after its last
+/// look. New connections get the new certificates; those that are open stay as they are.
 ///
 /// @param server the server
 /// @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
@@ -83,7 +88,8 @@ pub struct nsws_ban {
     pub remaining_ms: u32,
 }
 
-/// Lists who is banned: see `max_upgrades_per_minute` of nsws_server_options.
+/// Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options. Bans end with the
+/// server's nsws_server_stop().
 ///
 /// @param server the server
 /// @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
@@ -124,10 +130,10 @@ pub unsafe extern "C" fn nsws_server_list_bans(
 /// Lifts a ban, and forgets what was counted for it.
 ///
 /// @param server the server
-/// @param ip an IP address, whose own ban and that of its IPv6 network are lifted; or a network as nsws_server_list_bans()
-///        has it, whose own ban is lifted
-/// @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither; NSWS_ERR_NOT_LISTENING;
-///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @param ip an IP address: its ban and that of its IPv6 network are lifted; or a network as
+///        nsws_server_list_bans() has it: its ban alone is lifted
+/// @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither;
+///         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.2
 #[no_mangle]

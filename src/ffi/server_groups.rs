@@ -11,12 +11,12 @@ use super::write_out;
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 
-/// Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are sent to
-/// with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in several, and leaves
-/// them by itself when its `close` was delivered.
+/// Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are
+/// sent to with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in
+/// several groups, and has left them once its `close` listeners have returned.
 ///
 /// @param connection the connection
-/// @param group the group's name, any UTF-8 but ""; copied
+/// @param group the name of the group, any UTF-8 but ""; copied
 /// @return NSWS_OK: also when it is a member already; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
 ///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -30,10 +30,10 @@ pub unsafe extern "C" fn nsws_connection_join(connection: nsws_connection, group
     })
 }
 
-/// Ends a connection's membership in a group.
+/// Ends the membership of a connection in a group.
 ///
 /// @param connection the connection
-/// @param group the group's name
+/// @param group the name of the group
 /// @return NSWS_OK: also when it is no member; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8;
 ///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -47,19 +47,20 @@ pub unsafe extern "C" fn nsws_connection_leave(connection: nsws_connection, grou
     })
 }
 
-/// Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: encoded once, in the
-/// same order for all.
+/// Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: it is encoded
+/// once for all of them, and all get the messages of several threads in the same order. After any error nothing
+/// was sent to anybody.
 ///
 /// @param server the server
-/// @param group the group's name
+/// @param group the name of the group
 /// @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
-/// @param out_accepted receives how many connections accepted it, 0 when the group has no members; or NULL. A
-///        connection does not for the reasons that nsws_server_broadcast() has
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too long,
-///         or `is_text` is neither 0 nor 1, and then nobody was sent anything; NSWS_ERR_PERMISSION_DENIED;
-///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @param out_accepted receives how many connections accepted it, 0 if the group has no members; or NULL. A
+///        connection does not for the reasons that nsws_server_broadcast() names.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too
+///         long, or `is_text` is neither 0 nor 1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.2
 #[no_mangle]

@@ -3,8 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::mem::size_of;
 
-use super::arguments::bytes;
-use super::arguments::c_text;
+use super::arguments::{bytes, c_text};
 use super::call;
 use super::handle::nsws_server;
 use super::header::{nsws_header, read_headers, with_headers};
@@ -43,9 +42,9 @@ pub struct nsws_http_request {
 #[allow(non_camel_case_types)]
 pub struct nsws_http_answer(Option<HttpAnswer>);
 
-/// Answers a request that is no upgrade, by calling nsws_http_answer_set(); one that isn't answered is refused, as all are
-/// without the hook. Called like a listener, in turn with the server's events; the client waits meanwhile, within
-/// `handshake_timeout_ms`.
+/// Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
+/// refused, as without a hook. The hook takes turns with the listeners of the server. The client waits
+/// meanwhile, within `handshake_timeout_ms`.
 /// @since 0.2
 #[allow(non_camel_case_types)]
 pub type nsws_http_fn = Option<
@@ -57,15 +56,15 @@ pub type nsws_http_fn = Option<
     ),
 >;
 
-/// Sets who answers requests that are no upgrade: health checks that ask more than `health_path` of nsws_server_options
-/// says, a small page on the server's own port. This is no web server: an answer is small and whole, and the link ends
-/// with it.
+/// Sets the hook that answers requests which are no upgrade: health checks that ask for more than `health_path`
+/// of nsws_server_options tells, a small page on the server's own port. This is no web server: an answer is
+/// small and whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
 ///
-/// The limits don't count such requests. While the server's callbacks are so far behind that clients are refused with 503,
-/// so are they, and the hook isn't asked.
+/// No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
+/// refused with 503, these requests are, too, and the hook isn't asked.
 ///
 /// @param server the server
-/// @param fn the function to ask; NULL: such requests are refused (with 426, 405 or 400)
+/// @param fn the hook; NULL: none
 /// @param user_data passed to `fn`
 /// @param free_fn called once after the last use of `user_data`, or NULL; not called if this call fails, or if
 ///        `fn` is NULL
@@ -115,18 +114,19 @@ fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_reques
     });
 }
 
-/// Gives the answer, within nsws_http_fn. The last one counts.
+/// Gives the answer, within nsws_http_fn. If it is called more than once, the last answer counts.
 ///
 /// @param answer as the hook received it
 /// @param status the HTTP status, 200 to 599
-/// @param headers its headers, copied; NULL is allowed when there are none. Without a `Content-Type`, a body is "text/plain;
-///        charset=utf-8". Names and values that would break the answer, and what the library itself says (`Content-Length`,
-///        `Transfer-Encoding`, `Connection`, `Upgrade` ...), are refused
-/// @param header_count how many there are
-/// @param body the body, copied; NULL is allowed when `body_length` is 0. What answers `HEAD` is sent without it.
+/// @param headers the headers, copied; may be NULL if there are none. Names are tokens; values hold no control
+///        characters. What the library itself says can't be set (`Content-Length`, `Transfer-Encoding`,
+///        `Connection`, `Upgrade` and the like). A body without a `Content-Type` is "text/plain;
+///        charset=utf-8".
+/// @param header_count how many headers there are
+/// @param body the body, copied; may be NULL if `body_length` is 0. The answer to `HEAD` is sent without it.
 /// @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of the others is not as said above, and then there is no
-///         other answer than before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or another argument breaks a rule above, and the
+///         answer is as before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note The thread that the hook runs on.
 /// @since 0.2
 #[no_mangle]

@@ -126,38 +126,43 @@ pub struct nsws_server_options {
     /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
     /// @since 0.2
     pub reuse_port: u8,
-    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or 2, which names
-    /// the client (haproxy's `send-proxy` and `send-proxy-v2`, nginx's `proxy_protocol on`). A link from there without one is
-    /// cut, and so is one whose header is damaged or says more than 4096 bytes; one that the proxy makes for itself (`LOCAL`)
-    /// is the proxy's own. Other peers can't send such a header. 1 without `trusted_proxies`: NSWS_ERR_PARAMETER. Default 0.
+    /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or
+    /// 2, that names the client (`send-proxy` and `send-proxy-v2` of haproxy, `proxy_protocol on` of nginx). A
+    /// link from there without one is cut, and so is one whose header is damaged or has more than 4096 bytes.
+    /// What the proxy asks for itself (`LOCAL`) has the proxy's own address. Other peers can't send such a
+    /// header. Not without `trusted_proxies`. Default 0.
     /// @since 0.2
     pub proxy_protocol: u8,
-    /// A path such as "/healthz": a `GET` or `HEAD` of it that is no upgrade gets 200 and "OK", or 503 while clients are
-    /// refused because the server's callbacks are behind; for load balancers and supervisors. It begins with a slash, and has
-    /// no query; else NSWS_ERR_PARAMETER; that of a request isn't looked at. NULL or "": none. See also nsws_server_set_http_hook().
+    /// A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
+    /// gets 200 and "OK", or 503 while clients are refused because the server's callbacks are behind. It begins
+    /// with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
+    /// nsws_server_set_http_hook() answers other requests.
     /// @since 0.2
     pub health_path: *const c_char,
-    /// Headers for every answer to a request: the 101 and the refusals, such as `Server` or `Strict-Transport-Security`. What
-    /// would break the answer, and what belongs to the handshake or the answer's body (`Upgrade`, `Connection`,
-    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` ...): NSWS_ERR_PARAMETER. NULL is allowed when `response_header_count` is 0.
+    /// Headers for every answer to a request, the 101 and the refusals, such as `Server` or
+    /// `Strict-Transport-Security`. Names are tokens; values hold no control characters. What belongs to the
+    /// handshake or to the body of an answer can't be set (`Upgrade`, `Connection`, `Sec-WebSocket-Protocol`,
+    /// `Content-Type`, `Content-Length` and the like). NULL if there are none.
     /// @since 0.2
     pub response_headers: *const nsws_header,
-    /// How many there are.
+    /// How many headers there are.
     /// @since 0.2
     pub response_header_count: usize,
-    /// The proxies before this server that are believed when they say who their client is: addresses and networks, separated
-    /// by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"); what is neither: NSWS_ERR_PARAMETER. NULL or "": none.
+    /// The proxies before this server that are believed when they say who their client is: addresses and
+    /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
     ///
-    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) where there is none: each
-    /// proxy is believed about who came before it while it is trusted itself. So what a client writes there has no effect,
-    /// provided that the proxy appends to the header that counts; one that writes `Forwarded` alone must remove
-    /// `X-Forwarded-For`. That client's address is the one that the events tell, and that limits and bans count; a proxy's own
-    /// address counts only when it names no client. Headers of other peers are not looked at.
+    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
+    /// is no such header: each proxy is believed about who came before it while it is trusted itself. So what a
+    /// client writes there has no effect, provided that the proxy appends to the header that counts; a proxy that
+    /// writes `Forwarded` alone must remove `X-Forwarded-For`. The events tell the address of that client, and
+    /// limits and bans count it. The proxy's own address counts only if it names no client. Headers of other
+    /// peers are not looked at.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
-    /// A PEM file with the CAs whose certificates clients must have, or with such certificates themselves. A client without one
-    /// fails the TLS handshake; the accept hook and `connect` are told of the others'. NULL or "": clients need none. A file
-    /// that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used, NSWS_ERR_CERT_UNUSABLE; a server without TLS: NSWS_ERR_PARAMETER.
+    /// A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
+    /// themselves. A client without one fails the TLS handshake; the accept hook and `connect` get what the
+    /// others show. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE; one that
+    /// can't be used is NSWS_ERR_CERT_UNUSABLE. Not without a certificate of the server's.
     /// @since 0.2
     pub client_ca_path: *const c_char,
 }

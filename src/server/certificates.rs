@@ -23,6 +23,8 @@ pub(super) struct Certificates {
     client_ca: Option<PathBuf>,
     oldest: TlsVersion,
     state: Mutex<State>,
+    /// Held while the files are read, so that no change of the list is lost.
+    replacing: Mutex<()>,
 }
 
 struct State {
@@ -52,7 +54,12 @@ impl Certificates {
         let (client_ca, oldest) = (options.client_ca.clone(), options.min_tls_version);
         let (acceptor, stamps) = make(&files, client_ca.as_ref(), oldest)?;
         let state = State { files, acceptor, stamps, looked: Instant::now(), is_looking: false };
-        Ok(Some(Arc::new(Certificates { client_ca, oldest, state: Mutex::new(state) })))
+        Ok(Some(Arc::new(Certificates {
+            client_ca,
+            oldest,
+            state: Mutex::new(state),
+            replacing: Mutex::default(),
+        })))
     }
 
     /// Shows one more.
@@ -66,6 +73,7 @@ impl Certificates {
 
     /// Reads the files again. If one can't be used, the old ones stay.
     fn replace(&self, change: impl FnOnce(&mut Vec<CertificateFiles>)) -> Result<()> {
+        let _replacing = self.replacing.lock();
         let mut files = self.state.lock().files.clone();
         change(&mut files);
         let (acceptor, stamps) = make(&files, self.client_ca.as_ref(), self.oldest)?;

@@ -146,7 +146,7 @@ impl Listening {
         match proxy_protocol::read(stream).await {
             Ok(None) => Some(link),
             Ok(Some(peer)) => {
-                underway.is_of(peer.ip);
+                underway.belongs_to(peer.ip);
                 self.may_begin(peer).then_some(peer)
             }
             Err(why) => {

@@ -238,7 +238,7 @@ impl Underway {
     }
 
     /// A proxy has said whose handshake it is.
-    pub fn is_of(&self, ip: IpAddr) {
+    pub fn belongs_to(&self, ip: IpAddr) {
         if let Some(own) = self.places.state.lock().find(self.number) {
             (own.ip, own.of_many) = (ip, false);
         }

@@ -459,10 +459,7 @@ static void servers_that_stop_gracefully(void) {
 
 static void certificates_that_change(void) {
     struct hand h = create_both();
-    char cert[512], key[512], copy[512];
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    snprintf(copy, sizeof copy, "%s/copy.key", setting("NSWS_CERT_DIR"));
+    const char *cert = certificate_file("good.pem"), *key = certificate_file("good.key"), *copy = certificate_file("copy.key");
     CHECK_CODE(ANSWER(nsws_server_add_certificate, h.server, key, key), NSWS_ERR_CERT_UNUSABLE);
     remove(copy);
     CHECK_INT(link(key, copy), 0);

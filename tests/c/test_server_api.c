@@ -412,6 +412,10 @@ static void the_defaults_are_the_contract_s(void) {
     int fd = raw_connect(s);
     CHECK(fd >= 0);
     close(fd);
+    CHECK_INT(options.proxy_protocol, 0);
+    CHECK_INT(options.response_header_count, 0);
+    CHECK(options.health_path == NULL && options.response_headers == NULL);
+    CHECK(options.trusted_proxies == NULL && options.client_ca_path == NULL);
 }
 
 static void options_out_of_their_range_are_refused(void) {

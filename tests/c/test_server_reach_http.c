@@ -53,6 +53,25 @@ static void an_upgrade_of_the_health_path_is_an_upgrade(void) {
     close(fd);
 }
 
+static void members_that_an_older_program_does_not_know_are_not_read(void) {
+    struct server *s = new_server();
+    nsws_server_options options = server_defaults();
+    options.health_path = "no path";
+    options.response_header_count = 7;
+    options.trusted_proxies = "nobody";
+    options.client_ca_path = "/nowhere/ca.pem";
+    CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_PARAMETER);
+    options.struct_size = offsetof(nsws_server_options, health_path);
+    if (!START(s, &options)) return;
+    int fd = RAW_OPEN(s);
+    const struct server_event *event = SERVER_WAIT(s, ON_CONNECT, 1);
+    nsws_connection_info info;
+    memset(&info, 7, sizeof info);
+    CHECK_OK(nsws_connection_get_info(event->connection, &info, offsetof(nsws_connection_info, link_ip)));
+    CHECK_INT(info.link_ip[0], 7);
+    close(fd);
+}
+
 static void what_is_no_path_is_refused(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
@@ -252,6 +271,7 @@ static void headers_that_would_break_an_answer_are_refused(void) {
 int main(void) {
     RUN(a_health_check_gets_200_and_counts_for_nothing);
     RUN(an_upgrade_of_the_health_path_is_an_upgrade);
+    RUN(members_that_an_older_program_does_not_know_are_not_read);
     RUN(what_is_no_path_is_refused);
     RUN(the_program_answers_what_is_no_upgrade);
     RUN(answers_that_would_break_http_are_refused);

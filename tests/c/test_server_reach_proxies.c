@@ -196,14 +196,11 @@ static void who_sends_half_a_header_is_cut_when_the_handshake_s_time_is_over(voi
 }
 
 static void over_tls_the_header_comes_first_and_its_client_counts(void) {
-    static char cert[512], key[512];
     nsws_server_options options = behind("127.0.0.1");
     options.proxy_protocol = 1;
     options.max_upgrades_per_minute = 2;
-    snprintf(cert, sizeof cert, "%s/good.pem", setting("NSWS_CERT_DIR"));
-    snprintf(key, sizeof key, "%s/good.key", setting("NSWS_CERT_DIR"));
-    options.cert_path = cert;
-    options.key_path = key;
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
     struct server *s = started_server(&options);
     if (!s) return;
     /* A proxy in TCP mode passes on TLS: each of its clients has its own count. */

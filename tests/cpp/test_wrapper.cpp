@@ -9,6 +9,10 @@
 #include <thread>
 #include <type_traits>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "netstack_websocket.hpp"
 
 static_assert(std::is_nothrow_move_constructible_v<nsws::Client> && std::is_nothrow_move_assignable_v<nsws::Client>);
@@ -537,6 +541,90 @@ void an_accept_hook_decides() {
     clients.wait("open", 2);
 }
 
+// What a server answers to a request that is no upgrade.
+std::string answer_to(uint16_t port, const std::string &path) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    std::string answer;
+    if (connect(fd, reinterpret_cast<sockaddr *>(&address), sizeof address) == 0) {
+        const std::string request = "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n";
+        send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+        char part[1024];
+        for (ssize_t count; (count = recv(fd, part, sizeof part, 0)) > 0;) answer.append(part, static_cast<std::size_t>(count));
+    }
+    close(fd);
+    return answer;
+}
+
+void an_http_hook_answers() {
+    nsws::Server server;
+    auto held = std::make_shared<int>(1);
+    SAME(server.set_http_hook([held](nsws::ServerRef, const nsws::HttpRequest &request, nsws::HttpAnswer answer) {
+        if (request.path == "/throw") throw std::runtime_error("mine");
+        if (request.path != "/page") return;
+        CHECK(answer.set(101).value() == NSWS_ERR_PARAMETER);
+        SAME(answer.set(200, std::string(request.method) + " from " + std::string(request.link_ip), {{"X-Own", "1"}}), std::error_code());
+    }),
+         std::error_code());
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    SAME(server.start(options), std::error_code());
+    const std::string page = answer_to(server.port(), "/page");
+    CHECK(page.find("HTTP/1.1 200 OK\r\nX-Own: 1\r\n") == 0);
+    CHECK(page.find("\r\n\r\nGET from 127.0.0.1") != std::string::npos);
+    CHECK(answer_to(server.port(), "/other").find("HTTP/1.1 426 ") == 0);
+    CHECK(answer_to(server.port(), "/throw").find("HTTP/1.1 500 ") == 0);
+    SAME(server.set_http_hook(nullptr), std::error_code());
+    SAME(held.use_count(), 1);
+    CHECK(answer_to(server.port(), "/page").find("HTTP/1.1 426 ") == 0);
+}
+
+void groups_bans_certificates_and_a_graceful_stop() {
+    Events events, clients;
+    nsws::Server server;
+    server.on_connect([&](nsws::ServerRef, nsws::Connection connection, const nsws::ConnectEvent &event) {
+        SAME(connection.join("room"), std::error_code());
+        SAME(connection.join(std::string_view("a\0b", 3)).value(), NSWS_ERR_PARAMETER);
+        CHECK(event.link_ip == event.client_ip && event.link_port == event.client_port);
+        CHECK(event.client_cert_subject.empty() && event.client_cert_fingerprint.empty() && event.client_cert_pem.empty());
+        events.add("joined");
+    });
+    nsws::ServerOptions options;
+    options.server_ip = "127.0.0.1";
+    options.max_upgrades_per_minute = 1;
+    SAME(server.start(options), std::error_code());
+    const std::string url = "ws://127.0.0.1:" + std::to_string(server.port()) + "/";
+    nsws::Client in, banned;
+    record(in, clients);
+    record(banned, clients);
+    SAME(in.connect(url), std::error_code());
+    events.wait("joined");
+    clients.wait("open");
+    std::size_t accepted = 0;
+    SAME(server.broadcast_text_to("room", "to the room", &accepted), std::error_code());
+    SAME(accepted, 1u);
+    clients.wait("text to the room");
+    SAME(server.broadcast_binary_to("room", "bytes"), std::error_code());
+    clients.wait("binary bytes");
+    SAME(server.connections()[0].leave("room"), std::error_code());
+    SAME(server.broadcast_text_to("room", "x", &accepted), std::error_code());
+    SAME(accepted, 0u);
+    SAME(banned.connect(url), std::error_code());
+    clients.wait("error handshake");
+    SAME(server.bans().size(), 1u);
+    SAME(std::string(server.bans()[0].ip), "127.0.0.1");
+    SAME(server.unban("127.0.0.1"), std::error_code());
+    SAME(server.bans().size(), 0u);
+    SAME(server.add_certificate("/nowhere/cert.pem", "/nowhere/cert.key").value(), NSWS_ERR_CERT_FILE);
+    SAME(server.reload_certificates(), std::error_code());
+    SAME(server.stop_gracefully(std::chrono::milliseconds(0)).value(), NSWS_ERR_PARAMETER);
+    SAME(server.stop_gracefully(std::chrono::hours(24 * 365)), std::error_code());
+    clients.wait("close 1001 server is going away clean");
+}
+
 void a_server_moves() {
     nsws::Server first;
     nsws::ServerOptions options;
@@ -604,6 +692,8 @@ int main() {
         TEST(a_server_refuses_other_origins),
         TEST(states_are_told),
         TEST(an_accept_hook_decides),
+        TEST(an_http_hook_answers),
+        TEST(groups_bans_certificates_and_a_graceful_stop),
         TEST(a_server_moves),
         TEST(the_log_goes_to_a_function),
         TEST(a_refusal_has_its_headers_its_body_and_the_wait_it_asks_for),

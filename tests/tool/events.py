@@ -1,6 +1,6 @@
 """What --json prints is as tool/events.schema.json has it: each event, from a real peer.
 
-    events.py NSWS          with run.py's python and node peers
+    events.py NSWS          with run.py's python peer
 """
 
 import os

@@ -1,6 +1,6 @@
 """nsws on a terminal: what is typed, what is shown, what is kept off the screen.
 
-    terminal.py NSWS        with run.py's python and node peers
+    terminal.py NSWS        with run.py's python peer
 """
 
 import os
@@ -18,11 +18,25 @@ ECHO = os.environ["NSWS_ECHO_URL"]
 EDITS = "libedit" in nsws("--version").out
 
 
+def opened(*arguments):
+    """A session of connect, once it takes lines: an end of input that is typed before the editor begins is lost."""
+    terminal = Terminal("connect", *arguments)
+    terminal.sees(r"all +\d+\.\d+ ms")
+    takes_lines(terminal)
+    return terminal
+
+
+def takes_lines(terminal):
+    if EDITS:
+        terminal.sees("> ")
+
+
 def lines_are_sent_and_commands_obeyed():
     terminal = Terminal("connect", ECHO, "-p", "chat.v1")
     terminal.sees("Connected, sub-protocol chat.v1.")
     for step in ("dns", "tcp", "tls", "handshake", "all"):
         terminal.sees(rf"  {step} +\d+\.\d{{3}} ms")
+    takes_lines(terminal)
     terminal.type("hello\r")
     terminal.sees(r"<\S* hello\r\n")
     terminal.type("//slash\r")
@@ -38,6 +52,7 @@ def lines_are_sent_and_commands_obeyed():
         file.write(b"\0\1")
         file.flush()
         terminal.type(f"/file {file.name}\r")
+        terminal.sees(r"Sent 2 bytes\.")
         terminal.sees("<\\S* binary, 2 bytes: 00 01\r\n")
     terminal.type("/text /no/such/file\r")
     terminal.sees("can't read /no/such/file: ")
@@ -51,8 +66,7 @@ def lines_are_sent_and_commands_obeyed():
 
 
 def the_end_of_input_closes():
-    terminal = Terminal("connect", ECHO)
-    terminal.sees(r"all +\d+")
+    terminal = opened(ECHO)
     terminal.type("x\r")
     terminal.sees(r"<\S* x\r\n")
     terminal.type("\x04")
@@ -61,8 +75,7 @@ def the_end_of_input_closes():
 
 
 def ctrl_c_closes():
-    terminal = Terminal("connect", ECHO)
-    terminal.sees(r"all +\d+")
+    terminal = opened(ECHO)
     terminal.type("half a line\x03")
     terminal.sees(r"Closed, 1000\.")
     terminal.end(130)
@@ -75,8 +88,7 @@ def ctrl_c_closes():
 
 def lines_can_be_edited():
     """With the arrow keys, and the line before by the up key."""
-    terminal = Terminal("connect", ECHO)
-    terminal.sees("> ")
+    terminal = opened(ECHO)
     terminal.type("ello\x1b[D\x1b[D\x1b[D\x1b[Dh\r")
     terminal.sees(r"<\S* hello\r\n")
     terminal.type("\x1b[A!\r")
@@ -98,8 +110,7 @@ def what_arrives_does_not_tear_the_line():
     with serve(speak, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        terminal = Terminal("connect", "ws://127.0.0.1:{}/".format(server.socket.getsockname()[1]))
-        terminal.sees("> ")
+        terminal = opened("ws://127.0.0.1:{}/".format(server.socket.getsockname()[1]))
         terminal.type("half")
         terminal.sees("half")
         go.set()
@@ -123,11 +134,13 @@ def colors_are_for_terminals():
     terminal = Terminal("connect", ECHO)
     terminal.sees(r"\x1b\[32mConnected")
     terminal.sees(r"\x1b\[44m +\x1b\[0m")
+    takes_lines(terminal)
     terminal.type("\x04")
     terminal.end(0)
     terminal = Terminal("connect", ECHO, "--color", "never")
     before = terminal.sees(r"Connected(.|\n)*all +\d+")[0]
     assert not re.search(r"\x1b\[\d*m", before) and "===" in before, before
+    takes_lines(terminal)
     terminal.type("\x04")
     terminal.end(0)
 
@@ -168,8 +181,7 @@ def a_server_ends_with_the_end_of_input():
 def a_second_interrupt_ends_at_once():
     """The peer doesn't answer the close: it has been stopped."""
     server = Server("listen", "0")
-    terminal = Terminal("connect", server.url)
-    terminal.sees(r"all +\d+")
+    terminal = opened(server.url)
     os.kill(server.process.pid, signal.SIGSTOP)
     terminal.type("\x03\x03")
     terminal.end(130)

@@ -58,10 +58,13 @@ napi_module module = {1, 0, nullptr, define_module, "net.webSocket", nullptr, {n
 
 }  // namespace
 
-// How OpenHarmony finds a module.
+// How OpenHarmony finds a module. Some headers of Node call it deprecated.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 extern "C" __attribute__((constructor)) void register_net_web_socket() {
     napi_module_register(&module);
 }
+#pragma GCC diagnostic pop
 
 // How Node finds it when the library was loaded before, by another thread, and the constructor does
 // not run again.
