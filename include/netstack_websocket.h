@@ -488,6 +488,18 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
+ * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
+ * allowed, or its `Location` can't be used.
+ */
+#define NSWS_DETAIL_REDIRECT 2302978
+
+/**
+ * Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
+ * has no WebSocket there.
+ */
+#define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
+
+/**
  * Detail: a certificate file holds no usable certificate.
  */
 #define NSWS_DETAIL_CERT_CONTENT 2302980
@@ -531,6 +543,11 @@ typedef struct nsws_connection {
  * Detail: the server does not accept the client's certificate.
  */
 #define NSWS_DETAIL_CLIENT_CERT_REFUSED 2302988
+
+/**
+ * Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+ */
+#define NSWS_DETAIL_ALPN 2302989
 
 /**
  * Phase: a call, not tied to a connection.
@@ -775,7 +792,8 @@ typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data)
 
 /**
  * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
- * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
+ * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. A callback that has held its
+ * thread for a second or longer is a line of NSWS_LOG_WARN that names its event.
  *
  * @param max_level the most verbose level to receive, one of NSWS_LOG_*
  * @param fn the receiver; NULL: none
@@ -969,8 +987,9 @@ typedef struct nsws_connect_options {
      * How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
      * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
      * if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
-     * if a certificate is not valid yet or has expired, for clocks and certificates get corrected. Each time,
-     * `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
+     * if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
+     * captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
     /**
@@ -1082,6 +1101,69 @@ typedef struct nsws_connect_options {
      * @since 0.2
      */
     uint8_t receive_parts;
+    /**
+     * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
+     * may be relative, and http and https mean ws and wss. None leads from wss to ws. Another origin (scheme, host
+     * and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the headers
+     * `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that can't be
+     * followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is a refusal
+     * like any other, with NSWS_DETAIL_HTTP_STATUS.
+     * @since 0.2
+     */
+    uint32_t max_redirects;
+    /**
+     * The local address to connect from, an IPv4 or IPv6 literal; only addresses of its family are tried. One that
+     * this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the system's choice.
+     * This and the following members also hold for the connection to a proxy.
+     * @since 0.2
+     */
+    const char *bind_address;
+    /**
+     * The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
+     * bytes. One that doesn't exist, or that this process may not choose, is an `error` event with
+     * NSWS_DETAIL_UNREACHABLE. NULL or "": as the routes say.
+     * @since 0.2
+     */
+    const char *bind_interface;
+    /**
+     * Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated
+     * by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must still be
+     * the name's. NULL or "": none.
+     * @since 0.2
+     */
+    const char *resolve;
+    /**
+     * The size of the system's receive buffer for the connection, in bytes, at most 2147483647; the system bounds
+     * it. Default 0: the system's choice, which grows with the traffic.
+     * @since 0.2
+     */
+    size_t receive_buffer_size;
+    /**
+     * The size of the system's send buffer for the connection, in bytes, at most 2147483647; the system bounds it.
+     * Default 0: the system's choice.
+     * @since 0.2
+     */
+    size_t send_buffer_size;
+    /**
+     * After how much silence, and how often then, TCP itself asks the peer whether it is there (SO_KEEPALIVE), in
+     * milliseconds, rounded up to seconds, at most 32767000. It costs less than `ping_interval_ms`, but only shows
+     * that the peer's system lives, and a proxy may answer in its place. Default 0: never.
+     * @since 0.2
+     */
+    uint32_t tcp_keepalive_ms;
+    /**
+     * How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in
+     * milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
+     * @since 0.2
+     */
+    uint32_t tcp_user_timeout_ms;
+    /**
+     * The server's name in TLS, a host name or an IP address: what the server is told (SNI, RFC 6066 3) and what its
+     * certificate must be for, if the server is reached by an address or another name. NULL or "": the URL's host.
+     * A redirect to another origin forgets it.
+     * @since 0.2
+     */
+    const char *tls_server_name;
 } nsws_connect_options;
 
 /**
@@ -1323,6 +1405,34 @@ typedef struct nsws_error_event {
      * The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
      */
     int32_t http_status;
+    /**
+     * The headers of the server's answer if it refused the upgrade, in the order of arrival, among them `Location`,
+     * `Retry-After` and `WWW-Authenticate`; else NULL.
+     * @since 0.2
+     */
+    const nsws_header *headers;
+    /**
+     * How many headers there are.
+     * @since 0.2
+     */
+    size_t header_count;
+    /**
+     * The first 16 KiB of that answer's body, or as much of them as arrived within 2 s and `connect_timeout_ms`;
+     * NULL without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+     * @since 0.2
+     */
+    const uint8_t *body;
+    /**
+     * How many bytes of the body there are.
+     * @since 0.2
+     */
+    size_t body_length;
+    /**
+     * How long the server asks to wait before the next attempt (`Retry-After`, seconds or a date), in
+     * milliseconds; 0: it does not ask.
+     * @since 0.2
+     */
+    uint32_t retry_after_ms;
 } nsws_error_event;
 
 /**
@@ -1404,7 +1514,8 @@ int32_t nsws_client_create(nsws_client *out);
  *
  * @param client the client; it can connect again after `close`, or after the `error` of a failed attempt
  * @param url a ws:// or wss:// URL without a fragment: NUL-terminated UTF-8 of at most `max_url_length` bytes,
- *         copied. A user name and password in it become Basic authorization.
+ *         copied. A user name and password in it become Basic authorization. A link-local address may name its
+ *         interface: ws://[fe80::1%25wlan0]/ (RFC 6874).
  * @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
  * @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
  *         NSWS_ERR_NOT_SUPPORTED: `compression` in a build without it; NSWS_ERR_PERMISSION_DENIED;
@@ -1604,6 +1715,59 @@ int32_t nsws_client_get_state(nsws_client client,
                               int32_t *out);
 
 /**
+ * Destroys a client, and waits until none of its callbacks runs and each `free_fn` has run. An open connection
+ * is closed in the background, with code 1001 or as an earlier nsws_client_close() asked; no event follows.
+ *
+ * Inside a callback, of whatever handle, it returns at once: no further callback of the client starts, and
+ * `free_fn` runs when the last one has ended.
+ *
+ * @param client the client; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread. Waits for callbacks that run, unless it is called inside one.
+ * @since 0.1
+ */
+int32_t nsws_client_destroy(nsws_client client);
+
+/**
+ * Destroys a client without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+ * this returns, and `free_fn` runs when it has ended.
+ *
+ * @param client the client; stale from now on
+ * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.1
+ */
+int32_t nsws_client_release(nsws_client client);
+
+/**
+ * Asks the server for a sign of life: sends a ping at once. If nothing arrives within the time, the connection is
+ * lost: `error` with NSWS_DETAIL_HEARTBEAT_LOST, then `close`. It is for a device that was asleep or has changed
+ * its network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is
+ * slow, no time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+ *
+ * @param client the client
+ * @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the deadline
+ *         that ends first counts
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_NOT_CONNECTED: the client is not open;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_check(nsws_client client,
+                          uint32_t timeout_ms);
+
+/**
+ * Tells the library that the network has changed, as the platform reports it. Each open client is checked, as by
+ * nsws_client_check(); each that waits to reconnect tries at once. Attempts that are under way go on.
+ *
+ * @param timeout_ms how long the servers' answers may take, in milliseconds, at least 1
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_network_changed(uint32_t timeout_ms);
+
+/**
  * The figures of a client's current connection, or of the last one.
  * @since 0.1
  */
@@ -1657,6 +1821,62 @@ typedef struct nsws_client_stats {
      * 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
      */
     uint8_t tls_resumed;
+    /**
+     * Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_sent;
+    /**
+     * Bytes that came from the system, in the same way.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_received;
+    /**
+     * The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+     * @since 0.2
+     */
+    uint64_t smoothed_rtt_us;
+    /**
+     * Of `tcp_us`, how long the proxy took to open the way, in microseconds; 0 without a proxy.
+     * @since 0.2
+     */
+    uint64_t proxy_us;
+    /**
+     * How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+     * @since 0.2
+     */
+    uint64_t first_message_us;
+    /**
+     * How often the client has connected again by itself since nsws_client_connect().
+     * @since 0.2
+     */
+    uint32_t reconnects;
+    /**
+     * The port at the other end of TCP.
+     * @since 0.2
+     */
+    uint16_t peer_port;
+    /**
+     * NSWS_TLS_1_2 or NSWS_TLS_1_3; 0 for ws.
+     * @since 0.2
+     */
+    uint8_t tls_version;
+    /**
+     * The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
+     * @since 0.2
+     */
+    char tls_cipher[64];
+    /**
+     * The IP address at the other end of TCP as text: the server's or, with a proxy, the proxy's; "" before the first
+     * connection. A link-local address ends with the number of its interface (`%2`).
+     * @since 0.2
+     */
+    char peer_ip[64];
+    /**
+     * The extensions that were agreed to, as the header has them, or "".
+     * @since 0.2
+     */
+    char extensions[160];
 } nsws_client_stats;
 
 /**
@@ -1673,31 +1893,6 @@ typedef struct nsws_client_stats {
 int32_t nsws_client_get_stats(nsws_client client,
                               nsws_client_stats *stats,
                               size_t struct_size);
-
-/**
- * Destroys a client, and waits until none of its callbacks runs and each `free_fn` has run. An open connection
- * is closed in the background, with code 1001 or as an earlier nsws_client_close() asked; no event follows.
- *
- * Inside a callback, of whatever handle, it returns at once: no further callback of the client starts, and
- * `free_fn` runs when the last one has ended.
- *
- * @param client the client; stale from now on
- * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
- * @note Any thread. Waits for callbacks that run, unless it is called inside one.
- * @since 0.1
- */
-int32_t nsws_client_destroy(nsws_client client);
-
-/**
- * Destroys a client without ever waiting, for finalisers and UI threads. A callback that runs may go on after
- * this returns, and `free_fn` runs when it has ended.
- *
- * @param client the client; stale from now on
- * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
- * @note Any thread.
- * @since 0.1
- */
-int32_t nsws_client_release(nsws_client client);
 
 /* ================================================================================================
  * Client: listeners

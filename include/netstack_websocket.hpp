@@ -273,7 +273,10 @@ struct CloseEvent {
 struct ErrorEvent {
     explicit ErrorEvent(const nsws_error_event &event)
         : code(error_code(event.code)), detail(error_code(event.detail)), phase(event.phase),
-          os_error(event.os_error), http_status(event.http_status), message(event.message) {}
+          os_error(event.os_error), http_status(event.http_status), message(event.message),
+          headers(event.headers, event.header_count),
+          body(reinterpret_cast<const char *>(event.body), event.body_length),
+          retry_after(event.retry_after_ms) {}
     std::error_code code;
     // A finer code, one of NSWS_DETAIL_*, or 0.
     std::error_code detail;
@@ -283,6 +286,11 @@ struct ErrorEvent {
     int http_status;
     // One sentence that names host, port and cause.
     std::string_view message;
+    // The answer of a server that refused the upgrade: its headers, and the beginning of its body.
+    Headers headers;
+    std::string_view body;
+    // How long the server asks to wait; 0: it does not ask.
+    std::chrono::milliseconds retry_after;
 };
 
 struct DrainEvent {
@@ -455,6 +463,13 @@ inline void fail(nsws_connection connection) noexcept {
     nsws_connection_close(connection, FAILED_HERE, nullptr);
 }
 
+// A time for the C API; one below 0 is 0.
+inline uint32_t in_ms(std::chrono::milliseconds time) noexcept {
+    const auto most = static_cast<std::chrono::milliseconds::rep>(NSWS_FOR_EVER);
+    const auto count = time.count() < 0 ? 0 : time.count() > most ? most : time.count();
+    return static_cast<uint32_t>(count);
+}
+
 // Text for the C API; false if it holds a NUL, which would end it early.
 inline bool has_nul(std::string_view text) noexcept {
     return text.find('\0') != std::string_view::npos;
@@ -580,6 +595,10 @@ public:
         int32_t state = NSWS_STATE_IDLE;
         nsws_client_get_state(handle_, &state);
         return state;
+    }
+    // Pings the server; if nothing arrives within the time, the connection is lost.
+    std::error_code check(std::chrono::milliseconds timeout) const noexcept {
+        return error_code(nsws_client_check(handle_, detail::in_ms(timeout)));
     }
     std::error_code get_stats(nsws_client_stats &stats) const noexcept {
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
@@ -1031,9 +1050,13 @@ inline std::error_code set_log(int level, LogReceiver f) {
 // Ends all objects and the library's threads; if it fails, last_error() says what is still busy.
 // Afterwards the library can be used again. std::chrono::milliseconds::max() waits without end.
 inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
-    const auto most = static_cast<std::chrono::milliseconds::rep>(NSWS_FOR_EVER);
-    const auto count = timeout.count() < 0 ? 0 : timeout.count() > most ? most : timeout.count();
-    return error_code(nsws_shutdown(static_cast<uint32_t>(count)));
+    return error_code(nsws_shutdown(detail::in_ms(timeout)));
+}
+
+// Tells the library that the network is another one: open clients are checked, and those that wait
+// to connect again try at once.
+inline std::error_code network_changed(std::chrono::milliseconds timeout) noexcept {
+    return error_code(nsws_network_changed(detail::in_ms(timeout)));
 }
 
 }  // namespace nsws

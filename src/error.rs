@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $value:literal, $name:literal, $message:literal;)*) => {
@@ -137,6 +138,10 @@ codes! {
     MessageTimeout = 2302976, c"NSWS_DETAIL_MESSAGE_TIMEOUT", c"A message did not arrive in time.";
     /// Detail: compressed data can't be decompressed.
     Compression = 2302977, c"NSWS_DETAIL_COMPRESSION", c"The peer's compressed data is damaged.";
+    /// Detail: a redirect was not followed.
+    Redirect = 2302978, c"NSWS_DETAIL_REDIRECT", c"The server's redirect can't be followed.";
+    /// Detail: a web page came in place of the upgrade.
+    CaptivePortal = 2302979, c"NSWS_DETAIL_CAPTIVE_PORTAL", c"A web page came in place of the upgrade.";
 
     /// Detail: a certificate file holds no usable certificate.
     CertContent = 2302980, c"NSWS_DETAIL_CERT_CONTENT", c"The certificate file holds no usable certificate.";
@@ -156,6 +161,8 @@ codes! {
     ClientCertRequired = 2302987, c"NSWS_DETAIL_CLIENT_CERT_REQUIRED", c"The server demands a client certificate.";
     /// Detail: the server does not accept the client's certificate.
     ClientCertRefused = 2302988, c"NSWS_DETAIL_CLIENT_CERT_REFUSED", c"The server refused the client's certificate.";
+    /// Detail: the server does not speak HTTP/1.1 inside TLS.
+    Alpn = 2302989, c"NSWS_DETAIL_ALPN", c"The server does not speak HTTP/1.1 inside TLS.";
 }
 
 impl Code {
@@ -238,6 +245,19 @@ pub struct Error {
     pub http_status: u16,
     /// One English sentence.
     pub message: String,
+    /// What a server answered that refused the upgrade.
+    pub refusal: Option<Box<Refusal>>,
+}
+
+/// The answer of a server that refused the upgrade.
+#[derive(Clone, Debug, Default)]
+pub struct Refusal {
+    /// Names and values in the order of arrival.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// When the server says to come back.
+    pub retry_after: Option<Duration>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -253,6 +273,7 @@ impl Error {
             os_error: 0,
             http_status: 0,
             message: message.into(),
+            refusal: None,
         }
     }
 
@@ -270,6 +291,7 @@ impl Error {
             os_error: 0,
             http_status: 0,
             message: message.into(),
+            refusal: None,
         }
     }
 

@@ -155,6 +155,12 @@ pub(crate) fn values<'h>(
         .map(|header| header.value.trim_ascii())
 }
 
+/// The first value of a header.
+pub(crate) fn first_value<'h>(headers: &'h [(String, Vec<u8>)], name: &str) -> Option<&'h [u8]> {
+    let header = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+    header.map(|(_, value)| value.trim_ascii())
+}
+
 /// Whether a header that is a list has a token, in any case.
 pub(crate) fn has_token(headers: &[httparse::Header<'_>], name: &'static str, token: &str) -> bool {
     values(headers, name)

@@ -30,6 +30,7 @@ pub mod url;
 #[cfg(fuzzing)]
 pub mod fuzz {
     pub use crate::client::handshake::fuzz as answer;
+    pub use crate::client::refusal::fuzz as refusal;
     pub use crate::connection::fuzz::fuzz as frames;
     #[cfg(feature = "deflate")]
     pub use crate::frame::deflate::{fuzz_deflate as deflate, fuzz_inflate as inflate};

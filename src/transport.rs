@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
@@ -48,6 +49,14 @@ impl Transport {
 }
 
 impl Transport {
+    /// How many bytes it has carried, TLS and handshakes included.
+    pub(crate) fn carried(&self) -> Carried {
+        match self {
+            Transport::Plain(tcp) => tcp.carried,
+            Transport::Tls(stream) => stream.get_ref().0.carried,
+        }
+    }
+
     /// Whether a short read tells that nothing more is there.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self, Transport::Plain(_))
@@ -79,7 +88,7 @@ impl Transport {
     /// Asks to be woken when there is something to read. Whether there may be already.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Transport::Plain(tcp) => tcp.0.poll_read_ready(cx).map(|_| ()),
+            Transport::Plain(tcp) => tcp.stream.poll_read_ready(cx).map(|_| ()),
             // Only a read can tell: TLS may hold what it has decrypted.
             Transport::Tls(_) => Poll::Ready(()),
         }
@@ -100,17 +109,55 @@ impl Transport {
 
 /// TCP whose every write spares the process SIGPIPE; tokio's vectored write, which TLS uses, does not.
 #[derive(Debug)]
-pub struct Tcp(pub TcpStream);
+pub struct Tcp {
+    stream: TcpStream,
+    carried: Carried,
+}
+
+/// How many bytes a connection has carried.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carried {
+    /// To the peer.
+    pub sent: u64,
+    /// From the peer.
+    pub received: u64,
+}
+
+impl Tcp {
+    /// A connection that has carried nothing.
+    pub fn new(stream: TcpStream) -> Tcp {
+        Tcp { stream, carried: Carried::default() }
+    }
+
+    /// The other end.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.peer_addr().ok()
+    }
+
+    #[inline]
+    fn count_sent(&mut self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(sent)) = &sent {
+            self.carried.sent += *sent as u64;
+        }
+        sent
+    }
+}
 
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+        let tcp = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut tcp.stream).poll_read(cx, buf);
+        tcp.carried.received += (buf.filled().len() - before) as u64;
+        read
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+        let tcp = self.get_mut();
+        let sent = Pin::new(&mut tcp.stream).poll_write(cx, buf);
+        tcp.count_sent(sent)
     }
 
     fn poll_write_vectored(
@@ -118,7 +165,8 @@ impl AsyncWrite for Tcp {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let stream = &self.get_mut().0;
+        let tcp = self.get_mut();
+        let stream = &tcp.stream;
         loop {
             ready!(stream.poll_write_ready(cx))?;
             let sent = stream.try_io(Interest::WRITABLE, || {
@@ -127,7 +175,7 @@ impl AsyncWrite for Tcp {
             match sent {
                 // Not ready after all; waiting for it again registers the waker.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                sent => return Poll::Ready(sent),
+                sent => return tcp.count_sent(Poll::Ready(sent)),
             }
         }
     }
@@ -137,11 +185,11 @@ impl AsyncWrite for Tcp {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 

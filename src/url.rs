@@ -1,5 +1,8 @@
 //! The URL that a program gives, as the parts that a connection needs (RFC 6455 3).
 
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -11,6 +14,9 @@ use crate::secret::Secret;
 /// How many bytes a URL may have, unless the program says otherwise.
 pub(crate) const LONGEST_URL: usize = 2048;
 
+/// The longest name of an interface (IFNAMSIZ).
+const LONGEST_INTERFACE: usize = 15;
+
 /// Where to connect, and what to ask for there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -18,6 +24,8 @@ pub struct Target {
     pub secure: bool,
     /// The host without brackets: for the name lookup and the certificate.
     pub host: String,
+    /// The interface that a link-local address belongs to; no server is told of it (RFC 6874).
+    pub zone: Option<String>,
     /// The port, the scheme's own unless the URL has one.
     pub port: u16,
     /// Path and query.
@@ -62,6 +70,7 @@ impl Target {
         if rest.is_empty() || rest.starts_with(['/', '?']) {
             return Err(url_error("The URL has no host."));
         }
+        let (rest, zone) = without_zone(rest)?;
         let url = Url::parse(&format!("{scheme}://{rest}"))
             .map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
         let host = match url.host() {
@@ -78,7 +87,8 @@ impl Target {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        Ok(Target { secure, host, port, resource, authorization: userinfo.and_then(basic_authorization) })
+        let authorization = userinfo.and_then(basic_authorization);
+        Ok(Target { secure, host, zone, port, resource, authorization })
     }
 
     /// `host` as it stands in a URL: IPv6 in brackets.
@@ -114,9 +124,35 @@ impl Target {
         format!("{}://{}/", if self.secure { "wss" } else { "ws" }, self.address())
     }
 
+    /// The URL; nothing in it is secret but what path and query may hold.
+    pub fn url(&self) -> String {
+        format!("{}{}", self.base_url().trim_end_matches('/'), self.resource)
+    }
+
     fn has_default_port(&self) -> bool {
         self.port == if self.secure { 443 } else { 80 }
     }
+}
+
+/// Host and rest without the zone of a link-local address, and the zone (RFC 6874 2).
+fn without_zone(rest: &str) -> Result<(Cow<'_, str>, Option<String>)> {
+    let bracketed = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let Some((host, behind)) = bracketed else { return Ok((rest.into(), None)) };
+    let Some((address, zone)) = host.split_once("%25") else { return Ok((rest.into(), None)) };
+    let zone = percent_decode_str(zone).decode_utf8().unwrap_or_default();
+    if !address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_unicast_link_local()) {
+        return Err(url_error("The URL has a zone, which only a link-local address (fe80::/10) can have."));
+    }
+    match is_interface(&zone) {
+        true => Ok((format!("[{address}]{behind}").into(), Some(zone.into_owned()))),
+        false => Err(url_error("The URL's zone can't be the name of an interface.")),
+    }
+}
+
+/// Whether an interface may have this name.
+pub(crate) fn is_interface(name: &str) -> bool {
+    (1..=LONGEST_INTERFACE).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"/%]".contains(&byte))
 }
 
 /// RFC 7617 2.
@@ -154,7 +190,7 @@ pub fn fuzz(data: &[u8]) {
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text:?}");
         }
         let again = format!("{scheme}://{}{}", target.authority(), target.resource);
-        let same = Target { authorization: None, ..target };
+        let same = Target { authorization: None, zone: None, ..target };
         if again.len() <= LONGEST_URL {
             assert_eq!(Target::parse(&again).ok(), Some(same), "{again}");
         }
@@ -199,6 +235,15 @@ mod tests {
             "ws://user@",
             "ws://user@/x",
             "www.example.com",
+            "ws://[fe80::1%eth0]",
+            "ws://[fe80::1%25]",
+            "ws://[fe80::1%25sixteen-bytes-xx]",
+            "ws://[fe80::1%25a%2Fb]",
+            "ws://[fe80::1%25a%25b]",
+            "ws://[fe80::1%25%FF]",
+            "ws://[fec0::1%25eth0]",
+            "ws://[::1%25lo]",
+            "ws://[127.0.0.1%25lo]",
             &long,
         ] {
             let error = Target::parse(text).expect_err(text);
@@ -229,6 +274,12 @@ mod tests {
             (target.origin(false), target.origin(true)),
             ("https://[::1]".into(), "https://[::1]:8443".into())
         );
+
+        let target = parse("ws://user:pw@[FE80::1%25wlan0.1]:81/x%25y");
+        assert_eq!((target.host.as_str(), target.zone.as_deref()), ("fe80::1", Some("wlan0.1")));
+        assert_eq!((target.authority().as_str(), target.resource.as_str()), ("[fe80::1]:81", "/x%25y"));
+        assert_eq!(parse("ws://[fe80::1%25%65th0]").zone.as_deref(), Some("eth0"));
+        assert_eq!(parse("ws://host/[fe80::1%25eth0]").zone, None);
 
         assert_eq!(parse("ws://host?q=1").resource, "/?q=1");
         assert_eq!(parse("wss://h").port, 443);

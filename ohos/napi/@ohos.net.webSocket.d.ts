@@ -160,6 +160,51 @@ declare namespace webSocket {
     delay: number;
   }
 
+  /** Beyond the reference: figures of a client's current connection, or of the last one. Times are in milliseconds. */
+  export interface Statistics {
+    messagesSent: number;
+    messagesReceived: number;
+    /** Payload bytes of the messages sent. */
+    bytesSent: number;
+    /** Payload bytes of the messages received. */
+    bytesReceived: number;
+    /** Bytes that went to the system, with handshakes, the frames' headers and TLS. */
+    wireBytesSent: number;
+    /** Bytes that came from the system, in the same way. */
+    wireBytesReceived: number;
+    /** What waits to be sent. */
+    queuedBytes: number;
+    /** How often the client has connected again by itself since `connect`. */
+    reconnects: number;
+    /** The name lookup; 0 for an address. */
+    dns: number;
+    /** The TCP connection, and the way through the proxy. */
+    tcp: number;
+    /** Of `tcp`, the way through the proxy. */
+    proxy: number;
+    /** The TLS handshake; 0 for ws. */
+    tls: number;
+    /** The opening handshake. */
+    handshake: number;
+    /** From the opening handshake to the first message; 0 before. */
+    firstMessage: number;
+    /** The last ping's time to its pong; 0 before the first. */
+    rtt: number;
+    /** The same, smoothed over the last pings. */
+    smoothedRtt: number;
+    /** "TLS 1.2" or "TLS 1.3"; "" for ws. */
+    tlsVersion: string;
+    /** The cipher suite, such as "TLS_AES_256_GCM_SHA384"; "" for ws. */
+    tlsCipher: string;
+    /** The TLS handshake went on from an earlier session. */
+    tlsResumed: boolean;
+    /** The IP address at the other end of TCP, the server's or its proxy's; "" before the first connection. */
+    peerAddress: string;
+    peerPort: number;
+    /** The extensions that were agreed to, or "". */
+    extensions: string;
+  }
+
   /** A client. It keeps the process alive while it is connected. */
   export interface WebSocket {
     /**
@@ -178,6 +223,9 @@ declare namespace webSocket {
     close(callback: AsyncCallback<boolean>): void;
     close(options: WebSocketCloseOptions, callback: AsyncCallback<boolean>): void;
     close(options?: WebSocketCloseOptions): Promise<boolean>;
+
+    /** Beyond the reference: figures up to now. */
+    getStatistics(): Statistics;
 
     /** Adds a listener; each function counts once. Several are called in the order of their registration. */
     on(type: 'open', callback: AsyncCallback<OpenInfo>): void;

@@ -1,6 +1,5 @@
 //! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
-use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,62 +8,34 @@ use parking_lot::Mutex;
 use rustls::ClientConfig;
 
 use super::dial::{dial, Tried};
-use super::event::{HeaderReceiveEvent, OpenEvent, Timings};
-use super::handshake;
+use super::event::{HeaderReceiveEvent, OpenEvent};
+use super::link_options::LinkOptions;
 use super::live::Client;
-use super::options::ConnectOptions;
+use super::plan::Plan;
+use super::stats::{Agreement, Timings};
+use super::{handshake, redirect, refusal};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
 use crate::platform;
-use crate::proxy::{self, Choice, Server};
+use crate::proxy::{self, Server};
 use crate::runtime::in_time;
-use crate::tls::{self, TlsOptions, Trust};
+use crate::tls::{self, TlsOptions};
 use crate::transport::{Tcp, Transport};
 use crate::url::Target;
-
-/// Where a session connects to, and how; decided in `connect`, on the caller's thread.
-pub(super) struct Plan {
-    pub target: Target,
-    pub options: ConnectOptions,
-    pub proxy: Choice,
-    /// For wss.
-    pub tls: Option<TlsOptions>,
-}
-
-impl Plan {
-    /// Reads the environment, so it is for the caller's thread: on another it would race with setenv().
-    pub fn new(target: Target, options: ConnectOptions) -> Plan {
-        let trusted = options.trusts_environment;
-        let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
-        let proxy = Choice::new(&options.proxy, &target, variable);
-        let tls = target.secure.then(|| tls_options(&options, variable));
-        Plan { target, options, proxy, tls }
-    }
-}
-
-/// Reads the environment if the system's CAs are wanted.
-fn tls_options(options: &ConnectOptions, variable: impl Fn(&str) -> Option<OsString>) -> TlsOptions {
-    TlsOptions {
-        trust: match options.skip_server_cert_verification {
-            true => Trust::Anybody,
-            false => Trust::new(options.ca_path.as_deref(), variable),
-        },
-        pins: options.pinned_public_keys.clone(),
-        client_cert: options.client_cert.clone(),
-        min_version: options.min_tls_version,
-    }
-}
 
 /// What a successful attempt leaves.
 pub(super) struct Opened {
     pub transport: Transport,
+    /// Host and port, where redirects have led.
+    pub address: String,
     /// What arrived behind the server's answer.
     pub early: Vec<u8>,
     pub header_receive: HeaderReceiveEvent,
     pub open: OpenEvent,
     pub compression: Option<Agreed>,
     pub timings: Timings,
+    pub agreement: Agreement,
 }
 
 /// Which step is under way, for the error when the time runs out.
@@ -89,19 +60,85 @@ impl Progress {
     }
 }
 
-/// Tries to connect within the time that the options allow.
-pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
-    let address = plan.target.address();
-    let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
-    let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
-    let after = plan.options.connect_timeout;
-    match in_time(after, steps(client, plan, &progress)).await {
-        Some(result) => result,
-        None => Err(progress.timeout(after)),
+/// What a failed attempt leaves.
+struct Failed {
+    error: Error,
+    /// If the server has refused: its answer may go on.
+    transport: Option<Transport>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed { error, transport: None }
     }
 }
 
-async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened> {
+/// Tries to connect within the time that the options allow, following as many redirects as they do.
+pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
+    let after = plan.options.connect_timeout;
+    let until = Instant::now() + after;
+    let left = || until.saturating_duration_since(Instant::now());
+    let mut followed: Option<Plan> = None;
+    let mut redirects = 0;
+    loop {
+        let plan = followed.as_ref().unwrap_or(plan);
+        let address = plan.target.address();
+        let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
+        let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
+        let Failed { mut error, transport } = match in_time(left(), steps(client, plan, &progress)).await {
+            Some(Ok(opened)) => return Ok(opened),
+            Some(Err(failed)) => failed,
+            None => return Err(progress.timeout(after)),
+        };
+        let Some(mut transport) = transport else { return Err(error) };
+        match redirect(client, plan, &error, redirects).await {
+            Some(Ok(next)) => {
+                log(Level::Info, || format!("{address}: redirected to {}", next.target.address()));
+                redirects += 1;
+                followed = Some(next);
+                continue;
+            }
+            Some(Err((detail, why))) => {
+                error.detail = detail;
+                refusal::add_clause(&mut error, &why);
+            }
+            None => {}
+        }
+        refusal::read_body(&mut transport, &mut error, left()).await;
+        return Err(error);
+    }
+}
+
+/// The plan for where an answer leads, or why it isn't followed. `None`: it is no redirect.
+async fn redirect(
+    client: &Client,
+    plan: &Plan,
+    error: &Error,
+    redirects: u32,
+) -> Option<Result<Plan, (Code, String)>> {
+    let target = redirect::target(plan, error.http_status, error.refusal.as_deref()?)?;
+    let most = plan.options.max_redirects;
+    if most == 0 {
+        return Some(Err((Code::HttpStatus, "redirects are not followed".into())));
+    }
+    if redirects >= most {
+        return Some(Err((Code::Redirect, format!("more than {most} redirects are not followed"))));
+    }
+    let target = match target {
+        Ok(target) => target,
+        Err(why) => return Some(Err((Code::Redirect, why.into()))),
+    };
+    if platform::has_hooks() {
+        let (host, url) = (target.host.clone(), target.url());
+        let asked = client.runtime.blocking().ask(move || platform::check_host(&host, &url)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return Some(Err((Code::Redirect, "it is not allowed to access this domain".into())));
+        }
+    }
+    Some(Ok(plan.redirected(target)))
+}
+
+async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened, Failed> {
     let Plan { target, options, proxy, tls } = plan;
     let mut timings = Timings::default();
     let address = target.address();
@@ -115,53 +152,64 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
     };
     let proxy = proxy.choose(target, ask_platform).await?;
     let next = Next::new(target, proxy.as_ref());
-    let addresses = look_up(client, &next, progress, &mut timings.dns).await?;
+    let addresses = look_up(client, &next, &options.link, progress, &mut timings.dns).await?;
     let connected = async {
-        let mut stream = connect(&next, &addresses, progress).await?;
+        let mut stream = connect(&next, addresses, &options.link, progress).await?;
         if let Some(proxy) = &proxy {
             let kind = proxy.kind().name();
             progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
-            proxy::open(&mut stream, proxy, target).await?;
+            timed(&mut timings.proxy, proxy::open(&mut stream, proxy, target)).await?;
         }
-        Ok(stream)
+        Ok::<_, Error>(stream)
     };
-    let stream = timed(&mut timings.tcp, connected).await?;
+    let mut took = Duration::ZERO;
+    let stream = timed(&mut took, connected).await?;
+    timings.tcp = took;
+    let mut agreement = Agreement { peer: stream.peer(), ..Agreement::default() };
 
     // The server, as errors call it: what answers in its place may be the proxy.
     let peer = match &proxy {
         Some(proxy) => format!("{address} through {proxy}"),
-        None => address,
+        None => address.clone(),
     };
-    let mut transport = match tls {
-        None => Transport::Plain(stream),
-        Some(tls) => {
+    let mut transport = match target.secure {
+        false => Transport::Plain(stream),
+        true => {
             progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
             let config = tls_config(client, tls).await.map_err(|error| Error {
                 message: format!("TLS with {peer} can't be set up: {error}"),
                 ..error
             })?;
-            let handshake = tls::connect(config, &target.host, &peer, stream);
+            let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
+            let handshake = tls::connect(config, name, &peer, stream);
             let secured = timed(&mut timings.tls, handshake).await?;
             timings.tls_resumed = secured.resumed;
+            (agreement.tls_version, agreement.tls_cipher) = (secured.version, secured.cipher);
             Transport::Tls(Box::new(secured.stream.into()))
         }
     };
 
     progress.enter(Phase::Handshake, format!("The opening handshake with {peer}"));
     let request = handshake::Request::new(target, options, &peer)?;
-    let answer = timed(&mut timings.handshake, request.exchange(&mut transport)).await?;
+    let answer = match timed(&mut timings.handshake, request.exchange(&mut transport)).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(Failed { error, transport: Some(transport) }),
+    };
+    agreement.extensions = answer.compression.map(|agreed| agreed.describe()).unwrap_or_default();
     Ok(Opened {
         transport,
+        address,
         early: answer.early,
         header_receive: HeaderReceiveEvent { status: answer.status, headers: answer.headers },
         open: OpenEvent {
             status: answer.status,
             message: "Switching Protocols".into(),
             protocol: answer.protocol,
-            extensions: answer.compression.map(|agreed| agreed.describe()).unwrap_or_default(),
+            extensions: agreement.extensions.clone(),
         },
         compression: answer.compression,
         timings,
+        agreement,
     })
 }
 
@@ -185,6 +233,8 @@ async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output
 /// Who is connected to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.
 struct Next<'a> {
     host: &'a str,
+    /// The interface that a link-local address belongs to.
+    zone: Option<&'a str>,
     port: u16,
     /// Host and port, in a sentence.
     name: String,
@@ -199,13 +249,18 @@ impl<'a> Next<'a> {
         match proxy {
             None => Next {
                 host: &target.host,
+                zone: target.zone.as_deref(),
                 port: target.port,
                 name: target.address(),
-                host_name: format!("The host name {}", target.host),
+                host_name: match &target.zone {
+                    Some(zone) => format!("The address {}%{zone}", target.host),
+                    None => format!("The host name {}", target.host),
+                },
                 phases: (Phase::Dns, Phase::Tcp),
             },
             Some(proxy) => Next {
                 host: proxy.host(),
+                zone: None,
                 port: proxy.port(),
                 name: proxy.to_string(),
                 host_name: format!("The host name of {proxy}"),
@@ -218,12 +273,20 @@ impl<'a> Next<'a> {
 async fn look_up(
     client: &Client,
     next: &Next<'_>,
+    link: &LinkOptions,
     progress: &Progress,
     took: &mut Duration,
 ) -> Result<Vec<SocketAddr>> {
-    let Next { host, port, name, host_name, phases: (phase, _) } = next;
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, *port)]);
+    let Next { host, zone, port, name, host_name, phases: (phase, _) } = next;
+    let with_zone = zone.map(|zone| format!("{host}%{zone}"));
+    // The system knows the number of an interface.
+    let host = match (&with_zone, host.parse::<IpAddr>()) {
+        (Some(with_zone), _) => with_zone,
+        (None, Ok(address)) => return Ok(vec![SocketAddr::new(address, *port)]),
+        (None, Err(_)) => *host,
+    };
+    if let Some(known) = link.known(host, *port) {
+        return Ok(known);
     }
     progress.enter(*phase, format!("The name lookup of {name}"));
     let not_found = |cause: String| {
@@ -238,10 +301,16 @@ async fn look_up(
     }
 }
 
-async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress) -> Result<Tcp> {
+async fn connect(
+    next: &Next<'_>,
+    addresses: Vec<SocketAddr>,
+    link: &LinkOptions,
+    progress: &Progress,
+) -> Result<Tcp> {
     let Next { name, phases: (_, phase), .. } = next;
     progress.enter(*phase, format!("The TCP connection to {name}"));
-    let Some(stream) = dial(addresses, &progress.tried).await else {
+    let addresses = link.narrow(addresses, *phase, name)?;
+    let Some(stream) = dial(&addresses, link, &progress.tried).await else {
         let what = format!("Can't connect to {name}");
         let error = progress.tried.with_last_failure(|last| Error::io(*phase, &what, last));
         let error = error.unwrap_or_else(|| Error::event(*phase, Code::NameNotFound, format!("{what}.")));
@@ -252,7 +321,7 @@ async fn connect(next: &Next<'_>, addresses: &[SocketAddr], progress: &Progress)
     };
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
-    Ok(Tcp(stream))
+    Ok(Tcp::new(stream))
 }
 
 #[cfg(test)]
@@ -261,22 +330,10 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::client::plan::tls_options;
+    use crate::client::ConnectOptions;
     use crate::platform::Hooks;
     use crate::runtime::{Config, Runtime};
-
-    #[test]
-    fn an_environment_that_is_not_trusted_names_no_ca() {
-        let plan = |trusts_environment| {
-            let target = Target::parse("wss://host/").unwrap();
-            Plan::new(target, ConnectOptions { trusts_environment, ..ConnectOptions::default() })
-        };
-        let without = tls_options(&ConnectOptions::default(), |_| None);
-        let named = tls_options(&ConnectOptions::default(), |name| {
-            (name == "SSL_CERT_FILE").then(|| "/ca.pem".into())
-        });
-        assert!(named != without);
-        assert!(plan(false).tls == Some(without));
-    }
 
     #[test]
     fn another_answer_about_the_users_cas_is_noticed() {

@@ -84,6 +84,16 @@ impl Actor for Client {
         }
     }
 
+    fn name(event: &Event) -> &'static str {
+        match event.kind {
+            Kind::HeaderReceive(_) => "header_receive",
+            Kind::Open(_) => "open",
+            Kind::Error(_) => "error",
+            Kind::Close(_) => "close",
+            Kind::Reconnecting(_) => "reconnecting",
+        }
+    }
+
     fn turn(&self, Turn(connection): &Turn, pace: &mut Pace<'_>) -> bool {
         let mut heard = Heard {
             client: self,

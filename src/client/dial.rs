@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
+use super::link_options::LinkOptions;
 use crate::error::cause;
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).
@@ -65,13 +66,13 @@ impl Tried {
 /// Tries the addresses, both families in turn: the next one as soon as one has failed, or has taken a while. The
 /// first connection wins, and the attempts that still run are dropped. `None`: all have failed, and `tried` says
 /// why.
-pub(super) async fn dial(addresses: &[SocketAddr], tried: &Tried) -> Option<TcpStream> {
+pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &Tried) -> Option<TcpStream> {
     let mut waiting = in_turn(addresses).into_iter();
     let mut running = Vec::new();
     loop {
         if let Some(address) = waiting.next() {
             tried.begin(address);
-            running.push(Box::pin(async move { (address, TcpStream::connect(address).await) }));
+            running.push(Box::pin(async move { (address, link.connect(address).await) }));
         }
         if running.is_empty() {
             return None;
@@ -190,7 +191,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let answers = listener.local_addr().unwrap();
         let tried = Tried::default();
-        let stream = run(dial(&[hangs, hangs_too, answers], &tried)).expect("a connection");
+        let stream =
+            run(dial(&[hangs, hangs_too, answers], &LinkOptions::default(), &tried)).expect("a connection");
         assert_eq!(stream.peer_addr().unwrap(), answers);
         assert_eq!(
             tried.list_after("Can't connect to host:80"),
@@ -202,9 +204,9 @@ mod tests {
     fn the_first_address_is_still_heard_when_later_ones_have_failed() {
         let (slow, mut sockets) = silent(Domain::IPV4, "127.0.0.1:0");
         let (gone, _socket) = refused(Ipv4Addr::LOCALHOST);
-        let (tried, addresses) = (Tried::default(), [slow, gone]);
+        let (tried, addresses, link) = (Tried::default(), [slow, gone], LinkOptions::default());
         let stream = run(async {
-            let dialling = dial(&addresses, &tried);
+            let dialling = dial(&addresses, &link, &tried);
             let making_room = async {
                 // Room is made once the other address has failed.
                 while tried.with_last_failure(|_| ()).is_none() {
@@ -232,7 +234,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let answers = listener.local_addr().unwrap();
         let addresses: Vec<SocketAddr> = refused.into_iter().chain([answers]).collect();
-        assert_eq!(run(dial(&addresses, &Tried::default())).unwrap().peer_addr().unwrap(), answers);
+        assert_eq!(
+            run(dial(&addresses, &LinkOptions::default(), &Tried::default())).unwrap().peer_addr().unwrap(),
+            answers
+        );
     }
 
     #[test]
@@ -240,20 +245,20 @@ mod tests {
         let (addresses, _sockets): (Vec<_>, Vec<_>) =
             (1..=10).map(|last| refused(Ipv4Addr::new(127, 0, 0, last))).unzip();
         let tried = Tried::default();
-        assert!(run(dial(&addresses, &tried)).is_none());
+        assert!(run(dial(&addresses, &LinkOptions::default(), &tried)).is_none());
         let told = tried.list_after("Can't connect to host:80");
         let begin = format!(" (tried {}: Connection refused; {}: ", addresses[0], addresses[1]);
         assert!(told.starts_with(&begin), "{told}");
         assert!(told.ends_with("; and 2 more)"), "{told}");
         assert_eq!(tried.with_last_failure(io::Error::kind), Some(io::ErrorKind::ConnectionRefused));
-        assert!(run(dial(&[], &Tried::default())).is_none());
+        assert!(run(dial(&[], &LinkOptions::default(), &Tried::default())).is_none());
     }
 
     #[test]
     fn one_address_is_not_told_twice() {
         let (address, _socket) = refused(Ipv4Addr::LOCALHOST);
         let tried = Tried::default();
-        assert!(run(dial(&[address], &tried)).is_none());
+        assert!(run(dial(&[address], &LinkOptions::default(), &tried)).is_none());
         assert_eq!(tried.list_after(&format!("Can't connect to {address}")), "");
         assert_ne!(tried.list_after(&format!("Can't connect to localhost:{}", address.port())), "");
         tried.clear();

@@ -1,8 +1,8 @@
-//! The events of a client, who is told of them, and its figures.
+//! The events of a client, and who is told of them.
 
 use std::time::Duration;
 
-use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent, Traffic};
+use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
 use crate::error::Error;
 
@@ -80,28 +80,4 @@ pub enum Standing {
     Open,
     /// Its program has closed it; `close` follows.
     Closing,
-}
-
-/// How long each step of an attempt took.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Timings {
-    /// The name lookup, of the proxy's name if there is a proxy.
-    pub dns: Duration,
-    /// The TCP connection, and the way through the proxy.
-    pub tcp: Duration,
-    /// The TLS handshake.
-    pub tls: Duration,
-    /// The TLS handshake went on from an earlier session, which makes it short.
-    pub tls_resumed: bool,
-    /// The opening handshake.
-    pub handshake: Duration,
-}
-
-/// Figures of the current connection, or of the last one.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
-    /// What went over the connection.
-    pub traffic: Traffic,
-    /// How long its attempt took.
-    pub timings: Timings,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::time::SystemTime;
 
 use data_encoding::BASE64;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -9,7 +10,8 @@ use tokio::io::AsyncWriteExt;
 use zeroize::Zeroizing;
 
 use super::options::ConnectOptions;
-use crate::error::{Code, Error, Phase, Result};
+use super::retry_after::retry_after;
+use crate::error::{Code, Error, Phase, Refusal, Result};
 use crate::frame::extension::{accept_answer, offer, Agreed, CompressionOptions};
 use crate::http::{accept_key, has_token, owned, status_line, values, HeadReader, NoHead};
 use crate::tls::late_alert;
@@ -138,8 +140,15 @@ impl Request {
                 }
                 fault => self.invalid(fault.fault(LARGEST_HEAD)),
             })?;
-            if let Some(answer) = self.check(head)? {
-                return Ok(Answer { early: heads.into_rest(), ..answer });
+            match self.check(head) {
+                Ok(Some(answer)) => return Ok(Answer { early: heads.into_rest(), ..answer }),
+                Ok(None) => {}
+                Err(mut error) => {
+                    if let Some(refusal) = &mut error.refusal {
+                        refusal.body = heads.into_rest();
+                    }
+                    return Err(error);
+                }
             }
         }
     }
@@ -207,10 +216,13 @@ impl Request {
             // A redirect's target may carry a token in its query, or a user's password.
             let to = to.split(['?', '#']).next().unwrap_or_default();
             let to: String = without_userinfo(to).chars().take(200).collect();
-            answer = format!("{answer} to {to}; redirects are not followed");
+            answer = format!("{answer} to {to}");
         }
+        let headers = owned(headers);
+        let retry_after = retry_after(&headers, SystemTime::now());
         Error {
             http_status: status,
+            refusal: Some(Box::new(Refusal { headers, body: Vec::new(), retry_after })),
             ..Error::event(
                 Phase::Handshake,
                 Code::HttpStatus,
@@ -383,7 +395,7 @@ mod tests {
         ] {
             let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n");
             let error = request(&ConnectOptions::default()).check(head.as_bytes()).unwrap_err();
-            assert!(error.message.contains(&format!(" to {told}; redirects")), "{error}");
+            assert!(error.message.contains(&format!(" to {told}.")), "{error}");
         }
     }
 

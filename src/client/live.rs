@@ -2,12 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing, Stats};
+use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing};
+use super::stats::Stats;
 use crate::callback::in_callback;
 use crate::connection::{self, CloseEvent, CloseFrame, Connection, Part, Payload, ABNORMAL, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
@@ -47,6 +49,8 @@ pub struct Client {
     session: AtomicU32,
     /// Tells a session that wants to connect again that its last connection's `close` is being delivered.
     pub(super) settled: Notify,
+    /// Ends a session's wait before it connects again.
+    pub(super) hurry: Notify,
 }
 
 pub(super) struct State {
@@ -80,6 +84,7 @@ impl Client {
             state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
             session: AtomicU32::new(0),
             settled: Notify::new(),
+            hurry: Notify::new(),
         }))
     }
 
@@ -114,6 +119,21 @@ impl Client {
     /// Sends a ping.
     pub fn ping(&self, data: &[u8]) -> Result<()> {
         self.send(Payload::Ping(data))
+    }
+
+    /// [`Connection::check`] of the open connection.
+    pub fn check(&self, timeout: Duration) -> Result<()> {
+        if timeout.is_zero() {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        self.open_connection()?.check(timeout)
+    }
+
+    /// The network is another one: an open connection is checked, and a wait before another attempt ends.
+    pub fn network_changed(&self, timeout: Duration) {
+        // Without a connection there is nothing to check.
+        let _ = self.check(timeout);
+        self.hurry.notify_waiters();
     }
 
     /// Closes the connection, or abandons the attempt.
@@ -178,7 +198,7 @@ impl Client {
                 Stage::Open(connection) => Some(connection.clone()),
                 _ => None,
             };
-            (state.stats, connection)
+            (state.stats.clone(), connection)
         };
         if let Some(connection) = connection {
             stats.traffic = connection.traffic();

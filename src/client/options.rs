@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::link_options::LinkOptions;
 use super::reconnect::Reconnect;
 use crate::connection::Limits;
 use crate::error::{Code, Error, Result};
 use crate::header::{check_header, sub_protocols, OWNED_HEADERS};
 use crate::proxy::Proxy;
-use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
+use crate::tls::{is_server_name, ClientCert, PublicKeyPin, TlsVersion};
 use crate::url::LONGEST_URL;
 
 /// How to connect.
@@ -42,6 +43,12 @@ pub struct ConnectOptions {
     pub max_url_length: usize,
     /// Whether and how to connect again by itself.
     pub reconnect: Reconnect,
+    /// How many redirects in a row to follow.
+    pub max_redirects: u32,
+    /// The way to the server.
+    pub link: LinkOptions,
+    /// The name of the server in TLS, instead of the URL's host.
+    pub tls_server_name: Option<String>,
     /// Whether the environment may name proxies and CAs: not in a process with privileges that its caller doesn't have.
     pub trusts_environment: bool,
 }
@@ -63,6 +70,9 @@ impl Default for ConnectOptions {
             origin: None,
             max_url_length: LONGEST_URL,
             reconnect: Reconnect::default(),
+            max_redirects: 0,
+            link: LinkOptions::default(),
+            tls_server_name: None,
             trusts_environment: true,
         }
     }
@@ -72,6 +82,7 @@ impl ConnectOptions {
     /// Checks every rule that needs no file and no network.
     pub fn check(&self) -> Result<()> {
         self.limits.check()?;
+        self.link.check()?;
         if self.connect_timeout.is_zero() {
             return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
         }
@@ -81,6 +92,10 @@ impl ConnectOptions {
         }
         for (name, value) in &self.headers {
             check_header(name, value, &OWNED_HEADERS)?;
+        }
+        if self.tls_server_name.as_ref().is_some_and(|name| !is_server_name(name)) {
+            let message = "tls_server_name can't be the name of a TLS server.";
+            return Err(Error::call(Code::Parameter, message));
         }
         if let Some(origin) = &self.origin {
             check_header("Origin", origin, &OWNED_HEADERS)?;

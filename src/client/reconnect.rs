@@ -23,6 +23,9 @@ impl Default for Reconnect {
     }
 }
 
+/// How long a server may ask to wait, unless the program allows longer waits itself.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
 /// The attempts since the last success.
 pub(super) struct Backoff {
     reconnect: Reconnect,
@@ -36,6 +39,12 @@ impl Backoff {
 
     pub fn succeeded(&mut self) {
         self.attempts = 0;
+    }
+
+    /// [`Backoff::next`], and no earlier than the server has asked for.
+    pub fn next_after(&mut self, asked: Duration) -> Option<(u32, Duration)> {
+        let asked = asked.min(LONGEST_ASKED.max(self.reconnect.max_delay));
+        self.next().map(|(attempt, delay)| (attempt, delay.max(asked)))
     }
 
     /// The number of the next attempt and the wait before it; `None` when there is none.
@@ -70,7 +79,9 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
         | Code::PinMismatch
         | Code::ClientCertRequired
         | Code::ClientCertRefused
+        | Code::Alpn
         | Code::SubProtocol
+        | Code::Redirect
         | Code::Handshake
         | Code::ProxySetting
         | Code::ProxyAuth
@@ -111,12 +122,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_may_ask_for_a_longer_wait_within_bounds() {
+        let wait = |asked, max_delay| {
+            let reconnect = Reconnect { max_attempts: 1, max_delay, ..Default::default() };
+            Backoff::new(reconnect).next_after(Duration::from_secs(asked)).unwrap().1.as_secs()
+        };
+        let minute = Duration::from_secs(60);
+        assert_eq!(wait(120, minute), 120);
+        assert!(wait(0, minute) <= 1);
+        assert_eq!(wait(1_000_000, minute), 3600);
+        assert_eq!(wait(1_000_000, 100 * minute), 6000);
+        assert!(Backoff::new(Reconnect::default()).next_after(minute).is_none());
+    }
+
+    #[test]
     fn dates_heal_by_themselves_and_names_and_issuers_do_not() {
         let helps = |detail| may_help_after_failure(&Error::event(Phase::Tls, detail, ""));
-        for detail in [Code::CertExpired, Code::CertNotYetValid, Code::Timeout] {
+        for detail in [Code::CertExpired, Code::CertNotYetValid, Code::Timeout, Code::CaptivePortal] {
             assert!(helps(detail), "{detail:?}");
         }
-        for detail in [Code::CertName, Code::CertIssuer, Code::CertInvalid, Code::PinMismatch] {
+        for detail in [Code::CertName, Code::CertIssuer, Code::CertInvalid, Code::PinMismatch, Code::Redirect]
+        {
             assert!(!helps(detail), "{detail:?}");
         }
     }

@@ -1,13 +1,15 @@
 //! One session, from `connect` on: an attempt and, if it succeeds, the connection to its end.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{attempt, Opened, Plan};
+use super::attempt::{attempt, Opened};
 use super::event::ReconnectingEvent;
 use super::live::{Client, Kind, Stage, Turn};
 use super::options::ConnectOptions;
+use super::plan::Plan;
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
 use crate::connection::{CloseEvent, Connection, End, Opening, Owner, ABNORMAL};
 use crate::dispatch::Mailbox;
@@ -81,8 +83,11 @@ impl Session {
                 }
                 Err(error) => {
                     log(Level::Info, || format!("{}: {error}", plan.target.address()));
-                    let again =
-                        Some(()).filter(|()| may_help_after_failure(&error)).and_then(|()| backoff.next());
+                    let asked = error.refusal.as_ref().and_then(|refusal| refusal.retry_after);
+                    let again = match may_help_after_failure(&error) {
+                        true => backoff.next_after(asked.unwrap_or_default()),
+                        false => None,
+                    };
                     let error = Kind::Error(Box::new(error));
                     match again {
                         Some(_) => self.client.post(self.number, [error]),
@@ -96,9 +101,12 @@ impl Session {
             while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
+            // Heard from before the program is told on.
+            let mut hurry = pin!(self.client.hurry.notified());
+            hurry.as_mut().enable();
             let event = ReconnectingEvent { attempt, delay };
             self.client.post(self.number, [Kind::Reconnecting(event)]);
-            tokio::time::sleep(delay).await;
+            let _ = tokio::time::timeout(delay, hurry).await;
             if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
                 return;
             }
@@ -112,8 +120,9 @@ impl Session {
         plan: &Plan,
         backoff: &mut Backoff,
     ) -> Option<(u32, Duration)> {
-        let (client, number, peer) = (&self.client, self.number, plan.target.address());
-        let Opened { transport, early, header_receive, open, compression, timings } = opened;
+        let (client, number) = (&self.client, self.number);
+        let Opened { transport, address: peer, early, header_receive, open, compression, timings, agreement } =
+            opened;
         let role = tungstenite::protocol::Role::Client;
         let (connection, mut course) = Connection::new(Opening {
             transport,
@@ -133,7 +142,9 @@ impl Session {
                 Stage::Connecting(place) => *place = Some(connection.clone()),
                 _ => return None,
             }
-            state.stats.timings = timings;
+            let is_first = state.stats.agreement.peer.is_none();
+            state.stats.reconnects += u32::from(!is_first);
+            (state.stats.timings, state.stats.agreement) = (timings, agreement);
             if client.is_paused.load(Ordering::SeqCst) {
                 connection.pause();
             }

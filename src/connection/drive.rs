@@ -131,6 +131,7 @@ impl Connection {
         let result = self.receive(link, turn, now);
         link.messages_received += std::mem::take(&mut turn.messages);
         link.bytes_received += std::mem::take(&mut turn.payload);
+        link.note_first_message(now);
         let (read, fault) = match result {
             Ok(read) => (read, None),
             Err((read, fault)) => (read, Some(fault)),

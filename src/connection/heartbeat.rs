@@ -23,12 +23,18 @@ pub(super) struct Pulse {
     next_ping: Option<Instant>,
     /// The oldest ping since which nothing was received.
     unanswered: Option<Instant>,
+    /// The program wants to know whether the peer is there: how long that may take, and since when it runs.
+    check: Option<(Duration, Option<Instant>)>,
+    /// A ping goes out with the next beat.
+    ping_now: bool,
     /// Reading has stopped, so silence means nothing.
     deaf: bool,
     pings: u64,
     /// The last ping that was sent, for the round-trip time.
     last_ping: Option<(Box<[u8]>, Instant)>,
     rtt: Duration,
+    /// As TCP smooths it (RFC 6298 2).
+    smoothed_rtt: Duration,
 }
 
 impl Pulse {
@@ -37,10 +43,13 @@ impl Pulse {
             heartbeat,
             next_ping: heartbeat.interval.map(|interval| now + interval),
             unanswered: None,
+            check: None,
+            ping_now: false,
             deaf: false,
             pings: 0,
             last_ping: None,
             rtt: Duration::ZERO,
+            smoothed_rtt: Duration::ZERO,
         }
     }
 
@@ -48,13 +57,34 @@ impl Pulse {
     #[inline]
     pub fn heard(&mut self) {
         self.unanswered = None;
+        if self.check.is_some_and(|(_, since)| since.is_some()) {
+            self.check = None;
+        }
+    }
+
+    /// Asks the peer for a sign of life with the next beat. Of two checks under way, the one that ends first counts.
+    pub fn check(&mut self, timeout: Duration, now: Instant) {
+        let is_sooner = |other: Duration, since: Option<Instant>| {
+            let left = since.map_or(other, |since| (since + other).saturating_duration_since(now));
+            timeout < left
+        };
+        if self.check.is_none_or(|(other, since)| is_sooner(other, since)) {
+            self.check = Some((timeout, None));
+        }
+        self.ping_now = true;
     }
 
     /// Reading has stopped or goes on.
     #[inline]
     pub fn set_deaf(&mut self, deaf: bool) {
         if self.deaf && !deaf {
-            self.heard();
+            self.unanswered = None;
+        }
+        if deaf {
+            // It begins anew when this side reads again.
+            if let Some((_, since)) = &mut self.check {
+                (*since, self.ping_now) = (None, true);
+            }
         }
         self.deaf = deaf;
     }
@@ -66,6 +96,10 @@ impl Pulse {
     pub fn got_pong(&mut self, payload: &[u8], now: Instant) {
         if let Some((_, sent)) = self.last_ping.take_if(|(expected, _)| **expected == *payload) {
             self.rtt = now.saturating_duration_since(sent);
+            self.smoothed_rtt = match self.smoothed_rtt {
+                Duration::ZERO => self.rtt,
+                before => (before * 7 + self.rtt) / 8,
+            };
         }
     }
 
@@ -73,24 +107,45 @@ impl Pulse {
         self.rtt
     }
 
-    /// How long the peer may be silent after a ping.
+    pub fn smoothed_rtt(&self) -> Duration {
+        self.smoothed_rtt
+    }
+
+    /// How long the peer may be silent after the ping that it did not answer.
     pub fn timeout(&self) -> Duration {
-        self.heartbeat.timeout.unwrap_or_default()
+        self.deadline().map_or(Duration::ZERO, |(_, timeout)| timeout)
     }
 
     /// When the peer counts as gone if it stays silent.
     fn lost_at(&self) -> Option<Instant> {
-        let timeout = self.heartbeat.timeout.filter(|_| !self.deaf)?;
-        Some(self.unanswered? + timeout)
+        self.deadline().map(|(at, _)| at)
+    }
+
+    /// [`Pulse::lost_at`], and the time that was given.
+    fn deadline(&self) -> Option<(Instant, Duration)> {
+        if self.deaf {
+            return None;
+        }
+        let pinged = self.unanswered.zip(self.heartbeat.timeout);
+        let checked = self.check.and_then(|(timeout, since)| Some((since?, timeout)));
+        [pinged, checked].into_iter().flatten().map(|(since, timeout)| (since + timeout, timeout)).min()
     }
 
     pub fn beat(&mut self, now: Instant) -> Beat {
-        let (Some(interval), Some(due)) = (self.heartbeat.interval, self.next_ping) else {
-            return Beat::Wait(None);
-        };
         if self.lost_at().is_some_and(|at| now >= at) {
             return Beat::Lost;
         }
+        if self.ping_now && !self.deaf {
+            self.ping_now = false;
+            if let Some((_, since @ None)) = &mut self.check {
+                *since = Some(now);
+            }
+            self.pings += 1;
+            return Beat::Ping(self.pings.to_be_bytes());
+        }
+        let (Some(interval), Some(due)) = (self.heartbeat.interval, self.next_ping) else {
+            return Beat::Wait(self.lost_at());
+        };
         if now < due {
             return Beat::Wait(Some(self.lost_at().map_or(due, |at| at.min(due))));
         }
@@ -174,6 +229,51 @@ mod tests {
     }
 
     #[test]
+    fn a_check_pings_at_once_and_any_byte_answers_it() {
+        let (mut pulse, start) = pulse(0, 0);
+        pulse.check(5 * SECOND, start);
+        assert!(matches!(pulse.beat(start + SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 2 * SECOND), Beat::Wait(Some(start + 6 * SECOND)));
+        pulse.heard();
+        assert_eq!(pulse.beat(start + 9 * SECOND), Beat::Wait(None));
+        pulse.check(5 * SECOND, start + 9 * SECOND);
+        // What came before the ping is no answer to it.
+        pulse.heard();
+        assert!(matches!(pulse.beat(start + 9 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 14 * SECOND), Beat::Lost);
+        assert_eq!(pulse.timeout(), 5 * SECOND);
+    }
+
+    #[test]
+    fn of_a_check_and_the_heartbeat_the_earlier_deadline_counts() {
+        let (mut pulse, start) = pulse(30, 10);
+        assert!(matches!(pulse.beat(start + 30 * SECOND), Beat::Ping(_)));
+        pulse.check(60 * SECOND, start + 31 * SECOND);
+        assert!(matches!(pulse.beat(start + 31 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 32 * SECOND), Beat::Wait(Some(start + 40 * SECOND)));
+        // Another check can shorten one that runs, and not prolong it.
+        pulse.check(99 * SECOND, start + 32 * SECOND);
+        assert!(matches!(pulse.beat(start + 32 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 32 * SECOND), Beat::Wait(Some(start + 40 * SECOND)));
+        pulse.check(2 * SECOND, start + 33 * SECOND);
+        assert!(matches!(pulse.beat(start + 33 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 35 * SECOND), Beat::Lost);
+        assert_eq!(pulse.timeout(), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_check_waits_until_this_side_reads() {
+        let (mut pulse, start) = pulse(0, 0);
+        pulse.check(5 * SECOND, start);
+        assert!(matches!(pulse.beat(start), Beat::Ping(_)));
+        pulse.set_deaf(true);
+        assert_eq!(pulse.beat(start + 9 * SECOND), Beat::Wait(None));
+        pulse.set_deaf(false);
+        assert!(matches!(pulse.beat(start + 10 * SECOND), Beat::Ping(_)));
+        assert_eq!(pulse.beat(start + 15 * SECOND), Beat::Lost);
+    }
+
+    #[test]
     fn only_the_pong_of_the_last_ping_sets_the_round_trip_time() {
         let (mut pulse, start) = pulse(0, 0);
         pulse.sent_ping(b"one", start);
@@ -181,6 +281,9 @@ mod tests {
         assert_eq!(pulse.rtt(), Duration::ZERO);
         pulse.got_pong(b"one", start + 2 * SECOND);
         pulse.got_pong(b"one", start + 9 * SECOND);
-        assert_eq!(pulse.rtt(), 2 * SECOND);
+        assert_eq!((pulse.rtt(), pulse.smoothed_rtt()), (2 * SECOND, 2 * SECOND));
+        pulse.sent_ping(b"two", start);
+        pulse.got_pong(b"two", start + 10 * SECOND);
+        assert_eq!((pulse.rtt(), pulse.smoothed_rtt()), (10 * SECOND, 3 * SECOND));
     }
 }

@@ -15,7 +15,7 @@ use super::receive::{Controls, Receiver};
 use super::send::{Memory, Segment, Sent};
 use crate::frame::{LARGEST_CONTROL, LARGEST_HEADER};
 use crate::runtime::{Alarm, Block, Buffers};
-use crate::transport::Transport;
+use crate::transport::{Carried, Transport};
 
 /// Segments that one write takes.
 const PARTS: usize = 16;
@@ -48,6 +48,11 @@ pub(super) struct Link {
     pub sent: Sent,
     pub messages_received: u64,
     pub bytes_received: u64,
+    /// When it began, and how long after that the first message was there.
+    opened: Instant,
+    pub first_message: Option<Duration>,
+    /// What the transport has carried, once it is gone.
+    pub carried: Carried,
     /// Received since the last send, so that the next send is worth a write of its own.
     pub answering: bool,
     pub close_sent: bool,
@@ -180,6 +185,9 @@ impl Link {
             sent: Sent::default(),
             messages_received: 0,
             bytes_received: 0,
+            opened: now,
+            first_message: None,
+            carried: Carried::default(),
             answering: true,
             close_sent: false,
             broken: None,
@@ -189,6 +197,19 @@ impl Link {
             alarm: None,
             ended: Some(ended),
         }
+    }
+
+    /// What was received has been counted.
+    #[inline]
+    pub fn note_first_message(&mut self, now: Instant) {
+        if self.first_message.is_none() && self.messages_received > 0 {
+            self.first_message = Some(now.saturating_duration_since(self.opened));
+        }
+    }
+
+    /// What the transport has carried.
+    pub fn carried(&self) -> Carried {
+        self.transport.as_ref().map_or(self.carried, Transport::carried)
     }
 
     /// Nothing waits in it, and it takes messages.

@@ -35,7 +35,7 @@ use crate::frame::deflate::Inflater;
 use crate::frame::extension::Agreed;
 use crate::platform;
 use crate::runtime::{HeldBack, Lane, Served};
-use crate::transport::{Transport, LINGER};
+use crate::transport::{Carried, Transport, LINGER};
 
 #[cfg(feature = "server")]
 pub(crate) use budget::Budget;
@@ -103,6 +103,12 @@ pub struct Traffic {
     pub queued_bytes: usize,
     /// The last ping's time to its pong.
     pub rtt: Duration,
+    /// The same over the last pings.
+    pub smoothed_rtt: Duration,
+    /// How long after the connection was open the first message was there; zero before.
+    pub first_message: Duration,
+    /// What the system has carried, handshakes and TLS included.
+    pub carried: Carried,
 }
 
 /// An open connection.
@@ -366,22 +372,37 @@ impl Connection {
         self.owner.deliverable(self);
     }
 
+    /// Pings the peer, which counts as gone if nothing comes in time.
+    pub(crate) fn check(self: &Arc<Self>, timeout: Duration) -> Result<()> {
+        self.outbox.lock().check_open()?;
+        {
+            let mut link = LinkLock { link: self.link.lock(), _then: Release(self) };
+            link.signals.pulse.check(timeout, Instant::now());
+        }
+        self.attend();
+        Ok(())
+    }
+
     /// Figures up to now.
     pub fn traffic(self: &Arc<Self>) -> Traffic {
-        let (messages_received, bytes_received, rtt) = {
-            // The only one to wait for the link: its holders never wait themselves.
+        let mut traffic = {
+            // Like a check, this waits for the link: its holders never wait themselves.
             let link = LinkLock { link: self.link.lock(), _then: Release(self) };
-            (link.messages_received, link.bytes_received, link.signals.pulse.rtt())
+            Traffic {
+                messages_received: link.messages_received,
+                bytes_received: link.bytes_received,
+                rtt: link.signals.pulse.rtt(),
+                smoothed_rtt: link.signals.pulse.smoothed_rtt(),
+                first_message: link.first_message.unwrap_or_default(),
+                carried: link.carried(),
+                ..Traffic::default()
+            }
         };
         let outbox = self.outbox.lock();
-        Traffic {
-            messages_sent: outbox.sent.messages,
-            messages_received,
-            bytes_sent: outbox.sent.bytes,
-            bytes_received,
-            queued_bytes: outbox.cost,
-            rtt,
-        }
+        traffic.messages_sent = outbox.sent.messages;
+        traffic.bytes_sent = outbox.sent.bytes;
+        traffic.queued_bytes = outbox.cost;
+        traffic
     }
 
     /// Closes the link, whoever else still knows the connection.
@@ -391,6 +412,7 @@ impl Connection {
             link.receiver.close();
             link.rest = None;
             link.drop_unwritten();
+            link.carried = link.carried();
             let waker = std::mem::replace(&mut link.waker, std::task::Waker::noop().clone());
             (link.transport.take(), waker, link.alarm.take())
         };

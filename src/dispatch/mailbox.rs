@@ -30,6 +30,8 @@ pub(crate) trait Actor: Send + Sync + Sized + 'static {
     fn lane(&self) -> &Lane;
     /// Calls the listeners of an event.
     fn deliver(&self, event: Self::Event);
+    /// The event's name, for the log.
+    fn name(event: &Self::Event) -> &'static str;
     /// Delivers what a connection has received, and reads more if this thread leads. Whether it wants another turn.
     fn turn(&self, line: &Self::Line, pace: &mut Pace<'_>) -> bool;
     /// A listener panicked.
@@ -248,6 +250,7 @@ impl<A: Actor> Strand for A {
             let delivered = match entry {
                 Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
                     pace.enter();
+                    pace.name(A::name(&event));
                     self.deliver(event);
                     pace.called(0);
                 })),
@@ -344,6 +347,10 @@ mod tests {
         }
 
         fn deliver(&self, (): ()) {}
+
+        fn name((): &()) -> &'static str {
+            "event"
+        }
 
         fn turn(&self, _: &Socket, _: &mut Pace<'_>) -> bool {
             self.runner.lose_lead();

@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::callback::take_own_work;
+use crate::log::{log, Level};
 use crate::runtime::Runner;
 
 /// Short calls in a row after which a handle is trusted to hold the lead.
 const TRUST: u32 = 16;
 /// A call that takes longer is long.
 const SHORT: Duration = Duration::from_micros(100);
+/// A call that takes longer is told in the log.
+const VERY_LONG: Duration = Duration::from_secs(1);
 /// A large payload may take longer, to be copied once or twice.
 const BYTES_PER_NANOSECOND: u64 = 2;
 /// How many calls are timed together.
@@ -17,6 +20,7 @@ const TIMED_TOGETHER: u32 = 8;
 /// So many long groups, without a run of short ones between, end the trust: one may have lost its processor to
 /// another process.
 const LONG_GROUPS: u32 = 3;
+const MESSAGE: &str = "message";
 /// What one batch hands on before a look at the I/O: about as much as one turn of a busy connection.
 const BATCH_CALLS: u32 = 128;
 const BATCH_BYTES: u64 = 64 << 10;
@@ -62,6 +66,8 @@ pub(crate) struct Pace<'a> {
     closed: &'a AtomicBool,
     trust: &'a Trust,
     since: Instant,
+    /// Whose callbacks they are.
+    event: &'static str,
     /// Calls and bytes since then.
     group: u32,
     group_bytes: u64,
@@ -74,7 +80,19 @@ pub(crate) struct Pace<'a> {
 impl<'a> Pace<'a> {
     pub(super) fn new(runner: &'a Runner, closed: &'a AtomicBool, trust: &'a Trust) -> Self {
         let since = Instant::now();
-        Pace { runner, closed, trust, since, group: 0, group_bytes: 0, calls: 0, bytes: 0, is_long: false }
+        let (group, group_bytes, calls, bytes) = (0, 0, 0, 0);
+        Pace {
+            runner,
+            closed,
+            trust,
+            since,
+            event: MESSAGE,
+            group,
+            group_bytes,
+            calls,
+            bytes,
+            is_long: false,
+        }
     }
 
     /// No callback may start any more.
@@ -111,19 +129,37 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// What follows is the callbacks' time.
+    /// What follows is the callbacks' time, of messages unless it is said otherwise.
     pub fn enter(&mut self) {
         let _ = take_own_work();
         self.since = Instant::now();
+        self.event = MESSAGE;
+    }
+
+    /// The callbacks that follow are those of this event.
+    pub fn name(&mut self, event: &'static str) {
+        self.event = event;
     }
 
     fn look(&mut self) {
         self.runner.advance();
         let now = Instant::now();
-        let allowed = SHORT + Duration::from_nanos(self.group_bytes / BYTES_PER_NANOSECOND) + take_own_work();
+        let own = take_own_work();
+        let allowed = SHORT + Duration::from_nanos(self.group_bytes / BYTES_PER_NANOSECOND) + own;
         if now - self.since > allowed {
             self.is_long = true;
             self.trust.was_long();
+            let (event, took) = (self.event, (now - self.since).saturating_sub(own));
+            if took >= VERY_LONG {
+                log(Level::Warn, || {
+                    let calls =
+                        if self.group > 1 { format!("{} calls", self.group) } else { "A call".into() };
+                    let ms = took.as_millis();
+                    format!(
+                        "{calls} of listeners of {event} took {ms} ms; their handle's other events waited."
+                    )
+                });
+            }
         } else {
             self.trust.was_short(self.group);
         }

@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use super::arguments::{bytes, part, text, utf8, write_defaults};
+use super::arguments::{bytes, part, text, utf8};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
 use super::listener::Handle;
@@ -34,6 +34,11 @@ fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
         true => Ok(()),
         false => client(handle)?.send(payload),
     }
+}
+
+/// Every client that there is.
+pub(super) fn all() -> Vec<Arc<Client>> {
+    CLIENTS.all()
 }
 
 /// Releases every client, as nsws_shutdown() does.
@@ -71,7 +76,8 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
 ///
 /// @param client the client; it can connect again after `close`, or after the `error` of a failed attempt
 /// @param url a ws:// or wss:// URL without a fragment: NUL-terminated UTF-8 of at most `max_url_length` bytes,
-///         copied. A user name and password in it become Basic authorization.
+///         copied. A user name and password in it become Basic authorization. A link-local address may name its
+///         interface: ws://[fe80::1%25wlan0]/ (RFC 6874).
 /// @param options prepared by nsws_connect_options_init(), or NULL for the defaults; copied
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
 ///         NSWS_ERR_NOT_SUPPORTED: `compression` in a build without it; NSWS_ERR_PERMISSION_DENIED;
@@ -315,76 +321,6 @@ pub unsafe extern "C" fn nsws_client_get_state(client: nsws_client, out: *mut i3
         };
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, state) }
-    })
-}
-
-/// The figures of a client's current connection, or of the last one.
-/// @since 0.1
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-#[allow(non_camel_case_types)]
-pub struct nsws_client_stats {
-    /// The size of this struct, as given to nsws_client_get_stats().
-    pub struct_size: usize,
-    /// How many messages were handed to the system; control frames do not count.
-    pub messages_sent: u64,
-    /// How many messages were received.
-    pub messages_received: u64,
-    /// The bytes of payload of the messages sent.
-    pub bytes_sent: u64,
-    /// The bytes of payload of the messages received.
-    pub bytes_received: u64,
-    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
-    pub queued_bytes: u64,
-    /// How long the name lookup took, in microseconds: of the proxy if there is one, else of the server; 0 for an
-    /// IP address.
-    pub dns_us: u64,
-    /// How long the TCP connection took, and the way through the proxy, in microseconds.
-    pub tcp_us: u64,
-    /// How long the TLS handshake took, in microseconds; 0 for ws.
-    pub tls_us: u64,
-    /// How long the WebSocket handshake took, in microseconds.
-    pub handshake_us: u64,
-    /// The time from the last answered ping to its pong, in microseconds; 0 before the first.
-    pub rtt_us: u64,
-    /// 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
-    pub tls_resumed: u8,
-}
-
-/// Reads the figures of the current connection, or of the last one.
-///
-/// @param client the client
-/// @param stats receives the figures
-/// @param struct_size `sizeof *stats`, in bytes
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: `stats` is NULL, or the size is below that of a size_t or above 4096;
-///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
-/// @note Any thread.
-/// @since 0.1
-#[no_mangle]
-pub unsafe extern "C" fn nsws_client_get_stats(
-    client: nsws_client,
-    stats: *mut nsws_client_stats,
-    struct_size: usize,
-) -> i32 {
-    call(|| {
-        let now = self::client(client)?.stats();
-        let us = |duration: std::time::Duration| duration.as_micros() as u64;
-        let values = nsws_client_stats {
-            struct_size,
-            messages_sent: now.traffic.messages_sent,
-            messages_received: now.traffic.messages_received,
-            bytes_sent: now.traffic.bytes_sent,
-            bytes_received: now.traffic.bytes_received,
-            queued_bytes: now.traffic.queued_bytes as u64,
-            dns_us: us(now.timings.dns),
-            tcp_us: us(now.timings.tcp),
-            tls_us: us(now.timings.tls),
-            handshake_us: us(now.timings.handshake),
-            rtt_us: us(now.traffic.rtt),
-            tls_resumed: now.timings.tls_resumed.into(),
-        };
-        // SAFETY: the parameters' descriptions ask for it.
-        unsafe { write_defaults(stats, struct_size, values) }
     })
 }
 

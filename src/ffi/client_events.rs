@@ -175,6 +175,24 @@ pub struct nsws_error_event {
     pub os_error: i32,
     /// The HTTP status of the answer that refused the connection (404, or 407 from a proxy), or 0.
     pub http_status: i32,
+    /// The headers of the server's answer if it refused the upgrade, in the order of arrival, among them `Location`,
+    /// `Retry-After` and `WWW-Authenticate`; else NULL.
+    /// @since 0.2
+    pub headers: *const nsws_header,
+    /// How many headers there are.
+    /// @since 0.2
+    pub header_count: usize,
+    /// The first 16 KiB of that answer's body, or as much of them as arrived within 2 s and `connect_timeout_ms`;
+    /// NULL without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+    /// @since 0.2
+    pub body: *const u8,
+    /// How many bytes of the body there are.
+    /// @since 0.2
+    pub body_length: usize,
+    /// How long the server asks to wait before the next attempt (`Retry-After`, seconds or a date), in
+    /// milliseconds; 0: it does not ask.
+    /// @since 0.2
+    pub retry_after_ms: u32,
 }
 
 /// Receives `error` of a client.
@@ -253,14 +271,23 @@ pub(super) fn with_close(event: &CloseEvent, call: impl FnOnce(*const nsws_close
 
 pub(super) fn with_error(event: &Error, call: impl FnOnce(*const nsws_error_event)) {
     let message = c_text(event.message.as_str());
-    call(&nsws_error_event {
-        struct_size: size_of::<nsws_error_event>(),
-        message: message.as_ptr(),
-        code: event.code as i32,
-        detail: event.detail as i32,
-        phase: event.phase as i32,
-        os_error: event.os_error,
-        http_status: event.http_status.into(),
+    let refusal = event.refusal.as_deref();
+    let wait = refusal.and_then(|refusal| refusal.retry_after).unwrap_or_default();
+    with_headers(refusal.map_or(&[], |refusal| &refusal.headers), |headers| {
+        call(&nsws_error_event {
+            struct_size: size_of::<nsws_error_event>(),
+            message: message.as_ptr(),
+            code: event.code as i32,
+            detail: event.detail as i32,
+            phase: event.phase as i32,
+            os_error: event.os_error,
+            http_status: event.http_status.into(),
+            headers: if headers.is_empty() { std::ptr::null() } else { headers.as_ptr() },
+            header_count: headers.len(),
+            body: refusal.map_or(std::ptr::null(), |refusal| refusal.body.as_ptr()),
+            body_length: refusal.map_or(0, |refusal| refusal.body.len()),
+            retry_after_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+        });
     });
 }
 

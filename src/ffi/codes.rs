@@ -109,6 +109,12 @@ pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
 pub const NSWS_DETAIL_MESSAGE_TIMEOUT: i32 = 2302976;
 /// Detail: compressed data can't be decompressed; the connection ends with 1007.
 pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
+/// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
+/// allowed, or its `Location` can't be used.
+pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
+/// Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
+/// has no WebSocket there.
+pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.
 pub const NSWS_DETAIL_CERT_CONTENT: i32 = 2302980;
@@ -128,6 +134,8 @@ pub const NSWS_DETAIL_PIN_MISMATCH: i32 = 2302986;
 pub const NSWS_DETAIL_CLIENT_CERT_REQUIRED: i32 = 2302987;
 /// Detail: the server does not accept the client's certificate.
 pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
+/// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+pub const NSWS_DETAIL_ALPN: i32 = 2302989;
 
 /// Phase: a call, not tied to a connection.
 pub const NSWS_PHASE_CALL: i32 = 0;

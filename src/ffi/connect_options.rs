@@ -6,7 +6,7 @@ use std::mem::size_of;
 use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
 use super::header::{nsws_header, read_headers};
-use crate::client::{ConnectOptions, Reconnect};
+use crate::client::{ConnectOptions, Known, LinkOptions, Reconnect};
 use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
 use crate::error::{Code, Error, Result};
 use crate::frame::extension::CompressionOptions;
@@ -114,8 +114,9 @@ pub struct nsws_connect_options {
     /// How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
     /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
     /// if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
-    /// if a certificate is not valid yet or has expired, for clocks and certificates get corrected. Each time,
-    /// `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
+    /// if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
+    /// captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+    /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
     /// random. Default 1000, at least 1.
@@ -188,6 +189,51 @@ pub struct nsws_connect_options {
     /// the whole message. Default 0.
     /// @since 0.2
     pub receive_parts: u8,
+    /// How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
+    /// may be relative, and http and https mean ws and wss. None leads from wss to ws. Another origin (scheme, host
+    /// and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the headers
+    /// `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that can't be
+    /// followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is a refusal
+    /// like any other, with NSWS_DETAIL_HTTP_STATUS.
+    /// @since 0.2
+    pub max_redirects: u32,
+    /// The local address to connect from, an IPv4 or IPv6 literal; only addresses of its family are tried. One that
+    /// this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the system's choice.
+    /// This and the following members also hold for the connection to a proxy.
+    /// @since 0.2
+    pub bind_address: *const c_char,
+    /// The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
+    /// bytes. One that doesn't exist, or that this process may not choose, is an `error` event with
+    /// NSWS_DETAIL_UNREACHABLE. NULL or "": as the routes say.
+    /// @since 0.2
+    pub bind_interface: *const c_char,
+    /// Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated
+    /// by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must still be
+    /// the name's. NULL or "": none.
+    /// @since 0.2
+    pub resolve: *const c_char,
+    /// The size of the system's receive buffer for the connection, in bytes, at most 2147483647; the system bounds
+    /// it. Default 0: the system's choice, which grows with the traffic.
+    /// @since 0.2
+    pub receive_buffer_size: usize,
+    /// The size of the system's send buffer for the connection, in bytes, at most 2147483647; the system bounds it.
+    /// Default 0: the system's choice.
+    /// @since 0.2
+    pub send_buffer_size: usize,
+    /// After how much silence, and how often then, TCP itself asks the peer whether it is there (SO_KEEPALIVE), in
+    /// milliseconds, rounded up to seconds, at most 32767000. It costs less than `ping_interval_ms`, but only shows
+    /// that the peer's system lives, and a proxy may answer in its place. Default 0: never.
+    /// @since 0.2
+    pub tcp_keepalive_ms: u32,
+    /// How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in
+    /// milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
+    /// @since 0.2
+    pub tcp_user_timeout_ms: u32,
+    /// The server's name in TLS, a host name or an IP address: what the server is told (SNI, RFC 6066 3) and what its
+    /// certificate must be for, if the server is reached by an address or another name. NULL or "": the URL's host.
+    /// A redirect to another origin forgets it.
+    /// @since 0.2
+    pub tls_server_name: *const c_char,
 }
 
 /// Writes the defaults into `options`.
@@ -251,6 +297,15 @@ fn connect_defaults() -> nsws_connect_options {
         receive_parts: limits.receive_parts.into(),
         compression_threshold: limits.compression.threshold,
         compression_memory: limits.compression.memory,
+        max_redirects: defaults.max_redirects,
+        bind_address: std::ptr::null(),
+        bind_interface: std::ptr::null(),
+        resolve: std::ptr::null(),
+        receive_buffer_size: 0,
+        send_buffer_size: 0,
+        tcp_keepalive_ms: 0,
+        tcp_user_timeout_ms: 0,
+        tls_server_name: std::ptr::null(),
     }
 }
 
@@ -333,6 +388,28 @@ unsafe fn read_client_cert(given: &nsws_connect_options) -> Result<Option<Client
     }
 }
 
+/// # Safety
+/// Each text is NULL or NUL-terminated.
+unsafe fn read_link_options(given: &nsws_connect_options) -> Result<LinkOptions> {
+    // SAFETY: as promised to this function.
+    let (address, interface, resolve) = unsafe {
+        (
+            text(given.bind_address, "bind_address")?,
+            text(given.bind_interface, "bind_interface")?,
+            text(given.resolve, "resolve")?,
+        )
+    };
+    Ok(LinkOptions {
+        bind_address: LinkOptions::address(address.unwrap_or_default())?,
+        bind_interface: interface.filter(|name| !name.is_empty()).map(str::to_owned),
+        resolve: Known::parse_list(resolve.unwrap_or_default())?,
+        keepalive: in_time(given.tcp_keepalive_ms),
+        user_timeout: in_time(given.tcp_user_timeout_ms),
+        receive_buffer_size: given.receive_buffer_size,
+        send_buffer_size: given.send_buffer_size,
+    })
+}
+
 /// The rule of secure_getenv(3): a process with more privileges than its caller does not trust the environment, which the caller
 /// has made.
 fn trusts_environment() -> bool {
@@ -362,6 +439,10 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
     let pins = unsafe { text(given.pinned_public_keys, "pinned_public_keys") }?;
     // SAFETY: as above.
     let proxy = unsafe { read_proxy(&given) }?;
+    // SAFETY: as above.
+    let link = unsafe { read_link_options(&given) }?;
+    // SAFETY: NULL or NUL-terminated.
+    let tls_server_name = unsafe { text(given.tls_server_name, "tls_server_name") }?;
     Ok(ConnectOptions {
         headers,
         protocol: protocol.unwrap_or_default().to_owned(),
@@ -408,6 +489,9 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
             min_delay: ms(given.reconnect_min_delay_ms),
             max_delay: ms(given.reconnect_max_delay_ms),
         },
+        max_redirects: given.max_redirects,
+        link,
+        tls_server_name: tls_server_name.filter(|name| !name.is_empty()).map(str::to_owned),
         trusts_environment: trusts_environment(),
     })
 }

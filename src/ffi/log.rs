@@ -28,7 +28,8 @@ pub type nsws_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
 /// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
-/// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
+/// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. A callback that has held its
+/// thread for a second or longer is a line of NSWS_LOG_WARN that names its event.
 ///
 /// @param max_level the most verbose level to receive, one of NSWS_LOG_*
 /// @param fn the receiver; NULL: none

@@ -8,7 +8,9 @@
 mod arguments;
 mod client;
 mod client_events;
+mod client_link;
 mod client_listeners;
+mod client_stats;
 mod codes;
 mod connect_options;
 mod connection;
@@ -36,7 +38,9 @@ mod version;
 
 pub use client::*;
 pub use client_events::*;
+pub use client_link::*;
 pub use client_listeners::*;
+pub use client_stats::*;
 pub use codes::*;
 pub use connect_options::{
     nsws_connect_options, nsws_connect_options_init, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_PROXY_HTTP,

@@ -98,6 +98,11 @@ impl<T> Table<T> {
         Ok(object)
     }
 
+    /// Every object.
+    pub fn all(&self) -> Vec<Arc<T>> {
+        self.slots.read().entries.iter().filter_map(|entry| entry.object.clone()).collect()
+    }
+
     /// Takes every object out.
     pub fn drain(&self) -> Vec<Arc<T>> {
         let mut slots = self.slots.write();

@@ -10,23 +10,26 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::url::Target;
 
 /// How the attempts of a session find their proxy.
+#[derive(Clone)]
 pub(crate) enum Choice {
     /// The program has decided.
     Fixed(Option<Server>),
-    /// The platform is asked before each attempt. Without such a hook it is what the environment said.
-    System(Result<Option<Server>>),
+    /// The platform is asked before each attempt. Without such a hook it is what the environment said, for each
+    /// scheme.
+    System { ws: Result<Option<Server>>, wss: Result<Option<Server>> },
 }
 
 impl Choice {
     /// What the options say. The environment is read here, on the program's own thread, since another's
     /// setenv() would be a race.
-    pub fn new(option: &Proxy, target: &Target, variable: impl Fn(&str) -> Option<OsString>) -> Choice {
+    pub fn new(option: &Proxy, variable: impl Fn(&str) -> Option<OsString>) -> Choice {
         match option {
             Proxy::None => Choice::Fixed(None),
-            Proxy::Explicit(server) => Choice::Fixed(server.clone().unless_excluded(&target.host)),
+            Proxy::Explicit(server) => Choice::Fixed(Some(server.clone())),
             Proxy::System => {
                 let variable = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
-                Choice::System(from_variables(target.secure, variable).map_err(unusable))
+                let named = |secure| from_variables(secure, variable).map_err(unusable);
+                Choice::System { ws: named(false), wss: named(true) }
             }
         }
     }
@@ -37,8 +40,9 @@ impl Choice {
         F: Future<Output = io::Result<Option<Result<Option<Server>, String>>>>,
     {
         let said = match self {
-            Choice::Fixed(server) => return Ok(server.clone()),
-            Choice::System(environment) => {
+            Choice::Fixed(server) => server.clone(),
+            Choice::System { ws, wss } => {
+                let environment = if target.secure { wss } else { ws };
                 let asked = ask(target.base_url()).await;
                 match asked.map_err(|error| unusable(format!("The platform can't be asked: {error}.")))? {
                     Some(answer) => answer.map_err(unusable)?,

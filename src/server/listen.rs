@@ -285,10 +285,10 @@ async fn handshake(
     let peer = listening.introduced(&mut stream, link, underway).await?;
     let mut certificate = None;
     let mut transport = match &listening.tls {
-        None => Transport::Plain(Tcp(stream)),
+        None => Transport::Plain(Tcp::new(stream)),
         Some(certificates) => {
             let acceptor = certificates.acceptor(&server.runtime, underway).await;
-            match listening.tls_turns.take(acceptor.accept(Tcp(stream)), underway).await {
+            match listening.tls_turns.take(acceptor.accept(Tcp::new(stream)), underway).await {
                 Ok(stream) => {
                     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
                     certificate = shown.map(|leaf| ClientCertificate::of(leaf));

@@ -429,6 +429,15 @@ impl Actor for Server {
         }
     }
 
+    fn name(event: &Event) -> &'static str {
+        match event.kind {
+            Kind::Accept(_) => "accept",
+            Kind::Connect(_) => "connect",
+            Kind::Error(_) => "error",
+            Kind::Http(_) => "http",
+        }
+    }
+
     fn turn(&self, Turn(accepted): &Turn, pace: &mut Pace<'_>) -> bool {
         let Some(connection) = accepted.get_connection() else { return false };
         let _delivering = Delivering(accepted);

@@ -6,17 +6,20 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, HandshakeKind};
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
 use super::files::{self, Stamps};
-use super::options::{ClientCert, TlsOptions, Trust};
+use super::options::{ClientCert, TlsOptions, TlsVersion, Trust};
 use super::{describe, identity, pins, roots, verify};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::transport::Tcp;
+
+/// What is spoken inside TLS (RFC 7301 6).
+const ALPN: &[u8] = b"http/1.1";
 
 /// A configuration, and the files that it was made from.
 pub(crate) struct Made {
@@ -68,7 +71,18 @@ pub(super) fn make(options: &TlsOptions) -> Result<Made> {
         }
     };
     config.resumption = Resumption::in_memory_sessions(64);
+    // The one protocol that this side speaks: a server of others says so, instead of answering in another.
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    #[cfg(feature = "keylog")]
+    if let Some(log) = options.key_log.as_deref().and_then(super::key_log::KeyLogFile::open) {
+        config.key_log = log;
+    }
     Ok(Made { config: Arc::new(config), stamps })
+}
+
+/// Whether a server can have this name in TLS.
+pub(crate) fn is_server_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
 }
 
 /// What a TLS handshake leaves.
@@ -76,6 +90,9 @@ pub(crate) struct Secured {
     pub stream: TlsStream<Tcp>,
     /// The handshake went on from an earlier session.
     pub resumed: bool,
+    pub version: Option<TlsVersion>,
+    /// The cipher suite, as IANA has it.
+    pub cipher: String,
 }
 
 /// The TLS handshake.
@@ -93,6 +110,78 @@ pub(crate) async fn connect(
         .connect(name, stream)
         .await
         .map_err(|error| describe::handshake_error(peer, &error))?;
-    let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(Secured { stream, resumed })
+    let session = stream.get_ref().1;
+    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
+        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
+        _ => None,
+    };
+    let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    // RFC 8446 B.4.
+    let cipher = cipher.unwrap_or_default().replace("TLS13_", "TLS_");
+    Ok(Secured { stream, resumed, version, cipher })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::Made;
+    use super::*;
+
+    fn anybody() -> TlsOptions {
+        TlsOptions {
+            trust: Trust::Anybody,
+            pins: Vec::new(),
+            client_cert: None,
+            min_version: TlsVersion::Tls12,
+            #[cfg(feature = "keylog")]
+            key_log: None,
+        }
+    }
+
+    /// What becomes of a handshake with a server that speaks this.
+    fn handshake(made: &Made, spoken: &[&str]) -> Result<(), Code> {
+        let key = identity::load(&made.path("s.pem"), &made.path("s.key"), None).unwrap();
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let client = make(&anybody()).unwrap().config;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = tokio::spawn(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+            });
+            let stream = Tcp::new(tokio::net::TcpStream::connect(address).await.unwrap());
+            let secured = connect(client, "localhost", "localhost:443", stream).await;
+            server.await.unwrap();
+            secured.map(drop).map_err(|error| error.detail)
+        })
+    }
+
+    #[test]
+    fn a_server_that_speaks_another_protocol_alone_is_refused() {
+        let made = Made::new("alpn");
+        made.openssl(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout s.key -subj /CN=s -out s.pem",
+        );
+        for (spoken, expected) in
+            [(&[][..], Ok(())), (&["h2", "http/1.1"][..], Ok(())), (&["h2"][..], Err(Code::Alpn))]
+        {
+            assert_eq!(handshake(&made, spoken), expected, "{spoken:?}");
+        }
+        let chosen = rustls::PeerMisbehaved::SelectedUnofferedApplicationProtocol;
+        let error = std::io::Error::other(rustls::Error::PeerMisbehaved(chosen));
+        assert_eq!(describe::handshake_error("host:443", &error).detail, Code::Alpn);
+    }
+
+    #[test]
+    fn the_secrets_of_tls_are_not_written_unasked() {
+        assert!(!make(&anybody()).unwrap().config.key_log.will_log("CLIENT_RANDOM"));
+    }
 }

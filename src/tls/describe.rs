@@ -5,7 +5,9 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError};
+use rustls::{
+    AlertDescription, CertificateError, Error as TlsError, InvalidMessage, OtherError, PeerMisbehaved,
+};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::der::Der;
@@ -271,6 +273,9 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
             (Code::Tls, format!("it can't agree on how to speak TLS: {why:?}"))
         }
         TlsError::AlertReceived(alert) => refusal(*alert),
+        TlsError::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
+            (Code::Alpn, "it chose a protocol that was not offered".to_owned())
+        }
         other => (Code::Tls, other.to_string()),
     };
     Error::event(Phase::Tls, detail, format!("The TLS handshake with {peer} failed: {cause}."))
@@ -312,6 +317,7 @@ fn refusal(alert: AlertDescription) -> (Code, String) {
         | Alert::UnknownCA => {
             (Code::ClientCertRefused, format!("it refused the client's certificate with the alert {alert:?}"))
         }
+        Alert::NoApplicationProtocol => (Code::Alpn, "it does not speak http/1.1 inside TLS".into()),
         alert => (Code::Tls, format!("it refused with the alert {alert:?}")),
     }
 }

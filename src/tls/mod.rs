@@ -9,6 +9,8 @@ mod der;
 pub(crate) mod describe;
 mod files;
 pub(crate) mod identity;
+#[cfg(feature = "keylog")]
+mod key_log;
 #[cfg(test)]
 mod made;
 mod options;
@@ -21,7 +23,7 @@ mod verify;
 mod x509;
 
 pub use cache::Cache;
-pub(crate) use client::connect;
+pub(crate) use client::{connect, is_server_name};
 #[cfg(feature = "server")]
 pub use clients::ClientCertificate;
 pub(crate) use describe::late_alert;

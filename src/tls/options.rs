@@ -52,6 +52,9 @@ pub(crate) struct TlsOptions {
     pub client_cert: Option<ClientCert>,
     /// The oldest TLS version that is acceptable.
     pub min_version: TlsVersion,
+    /// Where the secrets of connections are written.
+    #[cfg(feature = "keylog")]
+    pub key_log: Option<PathBuf>,
 }
 
 /// Who vouches for the server.

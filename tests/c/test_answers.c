@@ -228,6 +228,8 @@ static void call_all(struct hand h) {
     ANSWER(nsws_client_send_binary, h.client, "x", 1);
     ANSWER(nsws_client_send_part, h.client, "x", 1, 1, 1);
     ANSWER(nsws_client_ping, h.client, "x", 1);
+    ANSWER(nsws_client_check, h.client, 60000);
+    ANSWER(nsws_network_changed, 60000);
     ANSWER(nsws_client_cork, h.client);
     ANSWER(nsws_client_uncork, h.client);
     ANSWER(nsws_client_pause, h.client);
@@ -309,6 +311,8 @@ static void call_wrongly(struct hand h) {
     ANSWER(nsws_client_send_binary, h.client, NULL, 1);
     ANSWER(nsws_client_send_part, h.client, "x", 1, 2, 0);
     ANSWER(nsws_client_ping, h.client, stats, 126);
+    ANSWER(nsws_client_check, h.client, 0);
+    ANSWER(nsws_network_changed, 0);
     ANSWER(nsws_client_close, h.client, 1005, NULL);
     ANSWER(nsws_client_get_state, h.client, NULL);
     ANSWER(nsws_client_get_stats, h.client, (nsws_client_stats *)(void *)stats, sizeof stats);

@@ -45,6 +45,7 @@ static int32_t call_connect(nsws_client c) { return nsws_client_connect(c, "ws:/
 static int32_t call_send_text(nsws_client c) { return nsws_client_send_text(c, "x", 1); }
 static int32_t call_send_binary(nsws_client c) { return nsws_client_send_binary(c, "x", 1); }
 static int32_t call_ping(nsws_client c) { return nsws_client_ping(c, "x", 1); }
+static int32_t call_check(nsws_client c) { return nsws_client_check(c, 1000); }
 static int32_t call_close(nsws_client c) { return nsws_client_close(c, 1000, ""); }
 static int32_t call_cork(nsws_client c) { return nsws_client_cork(c); }
 static int32_t call_uncork(nsws_client c) { return nsws_client_uncork(c); }
@@ -90,6 +91,7 @@ static const struct {
     { "send_text", call_send_text },
     { "send_binary", call_send_binary },
     { "ping", call_ping },
+    { "check", call_check },
     { "close", call_close },
     { "cork", call_cork },
     { "uncork", call_uncork },
@@ -1061,6 +1063,7 @@ static void a_forked_child_is_refused_by_every_call(void) {
         for (int i = 0; i < CLIENT_CALLS; i++) child_reports(pipes[1], client_calls[i].name, client_calls[i].call(r->client));
         child_reports(pipes[1], "create", nsws_client_create(&client));
         child_reports(pipes[1], "shutdown", nsws_shutdown(0));
+        child_reports(pipes[1], "network_changed", nsws_network_changed(1000));
         child_reports(pipes[1], "configure", nsws_runtime_configure(NULL));
         child_reports(pipes[1], "set_log_callback", nsws_set_log_callback(NSWS_LOG_INFO, some_log, NULL, NULL));
         child_reports(pipes[1], "log", nsws_log(NSWS_LOG_INFO, "a line"));

@@ -261,7 +261,7 @@ static void a_page_in_the_servers_place_is_told_with_the_proxys_name(void) {
         { "ws://server.test/", "page <html>login</html>", "does not answer in HTTP", NSWS_PHASE_HANDSHAKE,
           NSWS_DETAIL_HANDSHAKE, 0 },
         { "ws://server.test/", "page HTTP/1.1%20200%20OK%0d%0a%0d%0a<html>", "refused the upgrade: 200 OK", NSWS_PHASE_HANDSHAKE,
-          NSWS_DETAIL_HTTP_STATUS, 200 },
+          NSWS_DETAIL_CAPTIVE_PORTAL, 200 },
         { "ws://server.test/", "page HTTP/1.1%20101%20OK%0d%0aA:%00%0d%0a%0d%0a", "invalid", NSWS_PHASE_HANDSHAKE,
           NSWS_DETAIL_HANDSHAKE, 0 },
         { "wss://server.test/", "page <html>login</html>", "does not speak TLS", NSWS_PHASE_TLS, NSWS_DETAIL_TLS, 0 },

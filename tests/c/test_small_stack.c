@@ -169,6 +169,8 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_client_get_stats(client, &stats, sizeof stats));
     CHECK_OK(nsws_client_get_state(client, &state));
     CHECK_INT(state, NSWS_STATE_OPEN);
+    CHECK_OK(nsws_client_check(client, 60000));
+    CHECK_OK(nsws_network_changed(60000));
     CHECK_OK(nsws_client_cork(client));
     CHECK_OK(nsws_client_send_text(client, "corked", 6));
     CHECK_OK(nsws_client_uncork(client));

@@ -343,6 +343,32 @@ static void a_ca_file_may_be_replaced(void) {
     unlink(path);
 }
 
+static void another_name_of_the_server_counts_instead_of_the_url_s(void) {
+    char ca[512];
+    nsws_connect_options options = defaults();
+    snprintf(ca, sizeof ca, "%s/ca.pem", setting("NSWS_CERT_DIR"));
+    options.ca_path = ca;
+    options.tls_server_name = "localhost";
+    struct recorder *r = new_client(), *other = new_client();
+    /* The certificate is for localhost, not for the address. */
+    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%s/", setting("NSWS_WSS_GOOD_PORT"));
+    OPENS(r, r->url, &options);
+    options.tls_server_name = "other.example";
+    snprintf(other->url, sizeof other->url, "wss://localhost:%s/", setting("NSWS_WSS_GOOD_PORT"));
+    CHECK_OK(nsws_client_connect(other->client, other->url, &options));
+    const struct event *error = WAIT(other, ERROR, 1);
+    if (!error) return;
+    CHECK_INT(error->detail, NSWS_DETAIL_CERT_NAME);
+    CHECK_CONTAINS(error->text, "other.example");
+    static const char *const wrong[] = { "a b", "a\r\n", "a..b", "a:443", "\xff" };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        options.tls_server_name = wrong[i];
+        CHECK_CODE(nsws_client_connect(other->client, other->url, &options), NSWS_ERR_PARAMETER);
+    }
+    options.tls_server_name = "";
+    OPENS(other, other->url, &options);
+}
+
 int main(void) {
     RUN(the_right_ca_is_accepted);
     RUN(a_chain_is_followed_to_the_ca);
@@ -369,5 +395,6 @@ int main(void) {
     RUN(a_ca_file_that_can_not_be_opened_is_refused_at_once);
     RUN(a_ca_file_without_a_certificate_is_an_error_event);
     RUN(a_ca_file_may_be_replaced);
+    RUN(another_name_of_the_server_counts_instead_of_the_url_s);
     return end_tests();
 }

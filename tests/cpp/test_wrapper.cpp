@@ -221,6 +221,41 @@ void text_with_a_nul_is_not_cut() {
     SAME(client.connect("ws://127.0.0.1/", options).value(), NSWS_ERR_PARAMETER);
 }
 
+void a_refusal_has_its_headers_its_body_and_the_wait_it_asks_for() {
+    Events events;
+    RawPeer peer;
+    nsws::Client client;
+    client.on_error([&](nsws::ClientRef, const nsws::ErrorEvent &e) {
+        events.add("error " + std::string(e.headers.find("x-why")) + " " + std::string(e.body) + " " +
+                   std::to_string(e.retry_after.count()));
+    });
+    SAME(client.connect(peer.url("/refuse/503/X-Why=busy/Retry-After=7/body=later")), std::error_code());
+    events.wait("error");
+    SAME(events.all(), "error busy later 7000");
+    SAME(client.connect("ws://127.0.0.1:" + std::to_string(free_port()) + "/"), std::error_code());
+    events.wait("error", 2);
+    SAME(events.all(), "error busy later 7000, error   0");
+}
+
+void an_open_client_is_checked() {
+    Events events;
+    RawPeer peer;
+    nsws::Client client;
+    record(client, events);
+    SAME(client.check(std::chrono::seconds(1)).value(), NSWS_ERR_NOT_CONNECTED);
+    nsws::ConnectOptions options;
+    options.ping_interval_ms = 0;
+    options.bind_address = "127.0.0.9";
+    SAME(client.connect(peer.url("/silent"), options), std::error_code());
+    events.wait("open");
+    SAME(client.check(std::chrono::milliseconds(0)).value(), NSWS_ERR_PARAMETER);
+    SAME(nsws::network_changed(std::chrono::milliseconds(-1)).value(), NSWS_ERR_PARAMETER);
+    SAME(nsws::network_changed(std::chrono::hours(1)), std::error_code());
+    SAME(client.check(std::chrono::milliseconds(50)), std::error_code());
+    events.wait("close");
+    CHECK(events.all().find("did not answer a ping within 50 ms") != std::string::npos);
+}
+
 void a_failed_attempt_says_what_and_where() {
     Events events;
     RawPeer peer;
@@ -661,6 +696,8 @@ int main() {
         TEST(groups_bans_certificates_and_a_graceful_stop),
         TEST(a_server_moves),
         TEST(the_log_goes_to_a_function),
+        TEST(a_refusal_has_its_headers_its_body_and_the_wait_it_asks_for),
+        TEST(an_open_client_is_checked),
         TEST(shutdown_inside_a_listener_is_refused),
         TEST(nothing_is_left),
     });

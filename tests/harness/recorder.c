@@ -102,7 +102,7 @@ static void record_close(nsws_client client, const nsws_close_event *e, void *us
     record(user, event);
 }
 
-static void record_error(nsws_client client, const nsws_error_event *e, void *user) {
+void record_error(nsws_client client, const nsws_error_event *e, void *user) {
     struct event *event = event_new(user, ERROR, e->struct_size);
     (void)client;
     event->code = e->code;

@@ -60,6 +60,7 @@ char *copy_text(const char *text);
 void record(struct recorder *r, struct event *event);
 void record_message(nsws_client client, const nsws_message_event *e, void *user);
 void record_data_end(nsws_client client, const nsws_data_end_event *e, void *user);
+void record_error(nsws_client client, const nsws_error_event *e, void *user);
 
 /* A recorder of the events of a client that will be r->client. */
 struct recorder *new_recorder(void);

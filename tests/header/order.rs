@@ -17,6 +17,8 @@ const PARTS: &[(&str, &str)] = &[
     ("connect_options.rs", "Client: options"),
     ("client_events.rs", "Client: events"),
     ("client.rs", "Client: functions"),
+    ("client_link.rs", "Client: functions"),
+    ("client_stats.rs", "Client: functions"),
     ("client_listeners.rs", "Client: listeners"),
     ("server_options.rs", "Server: options"),
     ("server_events.rs", "Server: events"),

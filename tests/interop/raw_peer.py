@@ -12,7 +12,7 @@ port, one line per request:
 
 The answer is everything up to the end of the stream. Keys that every behaviour counts: connections,
 upgrades, ended, messages, text, binary, bytes, ordered, pings, pongs, unmasked, close_frames, close_code,
-close_reason, eof, reset, head, last.
+close_reason, eof, reset, head, address, last.
 """
 
 import asyncio
@@ -98,6 +98,7 @@ class Peer:
         query = urllib.parse.parse_qs(target.query)
         self.report = REPORTS[query.get("t", [""])[0]]
         self.report.set("head", self.head)
+        self.report.set("address", self.writer.get_extra_info("peername")[0])
         self.report.add("connections")
         return True
 
@@ -290,6 +291,43 @@ async def redirect(peer, code="302"):
     head = f"HTTP/1.1 {code} Found\r\nLocation: ws://127.0.0.1:{port}{target}\r\nContent-Length: 0\r\n\r\n"
     await peer.write(head.encode())
     await peer.take(1)
+
+
+@behaviour
+async def refuse(peer, code, *given):
+    """Any refusal: Name=value is a header, but body=TEXT, size=BYTES, and end=length, chunked, close, never."""
+    known = {"body": "", "size": "0", "end": "length"}
+    lines = []
+    for name, _, value in (text.partition("=") for text in given):
+        if name in known:
+            known[name] = value
+        else:
+            lines.append(f"{name}: {value}\r\n")
+    body = known["body"].encode() or pattern(int(known["size"]))
+    if known["end"] == "length":
+        lines.append(f"Content-Length: {len(body)}\r\n")
+    elif known["end"] == "chunked":
+        lines.append("Transfer-Encoding: chunked\r\n")
+        parts = [body[start : start + 1000] for start in range(0, len(body), 1000)]
+        body = b"".join(b"%x;x=y\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    await peer.write(f"HTTP/1.1 {code} Refused\r\n{''.join(lines)}\r\n".encode() + body)
+    if known["end"] != "close":
+        await peer.take(1)
+
+
+@behaviour
+async def redirect_to(peer, code, location):
+    """A redirect to any Location, with the query of the request."""
+    query = peer.head.split(b" ")[1].decode().partition("?")[2]
+    await peer.write(f"HTTP/1.1 {code} Go\r\nLocation: {location}?{query}\r\nContent-Length: 0\r\n\r\n".encode())
+    await peer.take(1)
+
+
+@behaviour
+async def hops(peer, count):
+    """So many redirects, then an echo."""
+    to = f"/hops/{int(count) - 1}" if int(count) > 1 else "/echo"
+    await redirect_to(peer, "307", to)
 
 
 @behaviour

@@ -721,6 +721,24 @@ describe('proxies', () => {
 });
 
 describe('beyond the reference', () => {
+  it('getStatistics(): figures of the connection and of the way to it', async () => {
+    const { client: idle } = fresh();
+    const before = idle.getStatistics();
+    assert.deepEqual([before.messagesSent, before.peerAddress, before.tlsVersion, before.tlsResumed], [0, '', '', false]);
+    const { client, events } = await opened(process.env.NSWS_ECHO_WSS_URL, { caPath: `${certificates}/ca.pem` });
+    await client.send('hello');
+    await events.wait('message');
+    const figures = client.getStatistics();
+    assert.deepEqual(Object.keys(figures).sort(), Object.keys(before).sort());
+    assert.deepEqual([figures.messagesSent, figures.messagesReceived, figures.bytesSent, figures.bytesReceived], [1, 1, 5, 5]);
+    assert.ok(figures.wireBytesSent > 100 && figures.wireBytesReceived > 100);
+    assert.match(figures.tlsVersion, /^TLS 1\.[23]$/);
+    assert.match(figures.tlsCipher, /^TLS_/);
+    assert.ok(['127.0.0.1', '::1'].includes(figures.peerAddress) && figures.peerPort > 0);
+    for (const name of ['tcp', 'tls', 'handshake', 'firstMessage']) assert.ok(figures[name] > 0, name);
+    assert.throws(() => client.getStatistics.call({}));
+  });
+
   const { WsServer } = require('./support');
   it('reconnect: a lost connection is had again, and close ends it', async () => {
     const server = new WsServer({ host: '127.0.0.1', port: 0 });

@@ -19,6 +19,8 @@ enum ClientEvent {
     RECONNECTING
 };
 
+constexpr double US_PER_MS = 1000;
+
 const Object::Names &names() {
     // Never destroyed: other threads may still run when the process ends.
     static const auto *names =
@@ -110,7 +112,7 @@ napi_value Client::define(napi_env env) {
     };
     const napi_property_descriptor methods[] = {
         method("connect", connect), method("send", send), method("close", close),
-        method("on", on),           method("off", off),
+        method("on", on),           method("off", off),   method("getStatistics", get_statistics),
     };
     napi_value result = nullptr;
     napi_define_class(env, "WebSocket", NAPI_AUTO_LENGTH, construct, nullptr,
@@ -253,6 +255,47 @@ napi_value Client::close(napi_env env, napi_callback_info info) {
     if (napi_value exception = js::take_exception(env))
         return environment.settle_with(callback, exception);
     return environment.settle(callback, outcome.is_ok() ? client->close(options) : outcome);
+}
+
+napi_value Client::get_statistics(napi_env env, napi_callback_info info) {
+    Arguments arguments(env, info);
+    auto *client = receiver<Client>(env, arguments.self);
+    if (client == nullptr) return nullptr;
+    nsws_client_stats stats{};
+    nsws_client_get_stats(client->handle_, &stats, sizeof stats);
+    napi_value result = js::object(env);
+    const auto number = [&](const char *name, uint64_t value) {
+        js::set(env, result, name, js::number(env, static_cast<double>(value)));
+    };
+    const auto time = [&](const char *name, uint64_t us) {
+        js::set(env, result, name, js::number(env, static_cast<double>(us) / US_PER_MS));
+    };
+    number("messagesSent", stats.messages_sent);
+    number("messagesReceived", stats.messages_received);
+    number("bytesSent", stats.bytes_sent);
+    number("bytesReceived", stats.bytes_received);
+    number("wireBytesSent", stats.wire_bytes_sent);
+    number("wireBytesReceived", stats.wire_bytes_received);
+    number("queuedBytes", stats.queued_bytes);
+    number("reconnects", stats.reconnects);
+    time("dns", stats.dns_us);
+    time("tcp", stats.tcp_us);
+    time("proxy", stats.proxy_us);
+    time("tls", stats.tls_us);
+    time("handshake", stats.handshake_us);
+    time("firstMessage", stats.first_message_us);
+    time("rtt", stats.rtt_us);
+    time("smoothedRtt", stats.smoothed_rtt_us);
+    const char *version = stats.tls_version == NSWS_TLS_1_3   ? "TLS 1.3"
+                          : stats.tls_version == NSWS_TLS_1_2 ? "TLS 1.2"
+                                                              : "";
+    js::set(env, result, "tlsVersion", js::text(env, version));
+    js::set(env, result, "tlsCipher", js::text(env, stats.tls_cipher));
+    js::set(env, result, "tlsResumed", js::boolean(env, stats.tls_resumed != 0));
+    js::set(env, result, "peerAddress", js::text(env, stats.peer_ip));
+    number("peerPort", stats.peer_port);
+    js::set(env, result, "extensions", js::text(env, stats.extensions));
+    return result;
 }
 
 Outcome Client::close(const CloseOptions &options) {

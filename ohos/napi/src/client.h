@@ -36,6 +36,7 @@ private:
     static napi_value connect(napi_env env, napi_callback_info info);
     static napi_value send(napi_env env, napi_callback_info info);
     static napi_value close(napi_env env, napi_callback_info info);
+    static napi_value get_statistics(napi_env env, napi_callback_info info);
 
     Outcome connect(const std::string &url, ConnectOptions &options);
     Outcome close(const CloseOptions &options);

@@ -49,6 +49,8 @@ client.on('error', (error) => void [error.code.toFixed(), error.message, error.p
 client.on('dataEnd', () => {});
 client.on('headerReceive', (headers) => void headers['set-cookie']);
 client.on('drain', () => {});
+const figures: webSocket.Statistics = client.getStatistics();
+void (figures.rtt + figures.wireBytesSent + figures.tlsVersion.length + Number(figures.tlsResumed));
 client.on('reconnecting', ({ attempt, delay }) => void (attempt + delay));
 client.off('open');
 client.off('message', (_, value) => void value);

@@ -1,0 +1,303 @@
+//! What a program may say of the way to the server: the address and interface to leave from, the socket's options, and
+//! addresses that need no lookup.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpSocket, TcpStream};
+use url::Host;
+
+use crate::error::{cause, Code, Error, Phase, Result};
+use crate::url::is_interface;
+
+/// The largest number that the system's options take.
+const LARGEST: u64 = i32::MAX as u64;
+/// TCP_KEEPIDLE's largest.
+const LONGEST_KEEPALIVE: Duration = Duration::from_secs(32_767);
+
+/// The way to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// The local address.
+    pub bind_address: Option<IpAddr>,
+    /// The interface.
+    pub bind_interface: Option<String>,
+    /// Names whose addresses are known.
+    pub resolve: Vec<Known>,
+    /// After how much silence TCP asks the other side whether it is there.
+    pub keepalive: Option<Duration>,
+    /// How long TCP may wait until what was sent is acknowledged.
+    pub user_timeout: Option<Duration>,
+    /// The size of the system's buffer of what arrives; 0: its own choice.
+    pub receive_buffer_size: usize,
+    /// The size of the system's buffer of what is sent; 0: its own choice.
+    pub send_buffer_size: usize,
+}
+
+/// A name whose addresses are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// `None`: every name.
+    host: Option<String>,
+    port: u16,
+    addresses: Vec<IpAddr>,
+}
+
+impl Known {
+    /// Reads curl's form, `host:port:address[,address]`, of which several are separated by semicolons.
+    pub fn parse_list(list: &str) -> Result<Vec<Known>> {
+        let entries = list.split(';').map(str::trim).filter(|entry| !entry.is_empty());
+        entries
+            .map(|entry| {
+                Known::parse(entry).ok_or_else(|| {
+                    let message = format!("{entry:?} in resolve is not host:port:address.");
+                    Error::call(Code::Parameter, message)
+                })
+            })
+            .collect()
+    }
+
+    fn parse(entry: &str) -> Option<Known> {
+        let (host, rest) = entry.split_once(':')?;
+        let (port, addresses) = rest.split_once(':')?;
+        let host = match host {
+            "*" => None,
+            host => match Host::parse(host).ok()? {
+                Host::Domain(name) => Some(name),
+                // An address needs no lookup.
+                Host::Ipv4(_) | Host::Ipv6(_) => return None,
+            },
+        };
+        let addresses = addresses.split(',').map(|address| {
+            let address = address.trim();
+            let bare = address.strip_prefix('[').and_then(|address| address.strip_suffix(']'));
+            match bare {
+                Some(bare) => bare.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+                None => address.parse().ok(),
+            }
+        });
+        let port = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())??;
+        Some(Known { host, port, addresses: addresses.collect::<Option<_>>()? })
+            .filter(|known| known.port > 0)
+    }
+}
+
+fn wrong(message: &str) -> Error {
+    Error::call(Code::Parameter, message)
+}
+
+impl LinkOptions {
+    /// Reads a local address; "": none.
+    pub fn address(text: &str) -> Result<Option<IpAddr>> {
+        let address = (!text.is_empty()).then(|| text.parse()).transpose();
+        address.map_err(|_| wrong("bind_address is not an IPv4 or IPv6 address."))
+    }
+
+    /// Checks the rules that need no network.
+    pub fn check(&self) -> Result<()> {
+        if self.bind_interface.as_ref().is_some_and(|name| !is_interface(name)) {
+            return Err(wrong("bind_interface can't be the name of an interface."));
+        }
+        if self.keepalive.is_some_and(|keepalive| keepalive > LONGEST_KEEPALIVE) {
+            return Err(wrong("tcp_keepalive_ms is above 32767000."));
+        }
+        if self.user_timeout.is_some_and(|timeout| timeout.as_millis() > LARGEST.into()) {
+            return Err(wrong("tcp_user_timeout_ms is above 2147483647."));
+        }
+        match self.receive_buffer_size.max(self.send_buffer_size) as u64 > LARGEST {
+            true => Err(wrong("The size of a buffer is above 2147483647.")),
+            false => Ok(()),
+        }
+    }
+
+    /// The addresses that the program knows of a name.
+    pub(super) fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let is_it = |known: &&Known| {
+            known.port == port && known.host.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(host))
+        };
+        let known = self.resolve.iter().find(is_it)?;
+        Some(known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect())
+    }
+
+    /// Leaves the addresses that can be reached from the local one. An error if the program's choice of the way can't
+    /// be had: of all addresses alike, so it is told before any is tried.
+    pub(super) fn narrow(
+        &self,
+        addresses: Vec<SocketAddr>,
+        phase: Phase,
+        name: &str,
+    ) -> Result<Vec<SocketAddr>> {
+        let Some(first) = addresses.first().copied() else { return Ok(addresses) };
+        let unreachable = |message| Error::event(phase, Code::Unreachable, message);
+        let left: Vec<SocketAddr> = match self.bind_address {
+            None => addresses,
+            Some(from) => {
+                addresses.into_iter().filter(|address| address.is_ipv4() == from.is_ipv4()).collect()
+            }
+        };
+        let Some(usable) = left.first() else {
+            let family = if first.is_ipv4() { "IPv4" } else { "IPv6" };
+            let message = format!("{name} has {family} addresses alone, which bind_address can't reach.");
+            return Err(unreachable(message));
+        };
+        let cannot = |what: String, error: &io::Error| Error {
+            os_error: error.raw_os_error().unwrap_or(0),
+            ..unreachable(format!("Can't connect to {name} from {what}: {}.", cause(error)))
+        };
+        if self.bind_address.is_some() || self.bind_interface.is_some() {
+            let socket = plain_socket(*usable).map_err(|error| cannot("here".into(), &error))?;
+            self.bind_device(&socket).map_err(|error| {
+                cannot(
+                    format!("the interface {}", self.bind_interface.as_deref().unwrap_or_default()),
+                    &error,
+                )
+            })?;
+            self.bind(&socket).map_err(|error| {
+                cannot(
+                    format!("the address {}", self.bind_address.unwrap_or(Ipv4Addr::UNSPECIFIED.into())),
+                    &error,
+                )
+            })?;
+        }
+        Ok(left)
+    }
+
+    /// Connects to an address.
+    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = plain_socket(address)?;
+        self.bind_device(&socket)?;
+        self.bind(&socket)?;
+        let options = SockRef::from(&socket);
+        if let Some(time) = self.keepalive {
+            // Whole seconds, at least one.
+            let time = Duration::from_secs(time.as_millis().div_ceil(1000) as u64);
+            options.set_tcp_keepalive(&TcpKeepalive::new().with_time(time).with_interval(time))?;
+        }
+        if self.user_timeout.is_some() {
+            options.set_tcp_user_timeout(self.user_timeout)?;
+        }
+        // Before the handshake, in which TCP agrees on the window.
+        if self.receive_buffer_size > 0 {
+            options.set_recv_buffer_size(self.receive_buffer_size)?;
+        }
+        if self.send_buffer_size > 0 {
+            options.set_send_buffer_size(self.send_buffer_size)?;
+        }
+        socket.connect(address).await
+    }
+
+    fn bind_device(&self, socket: &TcpSocket) -> io::Result<()> {
+        match &self.bind_interface {
+            None => Ok(()),
+            Some(name) => SockRef::from(socket).bind_device(Some(name.as_bytes())),
+        }
+    }
+
+    fn bind(&self, socket: &TcpSocket) -> io::Result<()> {
+        match self.bind_address {
+            None => Ok(()),
+            Some(address) => socket.bind(SocketAddr::new(address, 0)),
+        }
+    }
+}
+
+fn plain_socket(to: SocketAddr) -> io::Result<TcpSocket> {
+    if to.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_addresses_in_curls_form() {
+        let list = "a.example:80:127.0.0.1,::1; b:443:[::2] ;;Bücher.example:81:10.0.0.1;*:82:10.0.0.2";
+        let link = LinkOptions { resolve: Known::parse_list(list).unwrap(), ..Default::default() };
+        let known = |host: &str, port| {
+            let addresses = link.known(host, port)?;
+            Some(addresses.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(known("A.example", 80).as_deref(), Some("127.0.0.1:80 [::1]:80"));
+        assert_eq!(known("b", 443).as_deref(), Some("[::2]:443"));
+        assert_eq!(known("xn--bcher-kva.example", 81).as_deref(), Some("10.0.0.1:81"));
+        assert_eq!(known("anything", 82).as_deref(), Some("10.0.0.2:82"));
+        assert_eq!((known("b", 80), known("c", 443)), (None, None));
+        assert!(Known::parse_list("").unwrap().is_empty());
+        for list in [
+            "a",
+            "a:80",
+            "a:80:",
+            "a:0:1.2.3.4",
+            "a:+80:1.2.3.4",
+            "a:65536:1.2.3.4",
+            "a:80:b",
+            "a:80:1.2.3.4,",
+            ":80:1.2.3.4",
+            "a b:80:1.2.3.4",
+            "1.2.3.4:80:1.2.3.4",
+            "a:80:[1.2.3.4]",
+            "a:80:1.2.3.4;b",
+        ] {
+            assert_eq!(Known::parse_list(list).expect_err(list).code, Code::Parameter);
+        }
+    }
+
+    #[test]
+    fn what_the_system_does_not_take_is_refused() {
+        let name = |name: &str| LinkOptions { bind_interface: Some(name.into()), ..Default::default() };
+        let time = |ms| Some(Duration::from_millis(ms));
+        for link in [
+            name(""),
+            name("sixteen-bytes-xx"),
+            name("a/b"),
+            name("a b"),
+            LinkOptions { keepalive: time(32_767_001), ..Default::default() },
+            LinkOptions { user_timeout: time(1 << 31), ..Default::default() },
+            LinkOptions { receive_buffer_size: 1 << 31, ..Default::default() },
+            LinkOptions { send_buffer_size: usize::MAX, ..Default::default() },
+        ] {
+            assert_eq!(link.check().unwrap_err().code, Code::Parameter, "{link:?}");
+        }
+        for link in [
+            name("fifteen-bytes-x"),
+            LinkOptions { keepalive: time(32_767_000), ..Default::default() },
+            LinkOptions { user_timeout: time((1 << 31) - 1), ..Default::default() },
+            LinkOptions { receive_buffer_size: (1 << 31) - 1, ..Default::default() },
+        ] {
+            link.check().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_socket_gets_what_was_asked_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let link = LinkOptions {
+                bind_address: Some("127.0.0.9".parse().unwrap()),
+                keepalive: Some(Duration::from_millis(1500)),
+                user_timeout: Some(Duration::from_millis(7000)),
+                receive_buffer_size: 50_000,
+                send_buffer_size: 60_000,
+                ..Default::default()
+            };
+            let stream = link.connect(listener.local_addr().unwrap()).await.unwrap();
+            let socket = SockRef::from(&stream);
+            assert_eq!(stream.local_addr().unwrap().ip(), link.bind_address.unwrap());
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(2));
+            assert_eq!(socket.tcp_user_timeout().unwrap(), link.user_timeout);
+            // The system adds as much for itself.
+            assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
+            assert_eq!(socket.send_buffer_size().unwrap(), 120_000);
+            let plain = LinkOptions::default().connect(listener.local_addr().unwrap()).await.unwrap();
+            assert!(!SockRef::from(&plain).keepalive().unwrap());
+        });
+    }
+}

@@ -1,0 +1,42 @@
+//! What a client is told of its link.
+
+use super::arguments::ms;
+use super::call;
+use super::client::{all, client};
+use super::handle::nsws_client;
+use crate::error::{Code, Error};
+
+/// Asks the server for a sign of life: sends a ping at once. If nothing arrives within the time, the connection is
+/// lost: `error` with NSWS_DETAIL_HEARTBEAT_LOST, then `close`. It is for a device that was asleep or has changed
+/// its network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is
+/// slow, no time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+///
+/// @param client the client
+/// @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the deadline
+///         that ends first counts
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_NOT_CONNECTED: the client is not open;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
+/// @since 0.2
+#[no_mangle]
+pub extern "C" fn nsws_client_check(client: nsws_client, timeout_ms: u32) -> i32 {
+    call(|| self::client(client)?.check(ms(timeout_ms)))
+}
+
+/// Tells the library that the network has changed, as the platform reports it. Each open client is checked, as by
+/// nsws_client_check(); each that waits to reconnect tries at once. Attempts that are under way go on.
+///
+/// @param timeout_ms how long the servers' answers may take, in milliseconds, at least 1
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note Any thread.
+/// @since 0.2
+#[no_mangle]
+pub extern "C" fn nsws_network_changed(timeout_ms: u32) -> i32 {
+    call(|| {
+        if timeout_ms == 0 {
+            return Err(Error::call(Code::Parameter, "A timeout of 0 is not allowed."));
+        }
+        all().iter().for_each(|client| client.network_changed(ms(timeout_ms)));
+        Ok(())
+    })
+}
