@@ -47,7 +47,13 @@ impl Connection {
             let read = self.work(&mut link, Some(&mut turn), is_due);
             if !turn.items.is_empty() {
                 let bytes = read.block.as_ref().map(Block::get).unwrap_or_default();
-                self.inbox.push(Delivery::Messages(Waiting::copied(&mut turn, 0, bytes)), self.share());
+                match Waiting::copied(&mut turn, 0, bytes) {
+                    Ok(waiting) => self.inbox.push(Delivery::Messages(waiting), self.share()),
+                    Err(_) => {
+                        self.fault(&mut link, Fault::NoMemory);
+                        self.attend();
+                    }
+                }
             }
             drop(link);
             let more = read.more;

@@ -1,6 +1,6 @@
 //! What one connection has received and its listeners have not heard of yet.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -38,14 +38,14 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Copies what a turn has left out of its block.
-    pub fn copied(turn: &mut Turn, from: usize, block: &[u8]) -> Waiting {
+    /// Copies what a turn has left out of its block; an error when there is no memory for it.
+    pub fn copied(turn: &mut Turn, from: usize, block: &[u8]) -> Result<Waiting, TryReserveError> {
         let mut waiting = Waiting { own: std::mem::take(&mut turn.own), ..Waiting::default() };
         let lengths = turn.items.iter().skip(from).map(|item| match item.place {
             Place::Block(_, length) => length as usize,
             Place::Own => 0,
         });
-        waiting.bytes.reserve_exact(lengths.sum());
+        waiting.bytes.try_reserve_exact(lengths.sum())?;
         for item in turn.items.iter().skip(from) {
             let mut item = *item;
             if let Place::Block(start, length) = item.place {
@@ -57,11 +57,9 @@ impl Waiting {
             waiting.items.push_back(item);
         }
         for own in &mut waiting.own {
-            if own.memory.capacity() / 2 > own.memory.len() {
-                own.memory.shrink_to_fit();
-            }
+            own.shrink();
         }
-        waiting
+        Ok(waiting)
     }
 
     /// Hands the next message to `take`, and says what it held. `None`: there is none.
@@ -225,7 +223,7 @@ mod tests {
         }
         let inbox = Inbox::default();
         let share = Budget::new(1 << 20).share([127, 0, 0, 1].into());
-        inbox.push_first(Waiting::copied(&mut turn, 1, b"onetwo"), Some(&share));
+        inbox.push_first(Waiting::copied(&mut turn, 1, b"onetwo").unwrap(), Some(&share));
         assert_eq!(inbox.messages.load(Ordering::Relaxed), 1);
         let Some(Delivery::Messages(mut messages)) = inbox.pop() else { panic!("nothing waits") };
         let held = messages.next(|_, data| assert_eq!(data, b"two")).unwrap();

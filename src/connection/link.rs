@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::close::Ending;
 use super::heartbeat::Pulse;
 use super::receive::{Controls, Receiver};
-use super::send::{Memory, Segment, Sent};
+use super::segment::{Memory, Segment, Sent};
 use crate::frame::{LARGEST_CONTROL, LARGEST_HEADER};
 use crate::runtime::{Alarm, Block, Buffers};
 use crate::transport::{Carried, Transport};

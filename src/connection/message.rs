@@ -67,6 +67,17 @@ pub(super) struct Own {
 }
 
 impl Own {
+    /// Gives back what it doesn't need, if that is most of it and there is memory to copy the rest to.
+    pub fn shrink(&mut self) {
+        let mut memory = Vec::new();
+        if self.memory.capacity() / 2 > self.memory.len()
+            && memory.try_reserve_exact(self.bytes().len()).is_ok()
+        {
+            memory.extend_from_slice(self.bytes());
+            *self = Own { memory, start: 0 };
+        }
+    }
+
     pub fn bytes(&self) -> &[u8] {
         self.memory.get(self.start..).unwrap_or_default()
     }

@@ -17,6 +17,7 @@ mod message;
 mod options;
 mod payload;
 mod receive;
+mod segment;
 mod send;
 mod turn;
 mod write;

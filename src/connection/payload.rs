@@ -61,14 +61,10 @@ pub(super) const WHOLE_FRAGMENT: usize = FRAGMENT + 10;
 
 impl<'a> Broadcast<'a> {
     /// Encodes the message, once for all.
-    pub fn new(payload: Payload<'a>) -> Broadcast<'a> {
+    pub fn new(payload: Payload<'a>) -> Result<Broadcast<'a>> {
         let (opcode, payload) = (payload.opcode(), payload.into_bytes());
-        Broadcast {
-            payload,
-            opcode,
-            frames: encode_for_all(opcode, 0, payload),
-            compressed: Mutex::default(),
-        }
+        let frames = encode_for_all(opcode, 0, payload)?;
+        Ok(Broadcast { payload, opcode, frames, compressed: Mutex::default() })
     }
 
     /// The frames of the compressed message, made by whoever needs them first.
@@ -79,18 +75,20 @@ impl<'a> Broadcast<'a> {
         }
         let mut bytes = Vec::new();
         let shrinks = deflater.compress(self.payload, &mut bytes);
-        let frames = shrinks.then(|| encode_for_all(self.opcode, RSV1, &bytes));
+        // Without memory for it, the message goes as it is.
+        let frames = shrinks.then(|| encode_for_all(self.opcode, RSV1, &bytes).ok()).flatten();
         made.push((way, frames.clone()));
         frames
     }
 }
 
 /// The frames of a server's message.
-fn encode_for_all(opcode: OpCode, reserved: u8, payload: &[u8]) -> Bytes {
-    let mut frames = Vec::with_capacity(cost(payload.len(), Role::Server));
-    // Without masks nothing can fail.
-    let _ = encode(&mut frames, opcode, reserved, payload, None, |_| Ok(()));
-    frames.into()
+fn encode_for_all(opcode: OpCode, reserved: u8, payload: &[u8]) -> Result<Bytes> {
+    let mut frames = Vec::new();
+    let length = cost(payload.len(), Role::Server);
+    frames.try_reserve_exact(length).map_err(|_| Error::code(Code::NoResources))?;
+    encode(&mut frames, opcode, reserved, payload, None, |_| Ok(()))?;
+    Ok(frames.into())
 }
 
 impl<'a> Payload<'a> {

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::Bytes;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::Role;
 
 use super::close::CloseFrame;
 use super::payload::{cost, encode, Broadcast, Part, Payload, FRAGMENT, ITEM, WHOLE_FRAGMENT};
+use super::segment::{Memory, Segment, Sent};
 use crate::callback::own_work;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Phase, Result};
 use crate::frame::deflate::Deflater;
 use crate::frame::extension::Way;
 use crate::frame::mask::Keys;
@@ -25,57 +25,6 @@ pub(super) const LARGE: usize = 16 << 10;
 const TOGETHER: usize = 64 << 10;
 /// The first size of an outgoing buffer.
 const SMALLEST: usize = 512;
-
-/// Whole frames on their way out.
-#[derive(Debug)]
-pub(super) struct Segment {
-    pub memory: Memory,
-    /// How many bytes of it are written.
-    pub at: usize,
-    /// Bytes of its first frame are written, so no other frame may come before it.
-    pub begun: bool,
-    pub sent: Sent,
-}
-
-#[derive(Debug)]
-pub(super) enum Memory {
-    Own(Vec<u8>),
-    Shared(Bytes),
-}
-
-impl Segment {
-    pub fn new(bytes: Vec<u8>, sent: Sent) -> Segment {
-        Segment { memory: Memory::Own(bytes), at: 0, begun: false, sent }
-    }
-
-    /// What is still to be written.
-    pub fn left(&self) -> &[u8] {
-        let bytes: &[u8] = match &self.memory {
-            Memory::Own(bytes) => bytes,
-            Memory::Shared(bytes) => bytes,
-        };
-        bytes.get(self.at..).unwrap_or_default()
-    }
-}
-
-/// What has been sent when a segment is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sent {
-    /// What it cost in the queue.
-    pub cost: usize,
-    /// Whole messages, pings not counted.
-    pub messages: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl Sent {
-    pub fn add(&mut self, other: Sent) {
-        self.cost += other.cost;
-        self.messages += other.messages;
-        self.bytes += other.bytes;
-    }
-}
 
 /// How far a connection is, as seen by those who send.
 #[derive(Debug)]
@@ -412,8 +361,12 @@ impl Outbox {
         let mut compressed = Vec::new();
         let mut data = part.data;
         if let Some(deflater) = self.deflater.as_mut().filter(|_| unfinished.is_compressed) {
-            own_work(|| deflater.compress_part(part.data, part.is_last, &mut compressed))
-                .map_err(|_| Error::code(Code::NoResources))?;
+            if own_work(|| deflater.compress_part(part.data, part.is_last, &mut compressed)).is_err() {
+                // What it has compressed already, the peer won't get.
+                let sentence = "There is no memory to compress a message.";
+                self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence));
+                return Err(Error::code(Code::NoResources));
+            }
             data = &compressed;
             sent.cost = cost(data.len(), self.role);
         }
@@ -422,19 +375,35 @@ impl Outbox {
         // A fragment at a time, so that control frames pass between.
         let count = data.len().div_ceil(FRAGMENT).max(1);
         let mut pieces = data.chunks(FRAGMENT);
+        let mut large = Vec::new();
         for number in 1..=count {
             let piece = pieces.next().unwrap_or_default();
             let (opcode, reserved) = if number == 1 { (opcode, reserved) } else { (Data::Continue, 0) };
             let is_final = part.is_last && number == count;
             let sent = if number == count { *sent } else { Sent::default() };
             let first = first_byte(OpCode::Data(opcode), is_final, reserved);
-            self.push_small(first, piece, sent, lane)?;
             if piece.len() > LARGE {
-                self.close_buffer();
+                let mut frame = Vec::new();
+                let size = piece.len() + LARGEST_HEADER;
+                frame.try_reserve_exact(size).map_err(|_| Error::code(Code::NoResources))?;
+                put_frame(&mut frame, first, piece, self.mask()?);
+                large.push(Segment::new(frame, sent));
+                continue;
             }
+            self.append(&mut large);
+            self.push_small(first, piece, sent, lane)?;
         }
+        self.append(&mut large);
         self.unfinished = (!part.is_last).then_some(unfinished);
         Ok(())
+    }
+
+    /// Queues whole segments behind what there is.
+    fn append(&mut self, segments: &mut Vec<Segment>) {
+        if !segments.is_empty() {
+            self.close_buffer();
+            self.segments.extend(segments.drain(..));
+        }
     }
 
     /// No more frames join those in the buffer.

@@ -146,8 +146,11 @@ impl Drop for Left<'_> {
         let read = std::mem::replace(&mut self.read, Read::NOTHING);
         if self.next < self.turn.items.len() {
             let block = read.block.as_ref().map(Block::get).unwrap_or_default();
-            let waiting = Waiting::copied(&mut self.turn, self.next, block);
-            self.connection.inbox.push_first(waiting, self.connection.share());
+            match Waiting::copied(&mut self.turn, self.next, block) {
+                Ok(waiting) => self.connection.inbox.push_first(waiting, self.connection.share()),
+                // Its listener has panicked, so the connection is about to end.
+                Err(_) => self.connection.inbox.discard(self.connection.share()),
+            }
         }
         self.connection.give_back(read);
     }

@@ -1,5 +1,6 @@
 //! What is written when: messages, answers to pings, the close frame.
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use tungstenite::protocol::Role;
 use super::inbox::Delivery;
 use super::link::{Link, Signals};
 use super::payload::{cost, Payload, FRAGMENT};
-use super::send::{Outbox, Segment, Sent, Stage, LARGE};
+use super::segment::{Segment, Sent};
+use super::send::{Outbox, Stage, LARGE};
 use super::Connection;
 use crate::callback::own_work;
 use crate::error::Result;
@@ -49,7 +51,14 @@ impl Connection {
             return own_work(|| self.send_large(outbox, payload, cost));
         }
         let was_scheduled = outbox.scheduled;
-        outbox.push(payload, cost, &self.lane)?;
+        if let Err(error) = outbox.push(payload, cost, &self.lane) {
+            let failed = !matches!(outbox.stage, Stage::Open);
+            drop(outbox);
+            if failed {
+                self.attend();
+            }
+            return Err(error);
+        }
         outbox.scheduled = true;
         if was_scheduled || outbox.corked {
             let many = outbox.waiting() >= CORKED && outbox.waiting() - payload.len() < CORKED;
@@ -141,11 +150,16 @@ impl Connection {
             match written {
                 Ok(written) if written == size + piece.len() => {}
                 Ok(written) => {
-                    let rest = [
-                        header.get(written.min(size)..).unwrap_or_default(),
-                        piece.get(written.saturating_sub(size)..).unwrap_or_default(),
-                    ]
-                    .concat();
+                    let (header, piece) =
+                        (header.get(written.min(size)..), piece.get(written.saturating_sub(size)..));
+                    let (header, piece) = (header.unwrap_or_default(), piece.unwrap_or_default());
+                    let mut rest = Vec::new();
+                    if rest.try_reserve_exact(header.len() + piece.len()).is_err() {
+                        self.broke(link, io::ErrorKind::OutOfMemory.into());
+                        return self.attend();
+                    }
+                    rest.extend_from_slice(header);
+                    rest.extend_from_slice(piece);
                     let sent = if is_last { sent } else { Sent::default() };
                     link.wire().push_back(Segment { begun: written > 0, ..Segment::new(rest, sent) });
                     continue;

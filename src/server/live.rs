@@ -236,7 +236,7 @@ impl Server {
         };
         payload.check(largest)?;
         platform::check_permission()?;
-        let message = Broadcast::new(payload);
+        let message = Broadcast::new(payload)?;
         // One at a time, so that all clients get the broadcasts of several threads in the same order.
         let _turn = self.broadcasting.lock();
         Ok(send(Payload::Shared(&message)))

@@ -123,14 +123,18 @@ static int begins(enum role role, int compression) {
 }
 
 /* The victim's connection has ended for want of memory, and no other. */
-static void ends_alone(int line) {
+static void ends_with(int line, int code) {
     BECOMES(__atomic_load_n(&refusals, __ATOMIC_SEQ_CST) > 0, 1);
     refuse_above(SIZE_MAX);
     struct told error = PAIR_ERROR(victim), close = PAIR_CLOSE(victim);
     if (error.came) CHECK_INT(error.detail, NSWS_DETAIL_NO_MEMORY);
-    if (close.came && !(close.code == 1009 && !close.was_clean)) harness_fail(__FILE__, line, "it ends with %d", close.code);
+    if (close.came && !(close.code == code && !close.was_clean)) harness_fail(__FILE__, line, "it ends with %d", close.code);
     CHECK_INT(PAIR_CLOSES(witness), 0);
     the_witness_goes_on(line);
+}
+
+static void ends_alone(int line) {
+    ends_with(line, 1009);
 }
 
 /* The cases. */
@@ -202,8 +206,58 @@ static void waits(enum role role, size_t length) {
     free(data);
 }
 
+/* A whole message that one read brings, and that waits for a listener. */
+static void read_whole(enum role role) {
+    enum { LENGTH = 200 * KIB, ROOM = 2 * MIB };
+    int room = ROOM, in = 0;
+    if (!begins(role, 0)) return;
+    char *data = pattern(LENGTH);
+    peer_unread(victim);
+    int library = victim->library_fd;
+    CHECK_INT(setsockopt(library, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+    CHECK(peer_send(victim, TEXT_FRAME, "first", 5));
+    WAIT_WAITING(&gate, 1);
+    CHECK_OK(pair_pause(victim));
+    CHECK(peer_send(victim, BINARY_FRAME, data, LENGTH));
+    BECOMES((ioctl(library, FIONREAD, &in), in >= LENGTH), 1);
+    refuse_above(MINIMUM);
+    CHECK_OK(pair_resume(victim));
+    BECOMES(__atomic_load_n(&refusals, __ATOMIC_SEQ_CST) > 0, 1);
+    refuse_above(SIZE_MAX);
+    gate_open(&gate);
+    ends_alone(__LINE__);
+    free(data);
+}
+
+/* A server's message of which the socket takes a part, since the peer does not read. */
+static void unread(void) {
+    enum { LENGTH = 4 * MIB };
+    if (!begins(AS_SERVER, 0)) return;
+    char *data = pattern(LENGTH);
+    gate_open(&gate);
+    refuse_above(MINIMUM);
+    is_test = 0;
+    int32_t code = pair_send(victim, data, LENGTH, 0);
+    is_test = 1;
+    refuse_above(SIZE_MAX);
+    /* Its beginning is out already, so nothing else can be sent. */
+    CHECK_OK(code);
+    ends_with(__LINE__, 1006);
+    free(data);
+}
+
 static int32_t sends_back(struct pair *p, const nsws_message_event *e) {
     return pair_send(p, e->data, e->length, 0);
+}
+
+static int32_t sends_back_in_parts(struct pair *p, const nsws_message_event *e) {
+    return p->role == AS_CLIENT ? nsws_client_send_part(p->r->client, e->data, e->length, 0, 1)
+                                : nsws_connection_send_part(p->connection, e->data, e->length, 0, 1);
+}
+
+static int32_t broadcasts(struct pair *p, const nsws_message_event *e) {
+    size_t accepted;
+    return nsws_server_broadcast(p->s->handle, e->data, e->length, 0, &accepted);
 }
 
 /* An answer as large as the message: what can't be queued is refused, or sent as it is, and the connection goes on. */
@@ -262,7 +316,11 @@ static void run_case(const char *which) {
     if (strcmp(name, "fragments") == 0) fragments(role, number * KIB);
     if (strcmp(name, "inflated") == 0) inflated(role, number * KIB);
     if (strcmp(name, "waits") == 0) waits(role, number * KIB);
+    if (strcmp(name, "whole") == 0) read_whole(role);
+    if (strcmp(name, "unread") == 0) unread();
     if (strcmp(name, "echo") == 0) echo(role, sends_back, (int)number);
+    if (strcmp(name, "parts") == 0) echo(role, sends_back_in_parts, (int)number);
+    if (strcmp(name, "broadcast") == 0) echo(role, broadcasts, (int)number);
     if (strcmp(name, "head") == 0) head();
 }
 
@@ -310,9 +368,25 @@ static void what_waits_for_a_listener_without_memory_ends_its_connection_alone(v
     }
 }
 
+static void a_message_read_at_once_that_has_to_wait_without_memory_ends_its_connection_alone(void) {
+    BOTH_ROLES(role) survives("whole", role, 0);
+}
+
+static void what_a_peer_does_not_read_without_memory_harms_nobody_else(void) {
+    survives("unread", AS_SERVER, 0);
+}
+
 static void an_answer_without_memory_is_refused(void) {
     BOTH_ROLES(role)
         for (size_t compression = 0; compression < 2; compression++) survives("echo", role, compression);
+}
+
+static void a_part_without_memory_is_refused(void) {
+    BOTH_ROLES(role) survives("parts", role, 0);
+}
+
+static void a_broadcast_without_memory_is_refused(void) {
+    survives("broadcast", AS_SERVER, 0);
 }
 
 static void an_answer_to_the_handshake_without_end_fails_its_attempt(void) {
@@ -334,7 +408,11 @@ int main(int count, char **words) {
     RUN(fragments_without_memory_end_their_connection_alone);
     RUN(inflated_data_without_memory_ends_its_connection_alone);
     RUN(what_waits_for_a_listener_without_memory_ends_its_connection_alone);
+    RUN(a_message_read_at_once_that_has_to_wait_without_memory_ends_its_connection_alone);
+    RUN(what_a_peer_does_not_read_without_memory_harms_nobody_else);
     RUN(an_answer_without_memory_is_refused);
+    RUN(a_part_without_memory_is_refused);
+    RUN(a_broadcast_without_memory_is_refused);
     RUN(an_answer_to_the_handshake_without_end_fails_its_attempt);
     return end_tests();
 }
