@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::event::Peer;
 use super::groups::Memberships;
 use super::live::Server;
+use super::peer::Peer;
 use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};

@@ -17,13 +17,14 @@ use tungstenite::protocol::Role;
 use super::accepted::{Accepted, Seat};
 use super::admission::{Admission, Permit};
 use super::certificates::Certificates;
-use super::event::{ClientCertificate, ConnectEvent, Peer};
+use super::event::{ClientCertificate, ConnectEvent};
 use super::forwarded::Trusted;
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
-use super::http_hook;
 use super::live::{Event, Kind, Server};
 use super::options::ServerOptions;
+use super::peer::Peer;
 use super::places::{Places, Underway};
+use super::plain;
 use super::proxy_protocol;
 use super::turns::Turns;
 
@@ -306,7 +307,7 @@ async fn handshake(
     let answers_http = listening.health_path.is_some() || server.has_http_hook();
     let request = match heads.next(&mut transport).await {
         Ok(head) => Request::parse(head)
-            .map_err(|refusal| (refusal, http_hook::parse(head, link).filter(|_| answers_http))),
+            .map_err(|refusal| (refusal, plain::parse(head, link).filter(|_| answers_http))),
         Err(why) => Err((Refusal::of(&why)?, None)),
     };
     let answered = match request {

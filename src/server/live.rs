@@ -13,11 +13,12 @@ use super::accepted::{Accepted, Turn};
 use super::certificates::Certificates;
 use super::event::{
     AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
-    Of, Peer, ServerError, ServerListeners, Standing,
+    Of, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
 use super::listen::{self, Listening};
 use super::options::{CertificateFiles, ServerOptions};
+use super::peer::Peer;
 use super::stop::end_listening;
 use crate::callback::in_callback;
 use crate::connection::{
@@ -341,6 +342,18 @@ impl Server {
         let status = hook.map_or(0, |hook| hook(&connect));
         // The client may have left.
         let _ = decide.send((connect, status));
+    }
+
+    /// Puts a question to the HTTP hook.
+    fn decide_http(&self, request: &HttpRequest, decide: oneshot::Sender<Option<HttpAnswer>>) {
+        self.end_question();
+        // The handshake was cut while the question waited.
+        if decide.is_closed() {
+            return;
+        }
+        let hook = self.http_hook.lock().clone();
+        // The client may have left.
+        let _ = decide.send(hook.and_then(|hook| hook(request)));
     }
 }
 

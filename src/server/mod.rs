@@ -2,6 +2,7 @@
 
 mod event;
 mod options;
+mod peer;
 
 #[cfg(feature = "server")]
 mod accepted;
@@ -26,7 +27,11 @@ mod live;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+pub(crate) mod plain;
+#[cfg(feature = "server")]
 pub(crate) mod proxy_protocol;
+#[cfg(feature = "server")]
+mod renewal;
 #[cfg(feature = "server")]
 mod stop;
 #[cfg(feature = "server")]
@@ -37,9 +42,10 @@ mod absent;
 
 pub use event::{
     AcceptHook, Ban, ClientCertificate, ConnectEvent, ConnectionListener, HttpAnswer, HttpHook, HttpRequest,
-    MessageListener, MessagePartListener, Names, Of, Peer, ServerError, ServerListeners, Standing,
+    MessageListener, MessagePartListener, Names, Of, ServerError, ServerListeners, Standing,
 };
 pub use options::{CertificateFiles, ServerOptions};
+pub use peer::Peer;
 
 #[cfg(feature = "server")]
 pub use accepted::Accepted;
