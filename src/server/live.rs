@@ -10,16 +10,14 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Turn};
-use super::certificates::Certificates;
 use super::event::{
     AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
     Of, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
-use super::listen::{self, Listening};
-use super::options::{CertificateFiles, ServerOptions};
+use super::listening::Listening;
+use super::options::CertificateFiles;
 use super::peer::Peer;
-use super::stop::end_listening;
 use crate::callback::in_callback;
 use crate::connection::{
     Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
@@ -152,27 +150,6 @@ impl Server {
         self.waiting.load(Ordering::Relaxed) >= MOST_WAITING
     }
 
-    /// Listens, and accepts clients from now on.
-    pub fn start(self: &Arc<Self>, options: &ServerOptions) -> Result<()> {
-        options.check()?;
-        platform::check_permission()?;
-        let address = options.address()?;
-        let added = self.certificates.lock();
-        let certificates = Certificates::read(options, &added)?;
-        let mut state = self.state.lock();
-        match state.stage {
-            Stage::Stopped => {}
-            Stage::Listening(..) => {
-                return Err(Error::call(Code::AlreadyConnected, "The server is listening already."))
-            }
-            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
-        }
-        let listening = Listening::open(address, certificates, options)?;
-        let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
-        state.stage = Stage::Listening(listening, task);
-        Ok(())
-    }
-
     /// The port that the server listens on.
     pub fn port(&self) -> Result<u16> {
         self.listening().map(|listening| listening.port())
@@ -232,7 +209,7 @@ impl Server {
     ) -> Result<T> {
         // The limit is that of the connections that are open, whether there are any or not.
         let largest = match &self.state.lock().stage {
-            Stage::Listening(listening, _) => listening.limits().max_send_size,
+            Stage::Listening(listening, _) => listening.limits.max_send_size,
             Stage::Stopped | Stage::Destroyed => usize::MAX,
         };
         payload.check(largest)?;
@@ -355,6 +332,11 @@ impl Server {
         // The client may have left.
         let _ = decide.send(hook.and_then(|hook| hook(request)));
     }
+}
+
+pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
+    listening.close();
+    task.abort();
 }
 
 /// Fails the connection whose listener panics.

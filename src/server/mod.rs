@@ -23,6 +23,8 @@ mod http_hook;
 #[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]
+mod listening;
+#[cfg(feature = "server")]
 mod live;
 #[cfg(feature = "server")]
 mod places;

@@ -12,7 +12,7 @@ impl Server {
         Certificates::check(&files)?;
         let mut added = self.certificates.lock();
         let listening = match self.listening() {
-            Ok(listening) => listening.certificates(),
+            Ok(listening) => listening.tls.clone(),
             Err(error) if error.code == Code::NotListening => None,
             Err(error) => return Err(error),
         };
@@ -27,7 +27,7 @@ impl Server {
 
     /// Reads the files of all certificates again.
     pub fn reload_certificates(&self) -> Result<()> {
-        match self.listening()?.certificates() {
+        match &self.listening()?.tls {
             Some(certificates) => certificates.reload(),
             None => Ok(()),
         }
