@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tungstenite::protocol::Role;
 
-use super::accepted::{Accepted, Seat};
+use super::accepted::Accepted;
 use super::admission::Permit;
 use super::certificates::Certificates;
 use super::event::{ClientCertificate, ConnectEvent};
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
 use super::listening::{is_out_of_descriptors, Listening};
-use super::live::{Event, Kind, Server, Stage};
+use super::live::{Event, Kind, Seat, Server, Stage};
 use super::options::ServerOptions;
 use super::peer::Peer;
 use super::places::Underway;
@@ -279,7 +279,7 @@ async fn converse(
         limits: listening.limits,
         compression,
         lane: server.lane.clone(),
-        owner: Seat::of(&accepted),
+        owner: Seat::of(server, &accepted),
         share: Some(listening.budget.share(peer.ip)),
         tag: 0,
         peer: format!("the client {peer}"),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::accepted::{Accepted, Turn};
+use super::accepted::{Accepted, Host, Turn};
 use super::event::{
     AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
     Of, ServerError, ServerListeners, Standing,
@@ -19,9 +19,7 @@ use super::listening::Listening;
 use super::options::CertificateFiles;
 use super::peer::Peer;
 use crate::callback::in_callback;
-use crate::connection::{
-    Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
-};
+use crate::connection::{Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Owner, Sink};
 use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::platform;
@@ -52,7 +50,7 @@ pub(crate) enum Kind {
 pub struct Server {
     pub(super) runtime: Arc<Runtime>,
     pub(super) lane: Arc<Lane>,
-    pub(super) names: Option<&'static dyn Names>,
+    names: Option<&'static dyn Names>,
     pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
@@ -64,7 +62,7 @@ pub struct Server {
     /// Those that were added, beside the one of the options. Held while the server starts.
     pub(super) certificates: Mutex<Vec<CertificateFiles>>,
     /// Held while a broadcast is queued.
-    broadcasting: Mutex<()>,
+    pub(super) broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
     /// are about may be over.
     waiting: AtomicUsize,
@@ -179,7 +177,7 @@ impl Server {
         Ok(self.known_connections())
     }
 
-    fn known_connections(&self) -> Vec<Arc<Accepted>> {
+    pub(super) fn known_connections(&self) -> Vec<Arc<Accepted>> {
         self.state.lock().connections.values().filter(|accepted| accepted.is_known()).cloned().collect()
     }
 
@@ -190,34 +188,6 @@ impl Server {
         let mut known = state.connections.values().filter(|accepted| accepted.is_known());
         let found = known.find(|accepted| accepted.peer() == peer).cloned();
         found.ok_or_else(|| Error::code(Code::NoConnection))
-    }
-
-    /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
-    pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
-        self.encode_once(payload, |message| {
-            let connections = self.known_connections();
-            // One that refuses is closing, or does not read.
-            connections.iter().filter(|connection| connection.send_permitted(message).is_ok()).count()
-        })
-    }
-
-    /// Encodes a message for many, whom `send` sends it to.
-    pub(super) fn encode_once<T>(
-        &self,
-        payload: Payload<'_>,
-        send: impl FnOnce(Payload<'_>) -> T,
-    ) -> Result<T> {
-        // The limit is that of the connections that are open, whether there are any or not.
-        let largest = match &self.state.lock().stage {
-            Stage::Listening(listening, _) => listening.limits.max_send_size,
-            Stage::Stopped | Stage::Destroyed => usize::MAX,
-        };
-        payload.check(largest)?;
-        platform::check_permission()?;
-        let message = Broadcast::new(payload);
-        // One at a time, so that all clients get the broadcasts of several threads in the same order.
-        let _turn = self.broadcasting.lock();
-        Ok(send(Payload::Shared(&message)))
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -337,6 +307,52 @@ impl Server {
 pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
     listening.close();
     task.abort();
+}
+
+impl Host for Server {
+    fn add_name(&self, accepted: &Arc<Accepted>) -> Result<Option<u64>> {
+        self.names.map(|names| names.add(accepted)).transpose()
+    }
+
+    fn remove_name(&self, name: u64) {
+        if let Some(names) = self.names {
+            names.remove(name);
+        }
+    }
+
+    fn join(&self, accepted: &Arc<Accepted>, group: &str) -> Result<()> {
+        self.groups.join(accepted, group)
+    }
+
+    fn leave(&self, accepted: &Accepted, group: &str) -> Result<()> {
+        self.groups.leave(accepted, group)
+    }
+}
+
+/// An accepted connection as its [`Connection`] sees it, which is owned by it.
+pub(super) struct Seat {
+    server: Arc<Server>,
+    accepted: Weak<Accepted>,
+}
+
+impl Seat {
+    pub fn of(server: &Arc<Server>, accepted: &Arc<Accepted>) -> Arc<Seat> {
+        Arc::new(Seat { server: server.clone(), accepted: Arc::downgrade(accepted) })
+    }
+}
+
+impl Owner for Seat {
+    fn ready(&self, _: &Arc<Connection>) {
+        if let Some(accepted) = self.accepted.upgrade() {
+            Mailbox::ready(&self.server, &Turn(accepted));
+        }
+    }
+
+    fn deliverable(&self, _: &Arc<Connection>) {
+        if let Some(accepted) = self.accepted.upgrade() {
+            Mailbox::deliverable(&self.server, &Turn(accepted));
+        }
+    }
 }
 
 /// Fails the connection whose listener panics.

@@ -11,6 +11,8 @@ mod admission;
 #[cfg(feature = "server")]
 mod bans;
 #[cfg(feature = "server")]
+mod broadcast;
+#[cfg(feature = "server")]
 mod certificates;
 #[cfg(feature = "server")]
 pub(crate) mod forwarded;
