@@ -42,7 +42,7 @@ pub mod fuzz {
     #[cfg(feature = "server")]
     pub use crate::server::forwarded::fuzz as forwarded;
     #[cfg(feature = "server")]
-    pub use crate::server::handshake::fuzz as request;
+    pub use crate::server::plain::fuzz as request;
     #[cfg(feature = "server")]
     pub use crate::server::proxy_protocol::fuzz as proxy_protocol;
     pub use crate::tls::describe::fuzz as certificate;

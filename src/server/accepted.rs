@@ -1,21 +1,42 @@
 //! One accepted connection, as the server's listeners know it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::event::Peer;
-use super::groups::Memberships;
-use super::live::Server;
-use crate::connection::{self, CloseFrame, Connection, Owner, Part, Payload, Traffic, GOING_AWAY};
-use crate::dispatch::{Line, Mailbox};
+use super::peer::Peer;
+use crate::connection::{self, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
+use crate::dispatch::Line;
 use crate::error::{Code, Error, Result};
+
+/// The server, as its connections know it.
+pub(super) trait Host: Send + Sync {
+    /// The name of a connection that is open from now on, if the server names them.
+    fn add_name(&self, accepted: &Arc<Accepted>) -> Result<Option<u64>>;
+
+    /// A name that is not used any more.
+    fn remove_name(&self, name: u64);
+
+    /// Makes a connection a member of a group.
+    fn join(&self, accepted: &Arc<Accepted>, group: &str) -> Result<()>;
+
+    /// Ends a connection's membership.
+    fn leave(&self, accepted: &Accepted, group: &str) -> Result<()>;
+}
+
+/// The groups that a connection is in. Changed under the lock of the server's groups.
+#[derive(Default)]
+pub(super) struct Memberships {
+    pub names: Vec<Arc<str>>,
+    /// The connection is over, and joins nothing.
+    pub is_over: bool,
+}
 
 /// A connection that the server has accepted.
 pub struct Accepted {
-    pub(super) server: Arc<Server>,
+    server: Arc<dyn Host>,
     peer: Peer,
     link: Peer,
     /// Connections are numbered as they come.
@@ -28,7 +49,7 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn new(server: Arc<Server>, peer: Peer, link: Peer) -> Arc<Accepted> {
+    pub(super) fn new(server: Arc<dyn Host>, peer: Peer, link: Peer) -> Arc<Accepted> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
@@ -119,6 +140,16 @@ impl Accepted {
         self.with_connection(Connection::unpause);
     }
 
+    /// Makes the connection a member of a group.
+    pub fn join(self: &Arc<Self>, group: &str) -> Result<()> {
+        self.server.join(self, group)
+    }
+
+    /// Ends the connection's membership, if it is a member.
+    pub fn leave(&self, group: &str) -> Result<()> {
+        self.server.leave(self, group)
+    }
+
     /// Figures up to now.
     pub fn traffic(&self) -> Traffic {
         self.open_connection().map(|connection| connection.traffic()).unwrap_or_default()
@@ -130,8 +161,8 @@ impl Accepted {
 
     /// From now on the connection can be used.
     pub(super) fn opened(self: &Arc<Self>, connection: Arc<Connection>) -> Result<()> {
-        if let Some(names) = self.server.names {
-            let _ = self.name.set(names.add(self)?);
+        if let Some(name) = self.server.add_name(self)? {
+            let _ = self.name.set(name);
         }
         let _ = self.connection.set(connection);
         Ok(())
@@ -178,37 +209,12 @@ impl Accepted {
 
     /// Its name names nothing from now on.
     pub(super) fn retire(&self) {
-        if let Some(names) = self.server.names {
-            names.remove(self.name());
-        }
+        self.server.remove_name(self.name());
     }
 }
 
 fn going_away() -> CloseFrame {
     CloseFrame { code: GOING_AWAY, reason: "server is going away".into() }
-}
-
-/// An accepted connection as its [`Connection`] sees it, which is owned by it.
-pub(super) struct Seat(Weak<Accepted>);
-
-impl Seat {
-    pub fn of(accepted: &Arc<Accepted>) -> Arc<Seat> {
-        Arc::new(Seat(Arc::downgrade(accepted)))
-    }
-}
-
-impl Owner for Seat {
-    fn ready(&self, _: &Arc<Connection>) {
-        if let Some(accepted) = self.0.upgrade() {
-            Mailbox::ready(&accepted.server, &Turn(accepted.clone()));
-        }
-    }
-
-    fn deliverable(&self, _: &Arc<Connection>) {
-        if let Some(accepted) = self.0.upgrade() {
-            Mailbox::deliverable(&accepted.server, &Turn(accepted.clone()));
-        }
-    }
 }
 
 /// A connection that has turns.

@@ -9,7 +9,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::options::{CertificateFiles, ServerOptions};
 use super::places::Underway;
-use super::Server;
 use crate::error::{Code, Error, Result};
 use crate::log::{log, Level};
 use crate::runtime::Runtime;
@@ -62,8 +61,15 @@ impl Certificates {
         })))
     }
 
+    /// Whether these can be used.
+    pub fn check(files: &CertificateFiles) -> Result<()> {
+        tls::check_file(&files.chain)?;
+        tls::check_file(&files.key)?;
+        make(std::slice::from_ref(files), None, TlsVersion::Tls12).map(drop)
+    }
+
     /// Shows one more.
-    fn add(&self, files: &CertificateFiles) -> Result<()> {
+    pub fn add(&self, files: &CertificateFiles) -> Result<()> {
         self.replace(|all| {
             if !all.contains(files) {
                 all.push(files.clone());
@@ -72,6 +78,10 @@ impl Certificates {
     }
 
     /// Reads the files again. If one can't be used, the old ones stay.
+    pub fn reload(&self) -> Result<()> {
+        self.replace(|_| ())
+    }
+
     fn replace(&self, change: impl FnOnce(&mut Vec<CertificateFiles>)) -> Result<()> {
         let _replacing = self.replacing.lock();
         let mut files = self.state.lock().files.clone();
@@ -102,7 +112,7 @@ impl Certificates {
         if self.state.lock().stamps.are_current() {
             return;
         }
-        match self.replace(|_| ()) {
+        match self.reload() {
             Ok(()) => {
                 log(Level::Info, || "The server's certificates have changed and were read again.".into())
             }
@@ -141,35 +151,4 @@ fn make(
     let stamps = stamps(files, client_ca);
     let identities: Vec<_> = files.iter().map(|files| (files.chain.clone(), files.key.clone())).collect();
     Ok((tls::server_config(&identities, client_ca.map(PathBuf::as_path), oldest)?.into(), stamps))
-}
-
-impl Server {
-    /// Has one more certificate, from now on and for good.
-    pub fn add_certificate(&self, files: CertificateFiles) -> Result<()> {
-        tls::check_file(&files.chain)?;
-        tls::check_file(&files.key)?;
-        // Whether they can be used is found out at once, also when nobody listens.
-        make(std::slice::from_ref(&files), None, TlsVersion::Tls12)?;
-        let mut added = self.certificates.lock();
-        let listening = match self.listening() {
-            Ok(listening) => listening.certificates(),
-            Err(error) if error.code == Code::NotListening => None,
-            Err(error) => return Err(error),
-        };
-        if let Some(certificates) = listening {
-            certificates.add(&files)?;
-        }
-        if !added.contains(&files) {
-            added.push(files);
-        }
-        Ok(())
-    }
-
-    /// Reads the files of all certificates again.
-    pub fn reload_certificates(&self) -> Result<()> {
-        match self.listening()?.certificates() {
-            Some(certificates) => certificates.replace(|_| ()),
-            None => Ok(()),
-        }
-    }
 }

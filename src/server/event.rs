@@ -1,35 +1,13 @@
 //! The events of a server, and who is told of them.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::peer::Peer;
 use super::Accepted;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
 use crate::error::{Error, Result};
-
-/// Where a client is. An IPv4 address that came in as an IPv6 one is the IPv4 address it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Peer {
-    /// Its address.
-    pub ip: IpAddr,
-    /// Its port.
-    pub port: u16,
-}
-
-impl From<SocketAddr> for Peer {
-    fn from(address: SocketAddr) -> Self {
-        Peer { ip: address.ip().to_canonical(), port: address.port() }
-    }
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        SocketAddr::new(self.ip, self.port).fmt(f)
-    }
-}
 
 #[cfg(feature = "server")]
 pub use crate::tls::ClientCertificate;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::event::Peer;
+use super::peer::Peer;
 use crate::error::{Code, Error, Result};
 use crate::proxy::is_within;
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Accepted, Server};
-use crate::connection::Payload;
+use super::accepted::Accepted;
 use crate::error::{Code, Error, Result};
 
 /// The connections of a group, by their numbers. Copied when it changes while a message is sent to it.
@@ -16,16 +15,9 @@ type Members = Arc<BTreeMap<u64, Arc<Accepted>>>;
 #[derive(Default)]
 pub(super) struct Groups(Mutex<HashMap<Arc<str>, Members>>);
 
-/// The groups that a connection is in. Changed under the lock of [`Groups`].
-#[derive(Default)]
-pub(super) struct Memberships {
-    names: Vec<Arc<str>>,
-    /// The connection is over, and joins nothing.
-    is_over: bool,
-}
-
 impl Groups {
-    fn join(&self, accepted: &Arc<Accepted>, name: &str) -> Result<()> {
+    pub fn join(&self, accepted: &Arc<Accepted>, name: &str) -> Result<()> {
+        check(name)?;
         let mut groups = self.0.lock();
         let mut own = accepted.memberships.lock();
         if own.is_over {
@@ -40,11 +32,13 @@ impl Groups {
         Ok(())
     }
 
-    fn leave(&self, accepted: &Accepted, name: &str) {
+    pub fn leave(&self, accepted: &Accepted, name: &str) -> Result<()> {
+        check(name)?;
         let mut groups = self.0.lock();
         let mut own = accepted.memberships.lock();
         own.names.retain(|known| **known != *name);
         remove(&mut groups, accepted, name);
+        Ok(())
     }
 
     /// The connection is over.
@@ -57,7 +51,7 @@ impl Groups {
         }
     }
 
-    fn members(&self, name: &str) -> Option<Members> {
+    pub fn members(&self, name: &str) -> Option<Members> {
         self.0.lock().get(name).cloned()
     }
 }
@@ -70,35 +64,9 @@ fn remove(groups: &mut HashMap<Arc<str>, Members>, accepted: &Accepted, name: &s
     }
 }
 
-fn check(name: &str) -> Result<()> {
+pub(super) fn check(name: &str) -> Result<()> {
     match name.is_empty() {
         true => Err(Error::call(Code::Parameter, "A group has a name.")),
         false => Ok(()),
-    }
-}
-
-impl Accepted {
-    /// Makes the connection a member of a group.
-    pub fn join(self: &Arc<Self>, group: &str) -> Result<()> {
-        check(group)?;
-        self.server.groups.join(self, group)
-    }
-
-    /// Ends the connection's membership, if it is a member.
-    pub fn leave(&self, group: &str) -> Result<()> {
-        check(group)?;
-        self.server.groups.leave(self, group);
-        Ok(())
-    }
-}
-
-impl Server {
-    /// Sends a message to the members of a group; as [`Server::broadcast`].
-    pub(crate) fn broadcast_group(&self, group: &str, payload: Payload<'_>) -> Result<usize> {
-        check(group)?;
-        self.encode_once(payload, |message| {
-            let members = self.groups.members(group).unwrap_or_default();
-            members.values().filter(|member| member.send_permitted(message).is_ok()).count()
-        })
     }
 }

@@ -1,206 +1,63 @@
-//! The listening socket, and what happens to those who knock: TLS, the opening handshake, admission.
+//! What happens to those who knock: TLS, the opening handshake, admission.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::io::ErrorKind;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tungstenite::protocol::Role;
 
-use super::accepted::{Accepted, Seat};
-use super::admission::{Admission, Permit};
+use super::accepted::Accepted;
+use super::admission::Permit;
 use super::certificates::Certificates;
-use super::event::{ClientCertificate, ConnectEvent, Peer};
-use super::forwarded::Trusted;
+use super::event::{ClientCertificate, ConnectEvent};
 use super::handshake::{Refusal, Request, LARGEST_HEAD};
-use super::http_hook;
-use super::live::{Event, Kind, Server};
+use super::listening::{is_out_of_descriptors, Listening};
+use super::live::{Event, Kind, Seat, Server, Stage};
 use super::options::ServerOptions;
-use super::places::{Places, Underway};
-use super::proxy_protocol;
-use super::turns::Turns;
-
-use crate::connection::{Budget, CloseEvent, Connection, End, Limits, Opening, ABNORMAL};
+use super::peer::Peer;
+use super::places::Underway;
+use super::plain;
+use crate::connection::{CloseEvent, Connection, End, Opening, ABNORMAL};
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
+use crate::platform;
 use crate::runtime::{caught, in_time};
 use crate::transport::{Tcp, Transport};
 
-/// Clients that may wait in the system to be accepted; most systems allow as many.
-const BACKLOG: i32 = 4096;
 /// How long the server waits when the system has no descriptor left for a client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A listening socket and the rules that it was opened with.
-pub(super) struct Listening {
-    /// `None` once the server has stopped.
-    socket: Mutex<Option<Listener>>,
-    address: SocketAddr,
-    tls: Option<Arc<Certificates>>,
-    protocols: Vec<String>,
-    /// Of web pages that may connect; `None`: any.
-    origins: Option<Vec<String>>,
-    /// What the program has every answer say, as lines of its head.
-    response_headers: String,
-    health_path: Option<String>,
-    /// The proxies that are believed, and whether their links begin with a header of the PROXY protocol.
-    trusted: Trusted,
-    proxy_protocol: bool,
-    handshake_timeout: Duration,
-    limits: Limits,
-    budget: Arc<Budget>,
-    pub(super) admission: Arc<Admission>,
-    places: Arc<Places>,
-    tls_turns: Turns,
-}
-
-/// The system listens from the first moment on; tokio is told of it where it runs.
-enum Listener {
-    Untold(std::net::TcpListener),
-    Told(TcpListener),
-}
-
-impl Listening {
-    pub fn open(
-        address: SocketAddr,
-        tls: Option<Arc<Certificates>>,
-        options: &ServerOptions,
-    ) -> Result<Arc<Listening>> {
-        let socket = listen(address, options.reuse_port).map_err(|error| cannot_listen(address, &error))?;
-        let address = socket.local_addr().map_err(|error| cannot_listen(address, &error))?;
-        Ok(Arc::new(Listening {
-            socket: Mutex::new(Some(Listener::Untold(socket))),
-            address,
-            tls,
-            protocols: options.protocols()?,
-            origins: options.origins()?,
-            response_headers: options.response_header_lines()?,
-            health_path: options.health_path.clone(),
-            trusted: Trusted::parse(&options.trusted_proxies)?,
-            proxy_protocol: options.proxy_protocol,
-            handshake_timeout: options.handshake_timeout,
-            limits: options.limits,
-            budget: Budget::new(options.receive_budget()),
-            admission: Admission::new(options.into(), Instant::now()),
-            places: Places::new(options.descriptors),
-            tls_turns: Turns::default(),
-        }))
-    }
-
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
-    pub fn certificates(&self) -> Option<Arc<Certificates>> {
-        self.tls.clone()
-    }
-
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Closes the socket; when this returns, the port is free. Handshakes under way are cut.
-    pub fn close(&self) {
-        drop(self.socket.lock().take());
-        self.places.close();
-    }
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
-        let mut socket = self.socket.lock();
-        let listener = match socket.take() {
-            None => return Poll::Ready(None),
-            Some(Listener::Told(listener)) => listener,
-            Some(Listener::Untold(listener)) => match TcpListener::from_std(listener) {
-                Ok(listener) => listener,
-                Err(error) => return Poll::Ready(Some(Err(error))),
-            },
-        };
-        let accepted = listener.poll_accept(cx);
-        *socket = Some(Listener::Told(listener));
-        accepted.map(Some)
-    }
-
-    /// Whether an address may begin a handshake. One of TLS is dear: each counts, and a banned address gets none.
-    fn may_begin(&self, peer: Peer) -> bool {
-        let may = self.tls.is_none() || self.admission.may_begin_tls(peer.ip, Instant::now());
-        if !may {
-            log(Level::Info, || format!("{peer}: cut, its address began too many TLS handshakes"));
-        }
-        may
-    }
-
-    /// Who a proxy says that its link is for, if it is one that does so; `None`: the link is cut.
-    async fn introduced(&self, stream: &mut TcpStream, link: Peer, underway: &Underway) -> Option<Peer> {
-        if !self.proxy_protocol || !self.trusted.cover(link.ip) {
-            return Some(link);
-        }
-        match proxy_protocol::read(stream).await {
-            Ok(None) => Some(link),
-            Ok(Some(peer)) => {
-                underway.belongs_to(peer.ip);
-                self.may_begin(peer).then_some(peer)
+impl Server {
+    /// Listens, and accepts clients from now on.
+    pub fn start(self: &Arc<Self>, options: &ServerOptions) -> Result<()> {
+        options.check()?;
+        platform::check_permission()?;
+        let address = options.address()?;
+        let added = self.certificates.lock();
+        let certificates = Certificates::read(options, &added)?;
+        let mut state = self.state.lock();
+        match state.stage {
+            Stage::Stopped => {}
+            Stage::Listening(..) => {
+                return Err(Error::call(Code::AlreadyConnected, "The server is listening already."))
             }
-            Err(why) => {
-                log(Level::Warn, || {
-                    format!("{link}: cut, its header of the PROXY protocol can't be used: {why}")
-                });
-                None
-            }
+            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
         }
+        let listening = Listening::open(address, certificates, options)?;
+        let task = self.runtime.spawn(&self.lane, accept(self.clone(), listening.clone()));
+        state.stage = Stage::Listening(listening, task);
+        Ok(())
     }
-
-    /// Starts the handshake with a client.
-    fn greet(self: &Arc<Self>, server: &Arc<Server>, stream: TcpStream, peer: Peer) {
-        let of_many = self.trusted.cover(peer.ip);
-        if !of_many && !self.may_begin(peer) {
-            return;
-        }
-        self.places.begin(peer.ip, of_many, |underway| {
-            server.runtime.spawn(&server.lane, serve(server.clone(), self.clone(), underway, stream, peer))
-        });
-    }
-}
-
-fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    if address.ip() == IpAddr::from(std::net::Ipv6Addr::UNSPECIFIED) {
-        // Every address, of either family.
-        socket.set_only_v6(false)?;
-    }
-    // Connections of an earlier server that the system still remembers don't keep the port.
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(reuse_port)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
-    let code = match error.kind() {
-        ErrorKind::AddrInUse => Code::PortInUse,
-        ErrorKind::PermissionDenied => Code::ListenPort,
-        _ if is_out_of_descriptors(error) => Code::NoResources,
-        _ => Code::ListenAddress,
-    };
-    Error { code, ..Error::io(Phase::Call, format!("Can't listen on {address}"), error) }
-}
-
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// Accepts clients until the socket is closed.
-pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
+async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
     let mut failing = false;
     loop {
         listening.places.wait_for_room().await;
@@ -208,7 +65,7 @@ pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
         match accepted {
             Ok((stream, address)) => {
                 failing = false;
-                listening.greet(&server, stream, address.into());
+                greet(&server, &listening, stream, address.into());
             }
             // This client has left before it was its turn.
             Err(error)
@@ -227,6 +84,17 @@ pub(super) async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
             }
         }
     }
+}
+
+/// Starts the handshake with a client.
+fn greet(server: &Arc<Server>, listening: &Arc<Listening>, stream: TcpStream, peer: Peer) {
+    let of_many = listening.trusted.cover(peer.ip);
+    if !of_many && !listening.may_begin(peer) {
+        return;
+    }
+    listening.places.begin(peer.ip, of_many, |underway| {
+        server.runtime.spawn(&server.lane, serve(server.clone(), listening.clone(), underway, stream, peer))
+    });
 }
 
 /// A client from its arrival to its end.
@@ -306,7 +174,7 @@ async fn handshake(
     let answers_http = listening.health_path.is_some() || server.has_http_hook();
     let request = match heads.next(&mut transport).await {
         Ok(head) => Request::parse(head)
-            .map_err(|refusal| (refusal, http_hook::parse(head, link).filter(|_| answers_http))),
+            .map_err(|refusal| (refusal, plain::parse(head, link).filter(|_| answers_http))),
         Err(why) => Err((Refusal::of(&why)?, None)),
     };
     let answered = match request {
@@ -411,7 +279,7 @@ async fn converse(
         limits: listening.limits,
         compression,
         lane: server.lane.clone(),
-        owner: Seat::of(&accepted),
+        owner: Seat::of(server, &accepted),
         share: Some(listening.budget.share(peer.ip)),
         tag: 0,
         peer: format!("the client {peer}"),

@@ -3,26 +3,23 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::accepted::{Accepted, Turn};
-use super::certificates::Certificates;
+use super::accepted::{Accepted, Host, Turn};
 use super::event::{
     AcceptHook, ConnectEvent, HttpAnswer, HttpHook, HttpRequest, MessageListener, MessagePartListener, Names,
-    Of, Peer, ServerError, ServerListeners, Standing,
+    Of, ServerError, ServerListeners, Standing,
 };
 use super::groups::Groups;
-use super::listen::{self, Listening};
-use super::options::{CertificateFiles, ServerOptions};
-use super::stop::end_listening;
+use super::listening::Listening;
+use super::options::CertificateFiles;
+use super::peer::Peer;
 use crate::callback::in_callback;
-use crate::connection::{
-    Broadcast, Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Payload, Sink,
-};
+use crate::connection::{Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Owner, Sink};
 use crate::dispatch::{Actor, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::platform;
@@ -53,7 +50,7 @@ pub(crate) enum Kind {
 pub struct Server {
     pub(super) runtime: Arc<Runtime>,
     pub(super) lane: Arc<Lane>,
-    pub(super) names: Option<&'static dyn Names>,
+    names: Option<&'static dyn Names>,
     pub(super) mailbox: Mailbox<Event, Turn>,
     listeners: ServerListeners,
     accept_hook: Mutex<Option<Arc<AcceptHook>>>,
@@ -65,7 +62,7 @@ pub struct Server {
     /// Those that were added, beside the one of the options. Held while the server starts.
     pub(super) certificates: Mutex<Vec<CertificateFiles>>,
     /// Held while a broadcast is queued.
-    broadcasting: Mutex<()>,
+    pub(super) broadcasting: Mutex<()>,
     /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
     /// are about may be over.
     waiting: AtomicUsize,
@@ -151,27 +148,6 @@ impl Server {
         self.waiting.load(Ordering::Relaxed) >= MOST_WAITING
     }
 
-    /// Listens, and accepts clients from now on.
-    pub fn start(self: &Arc<Self>, options: &ServerOptions) -> Result<()> {
-        options.check()?;
-        platform::check_permission()?;
-        let address = options.address()?;
-        let added = self.certificates.lock();
-        let certificates = Certificates::read(options, &added)?;
-        let mut state = self.state.lock();
-        match state.stage {
-            Stage::Stopped => {}
-            Stage::Listening(..) => {
-                return Err(Error::call(Code::AlreadyConnected, "The server is listening already."))
-            }
-            Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
-        }
-        let listening = Listening::open(address, certificates, options)?;
-        let task = self.runtime.spawn(&self.lane, listen::accept(self.clone(), listening.clone()));
-        state.stage = Stage::Listening(listening, task);
-        Ok(())
-    }
-
     /// The port that the server listens on.
     pub fn port(&self) -> Result<u16> {
         self.listening().map(|listening| listening.port())
@@ -201,7 +177,7 @@ impl Server {
         Ok(self.known_connections())
     }
 
-    fn known_connections(&self) -> Vec<Arc<Accepted>> {
+    pub(super) fn known_connections(&self) -> Vec<Arc<Accepted>> {
         self.state.lock().connections.values().filter(|accepted| accepted.is_known()).cloned().collect()
     }
 
@@ -212,34 +188,6 @@ impl Server {
         let mut known = state.connections.values().filter(|accepted| accepted.is_known());
         let found = known.find(|accepted| accepted.peer() == peer).cloned();
         found.ok_or_else(|| Error::code(Code::NoConnection))
-    }
-
-    /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
-    pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
-        self.encode_once(payload, |message| {
-            let connections = self.known_connections();
-            // One that refuses is closing, or does not read.
-            connections.iter().filter(|connection| connection.send_permitted(message).is_ok()).count()
-        })
-    }
-
-    /// Encodes a message for many, whom `send` sends it to.
-    pub(super) fn encode_once<T>(
-        &self,
-        payload: Payload<'_>,
-        send: impl FnOnce(Payload<'_>) -> T,
-    ) -> Result<T> {
-        // The limit is that of the connections that are open, whether there are any or not.
-        let largest = match &self.state.lock().stage {
-            Stage::Listening(listening, _) => listening.limits().max_send_size,
-            Stage::Stopped | Stage::Destroyed => usize::MAX,
-        };
-        payload.check(largest)?;
-        platform::check_permission()?;
-        let message = Broadcast::new(payload)?;
-        // One at a time, so that all clients get the broadcasts of several threads in the same order.
-        let _turn = self.broadcasting.lock();
-        Ok(send(Payload::Shared(&message)))
     }
 
     /// Ends the server. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -341,6 +289,69 @@ impl Server {
         let status = hook.map_or(0, |hook| hook(&connect));
         // The client may have left.
         let _ = decide.send((connect, status));
+    }
+
+    /// Puts a question to the HTTP hook.
+    fn decide_http(&self, request: &HttpRequest, decide: oneshot::Sender<Option<HttpAnswer>>) {
+        self.end_question();
+        // The handshake was cut while the question waited.
+        if decide.is_closed() {
+            return;
+        }
+        let hook = self.http_hook.lock().clone();
+        // The client may have left.
+        let _ = decide.send(hook.and_then(|hook| hook(request)));
+    }
+}
+
+pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
+    listening.close();
+    task.abort();
+}
+
+impl Host for Server {
+    fn add_name(&self, accepted: &Arc<Accepted>) -> Result<Option<u64>> {
+        self.names.map(|names| names.add(accepted)).transpose()
+    }
+
+    fn remove_name(&self, name: u64) {
+        if let Some(names) = self.names {
+            names.remove(name);
+        }
+    }
+
+    fn join(&self, accepted: &Arc<Accepted>, group: &str) -> Result<()> {
+        self.groups.join(accepted, group)
+    }
+
+    fn leave(&self, accepted: &Accepted, group: &str) -> Result<()> {
+        self.groups.leave(accepted, group)
+    }
+}
+
+/// An accepted connection as its [`Connection`] sees it, which is owned by it.
+pub(super) struct Seat {
+    server: Arc<Server>,
+    accepted: Weak<Accepted>,
+}
+
+impl Seat {
+    pub fn of(server: &Arc<Server>, accepted: &Arc<Accepted>) -> Arc<Seat> {
+        Arc::new(Seat { server: server.clone(), accepted: Arc::downgrade(accepted) })
+    }
+}
+
+impl Owner for Seat {
+    fn ready(&self, _: &Arc<Connection>) {
+        if let Some(accepted) = self.accepted.upgrade() {
+            Mailbox::ready(&self.server, &Turn(accepted));
+        }
+    }
+
+    fn deliverable(&self, _: &Arc<Connection>) {
+        if let Some(accepted) = self.accepted.upgrade() {
+            Mailbox::deliverable(&self.server, &Turn(accepted));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod event;
 mod options;
+mod peer;
 
 #[cfg(feature = "server")]
 mod accepted;
@@ -9,6 +10,8 @@ mod accepted;
 mod admission;
 #[cfg(feature = "server")]
 mod bans;
+#[cfg(feature = "server")]
+mod broadcast;
 #[cfg(feature = "server")]
 mod certificates;
 #[cfg(feature = "server")]
@@ -22,11 +25,17 @@ mod http_hook;
 #[cfg(feature = "server")]
 mod listen;
 #[cfg(feature = "server")]
+mod listening;
+#[cfg(feature = "server")]
 mod live;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+pub(crate) mod plain;
+#[cfg(feature = "server")]
 pub(crate) mod proxy_protocol;
+#[cfg(feature = "server")]
+mod renewal;
 #[cfg(feature = "server")]
 mod stop;
 #[cfg(feature = "server")]
@@ -37,9 +46,10 @@ mod absent;
 
 pub use event::{
     AcceptHook, Ban, ClientCertificate, ConnectEvent, ConnectionListener, HttpAnswer, HttpHook, HttpRequest,
-    MessageListener, MessagePartListener, Names, Of, Peer, ServerError, ServerListeners, Standing,
+    MessageListener, MessagePartListener, Names, Of, ServerError, ServerListeners, Standing,
 };
 pub use options::{CertificateFiles, ServerOptions};
+pub use peer::Peer;
 
 #[cfg(feature = "server")]
 pub use accepted::Accepted;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::AbortHandle;
-
-use super::listen::Listening;
-use super::live::Stage;
+use super::live::{end_listening, Stage};
 use super::{Accepted, Server};
 use crate::error::{Code, Error, Result};
 use crate::{callback, platform};
@@ -61,9 +58,4 @@ impl Server {
         }
         Ok(state.connections.values().cloned().collect())
     }
-}
-
-pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
-    listening.close();
-    task.abort();
 }

@@ -43,7 +43,7 @@ impl From<Rejection> for TlsError {
 }
 
 /// What is wrong with `leaf`, or with one of those between it and its CA, in words.
-pub fn rejection(
+fn rejection(
     cause: CertificateError,
     leaf: &CertificateDer<'_>,
     intermediates: &[CertificateDer<'_>],
@@ -111,6 +111,19 @@ pub fn rejection(
         }
     };
     Rejection { detail, sentence }
+}
+
+/// The error of a verification; what is wrong with a certificate is put in words.
+pub fn refused(
+    error: TlsError,
+    leaf: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+) -> TlsError {
+    match error {
+        TlsError::InvalidCertificate(cause) => rejection(cause, leaf, intermediates, name).into(),
+        error => error,
+    }
 }
 
 /// What makes a certificate unusable, whoever shows it.

@@ -19,6 +19,7 @@ mod pins;
 mod roots;
 #[cfg(feature = "server")]
 mod server;
+mod signature;
 mod verify;
 mod x509;
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use ring::digest::{digest, SHA256};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
+use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error as TlsError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::describe::{self, Rejection};
+use super::signature;
 use crate::error::{Code, Error, Result};
 
 /// The SHA-256 of a SubjectPublicKeyInfo.
@@ -70,12 +71,8 @@ impl ServerCertVerifier for Pinned {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         let verified = self.inner.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
-        let parsed = ParsedCertificate::try_from(leaf).map_err(|error| match error {
-            TlsError::InvalidCertificate(cause) => {
-                describe::rejection(cause, leaf, intermediates, name).into()
-            }
-            error => error,
-        })?;
+        let parsed = ParsedCertificate::try_from(leaf)
+            .map_err(|error| describe::refused(error, leaf, intermediates, name))?;
         let pin = PublicKeyPin::of(&parsed);
         if self.pins.contains(&pin) {
             return Ok(verified);
@@ -92,8 +89,7 @@ impl ServerCertVerifier for Pinned {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-            .map_err(|error| describe::bad_signature(error, leaf))
+        signature::check_tls12(&self.provider, message, leaf, signed)
     }
 
     fn verify_tls13_signature(
@@ -102,8 +98,7 @@ impl ServerCertVerifier for Pinned {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-            .map_err(|error| describe::bad_signature(error, leaf))
+        signature::check_tls13(&self.provider, message, leaf, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
+use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::describe;
 use super::x509::Certificate;
+use super::{describe, signature};
 use crate::log::{log, Level};
 
 /// Verifies chain and host name, and trusts a server whose own certificate is among those configured.
@@ -71,12 +71,9 @@ impl ServerCertVerifier for Verifier {
             false => self.verify_chain(leaf, intermediates, name, now),
         };
         // The sentence needs the certificate, which nobody has any more when the handshake's error is told.
-        result.map(|()| ServerCertVerified::assertion()).map_err(|error| match error {
-            TlsError::InvalidCertificate(cause) => {
-                describe::rejection(cause, leaf, intermediates, name).into()
-            }
-            error => error,
-        })
+        result
+            .map(|()| ServerCertVerified::assertion())
+            .map_err(|error| describe::refused(error, leaf, intermediates, name))
     }
 
     fn verify_tls12_signature(
@@ -85,8 +82,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-            .map_err(|error| describe::bad_signature(error, leaf))
+        signature::check_tls12(&self.provider, message, leaf, signed)
     }
 
     fn verify_tls13_signature(
@@ -95,8 +91,7 @@ impl ServerCertVerifier for Verifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
-            .map_err(|error| describe::bad_signature(error, leaf))
+        signature::check_tls13(&self.provider, message, leaf, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
