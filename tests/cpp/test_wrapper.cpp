@@ -1,6 +1,10 @@
 // The C++ wrapper: owners that move, listeners that are functions, results that are error codes, exceptions that stay inside.
 #include "check.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <functional>

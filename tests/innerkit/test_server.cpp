@@ -1,6 +1,10 @@
 // NetStack's C++ server, function by function: results, callbacks, what clients see.
 #include "check.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <functional>
 #include <memory>
