@@ -208,6 +208,7 @@ int connect(Client &client, const char *url, const WebSocket_RequestOptions &giv
     return result_of_connect(code);
 }
 
+// ohos/session keeps what is sent before open, and sends it right after.
 int send(Client &client, const char *data, std::size_t length) {
     if (data == nullptr) {
         return WEBSOCKET_SEND_DATA_NULL;

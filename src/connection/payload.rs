@@ -12,7 +12,8 @@ use crate::frame::mask::Keys;
 use crate::frame::write::{first_byte, header_size, put_frame};
 use crate::frame::{LARGEST_CONTROL, RSV1};
 
-/// A larger message goes out in fragments: control frames pass between them.
+/// A larger message goes out in fragments of this size, so that pings, pongs and close frames pass between them: a large
+/// message starves no heartbeat.
 pub(super) const FRAGMENT: usize = 1 << 20;
 /// What a queued item costs besides the bytes of its frames.
 pub(super) const ITEM: usize = 64;

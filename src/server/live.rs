@@ -344,7 +344,7 @@ impl Server {
     }
 }
 
-/// Fails the connection whose listener panics.
+/// Fails the connection whose listener panics. The panic itself ends in `dispatch::mailbox`.
 struct Delivering<'a>(&'a Arc<Accepted>);
 
 impl Drop for Delivering<'_> {
@@ -446,7 +446,7 @@ impl Actor for Server {
     }
 
     fn panicked(self: &Arc<Self>) {
-        // `Delivering` has seen to the connection.
+        // `Delivering` has failed the connection.
     }
 
     fn retire(&self) {
