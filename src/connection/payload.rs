@@ -68,7 +68,7 @@ impl<'a> Broadcast<'a> {
         Ok(Broadcast { payload, opcode, frames, compressed: Mutex::default() })
     }
 
-    /// The frames of the compressed message, made by whoever needs them first.
+    /// The frames of the compressed message, made when they are first needed.
     pub(super) fn compressed(&self, deflater: &mut Deflater, way: Way) -> Option<Bytes> {
         let mut made = self.compressed.lock();
         if let Some((_, frames)) = made.iter().find(|(made, _)| *made == way) {

@@ -112,7 +112,7 @@ pub(super) struct Admission {
 struct State {
     /// Connections.
     connected: HashMap<Source, u32>,
-    /// How many of those who are connected are addresses.
+    /// How many of the connected sources are addresses.
     clients: usize,
     rates: HashMap<(Source, Counted), Rate>,
 }

@@ -18,7 +18,7 @@ use crate::tls::{self, Stamps, TlsVersion};
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The certificates that a listening socket shows, and whom it asks for theirs.
+/// The certificates that a listening socket shows, and the CAs of those that clients must show.
 pub(super) struct Certificates {
     client_ca: Option<PathBuf>,
     oldest: TlsVersion,
@@ -148,7 +148,7 @@ impl Server {
     pub fn add_certificate(&self, files: CertificateFiles) -> Result<()> {
         tls::check_file(&files.chain)?;
         tls::check_file(&files.key)?;
-        // Whether they can be used is found out at once, also when nobody listens.
+        // Whether they can be used is found out at once, also when no socket listens.
         make(std::slice::from_ref(&files), None, TlsVersion::Tls12)?;
         let mut added = self.certificates.lock();
         let listening = match self.listening() {

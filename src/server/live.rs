@@ -116,12 +116,12 @@ impl Server {
         }))
     }
 
-    /// Who is told of what happens.
+    /// The listeners of the server's events.
     pub fn listeners(&self) -> &ServerListeners {
         &self.listeners
     }
 
-    /// Asks a hook, which `make` makes, about each client; `None`: nobody is asked.
+    /// Asks a hook, which `make` makes, about each client; `None`: every client is accepted.
     pub fn set_accept_hook(&self, make: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
         self.replace_hook(&self.accept_hook, make)
     }
@@ -223,7 +223,7 @@ impl Server {
         })
     }
 
-    /// Encodes a message for many, whom `send` sends it to.
+    /// Encodes a message for many connections, to which `send` sends it.
     pub(super) fn encode_once<T>(
         &self,
         payload: Payload<'_>,
