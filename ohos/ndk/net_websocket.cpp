@@ -35,7 +35,7 @@ struct Client final : Session {
     // What the program holds. It lives as long as the client, whose last callback may still read
     // it.
     WebSocket shown{};
-    // The registry's lock must be held by who calls these.
+    // The caller must hold the registry's lock.
     int add_header(const WebSocket_Header &header);
     // An attempt has begun with the headers of this list: those that were added go.
     void take_headers(WebSocket_Header *first);
