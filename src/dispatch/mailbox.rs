@@ -34,7 +34,7 @@ pub(crate) trait Actor: Send + Sync + Sized + 'static {
     fn name(event: &Self::Event) -> &'static str;
     /// Delivers what a connection has received, and reads more if this thread leads. Whether it wants another turn.
     fn turn(&self, line: &Self::Line, pace: &mut Pace<'_>) -> bool;
-    /// A listener panicked. The panic has ended in `run_batch`; this fails the connection.
+    /// A listener's panic has ended in `run_batch`: fails the connection.
     fn panicked(self: &Arc<Self>);
     /// The mailbox is closed and no callback runs: the listeners go.
     fn retire(&self);
@@ -247,6 +247,7 @@ impl<A: Actor> Strand for A {
         let mut pace = Pace::new(runner, &mailbox.closed, &mailbox.trust);
         while !pace.is_over() {
             let Some(entry) = mailbox.next(&mut count) else { break };
+            // A listener's panic ends here.
             let delivered = match entry {
                 Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
                     pace.enter();

@@ -1,4 +1,4 @@
-//! Bans, as the program lists and lifts them. `admission` decides which address is banned. Bans end with the listening socket.
+//! Bans, as the program lists and lifts them. `admission` makes them, and they end with the listening socket.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use super::Server;
 use crate::error::{Code, Error, Result};
 
 impl Server {
-    /// The addresses and networks that are banned now.
+    /// The bans that hold now.
     pub fn bans(&self) -> Result<Vec<Ban>> {
         Ok(self.listening()?.admission.bans(Instant::now()))
     }
