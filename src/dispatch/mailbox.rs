@@ -209,7 +209,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     fn end_turn(&self, line: L, more: bool, leads: bool) {
         let mut state = self.state.lock();
         let current = state.current.take();
-        // Without the lead nothing was read, or not all. Whoever took the lead serves the lines that wait when
+        // Without the lead nothing was read, or not all. The thread that took the lead serves the lines that wait when
         // [`Strand::lost_lead`] runs, and this one may have ended before, or wait only from now on.
         if !leads && (state.leads || more) {
             line.serve();

@@ -57,7 +57,7 @@ pub(crate) struct TlsOptions {
     pub key_log: Option<PathBuf>,
 }
 
-/// Who vouches for the server.
+/// The CAs that vouch for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The files and directories that the environment names, or else the system's CAs, with or without the user's.
