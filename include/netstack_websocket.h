@@ -494,8 +494,8 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_REDIRECT 2302978
 
 /**
- * Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
- * has no WebSocket there.
+ * Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
+ * server that has no WebSocket there.
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
 
@@ -989,7 +989,8 @@ typedef struct nsws_connect_options {
      * if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
      * if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
      * captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
-     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
+     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
+     * or connection. nsws_client_close() ends it.
      */
     uint32_t reconnect_max_attempts;
     /**
@@ -1065,8 +1066,8 @@ typedef struct nsws_connect_options {
     uint32_t message_timeout_ms;
     /**
      * 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: NSWS_ERR_NOT_SUPPORTED.
-     * The length of compressed data tells about its content: leave it off for messages that mix secrets with what
-     * an attacker may choose.
+     * The length of compressed data reveals something about its content: leave it off for messages that mix
+     * secrets with what an attacker may choose.
      * @since 0.2
      */
     uint8_t compression;
@@ -1158,9 +1159,9 @@ typedef struct nsws_connect_options {
      */
     uint32_t tcp_user_timeout_ms;
     /**
-     * The server's name in TLS, a host name or an IP address: what the server is told (SNI, RFC 6066 3) and what its
-     * certificate must be for, if the server is reached by an address or another name. NULL or "": the URL's host.
-     * A redirect to another origin forgets it.
+     * The server's name in TLS, a host name or an IP address, if the server is reached by an address or another
+     * name: the name that is sent (SNI, RFC 6066 3) and that the certificate must be for. NULL or "": the URL's
+     * host. It does not count after a redirect to another origin.
      * @since 0.2
      */
     const char *tls_server_name;
@@ -2183,8 +2184,8 @@ typedef struct nsws_server_options {
     /**
      * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
      * only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-     * NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
-     * second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
+     * NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: when a client connects, but at most once a second, they
+     * are checked, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
      */
     const char *cert_path;
     /**
@@ -2292,8 +2293,8 @@ typedef struct nsws_server_options {
     uint32_t message_timeout_ms;
     /**
      * 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression:
-     * NSWS_ERR_NOT_SUPPORTED. The length of compressed data tells about its content: leave it off for messages
-     * that mix secrets with what an attacker may choose.
+     * NSWS_ERR_NOT_SUPPORTED. The length of compressed data reveals something about its content: leave it off for
+     * messages that mix secrets with what an attacker may choose.
      * @since 0.2
      */
     uint8_t compression;
@@ -2368,23 +2369,22 @@ typedef struct nsws_server_options {
      */
     size_t response_header_count;
     /**
-     * The proxies before this server that are believed when they say who their client is: addresses and
+     * The proxies in front of this server whose word about the client's address is trusted: addresses and
      * networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
      *
-     * Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-     * is no such header: each proxy is believed about who came before it while it is trusted itself. So what a
-     * client writes there has no effect, provided that the proxy appends to the header that counts; a proxy that
-     * writes `Forwarded` alone must remove `X-Forwarded-For`. The events tell the address of that client, and
-     * limits and bans count it. The proxy's own address counts only if it names no client. Headers of other
-     * peers are not looked at.
+     * In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
+     * is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
+     * there has no effect, provided that the proxy appends to the header that counts; a proxy that writes
+     * `Forwarded` alone must remove `X-Forwarded-For`. Events have the client's address, and limits and bans count
+     * it. The proxy's own address counts only if the proxy names no client. Headers of other peers are ignored.
      * @since 0.2
      */
     const char *trusted_proxies;
     /**
      * A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
-     * themselves. A client without one fails the TLS handshake; the accept hook and `connect` get what the
-     * others show. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE; one that
-     * can't be used is NSWS_ERR_CERT_UNUSABLE. Not without a certificate of the server's.
+     * themselves. A client without such a certificate fails the TLS handshake; the accept hook and `connect` get
+     * the others' certificates. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE;
+     * one that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
      * @since 0.2
      */
     const char *client_ca_path;
@@ -2453,8 +2453,8 @@ typedef struct nsws_connect_event {
      */
     const char *link_ip;
     /**
-     * Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; ""
-     * without. It is for people: decide by the fingerprint or by what the certificate says, since a name may hold
+     * The subject of the client's certificate, as "CN=..., O=...", with `client_ca_path` of nsws_server_options;
+     * "" without. Show it to people, but decide by the fingerprint or by the certificate itself: a name may hold
      * commas.
      * @since 0.2
      */
@@ -2938,9 +2938,9 @@ typedef void (*nsws_http_fn)(nsws_server server,
                              void *user_data);
 
 /**
- * Sets the hook that answers requests which are no upgrade: health checks that ask for more than `health_path`
- * of nsws_server_options tells, a small page on the server's own port. This is no web server: an answer is
- * small and whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
+ * Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
+ * nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
+ * whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
  *
  * No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
  * refused with 503, these requests are, too, and the hook isn't asked.

@@ -914,7 +914,7 @@ public:
 
     using HttpHook = detail::Guarded<void(ServerRef, const HttpRequest &, HttpAnswer), Failed>;
 
-    // Sets who answers requests that are no upgrade. Empty: they are refused.
+    // Sets the function that answers requests that are no upgrade. Empty: they are refused.
     std::error_code set_http_hook(HttpHook f) const {
         using Hook = HttpHook;
         if (!f) {
@@ -1053,7 +1053,7 @@ inline std::error_code shutdown(std::chrono::milliseconds timeout) noexcept {
     return error_code(nsws_shutdown(detail::in_ms(timeout)));
 }
 
-// Tells the library that the network is another one: open clients are checked, and those that wait
+// Tells the library that the network has changed: open clients are checked, and those that wait
 // to connect again try at once.
 inline std::error_code network_changed(std::chrono::milliseconds timeout) noexcept {
     return error_code(nsws_network_changed(detail::in_ms(timeout)));

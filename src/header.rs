@@ -1,4 +1,4 @@
-//! What a header may be: names, values, lists of tokens (RFC 9110 5).
+//! What a header may be: names, values, lists of tokens (RFC 9110 5). Which headers a program may not set.
 
 use crate::error::{Code, Error, Result};
 
@@ -21,11 +21,11 @@ pub(crate) fn sub_protocols<'a>(lists: impl Iterator<Item = &'a str>) -> Result<
     Ok(protocols)
 }
 
-/// Headers that the opening handshake owns, in requests.
+/// The request headers that are refused when a program sets them: the opening handshake writes them itself.
 pub(crate) const OWNED_HEADERS: [&str; 5] =
     ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"];
 
-/// Checks a header that a program sets. `owned`: those that it can't set, in small letters.
+/// Checks a header that a program sets. `owned`: the headers that are refused, in lower case.
 pub(crate) fn check_header(name: &str, value: &str, owned: &[&str]) -> Result<()> {
     if name.is_empty() || !name.bytes().all(is_token_byte) {
         // A whole header in the place of the name would be shown with its value.

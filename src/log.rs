@@ -1,4 +1,4 @@
-//! Lines for a person who looks into a problem: to the sink that the program set, or nowhere.
+//! The log: lines about problems, to the sink that the program set, or nowhere.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub type Sink = Box<dyn Fn(Level, &str) + Send + Sync>;
 
 struct Current {
     sink: Option<Arc<Sink>>,
-    /// The program has said who receives the log, if anybody.
+    /// The program has set the receiver of the log, or none.
     chosen: bool,
 }
 
@@ -65,7 +65,7 @@ pub fn set_default_sink(level: Level, sink: Sink) {
     }
 }
 
-/// Logs a line that is made only if somebody wants it. It must not hold a secret or a payload.
+/// Logs a line that is made only if there is a receiver. It must not hold a secret or a payload.
 pub fn log(level: Level, line: impl FnOnce() -> String) {
     if level as i32 > WANTED.load(Ordering::Relaxed) {
         return;

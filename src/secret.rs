@@ -1,4 +1,4 @@
-//! Text that nobody may see: passwords. It is wiped when it is dropped, and shows nothing of itself.
+//! Secret text: passwords. It is wiped when it is dropped, and never printed.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 
-# The CPU as GN and as clang call it, and what clang is told besides (ohos/cmake/OpenHarmony.cmake has the same).
+# The CPU as GN and as clang call it, and further flags for clang (ohos/cmake/OpenHarmony.cmake has the same).
 TARGETS = {
     "arm64": ("aarch64-unknown-linux-ohos", "aarch64-linux-ohos", []),
     "arm": (

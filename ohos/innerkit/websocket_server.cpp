@@ -65,7 +65,7 @@ int Result(int32_t code) {
     }
 }
 
-// Who is at the other end; false when the connection is over, or its server destroyed.
+// The address of the client; false when the connection is over, or its server destroyed.
 bool Named(nsws_connection connection, SocketConnection &client) {
     nsws_connection_info info;
     if (nsws_connection_get_info(connection, &info, sizeof info) != NSWS_OK) {

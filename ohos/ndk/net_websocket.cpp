@@ -35,7 +35,7 @@ struct Client final : Session {
     // What the program holds. It lives as long as the client, whose last callback may still read
     // it.
     WebSocket shown{};
-    // The registry's lock must be held by who calls these.
+    // The caller must hold the registry's lock.
     int add_header(const WebSocket_Header &header);
     // An attempt has begun with the headers of this list: those that were added go.
     void take_headers(WebSocket_Header *first);
@@ -208,6 +208,7 @@ int connect(Client &client, const char *url, const WebSocket_RequestOptions &giv
     return result_of_connect(code);
 }
 
+// ohos/session keeps what is sent before open, and sends it right after.
 int send(Client &client, const char *data, std::size_t length) {
     if (data == nullptr) {
         return WEBSOCKET_SEND_DATA_NULL;

@@ -109,7 +109,7 @@ private:
     std::unordered_map<uint64_t, std::unique_ptr<Flow>> flows_;
 };
 
-// What waits for a JavaScript thread. Whoever is told to wake it does so, outside the lock, which
+// What waits for a JavaScript thread. A thread that must wake it does so outside the lock, which
 // the woken thread wants at once.
 template <class Event>
 class EventQueue {

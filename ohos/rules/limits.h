@@ -1,4 +1,4 @@
-// What NetStack's programs may hold and send: their limits, where they differ from the C ABI's.
+// The limits of NetStack's C, C++ and JavaScript programs, where they differ from the C ABI's.
 #pragma once
 
 #include <netstack_websocket.h>

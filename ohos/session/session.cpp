@@ -162,6 +162,7 @@ int32_t Session::send(const char *data, std::size_t length) {
     uint64_t open = open_.load(std::memory_order_acquire);
     if (open == 0) {
         const std::lock_guard<std::recursive_mutex> guard(lock_);
+        // A message that is sent before open waits, within the bounds of the queue.
         if (stage_ == Stage::connecting || stage_ == Stage::flushing) {
             if (waiting_cost_ >= waiting_most_) {
                 return NSWS_ERR_QUEUE_FULL;

@@ -230,7 +230,7 @@ async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output
     result
 }
 
-/// Who is connected to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.
+/// The host to connect to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.
 struct Next<'a> {
     host: &'a str,
     /// The interface that a link-local address belongs to.

@@ -1,4 +1,4 @@
-//! The events of a client, and who is told of them.
+//! The events of a client, and their listeners.
 
 use std::time::Duration;
 

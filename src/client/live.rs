@@ -42,7 +42,7 @@ pub struct Client {
     pub(super) mailbox: Mailbox<Event, Turn>,
     /// The program wants nothing read, also from connections to come.
     pub(super) is_paused: AtomicBool,
-    /// Who is told of what happens.
+    /// The listeners of the client's events.
     pub listeners: ClientListeners,
     pub(super) state: Mutex<State>,
     /// The number of the session whose events count.

@@ -21,7 +21,7 @@ pub struct ConnectOptions {
     pub protocol: String,
     /// A PEM file whose certificates are trusted instead of the system's.
     pub ca_path: Option<PathBuf>,
-    /// Who this side is, if the server asks.
+    /// This side's certificate, if the server asks for one.
     pub client_cert: Option<ClientCert>,
     /// The server's public key must be one of these; empty: any.
     pub pinned_public_keys: Vec<PublicKeyPin>,

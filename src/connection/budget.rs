@@ -17,7 +17,7 @@ pub(super) trait Member: Send + Sync {
 
 type Anybody = Weak<dyn Member>;
 
-/// A budget, and who shares it.
+/// A budget, and the connections that share it.
 pub(crate) struct Budget {
     most: usize,
     /// Whole messages that wait for their listeners.

@@ -1,4 +1,4 @@
-//! Closing: which codes may be sent, and how a connection ended (RFC 6455 7).
+//! Closing: which close codes may be sent, and how a connection ended (RFC 6455 7).
 
 use crate::error::{Code, Error, Result};
 

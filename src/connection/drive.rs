@@ -35,7 +35,7 @@ impl Connection {
         let driven = catch_unwind(AssertUnwindSafe(|| {
             let Some(mut link) = self.link_or_later() else {
                 if is_due {
-                    // Whoever holds it is quick; the deadline stays over.
+                    // The thread that holds it is quick; the deadline stays over.
                     self.lane.service.at(Instant::now(), self);
                 }
                 return;
@@ -66,7 +66,7 @@ impl Connection {
             }
         }));
         if driven.is_err() {
-            // A defect of this library. The connection is over; whoever waits for its end hears of it.
+            // A defect of this library. The connection is over; the task that waits for its end learns of it.
             self.link.lock().ended = None;
         }
     }
@@ -110,7 +110,7 @@ impl Connection {
         read
     }
 
-    /// Tells whoever waits for the end.
+    /// Wakes the task that waits for the end.
     pub(super) fn finish(self: &Arc<Self>, link: &mut Link, ending: Ending) {
         if let Some(alarm) = link.alarm.take() {
             self.lane.service.cancel(alarm);

@@ -1,4 +1,4 @@
-//! Heartbeat: when to ping, and when silence means that the peer is gone.
+//! Heartbeat: when to ping, and when a silent peer counts as lost.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ pub(super) enum Beat {
     Wait(Option<Instant>),
     /// A ping with this payload.
     Ping([u8; 8]),
-    /// The peer counts as gone.
+    /// The peer counts as lost.
     Lost,
 }
 

@@ -197,7 +197,7 @@ impl Inbox {
         self.discards.load(Ordering::SeqCst)
     }
 
-    /// Keeps nothing from now on: nobody will hear of it.
+    /// Keeps nothing from now on: no listener will get it.
     pub fn discard(&self, share: Option<&Share>) {
         self.discards.store(true, Ordering::SeqCst);
         let waiting = std::mem::take(&mut *self.waiting.lock());

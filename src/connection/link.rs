@@ -1,4 +1,4 @@
-//! The way to the socket: who holds its lock reads and writes.
+//! The way to the socket: the thread that holds its lock reads and writes.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -64,7 +64,7 @@ pub(super) struct Link {
     pub end_by: Option<Instant>,
     pub unfinished: Option<Unfinished>,
     pub alarm: Option<Alarm>,
-    /// Whom the end is told.
+    /// The task that waits for the end.
     pub ended: Option<oneshot::Sender<Ending>>,
 }
 

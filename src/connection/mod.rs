@@ -1,7 +1,7 @@
 //! One open WebSocket connection, either role: what a program may do with it.
 //!
 //! It has two locks: the outbox, in which every thread may leave what it sends, and the link, which reads and
-//! writes. Nobody waits for the link: whoever finds it taken leaves the work to the lane's service.
+//! writes. No thread waits for the link: one that finds it taken leaves the work to the lane's service.
 
 mod budget;
 mod clock;
@@ -115,7 +115,7 @@ pub struct Traffic {
 /// An open connection.
 pub struct Connection {
     link: Mutex<Link>,
-    /// Somebody found the link taken: the service sees to it when it is released.
+    /// A thread found the link taken: the service looks when it is released.
     wanted: AtomicBool,
     outbox: Mutex<Outbox>,
     inbox: Inbox,
@@ -129,7 +129,7 @@ pub struct Connection {
     role: Role,
     /// The number by which its owner knows it.
     tag: u32,
-    /// Who the peer is, for error messages.
+    /// The peer's name in error messages.
     peer: String,
 }
 
@@ -140,7 +140,7 @@ struct LinkLock<'a> {
     _then: Release<'a>,
 }
 
-/// Has the link looked at, when it is released, if somebody found it taken.
+/// Has the service look at the link, when it is released, if a thread found it taken.
 struct Release<'a>(&'a Arc<Connection>);
 
 impl std::ops::Deref for LinkLock<'_> {
@@ -181,7 +181,7 @@ pub(crate) struct Opening {
     pub peer: String,
 }
 
-/// The end of a connection, for the one who waits for it. Hangs up if it is not waited for to the end.
+/// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
 pub(crate) struct Course {
     connection: Arc<Connection>,
     ended: oneshot::Receiver<Ending>,
@@ -406,7 +406,7 @@ impl Connection {
         traffic
     }
 
-    /// Closes the link, whoever else still knows the connection.
+    /// Closes the link, even if others still hold the connection.
     fn hang_up(self: &Arc<Self>) {
         let (_transport, _waker, alarm) = {
             let mut link = self.link.lock();
@@ -437,7 +437,7 @@ impl Connection {
         self.link.try_lock().map(|link| LinkLock { link, _then: Release(self) })
     }
 
-    /// The link, for what somebody must do. `None`: it is taken, and looked at when it is released.
+    /// The link, for work that must be done. `None`: it is taken, and the service looks when it is released.
     fn link_or_later(self: &Arc<Self>) -> Option<LinkLock<'_>> {
         self.try_link().or_else(|| {
             self.wanted.store(true, Ordering::SeqCst);

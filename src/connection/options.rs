@@ -57,13 +57,13 @@ impl Limits {
     }
 }
 
-/// How long nothing is received before a ping is sent, unless the program says otherwise.
+/// How often a ping is sent, unless the program says otherwise.
 pub const DEFAULT_PING_INTERVAL: Duration = Duration::from_secs(30);
-/// How long the peer may be silent after a ping, unless the program says otherwise.
+/// How long the peer may be silent after a ping before it counts as lost, unless the program says otherwise.
 const DEFAULT_PONG_TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_PING_INTERVAL: Duration = Duration::from_millis(30_000_000);
 
-/// When to ping, and when silence means that the peer is gone.
+/// When to ping, and when a silent peer counts as lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heartbeat {
     /// `None`: no heartbeat.

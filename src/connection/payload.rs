@@ -12,7 +12,8 @@ use crate::frame::mask::Keys;
 use crate::frame::write::{first_byte, header_size, put_frame};
 use crate::frame::{LARGEST_CONTROL, RSV1};
 
-/// A larger message goes out in fragments: control frames pass between them.
+/// A larger message goes out in fragments of this size, so that pings, pongs and close frames pass between them: a large
+/// message starves no heartbeat.
 pub(super) const FRAGMENT: usize = 1 << 20;
 /// What a queued item costs besides the bytes of its frames.
 pub(super) const ITEM: usize = 64;
@@ -67,7 +68,7 @@ impl<'a> Broadcast<'a> {
         Ok(Broadcast { payload, opcode, frames, compressed: Mutex::default() })
     }
 
-    /// The frames of the compressed message, made by whoever needs them first.
+    /// The frames of the compressed message, made when they are first needed.
     pub(super) fn compressed(&self, deflater: &mut Deflater, way: Way) -> Option<Bytes> {
         let mut made = self.compressed.lock();
         if let Some((_, frames)) = made.iter().find(|(made, _)| *made == way) {

@@ -1,4 +1,4 @@
-//! What waits to be sent: encoded when it is accepted, written by whoever has the link.
+//! What waits to be sent: encoded when it is accepted, written by the thread that has the link.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -26,7 +26,7 @@ const TOGETHER: usize = 64 << 10;
 /// The first size of an outgoing buffer.
 const SMALLEST: usize = 512;
 
-/// How far a connection is, as seen by those who send.
+/// How far a connection is, as sending sees it.
 #[derive(Debug)]
 pub(super) enum Stage {
     Open,
@@ -72,7 +72,7 @@ pub(super) struct Outbox {
     unfinished: Option<UnfinishedMessage>,
     /// What was accepted and isn't written costs so much.
     pub cost: usize,
-    /// Somebody has been told to write.
+    /// A thread will write.
     pub scheduled: bool,
     /// A message was refused because the queue was full.
     refused: bool,

@@ -38,7 +38,7 @@ impl Connection {
         let mut outbox = self.outbox.lock();
         outbox.check_turn(&payload)?;
         if let Err(error) = outbox.admit(cost, self.limits.send_queue_size) {
-            // Whoever is refused waits for `drain`, so what is corked waits no longer.
+            // A program that is refused waits for `drain`, so what is corked waits no longer.
             let corked = outbox.corked;
             outbox.is_due |= corked;
             drop(outbox);

@@ -34,7 +34,7 @@ pub(crate) trait Actor: Send + Sync + Sized + 'static {
     fn name(event: &Self::Event) -> &'static str;
     /// Delivers what a connection has received, and reads more if this thread leads. Whether it wants another turn.
     fn turn(&self, line: &Self::Line, pace: &mut Pace<'_>) -> bool;
-    /// A listener panicked.
+    /// A listener's panic has ended in `run_batch`: fails the connection.
     fn panicked(self: &Arc<Self>);
     /// The mailbox is closed and no callback runs: the listeners go.
     fn retire(&self);
@@ -209,7 +209,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     fn end_turn(&self, line: L, more: bool, leads: bool) {
         let mut state = self.state.lock();
         let current = state.current.take();
-        // Without the lead nothing was read, or not all. Whoever took the lead serves the lines that wait when
+        // Without the lead nothing was read, or not all. The thread that took the lead serves the lines that wait when
         // [`Strand::lost_lead`] runs, and this one may have ended before, or wait only from now on.
         if !leads && (state.leads || more) {
             line.serve();
@@ -247,6 +247,7 @@ impl<A: Actor> Strand for A {
         let mut pace = Pace::new(runner, &mailbox.closed, &mailbox.trust);
         while !pace.is_over() {
             let Some(entry) = mailbox.next(&mut count) else { break };
+            // A listener's panic ends here.
             let delivered = match entry {
                 Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
                     pace.enter();

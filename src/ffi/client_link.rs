@@ -1,4 +1,4 @@
-//! What a client is told of its link.
+//! Checking the links of clients: one of them, or all when the network has changed.
 
 use super::arguments::ms;
 use super::call;

@@ -112,8 +112,8 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
 /// allowed, or its `Location` can't be used.
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
-/// Detail: a web page came in place of the upgrade: a captive portal, which wants the user to log in, or a web server that
-/// has no WebSocket there.
+/// Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
+/// server that has no WebSocket there.
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.

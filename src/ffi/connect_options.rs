@@ -116,7 +116,8 @@ pub struct nsws_connect_options {
     /// if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
     /// if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
     /// captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
-    /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt or connection. nsws_client_close() ends it.
+    /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
+    /// or connection. nsws_client_close() ends it.
     pub reconnect_max_attempts: u32,
     /// The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
     /// random. Default 1000, at least 1.
@@ -166,8 +167,8 @@ pub struct nsws_connect_options {
     /// @since 0.2
     pub message_timeout_ms: u32,
     /// 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: NSWS_ERR_NOT_SUPPORTED.
-    /// The length of compressed data tells about its content: leave it off for messages that mix secrets with what
-    /// an attacker may choose.
+    /// The length of compressed data reveals something about its content: leave it off for messages that mix
+    /// secrets with what an attacker may choose.
     /// @since 0.2
     pub compression: u8,
     /// How hard to compress, 1 to 9. Default 6.
@@ -229,9 +230,9 @@ pub struct nsws_connect_options {
     /// milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
     /// @since 0.2
     pub tcp_user_timeout_ms: u32,
-    /// The server's name in TLS, a host name or an IP address: what the server is told (SNI, RFC 6066 3) and what its
-    /// certificate must be for, if the server is reached by an address or another name. NULL or "": the URL's host.
-    /// A redirect to another origin forgets it.
+    /// The server's name in TLS, a host name or an IP address, if the server is reached by an address or another
+    /// name: the name that is sent (SNI, RFC 6066 3) and that the certificate must be for. NULL or "": the URL's
+    /// host. It does not count after a redirect to another origin.
     /// @since 0.2
     pub tls_server_name: *const c_char,
 }

@@ -1,4 +1,4 @@
-//! The library's log, and who receives it.
+//! The library's log, and its receiver.
 
 use std::ffi::{c_char, c_void, CString};
 use std::sync::Arc;

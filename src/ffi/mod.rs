@@ -1,4 +1,4 @@
-//! The C ABI: checks what comes in, forwards to the safe core, and keeps panics in.
+//! The C ABI: checks what comes in, forwards to the safe core, and keeps panics in. `tests/symbols.txt` lists the exports.
 //!
 //! The doc comments of what is exported become the C header, so they are written for C programmers. What a caller must guarantee
 //! for an `unsafe` export stands in the descriptions of its parameters. The header has the order of the files in the table in

@@ -45,8 +45,8 @@ pub struct nsws_connect_event {
     /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
     /// @since 0.2
     pub link_ip: *const c_char,
-    /// Whom the client's certificate names, as "CN=..., O=...", with `client_ca_path` of nsws_server_options; ""
-    /// without. It is for people: decide by the fingerprint or by what the certificate says, since a name may hold
+    /// The subject of the client's certificate, as "CN=..., O=...", with `client_ca_path` of nsws_server_options;
+    /// "" without. Show it to people, but decide by the fingerprint or by the certificate itself: a name may hold
     /// commas.
     /// @since 0.2
     pub client_cert_subject: *const c_char,

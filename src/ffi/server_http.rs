@@ -56,9 +56,9 @@ pub type nsws_http_fn = Option<
     ),
 >;
 
-/// Sets the hook that answers requests which are no upgrade: health checks that ask for more than `health_path`
-/// of nsws_server_options tells, a small page on the server's own port. This is no web server: an answer is
-/// small and whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
+/// Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
+/// nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
+/// whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
 ///
 /// No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
 /// refused with 503, these requests are, too, and the hook isn't asked.

@@ -27,8 +27,8 @@ pub struct nsws_server_options {
     pub server_ip: *const c_char,
     /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
     /// only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-    /// NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: while clients connect, they are looked at once in a
-    /// second, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
+    /// NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: when a client connects, but at most once a second, they
+    /// are checked, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
     pub cert_path: *const c_char,
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
@@ -96,8 +96,8 @@ pub struct nsws_server_options {
     /// @since 0.2
     pub message_timeout_ms: u32,
     /// 1: agree to permessage-deflate (RFC 7692). Default 0. In a build without compression:
-    /// NSWS_ERR_NOT_SUPPORTED. The length of compressed data tells about its content: leave it off for messages
-    /// that mix secrets with what an attacker may choose.
+    /// NSWS_ERR_NOT_SUPPORTED. The length of compressed data reveals something about its content: leave it off for
+    /// messages that mix secrets with what an attacker may choose.
     /// @since 0.2
     pub compression: u8,
     /// How hard to compress, 1 to 9. Default 6.
@@ -148,21 +148,20 @@ pub struct nsws_server_options {
     /// How many headers there are.
     /// @since 0.2
     pub response_header_count: usize,
-    /// The proxies before this server that are believed when they say who their client is: addresses and
+    /// The proxies in front of this server whose word about the client's address is trusted: addresses and
     /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
     ///
-    /// Of a link from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-    /// is no such header: each proxy is believed about who came before it while it is trusted itself. So what a
-    /// client writes there has no effect, provided that the proxy appends to the header that counts; a proxy that
-    /// writes `Forwarded` alone must remove `X-Forwarded-For`. The events tell the address of that client, and
-    /// limits and bans count it. The proxy's own address counts only if it names no client. Headers of other
-    /// peers are not looked at.
+    /// In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
+    /// is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
+    /// there has no effect, provided that the proxy appends to the header that counts; a proxy that writes
+    /// `Forwarded` alone must remove `X-Forwarded-For`. Events have the client's address, and limits and bans count
+    /// it. The proxy's own address counts only if the proxy names no client. Headers of other peers are ignored.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
     /// A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
-    /// themselves. A client without one fails the TLS handshake; the accept hook and `connect` get what the
-    /// others show. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE; one that
-    /// can't be used is NSWS_ERR_CERT_UNUSABLE. Not without a certificate of the server's.
+    /// themselves. A client without such a certificate fails the TLS handshake; the accept hook and `connect` get
+    /// the others' certificates. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE;
+    /// one that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
     /// @since 0.2
     pub client_ca_path: *const c_char,
 }

@@ -1,4 +1,5 @@
-//! The tables that find the object of a handle, which is a number below 2^53, so that JavaScript can hold it.
+//! Handles are checked here: a table finds the object of a handle, and refuses a stale, foreign or made-up one. A handle is a
+//! number below 2^53, so that JavaScript can hold it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Which proxy a connection takes, if any.
+//! Which proxy a connection takes, if any: the program's, or the system's, which the platform's hook or the environment names.
 
 use std::ffi::OsString;
 use std::future::Future;

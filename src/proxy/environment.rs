@@ -1,4 +1,4 @@
-//! The proxy that the environment names, in the variables that curl reads.
+//! The system's proxy as the environment names it, in the variables that curl reads.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -11,7 +11,7 @@ const FOR_WS: [&str; 5] = ["ws_proxy", "WS_PROXY", "http_proxy", "all_proxy", "A
 const FOR_WSS: [&str; 6] = ["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 const WITHOUT: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// curl's, for every kind.
+/// The port that curl takes, for every kind of proxy.
 const DEFAULT_PORT: u16 = 1080;
 
 /// The proxy for ws or, if `secure`, wss. The first variable that isn't empty counts.

@@ -1,4 +1,4 @@
-//! A proxy as it is described: what it speaks, where it is, who asks it, and which hosts it isn't for.
+//! The description of a proxy: its protocol, its address, the user that it is given, and the hosts that it isn't for.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -39,7 +39,7 @@ impl ProxyKind {
     }
 }
 
-/// What a proxy is told of who asks.
+/// The user name and password for a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Credentials {
     pub username: Secret,

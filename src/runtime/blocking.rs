@@ -136,7 +136,7 @@ impl Blocking {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         *self.running.lock() += 1;
-        // Kept by the thread: whoever waits for it may give up.
+        // The thread keeps it: the task that waits for it may give up.
         let running = Running(self.clone());
         let working = tokio::task::spawn_blocking(move || {
             let _running = (running, place);
@@ -191,7 +191,7 @@ impl Name {
     }
 }
 
-/// A lookup that nobody waits for any more was slow, until its end shows otherwise.
+/// A lookup that no task waits for any more counts as slow, until its end shows otherwise.
 struct Abandoned(Option<Name>);
 
 impl Drop for Abandoned {

@@ -35,7 +35,7 @@ pub(crate) struct Lane {
     pub buffers: Buffers,
 }
 
-/// Handles that have events, and the leader who waits for them.
+/// Handles that have events, and the leader that waits for them.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
@@ -162,7 +162,7 @@ impl Lane {
     fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut ready = self.ready.lock();
         if self.closing.load(Ordering::Acquire) || !ready.strands.is_empty() {
-            // Nobody waits inside, so nobody need be woken.
+            // No leader waits inside, so none need be woken.
             ready.leader = None;
             return Poll::Ready(());
         }

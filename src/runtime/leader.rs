@@ -36,7 +36,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Lanes that nobody leads: the next thread to see one takes its lead.
+    /// Lanes without a leader: the next thread to see one takes its lead.
     vacant: VecDeque<(Arc<Lane>, Arc<Engine>)>,
     pub engines: Vec<(Arc<Lane>, Arc<Engine>)>,
     /// Threads that exist, the watchdog not counted.
@@ -122,7 +122,7 @@ impl Pool {
     /// All threads end, as soon as their callbacks do.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        // Passing through the lock, so that nobody is between looking and waiting.
+        // Passing through the lock, so that no thread is between looking and waiting.
         drop(self.state.lock());
         self.parked.notify_all();
         self.watchdog.notify_all();
@@ -153,7 +153,7 @@ impl Pool {
         self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(&mut self.state.lock()).is_ok()
     }
 
-    /// The same for one who has the lock.
+    /// The same for a caller that has the lock.
     pub fn has_spare_in(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> bool {
         self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(state).is_ok()
     }

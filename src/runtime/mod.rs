@@ -156,7 +156,7 @@ impl Runtime {
         let engines = self.pool.forget_lanes();
         self.lanes.iter().for_each(|lane| lane.clear());
         self.tasks.cut();
-        // Nobody leads any more, so this thread drives the cut tasks to their end.
+        // No thread leads any more, so this thread drives the cut tasks to their end.
         while !self.tasks.have_ended() {
             for engine in &engines {
                 engine.block_on(tokio::task::yield_now());

@@ -84,7 +84,7 @@ impl Service {
         alarm
     }
 
-    /// Whether somebody waits to be served.
+    /// Whether a connection waits to be served.
     pub(super) fn has_waiting(&self) -> bool {
         !self.queue.lock().waiting.is_empty()
     }
@@ -122,7 +122,7 @@ impl Service {
                 timer.as_mut().poll(cx)
             })
             .await;
-            // Whoever wants more comes behind the others, after a look at the I/O.
+            // Connections that want more come after the others, and after a look at the I/O.
             let count = self.queue.lock().waiting.len().min(SERVED_TOGETHER);
             for _ in 0..count {
                 let Some(served) = self.queue.lock().waiting.pop_front() else { break };

@@ -176,7 +176,7 @@ impl Accepted {
         self.known.load(Ordering::Acquire)
     }
 
-    /// Says goodbye, if nobody has yet; what was accepted goes out first.
+    /// Begins to close, unless that has begun; what was accepted is sent first.
     pub(super) fn go_away(&self) {
         if let Ok(connection) = self.open_connection() {
             // If it is closing already, it goes on doing so.
@@ -184,12 +184,12 @@ impl Accepted {
         }
     }
 
-    /// Says goodbye, if nobody has yet. Until then the connection must be over.
+    /// Begins to close, unless that has begun. At `until`, the connection must be over.
     pub(super) fn go_away_by(&self, until: Instant) {
         self.with_connection(|connection| connection.close_by(going_away(), until));
     }
 
-    /// The connection fails for want of something on this side.
+    /// The connection fails because this side lacks something.
     pub(super) fn fail(&self, error: Error) {
         if let Ok(connection) = self.open_connection() {
             connection.fail(error);

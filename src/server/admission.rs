@@ -1,4 +1,5 @@
-//! Who may connect: how many clients, how many connections each, how often; and who is banned for a while.
+//! Admission: how many clients may connect, with how many connections each, and how often. An address that asks too often is
+//! banned here, for a while.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -13,19 +14,20 @@ use super::event::Ban;
 use super::handshake::Refusal;
 use super::options::{ServerOptions, DEFAULT_QUOTA};
 
-/// Addresses and networks whose doings are counted; a flood of addresses can't make the table larger.
+/// How many addresses and networks are counted; a flood of addresses can't make the table larger.
 const MOST_ADDRESSES: usize = 4096;
 /// The window in which upgrades are counted, in seconds.
 const WINDOW: usize = 60;
-/// How long an address is banned that asked too often.
+/// How long an address that asked too often is banned.
 const BAN: Duration = Duration::from_secs(60);
 
-/// How much more an IPv6 network may do than one address: a household or a site has one, and so has who makes up addresses.
+/// How much more an IPv6 network may do than one address: a household or a site shares one, and so does an attacker that
+/// makes up addresses.
 const NETWORK_FACTOR: u32 = 4;
 /// How many TLS handshakes an address may begin for each upgrade that it may ask for: some fail on the client's side.
 const HANDSHAKES_PER_UPGRADE: u32 = 2;
 
-/// Whom a limit counts.
+/// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Source {
     Address(IpAddr),
@@ -49,7 +51,7 @@ impl Source {
         Source::network(ip).unwrap_or(Source::Address(ip))
     }
 
-    /// All whom the limits count with this address, each with how much more it may do than an address.
+    /// All sources that the limits count for this address, each with how much more it may do than an address.
     fn all(ip: IpAddr) -> impl Iterator<Item = (Source, u32)> {
         // The network first: once it is banned, its addresses don't even fill the table.
         let network = Source::network(ip).map(|network| (network, NETWORK_FACTOR));
@@ -69,7 +71,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// What is counted of it.
+/// What is counted of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Counted {
     Upgrades,
@@ -110,7 +112,7 @@ pub(super) struct Admission {
 struct State {
     /// Connections.
     connected: HashMap<Source, u32>,
-    /// How many of those who are connected are addresses.
+    /// How many of the connected sources are addresses.
     clients: usize,
     rates: HashMap<(Source, Counted), Rate>,
 }
@@ -171,7 +173,8 @@ impl Admission {
         Ok(Permit { admission: self.clone(), ip })
     }
 
-    /// Whether an address may begin a TLS handshake, which is counted: not when it, or its network, did or asked too much lately.
+    /// Whether an address may begin a TLS handshake, which is counted. It may not when it, or its network, is banned or began too
+    /// many.
     pub fn may_begin_tls(&self, ip: IpAddr, now: Instant) -> bool {
         let most = self.quota.upgrades_per_minute.saturating_mul(HANDSHAKES_PER_UPGRADE);
         let state = &mut *self.state.lock();
@@ -189,7 +192,7 @@ impl Admission {
         }
     }
 
-    /// Who is banned now.
+    /// The addresses and networks that are banned now.
     pub fn bans(&self, now: Instant) -> Vec<Ban> {
         let mut bans: BTreeMap<Source, Duration> = BTreeMap::new();
         for ((source, _), rate) in &self.state.lock().rates {
@@ -203,7 +206,7 @@ impl Admission {
         bans.into_iter().map(|(source, remaining)| Ban { whom: source.to_string(), remaining }).collect()
     }
 
-    /// Forgets what an address and its network, or a network alone, have asked for, and with it their bans. `None`: it is neither.
+    /// Forgets what an address and its network, or a network alone, asked for, and lifts their bans. `None`: `whom` names neither.
     pub fn lift_ban(&self, whom: &str) -> Option<()> {
         let network = whom.strip_suffix("/64");
         let ip = network.unwrap_or(whom).parse::<IpAddr>().ok()?.to_canonical();
@@ -215,7 +218,8 @@ impl Admission {
         Some(())
     }
 
-    /// Counts what an address does, of which it may do `most` within a minute; 0 for no limit. A ban is for whatever is counted.
+    /// Counts what an address does, at most `most` times within a minute; 0: no limit. An address that does more is banned, for
+    /// whatever is counted.
     fn count(
         &self,
         state: &mut State,

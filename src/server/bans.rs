@@ -1,4 +1,4 @@
-//! Bans, as the program sees them. They belong to a listening socket and go with it.
+//! Bans, as the program lists and lifts them. `admission` makes them, and they end with the listening socket.
 
 use std::time::Instant;
 
@@ -7,12 +7,12 @@ use super::Server;
 use crate::error::{Code, Error, Result};
 
 impl Server {
-    /// Who is banned now.
+    /// The bans that hold now.
     pub fn bans(&self) -> Result<Vec<Ban>> {
         Ok(self.listening()?.admission.bans(Instant::now()))
     }
 
-    /// Lifts the bans of an address, or of a network as they are listed.
+    /// Lifts the bans of an address, or of a network as the list has it.
     pub fn unban(&self, whom: &str) -> Result<()> {
         let lifted = self.listening()?.admission.lift_ban(whom);
         lifted.ok_or_else(|| {

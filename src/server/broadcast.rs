@@ -25,7 +25,7 @@ impl Server {
         })
     }
 
-    /// Encodes a message for many, whom `send` sends it to.
+    /// Encodes a message for many connections, to which `send` sends it.
     fn encode_once<T>(&self, payload: Payload<'_>, send: impl FnOnce(Payload<'_>) -> T) -> Result<T> {
         // The limit is that of the connections that are open, whether there are any or not.
         let largest = match &self.state.lock().stage {

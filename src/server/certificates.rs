@@ -17,7 +17,7 @@ use crate::tls::{self, Stamps, TlsVersion};
 /// How often the files are looked at, at most.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The certificates that a listening socket shows, and whom it asks for theirs.
+/// The certificates that a listening socket shows, and the CAs of those that clients must show.
 pub(super) struct Certificates {
     client_ca: Option<PathBuf>,
     oldest: TlsVersion,

@@ -1,4 +1,4 @@
-//! The events of a server, and who is told of them.
+//! The events of a server, and their listeners.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 #[cfg(feature = "server")]
 pub use crate::tls::ClientCertificate;
-/// Who a client has proved to be.
+/// The certificate by which a client has proved its identity.
 #[cfg(not(feature = "server"))]
 #[allow(missing_docs)]
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct ConnectEvent {
     pub protocol: String,
     /// The extensions that were agreed to, as a header has them, or "".
     pub extensions: String,
-    /// Who the client has proved to be, if it was asked.
+    /// The client's certificate, if it was asked for one.
     pub certificate: Option<ClientCertificate>,
 }
 

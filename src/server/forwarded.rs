@@ -43,8 +43,8 @@ impl Trusted {
         self.0.iter().any(|(network, bits)| is_within(ip, *network, *bits))
     }
 
-    /// Who asks, if this is who the request came from: each trusted proxy is believed about the one before it, and no other is.
-    /// X-Forwarded-For counts, and Forwarded where there is none.
+    /// The client of a request that came from this peer: the word of a trusted proxy about the host before it counts, and no
+    /// other. X-Forwarded-For counts, and Forwarded only without it.
     pub fn client(&self, from: Peer, headers: &[(String, Vec<u8>)]) -> Peer {
         if !self.cover(from.ip) {
             return from;
@@ -64,7 +64,7 @@ impl Trusted {
         }
     }
 
-    /// From the last proxy to the first that isn't trusted, or to where it isn't told any more.
+    /// From the last proxy to the first host that isn't trusted, or to the last that is named.
     fn walk(&self, from: Peer, told: impl Iterator<Item = Option<Peer>>) -> Peer {
         let mut client = from;
         for told in told {

@@ -31,7 +31,7 @@ impl Refusal {
     }
 
     fn upgrade_required(why: &'static str) -> Self {
-        // RFC 9110 7.8: who sends Upgrade names it in Connection.
+        // RFC 9110 7.8: a message with Upgrade names it in Connection.
         let headers = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
         Refusal { headers, ..Refusal::new(426, why) }
     }

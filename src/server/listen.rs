@@ -1,4 +1,4 @@
-//! What happens to those who knock: TLS, the opening handshake, admission.
+//! What happens to clients that connect: TLS, the opening handshake, admission.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -132,11 +132,11 @@ struct Admitted {
     permit: Permit,
 }
 
-/// Where a link comes from, and who it is for as far as a header of the PROXY protocol tells.
+/// Where a link comes from, and the client that a header of the PROXY protocol names.
 struct Arrived {
     link: Peer,
     peer: Peer,
-    /// Who it has proved to be.
+    /// The certificate that the client has shown.
     certificate: Option<ClientCertificate>,
 }
 
@@ -222,7 +222,7 @@ async fn admit(
     request: Request,
 ) -> Result<(String, Admitted), Refusal> {
     if let Some(origins) = &listening.origins {
-        // Before it counts: a page must not ban those who share its address.
+        // Before it counts: a page must not ban others that share its address.
         request.check_origin(origins).inspect_err(|_| {
             // A proxy's own are not counted.
             if listening.tls.is_some() && (peer != link || !listening.trusted.cover(link.ip)) {

@@ -113,12 +113,12 @@ impl Server {
         }))
     }
 
-    /// Who is told of what happens.
+    /// The listeners of the server's events.
     pub fn listeners(&self) -> &ServerListeners {
         &self.listeners
     }
 
-    /// Asks a hook, which `make` makes, about each client; `None`: nobody is asked.
+    /// Asks a hook, which `make` makes, about each client; `None`: every client is accepted.
     pub fn set_accept_hook(&self, make: Option<impl FnOnce() -> AcceptHook>) -> Result<()> {
         self.replace_hook(&self.accept_hook, make)
     }
@@ -355,7 +355,7 @@ impl Owner for Seat {
     }
 }
 
-/// Fails the connection whose listener panics.
+/// Fails the connection whose listener panics. The panic itself ends in `dispatch::mailbox`.
 struct Delivering<'a>(&'a Arc<Accepted>);
 
 impl Drop for Delivering<'_> {
@@ -457,7 +457,7 @@ impl Actor for Server {
     }
 
     fn panicked(self: &Arc<Self>) {
-        // `Delivering` has seen to the connection.
+        // `Delivering` has failed the connection.
     }
 
     fn retire(&self) {

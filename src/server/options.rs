@@ -66,7 +66,7 @@ pub struct ServerOptions {
     pub response_headers: Vec<(String, String)>,
     /// The path for which a `GET` that is no upgrade gets a 200; `None`: there is none.
     pub health_path: Option<String>,
-    /// Proxies that are believed when they say who their client is: addresses and networks, separated by commas.
+    /// Proxies whose word about the client's address is trusted: addresses and networks, separated by commas.
     pub trusted_proxies: String,
     /// Whether links from trusted proxies begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,

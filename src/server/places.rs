@@ -1,4 +1,4 @@
-//! The places of those who are on their way in or out: how many handshakes and goodbyes there may be at once, and which one
+//! The places of clients that are on their way in or out: how many handshakes and goodbyes there may be at once, and which one
 //! ends when there is no room.
 
 use std::collections::{HashMap, VecDeque};
@@ -28,7 +28,7 @@ pub(super) struct Places {
     most_handshakes: usize,
     most_goodbyes: usize,
     state: Mutex<State>,
-    /// Tells who waits for room that there may be some.
+    /// Wakes the task that waits for room: there may be some.
     changed: Notify,
 }
 

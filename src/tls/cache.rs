@@ -25,7 +25,7 @@ pub struct Cache {
 
 struct Kept {
     options: TlsOptions,
-    /// An async lock: who needs a configuration that is being made waits for it, and for no other.
+    /// An async lock: an attempt that needs a configuration that is being made waits for it, and for no other.
     made: tokio::sync::Mutex<Option<Made>>,
 }
 

@@ -21,10 +21,10 @@ use super::verify::may_issue;
 use super::x509::Certificate;
 use crate::error::Result;
 
-/// Who a client has proved to be.
+/// The certificate by which a client has proved its identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Whom it names, as "CN=..., O=...".
+    /// Its subject, as "CN=..., O=...".
     pub subject: String,
     /// The SHA-256 of its DER, in small hexadecimal digits.
     pub fingerprint: String,

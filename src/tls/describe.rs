@@ -126,7 +126,7 @@ pub fn refused(
     }
 }
 
-/// What makes a certificate unusable, whoever shows it.
+/// What makes a certificate unusable, whether a server or a client shows it.
 fn fault(cause: &CertificateError, is_version_1: bool) -> String {
     const DAMAGED: &str = "its certificate, or one of its CAs', is damaged";
     let sentence = match cause {

@@ -1,4 +1,4 @@
-//! Who this side is: a certificate chain and the private key that belongs to it, for a client or a server.
+//! The identity of this side: a certificate chain and the private key that belongs to it, for a client or a server.
 //!
 //! What this module makes of a key on the way is wiped; what the TLS library keeps of it, to sign with, is not.
 
@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 /// Reads a PEM chain, the own certificate first, and its PEM key. The two may be one file.
 ///
-/// It may take seconds when the key is encrypted, so it is called where it blocks nobody. The errors' sentences
+/// It may take seconds when the key is encrypted, so it is called where it may block. The errors' sentences
 /// begin with a small letter: the caller says before them for what TLS was to be set up.
 pub fn load(cert_path: &Path, key_path: &Path, password: Option<&Secret>) -> Result<Arc<CertifiedKey>> {
     let chain = chain(cert_path).map_err(|what| {

@@ -1,4 +1,4 @@
-//! The secrets of TLS connections, for whoever looks into their traffic: in no build that is shipped.
+//! The secrets of TLS connections, for debugging their traffic: in no build that is shipped.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -35,7 +35,7 @@ impl KeyLogFile {
 impl KeyLog for KeyLogFile {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let line = format!("{label} {} {}\n", HEXLOWER.encode(client_random), HEXLOWER.encode(secret));
-        // Nobody is there to be told of a full disk.
+        // There is nowhere to report a full disk.
         let _ = self.0.lock().write_all(line.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! TLS: whom this side trusts and who it is, the configurations for that, and the handshake.
+//! TLS: the CAs that this side trusts, its own certificate, the configurations for both, and the handshake.
 
 mod cache;
 mod client;

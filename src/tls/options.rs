@@ -1,4 +1,4 @@
-//! What decides how TLS is spoken: whom this side trusts, who it is, how old TLS may be.
+//! The options of TLS: the CAs that this side trusts, its own certificate, the oldest version.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -44,11 +44,11 @@ pub struct ClientCert {
 /// All that decides a client's TLS configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsOptions {
-    /// Who vouches for the server.
+    /// The CAs that vouch for the server.
     pub trust: Trust,
     /// The server's public key must be one of these; empty: any.
     pub pins: Vec<PublicKeyPin>,
-    /// Who this side is, if the server asks.
+    /// This side's certificate, if the server asks for one.
     pub client_cert: Option<ClientCert>,
     /// The oldest TLS version that is acceptable.
     pub min_version: TlsVersion,
@@ -57,7 +57,7 @@ pub(crate) struct TlsOptions {
     pub key_log: Option<PathBuf>,
 }
 
-/// Who vouches for the server.
+/// The CAs that vouch for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trust {
     /// The files and directories that the environment names, or else the system's CAs, with or without the user's.

@@ -1,4 +1,4 @@
-//! Public-key pins: the server's key must be one that the program knows, whoever vouches for its certificate.
+//! Public-key pins: the server's key must be one that the program knows, whichever CA issued its certificate.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whether a server is who it says it is.
+//! Whether a server's certificate is valid, trusted and for its name.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl ServerCertVerifier for Verifier {
             true => Self::verify_own(leaf, name, now),
             false => self.verify_chain(leaf, intermediates, name, now),
         };
-        // The sentence needs the certificate, which nobody has any more when the handshake's error is told.
+        // The sentence needs the certificate, which is gone when the handshake's error arrives.
         result
             .map(|()| ServerCertVerified::assertion())
             .map_err(|error| describe::refused(error, leaf, intermediates, name))
@@ -148,7 +148,7 @@ impl ServerCertVerifier for AcceptAny {
         Ok(ServerCertVerified::assertion())
     }
 
-    // Whoever accepts any certificate gains nothing from its signatures, and would lose servers whose keys
+    // A program that accepts any certificate gains nothing from its signatures, and would lose servers whose keys
     // are too weak to be verified.
     fn verify_tls12_signature(
         &self,

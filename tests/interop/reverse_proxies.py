@@ -64,7 +64,7 @@ http {{
             proxy_set_header Connection $connection_upgrade;
             {more}
         }}
-        # As nginx speaks unless it is told otherwise: HTTP/1.0.
+        # As nginx speaks by default: HTTP/1.0.
         location /healthz {{ proxy_pass http://127.0.0.1:{port}; }}
     }}
 }}

@@ -1,5 +1,5 @@
 /*
- * Those who come to a server with no good intent, as plain sockets in a process of their own. Each kind of attack goes on for
+ * Attackers of a server, as plain sockets in a process of their own. Each kind of attack goes on for
  * as long as the soak does, at a rate that a small machine bears.
  */
 #ifndef ATTACK_H

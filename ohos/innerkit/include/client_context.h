@@ -1,4 +1,4 @@
-// What a C++ client is told before Connect, and what it knows afterwards.
+// The settings of a C++ client before Connect, and its state afterwards.
 
 #ifndef CLIENT_CONTEXT_H
 #define CLIENT_CONTEXT_H

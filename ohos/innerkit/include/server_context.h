@@ -1,4 +1,4 @@
-// How a C++ server is configured, and who its clients are.
+// The settings of a C++ server, and its clients.
 
 #ifndef SERVER_CONTEXT_H
 #define SERVER_CONTEXT_H

@@ -1,4 +1,4 @@
-// A client that shows each event: says what it is told to say, and closes.
+// A client that shows each event: sends the text that it is given, and closes.
 //
 //     node client.js URL [MESSAGE...]
 

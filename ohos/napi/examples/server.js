@@ -1,4 +1,4 @@
-// A server that greets its clients, answers what they say, and tells everyone who comes and goes. examples/web/index.html is
+// A server that greets its clients, answers their messages, and announces arrivals and departures. examples/web/index.html is
 // one of the clients that it can have.
 //
 //     node server.js [PORT [CERTIFICATE KEY]]
@@ -39,7 +39,7 @@ server.start({
   serverIP: '127.0.0.1',
   serverPort: Number(port),
   serverCert: { certPath, keyPath },
-  // Of the sub-protocols that a client offers this one is taken; who offers none is welcome too.
+  // Chosen from the sub-protocols that a client offers; a client that offers none may connect, too.
   protocol: 'chat',
   maxConcurrentClientsNumber: 10,
   maxConnectionsForOneClient: 10,

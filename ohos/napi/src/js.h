@@ -1,7 +1,7 @@
 // JavaScript values: what this module needs of Node-API, in a form that is short to use.
 //
 // A function here that fails (a getter throws, the environment ends) answers as if the value were
-// undefined, and leaves the exception pending: whoever reads arguments asks take_exception() once,
+// undefined, and leaves the exception pending: a reader of arguments calls take_exception() once,
 // at the end.
 #pragma once
 

@@ -25,14 +25,14 @@ private:
     std::deque<std::string> texts_;
 };
 
-// What connect() is told. Ill-typed members count as absent, but for `protocol` and `proxy`.
+// The options of connect(). Ill-typed members count as absent, but for `protocol` and `proxy`.
 class ConnectOptions {
 public:
     ConnectOptions();
     // `value` is an object.
     Outcome read(napi_env env, napi_value value);
     const nsws_connect_options *get();
-    // Whether a call was refused for want of compression in this build; then it is no longer asked
+    // Whether a call was refused because this build has no compression; then it is no longer asked
     // for.
     bool leave_out_compression(int32_t code);
 
@@ -48,7 +48,7 @@ private:
     Texts texts_;
 };
 
-// What close() is told: 1000 and "", but for what may be sent.
+// The arguments of close(): 1000 and "", but for what may be sent.
 struct CloseOptions {
     uint16_t code = 1000;
     std::string reason;
@@ -56,7 +56,7 @@ struct CloseOptions {
     Outcome read(napi_env env, napi_value value);
 };
 
-// What start() is told.
+// The options of start().
 class ServerOptions {
 public:
     ServerOptions();

@@ -261,8 +261,8 @@ napi_value Server::close(napi_env env, napi_callback_info info) {
 }
 
 // The reference says that this returns an array, and awaits it: it returns an array that can be
-// awaited, too. Where it fails, who awaits it gets the error; for who doesn't, the array is empty,
-// and no rejection is left that would end the process.
+// awaited, too. If it fails, a program that awaits it gets the error; for any other, the array is
+// empty, and no rejection is left that would end the process.
 napi_value Server::list_all_connections(napi_env env, napi_callback_info info) {
     Arguments arguments(env, info);
     auto *server = receiver<Server>(env, arguments.self);

@@ -1,4 +1,4 @@
-//! Threads without I/O: who runs what is the model's.
+//! Threads without I/O: the model decides which thread runs what.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) trait Strand: Send + Sync {
     fn lost_lead(&self);
 }
 
-/// Who wants a thread, as in the library; here the threads are the model's.
+/// What wants a thread, as in the library; here the threads are the model's.
 pub(crate) struct Lane {
     ready: Mutex<VecDeque<Arc<dyn Strand>>>,
 }
