@@ -65,9 +65,10 @@ for page in "$here"/../docs/{guide,cookbook}/*.md; do
     block=$work/block.$number
     file=$(sed -n '1s/^[/#]\*\{0,1\} file: \([a-z_.]*\).*/\1/p' "$block" 2>/dev/null || true)
     if [ -n "$file" ]; then
-      [ -z "$command" ] || fail "$name: the text that \"$command\" prints is missing"
       cp "$block" "$work/$file"
       [[ $file != *.c ]] || compile "${file%.c}" -std=c11 -D_POSIX_C_SOURCE=200809L || fail "$name: $file does not compile"
+      grep -q ' serves: ' "$block" || continue
+      [ -z "$command" ] || fail "$name: the text that \"$command\" prints is missing"
       server=$(sed -n 's/^.*run\(, needs [a-z]*\)\{0,1\}, while \([a-z_]*\) serves: .*/\2/p' "$block")
       command=$(sed -n 's/^.* serves: \(.*\)/\1/p' "$block" | sed 's| \*/$||')
       needs=$(sed -n 's/^.*run, needs \([a-z]*\), while .*/\1/p' "$block")
