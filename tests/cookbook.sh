@@ -3,7 +3,7 @@
 # Arguments: C compiler, include directory, the shared library.
 #
 # What a page has between fences:
-#   a first line with "file: NAME": a file of that name; NAME.c is a program
+#   a first line with "file: NAME": a file of that name; NAME.c is a program, NAME.h compiles
 #   a line of it with "run, while SERVER serves: COMMAND": COMMAND, with SERVER's URL in $URL, prints the page's next block of
 #     "text", where "..." stands for anything; "needs PROGRAM" before the comma: not where PROGRAM is missing
 #   c without a file: statements that compile in a function with a client, a server and a connection
@@ -24,6 +24,11 @@ fail() {
 }
 
 fragment() { # NAME
+  if [[ $1 = *.h ]]; then
+    printf '#include "%s"\n' "$1" >"$work/fragment.c"
+    "$cc" -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -fsyntax-only -I "$include" "$work/fragment.c"
+    return
+  fi
   {
     printf '#include <netstack_websocket.h>\n#include <stdio.h>\n#include <string.h>\n'
     printf 'void fragment(nsws_client client, nsws_server server, nsws_connection connection);\n'
@@ -57,28 +62,32 @@ blocks() { # PAGE
     /./ { above = $0 }' "$1"
 }
 
+runs=()
 for page in "$here"/../docs/{guide,cookbook}/*.md; do
   name=${page#"$here"/../}
   rm -f "$work"/block.*
-  server='' command=''
+  command=''
   while IFS=$'\t' read -r number kind above; do
     block=$work/block.$number
-    file=$(sed -n '1s/^[/#]\*\{0,1\} file: \([a-z_.]*\).*/\1/p' "$block" 2>/dev/null || true)
+    file=
+    [ "$number" = 0 ] || file=$(sed -n '1s/^[/#]\*\{0,1\} file: \([a-z_.]*\).*/\1/p' "$block")
     if [ -n "$file" ]; then
+      [ ! -e "$work/$file" ] || fail "$name: there is another $file"
       cp "$block" "$work/$file"
       [[ $file != *.c ]] || compile "${file%.c}" -std=c11 -D_POSIX_C_SOURCE=200809L || fail "$name: $file does not compile"
+      [[ $file != *.h ]] || fragment "$file" || fail "$name: $file does not compile"
       grep -q ' serves: ' "$block" || continue
       [ -z "$command" ] || fail "$name: the text that \"$command\" prints is missing"
-      server=$(sed -n 's/^.*run\(, needs [a-z]*\)\{0,1\}, while \([a-z_]*\) serves: .*/\2/p' "$block")
+      peer=$(sed -n 's/^.*run\(, needs [a-z]*\)\{0,1\}, while \([a-z_]*\) serves: .*/\2/p' "$block")
       command=$(sed -n 's/^.* serves: \(.*\)/\1/p' "$block" | sed 's| \*/$||')
       needs=$(sed -n 's/^.*run, needs \([a-z]*\), while .*/\1/p' "$block")
     elif [ "$kind" = text ]; then
-      if [ -z "$command" ]; then
-        fail "$name: nothing prints $(head -1 "$block")"
-      elif [ -n "$needs" ] && ! command -v "$needs" >/dev/null; then
+      [ -n "$command" ] || fail "$name: nothing prints $(head -1 "$block")"
+      if [ -n "$needs" ] && ! command -v "$needs" >/dev/null; then
         echo "$name: not run, $needs is missing"
       else
-        run "$server" "$command" "$block"
+        mv "$block" "$work/expected.${#runs[@]}"
+        runs+=("$peer" "$command" "$work/expected.${#runs[@]}")
       fi
       command=''
     elif [ "$kind" = c ]; then
@@ -89,6 +98,11 @@ for page in "$here"/../docs/{guide,cookbook}/*.md; do
   done < <(blocks "$page")
   [ -z "$command" ] || fail "$name: the text that \"$command\" prints is missing"
 done
+# The programs that a page has may be on another one.
+for ((i = 0; i < ${#runs[@]}; i += 3)); do
+  run "${runs[@]:i:3}"
+done
+[ ${#runs[@]} -gt 0 ] || fail "Nothing was run"
 
 # Links lead somewhere.
 for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
