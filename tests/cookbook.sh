@@ -110,4 +110,14 @@ for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
     [ -e "$(dirname "$page")/${link%%#*}" ] || fail "${page#"$here"/../}: $link is missing"
   done < <(grep -oE '\]\([^)#][^)]*\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)
 done
+# So do names.
+for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
+  while read -r word; do
+    grep -qrw "$word" "$include" "$here/../CMakeLists.txt" "$here/../ohos" "$here/../tool" || fail "${page#"$here"/../}: $word is nowhere"
+  done < <(grep -oE '\b(nsws|NSWS)_\w+' "$page" | sort -u)
+done
+# The table of contents has every page.
+for page in "$here"/../docs/{guide,cookbook}/*.md "$here"/../docs/[a-z]*.md; do
+  grep -qF "(${page#"$here"/../docs/})" "$here/../docs/README.md" || fail "docs/README.md lacks ${page#"$here"/../docs/}"
+done
 exit $status
