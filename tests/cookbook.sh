@@ -104,11 +104,20 @@ for ((i = 0; i < ${#runs[@]}; i += 3)); do
 done
 [ ${#runs[@]} -gt 0 ] || fail "Nothing was run"
 
-# Links lead somewhere.
+# Links lead somewhere, to a heading too.
+slugs() { # PAGE
+  grep '^#' "$1" | sed 's/^#* //' | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'
+}
 for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
   while read -r link; do
-    [ -e "$(dirname "$page")/${link%%#*}" ] || fail "${page#"$here"/../}: $link is missing"
-  done < <(grep -oE '\]\([^)#][^)]*\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)
+    target=$page
+    [ "${link%%#*}" = "" ] || target=$(dirname "$page")/${link%%#*}
+    if [ ! -e "$target" ]; then
+      fail "${page#"$here"/../}: $link is missing"
+    elif [[ $link = *#* ]] && ! slugs "$target" | grep -qx -e "${link#*#}"; then
+      fail "${page#"$here"/../}: $link has no such heading"
+    fi
+  done < <(grep -oE '\]\([^)]+\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)
 done
 # So do names.
 for page in "$here"/../docs/{README,coming-from}.md "$here"/../docs/{guide,cookbook}/*.md; do
