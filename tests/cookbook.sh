@@ -114,7 +114,7 @@ for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
     [ "${link%%#*}" = "" ] || target=$(dirname "$page")/${link%%#*}
     if [ ! -e "$target" ]; then
       fail "${page#"$here"/../}: $link is missing"
-    elif [[ $link = *#* ]] && ! slugs "$target" | grep -qx -e "${link#*#}"; then
+    elif [[ $link = *#* ]] && ! slugs "$target" | grep -x -e "${link#*#}" >/dev/null; then
       fail "${page#"$here"/../}: $link has no such heading"
     fi
   done < <(grep -oE '\]\([^)]+\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)

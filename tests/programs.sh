@@ -12,7 +12,7 @@ start_server() { # NAME [ARGUMENT...]
   coproc server { cd "$work" && exec "./$program" "$@"; }
   # Bash forgets what it knows of a coproc that ends.
   server_in=${server[1]} server_out=${server[0]} server_pid=${server_PID?}
-  read -r -t 60 url <&"$server_out"
+  read -r -t 60 url <&"$server_out" || { echo "$program prints no URL"; exit 1; }
 }
 
 end_server() {
