@@ -234,7 +234,8 @@ pub unsafe extern "C" fn nsws_server_find_connection(
 ///         closing, if a message that is sent in parts waits for its last part, or if its send queue is full;
 ///         the latter gets `drain` when there is room.
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or `is_text` is neither 0 nor
-///         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+///         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NO_RESOURCES: there is no memory for it;
+///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.1
 #[no_mangle]

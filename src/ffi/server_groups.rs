@@ -59,8 +59,9 @@ pub unsafe extern "C" fn nsws_connection_leave(connection: nsws_connection, grou
 /// @param out_accepted receives how many connections accepted it, 0 if the group has no members; or NULL. A
 ///        connection does not for the reasons that nsws_server_broadcast() names.
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: `group` is NULL, "" or not UTF-8, the data is NULL, not UTF-8 or too
-///         long, or `is_text` is neither 0 nor 1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE;
-///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+///         long, or `is_text` is neither 0 nor 1; NSWS_ERR_PERMISSION_DENIED;
+///         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
+///         NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.2
 #[no_mangle]

@@ -23,6 +23,11 @@ if [ -e "$build/bin/nsws" ]; then
   done
 fi
 
+# A man page for each function, where they are made.
+if [ -d "$build/man3" ]; then
+  [ "$(ls "$build/man3")" = "$(ls "$prefix/share/man/man3")" ] || { echo "share/man/man3 lacks pages"; exit 1; }
+fi
+
 loads() { # PROGRAM yes|no: it runs, and needs our shared library or not
   "$1"
   if readelf -dW "$1" | grep -q 'NEEDED.*libnetstack_websocket.so.0'; then local found=yes; else local found=no; fi
