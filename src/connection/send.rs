@@ -198,9 +198,15 @@ impl Outbox {
         if !joins || !self.takes(cost, capacity) {
             return false;
         }
-        let Ok(mask) = self.mask() else {
-            self.cost -= cost;
-            return false;
+        let mask = match &mut self.keys {
+            None => None,
+            Some(keys) => match keys.next() {
+                Ok(mask) => Some(mask),
+                Err(_) => {
+                    self.cost -= cost;
+                    return false;
+                }
+            },
         };
         put_frame(&mut self.buffer, first, payload, mask);
         self.buffered.add(Sent { cost, messages: 1, bytes: payload.len() as u64 });

@@ -55,15 +55,21 @@ pub(crate) fn put_header(
 }
 
 /// Appends a whole frame.
-#[inline]
+#[inline(always)]
 pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Option<[u8; 4]>) {
     let length = payload.len();
     match (mask, length) {
-        // A server's usual frames.
-        (None, 0..=125) => out.extend_from_slice(&[first, length as u8]),
+        // A server's usual frames, byte by byte: that costs less than a call.
+        (None, 0..=125) => {
+            out.push(first);
+            out.push(length as u8);
+        }
         (None, 126..=0xffff) => {
             let [high, low] = (length as u16).to_be_bytes();
-            out.extend_from_slice(&[first, 126, high, low]);
+            out.push(first);
+            out.push(126);
+            out.push(high);
+            out.push(low);
         }
         _ => {
             let mut header = [0; LARGEST_HEADER];
