@@ -495,7 +495,7 @@ typedef struct nsws_connection {
 
 /**
  * Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
- * server that has no WebSocket there.
+ * server that has no WebSocket there. A page whose server has shown a valid certificate is NSWS_DETAIL_HTTP_STATUS.
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
 

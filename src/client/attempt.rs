@@ -104,7 +104,9 @@ pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
             }
             None => {}
         }
-        refusal::read_body(&mut transport, &mut error, left()).await;
+        // A portal has no certificate for the server's name.
+        let is_verified = plan.target.secure && !plan.options.skip_server_cert_verification;
+        refusal::read_body(&mut transport, &mut error, left(), is_verified).await;
         return Err(error);
     }
 }

@@ -113,7 +113,7 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// allowed, or its `Location` can't be used.
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
 /// Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
-/// server that has no WebSocket there.
+/// server that has no WebSocket there. A page whose server has shown a valid certificate is NSWS_DETAIL_HTTP_STATUS.
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.
