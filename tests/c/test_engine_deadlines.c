@@ -109,7 +109,7 @@ struct program {
     uint16_t port;
     struct pair *p;
     char line[256];
-    long long connected; /* when the raw client did */
+    long long since; /* when its deadline began, or before */
 };
 
 static const char *next_line(struct program *program) {
@@ -129,6 +129,7 @@ static int starts(struct program *program, enum role role, uint32_t ping, uint32
     program->listener = role == AS_CLIENT ? listening_socket(&program->port) : -1;
     snprintf(argument, sizeof argument, "%d,%d,%u,%u", role, program->port, ping, others);
     command_line(words, self, argument);
+    program->since = now_us();
     if (pipe2(input, O_CLOEXEC) != 0 || pipe2(output, O_CLOEXEC) != 0) abort();
     program->process = fork();
     if (program->process == 0) {
@@ -149,7 +150,7 @@ static int starts(struct program *program, enum role role, uint32_t ping, uint32
         int port = 0;
         sscanf(next_line(program), "port %d", &port);
         program->port = (uint16_t)port;
-        program->connected = now_us();
+        program->since = now_us();
         program->p->fd = raw_connect_from("127.0.0.1", program->port);
     }
     return CHECK_LEAST(program->p->fd, 0);
@@ -175,6 +176,14 @@ static void stop_it(struct program *program) {
     int status;
     kill(program->process, SIGSTOP);
     waitpid(program->process, &status, WUNTRACED);
+}
+
+/* On a busy machine more than the deadline may have passed before what was to come in time was sent. Such a try says nothing: it is
+ * ended, and made again, up to twenty times in a test. */
+static int came_too_late(struct program *program, int *late) {
+    if (now_us() - program->since <= DEADLINE_MS * 1000LL || (*late)++ >= 20) return 0;
+    ends(program);
+    return 1;
 }
 
 /* Well past the deadline: that is what this test is about. */
@@ -251,6 +260,7 @@ static void when_nothing_came_it_is_lost_all_the_same(void) {
 static void an_answer_that_came_in_time_opens_the_connection(void) {
     struct program program;
     struct frame frame;
+    int late = 0;
     for (int together = 0; together < 2; together++) {
         if (!starts(&program, AS_CLIENT, 30000, DEADLINE_MS)) return ends(&program);
         /* The whole answer; or its head before the stop, and the rest during it. */
@@ -264,6 +274,10 @@ static void an_answer_that_came_in_time_opens_the_connection(void) {
         stop_it(&program);
         raw_say(program.p->fd, answer + first);
         peer_send(program.p, TEXT_FRAME, "hello", 5);
+        if (came_too_late(&program, &late)) {
+            together--;
+            continue;
+        }
         go_on_after_the_deadline(&program);
         if (!peer_receive_kind(program.p, TEXT_FRAME, &frame))
             harness_fail(__FILE__, __LINE__, "the answer was in the socket of a client that was stopped: %s", next_line(&program));
@@ -295,10 +309,8 @@ static void a_request_that_came_in_time_is_accepted(void) {
         BECOMES(waiting_in(program.port, raw_port(program.p->fd)), 0);
         stop_it(&program);
         raw_say(program.p->fd, request + half);
-        /* On a busy machine it may be too late by now: that says nothing, and is tried again. */
-        if (now_us() - program.connected > DEADLINE_MS * 1000LL && late++ < 20) {
+        if (came_too_late(&program, &late)) {
             half -= 60;
-            ends(&program);
             continue;
         }
         go_on_after_the_deadline(&program);
@@ -311,12 +323,16 @@ static void a_request_that_came_in_time_is_accepted(void) {
 static void a_goodbye_that_came_in_time_is_heard(void) {
     BOTH_ROLES(role) {
         struct program program;
-        if (!starts(&program, role, 30000, DEADLINE_MS) || !opens_it(&program)) return ends(&program);
-        CHECK(peer_send(program.p, TEXT_FRAME, "close", 5));
-        CHECK_INT(peer_close_code(program.p), 4000);
-        stop_it(&program);
-        CHECK(peer_closes(program.p, 4001, "you too"));
-        shutdown(program.p->fd, SHUT_WR);
+        int late = 0;
+        do {
+            if (!starts(&program, role, 30000, DEADLINE_MS) || !opens_it(&program)) return ends(&program);
+            program.since = now_us();
+            CHECK(peer_send(program.p, TEXT_FRAME, "close", 5));
+            CHECK_INT(peer_close_code(program.p), 4000);
+            stop_it(&program);
+            CHECK(peer_closes(program.p, 4001, "you too"));
+            shutdown(program.p->fd, SHUT_WR);
+        } while (came_too_late(&program, &late));
         go_on_after_the_deadline(&program);
         CHECK_STR(next_line(&program), "close 4001 clean");
         ends(&program);
