@@ -48,5 +48,7 @@ pub mod pace {
         pub fn leave(&mut self) {}
 
         pub fn enter(&mut self) {}
+
+        pub fn name(&mut self, _: &'static str) {}
     }
 }

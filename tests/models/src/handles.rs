@@ -6,10 +6,10 @@ use loom::thread;
 
 use crate::error::Code;
 use crate::every_order;
-use crate::handle::{Kind, Table};
+use crate::handle::{HandleKind, Table};
 
 fn table() -> Arc<Table<u32>> {
-    Arc::new(Table::new(Kind::Client))
+    Arc::new(Table::new(HandleKind::Client))
 }
 
 #[test]

@@ -69,6 +69,10 @@ impl Actor for Handle {
         &self.lane
     }
 
+    fn name(_: &usize) -> &'static str {
+        "event"
+    }
+
     fn deliver(&self, event: usize) {
         self.called(|| self.delivered.lock().push(event));
         if event == self.closes {
