@@ -18,6 +18,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 AGENT = "netstack-websocket"
 GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
 SPEC = HERE / "autobahn.json"
+# The suite's Python takes half an hour for large compressed messages, so those are left out but with NSWS_AUTOBAHN=whole.
+LARGE = [f"{group}.*.{number}" for group in (12, 13) for number in range(7, 19)]
 
 
 def start(command, log):
@@ -42,10 +44,16 @@ def end(server):
     return server.returncode
 
 
+def spec():
+    whole = os.environ.get("NSWS_AUTOBAHN") == "whole"
+    return {**json.loads(SPEC.read_text()), "exclude-cases": [] if whole else LARGE}
+
+
 def run_client(python, client, outdir):
     """The suite's server against our client."""
+    (outdir / "spec.json").write_text(json.dumps(spec()))
     with open(outdir / "server.log", "w") as log:
-        server, port = start([python, str(HERE / "autobahn_server.py"), str(SPEC), str(outdir)], log)
+        server, port = start([python, str(HERE / "autobahn_server.py"), str(outdir / "spec.json"), str(outdir)], log)
         try:
             done = subprocess.run([client, f"ws://127.0.0.1:{port}", AGENT], env={**os.environ, "no_proxy": "*"})
         finally:
@@ -60,9 +68,8 @@ def run_server(python, program, outdir):
     with open(outdir / "client.log", "w") as log:
         server, port = start([program], log)
         try:
-            spec = json.loads(SPEC.read_text())
             servers = [{"agent": AGENT, "url": f"ws://127.0.0.1:{port}"}]
-            (outdir / "spec.json").write_text(json.dumps({**spec, "outdir": str(outdir), "servers": servers}))
+            (outdir / "spec.json").write_text(json.dumps({**spec(), "outdir": str(outdir), "servers": servers}))
             wstest = pathlib.Path(python).with_name("wstest")
             done = subprocess.run(
                 [python, str(wstest), "-m", "fuzzingclient", "-s", str(outdir / "spec.json")], stdout=log, stderr=log
