@@ -37,7 +37,6 @@ pub(crate) struct Share {
     number: u64,
     waiting: AtomicUsize,
     unfinished: AtomicUsize,
-    rest: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
     /// It is among those that have stopped to read.
@@ -64,7 +63,6 @@ impl Budget {
             number: self.count.fetch_add(1, Ordering::Relaxed) as u64,
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
-            rest: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             is_starved: AtomicBool::new(false),
         }
@@ -144,19 +142,6 @@ impl Share {
         }
     }
 
-    /// What was read and had no place in its turn; it counts as waiting. Its holder alone says so.
-    pub fn holds_rest(&self, held: usize) {
-        let before = self.rest.load(Ordering::Relaxed);
-        if held == before {
-            return;
-        }
-        self.rest.store(held, Ordering::Relaxed);
-        match held.checked_sub(before) {
-            Some(more) => self.wait_for(more),
-            None => self.delivered(before - held),
-        }
-    }
-
     /// What an unfinished message holds now.
     pub fn holds_unfinished(&self, held: usize) {
         let before = self.unfinished.swap(held, Ordering::SeqCst);
@@ -194,7 +179,6 @@ impl Share {
     pub fn leave(&self) {
         self.budget.members.lock().remove(&self.number);
         self.holds_unfinished(0);
-        self.holds_rest(0);
         let waiting = self.waiting.load(Ordering::SeqCst);
         if waiting > 0 {
             self.delivered(waiting);
@@ -223,17 +207,5 @@ mod tests {
         budget.starved.lock().push(Weak::<Connection>::new());
         slow.delivered(10);
         assert!(budget.may_read() && budget.starved.lock().is_empty());
-    }
-
-    #[test]
-    fn what_a_turn_has_no_room_for_is_in_the_budget_until_it_is_delivered() {
-        let budget = Budget::new(100);
-        let share = budget.share([127, 0, 0, 1].into());
-        for (held, counted) in [(60, 60), (30, 30), (80, 80), (0, 0), (50, 50)] {
-            share.holds_rest(held);
-            assert_eq!(budget.waiting.load(Ordering::Relaxed), counted);
-        }
-        drop(share);
-        assert_eq!(budget.waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -85,19 +85,16 @@ impl Connection {
             self.fault(link, Fault::OverBudget);
         }
         if let (None, Some(turn)) = (&link.ending, turn) {
-            // What was read before is in the budget already.
-            let has_budget = link.rest.is_some() || self.share().is_none_or(|share| share.has_room(self));
-            let room = self.inbox.has_room() && has_budget;
+            let room = self.inbox.has_room() && self.share().is_none_or(|share| share.has_room(self));
             link.signals.pulse.set_deaf(!room);
             match room {
                 true => read = self.read(link, turn, now),
                 false => link.unfinished = None,
             }
+            if let Some(share) = self.share() {
+                share.holds_unfinished(link.receiver.held());
+            }
             self.note_unread(link, room, now);
-        }
-        if let Some(share) = self.share() {
-            share.holds_unfinished(link.receiver.held());
-            share.holds_rest(link.rest.as_ref().map_or(0, |rest| rest.end));
         }
         self.answer(link);
         self.look_at_clock(link, now, is_due);
