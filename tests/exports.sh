@@ -13,5 +13,4 @@ has "$dynamic" "SONAME.*\[$soname\]" "SONAME $soname"
 has "$dynamic" 'BIND_NOW\|FLAGS_1.*NOW' BIND_NOW
 has "$segments" GNU_RELRO RELRO
 has "$segments" 'GNU_STACK.* RW ' "stack that is not executable"
-if grep -q SSLKEYLOGFILE "$library"; then echo "$library: the feature keylog, which is for debugging alone"; exit 1; fi
 if grep -q TEXTREL <<<"$dynamic"; then echo "$library: text relocations"; exit 1; fi
