@@ -896,8 +896,15 @@ static void ipv6_is_listened_on_alone(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
     options.server_ip = "::1";
-    if (!START(s, &options)) return;
-    CHECK_INT(raw_connect(s), -1);
+    /* The IPv4 port of that number may be somebody else's: not five times in a row. */
+    int other = -1;
+    for (int i = 0; i < 5; i++) {
+        if (i > 0) CHECK_OK(nsws_server_stop(s->handle));
+        if (!START(s, &options)) return;
+        if ((other = raw_connect(s)) < 0) break;
+        close(other);
+    }
+    CHECK_INT(other, -1);
     int fd = raw_open_at(__FILE__, __LINE__, raw_connect_6("::1", s->port), RAW_REQUEST);
     const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, 1);
     if (connect) CHECK_STR(connect->ip, "::1");
