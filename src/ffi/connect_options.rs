@@ -6,10 +6,10 @@ use std::mem::size_of;
 use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, write_defaults};
 use super::call;
 use super::header::{nsws_header, read_headers};
+use super::limits::read_limits;
 use crate::client::{ConnectOptions, Known, LinkOptions, Reconnect};
-use crate::connection::{Heartbeat, Limits, DEFAULT_PING_INTERVAL};
+use crate::connection::DEFAULT_PING_INTERVAL;
 use crate::error::{Code, Error, Result};
-use crate::frame::extension::CompressionOptions;
 use crate::proxy::{Exclusions, Names, Proxy, ProxyKind, Server};
 use crate::secret::Secret;
 use crate::tls::{ClientCert, PublicKeyPin, TlsVersion};
@@ -310,12 +310,6 @@ fn connect_defaults() -> nsws_connect_options {
     }
 }
 
-/// A heartbeat as both kinds of options describe it.
-pub fn heartbeat(ping_interval_ms: u32, pong_timeout_ms: u32) -> Result<Heartbeat> {
-    let timeout = (pong_timeout_ms != NSWS_PONG_TIMEOUT_DEFAULT).then(|| ms(pong_timeout_ms));
-    Heartbeat::new(ms(ping_interval_ms), timeout)
-}
-
 pub fn tls_version(value: u8) -> Result<TlsVersion> {
     match value {
         NSWS_TLS_1_2 => Ok(TlsVersion::Tls12),
@@ -452,31 +446,7 @@ pub unsafe fn read_connect_options(options: *const nsws_connect_options) -> Resu
         pinned_public_keys: pins.map(PublicKeyPin::parse_list).transpose()?.unwrap_or_default(),
         proxy,
         connect_timeout: ms(given.connect_timeout_ms),
-        limits: Limits {
-            max_receive_size: given.max_receive_size,
-            max_send_size: given.max_send_size,
-            send_queue_size: given.send_queue_size,
-            close_timeout: ms(given.close_timeout_ms),
-            heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
-            message_timeout: in_time(given.message_timeout_ms),
-            compression: CompressionOptions {
-                enabled: flag(given.compression, "compression")?,
-                level: given.compression_level,
-                threshold: given.compression_threshold,
-                client_max_window_bits: given.client_max_window_bits,
-                server_max_window_bits: given.server_max_window_bits,
-                client_no_context_takeover: flag(
-                    given.client_no_context_takeover,
-                    "client_no_context_takeover",
-                )?,
-                server_no_context_takeover: flag(
-                    given.server_no_context_takeover,
-                    "server_no_context_takeover",
-                )?,
-                memory: given.compression_memory,
-            },
-            receive_parts: flag(given.receive_parts, "receive_parts")?,
-        },
+        limits: read_limits!(given),
         min_tls_version: tls_version(given.min_tls_version)?,
         skip_server_cert_verification: flag(
             given.skip_server_cert_verification,

@@ -21,6 +21,7 @@ mod header;
 #[cfg(target_env = "ohos")]
 mod hilog;
 mod library;
+mod limits;
 mod listener;
 mod log;
 mod platform;
@@ -106,6 +107,14 @@ unsafe fn write_out<T>(out: *mut T, value: T) -> Result<()> {
     // SAFETY: not NULL, and writable as the caller promises.
     unsafe { out.write(value) };
     Ok(())
+}
+
+/// Refuses a list for results that has a length, but no place.
+fn check_list<T>(list: *mut T, capacity: usize) -> Result<()> {
+    match list.is_null() && capacity > 0 {
+        true => Err(Error::call(Code::Parameter, "list is NULL, but its capacity is not 0.")),
+        false => Ok(()),
+    }
 }
 
 /// Refuses a NULL output before anything is done for it.

@@ -12,7 +12,7 @@ use super::listener::{nsws_free_fn, Handle, UserData};
 use super::server_events::{nsws_accept_fn, with_connect};
 use super::server_options::{nsws_server_options, read_server_options};
 use super::table::{HandleKind, Table};
-use super::{call, check_out, prepare, threads, write_out};
+use super::{call, check_list, check_out, prepare, threads, write_out};
 use crate::connection::Payload;
 use crate::error::{Code, Error, Result};
 use crate::process;
@@ -182,9 +182,7 @@ pub unsafe extern "C" fn nsws_server_list_connections(
 ) -> i32 {
     call(|| {
         check_out(out_count)?;
-        if list.is_null() && capacity > 0 {
-            return Err(Error::call(Code::Parameter, "list is NULL, but its capacity is not 0."));
-        }
+        check_list(list, capacity)?;
         let connections = self::server(server)?.connections()?;
         for (place, connection) in connections.iter().take(capacity).enumerate() {
             // SAFETY: the caller promises room for `capacity` handles.
@@ -248,18 +246,36 @@ pub unsafe extern "C" fn nsws_server_broadcast(
 ) -> i32 {
     call(|| {
         // SAFETY: the parameter's description asks for it.
-        let data = unsafe { bytes(data.cast(), length) }?;
-        let payload = match flag(is_text, "is_text")? {
-            true => Payload::Text(utf8(data)?),
-            false => Payload::Binary(data),
-        };
+        let payload = unsafe { message(data, length, is_text) }?;
         let accepted = self::server(server)?.broadcast(payload)?;
-        match out_accepted.is_null() {
-            true => Ok(()),
-            // SAFETY: not NULL, and writable as the parameter's description asks.
-            false => unsafe { write_out(out_accepted, accepted) },
-        }
+        // SAFETY: as above.
+        unsafe { write_count(out_accepted, accepted) }
     })
+}
+
+/// What a broadcast sends.
+///
+/// # Safety
+/// `data` is NULL or points to `length` readable bytes that outlive `'a`.
+pub(super) unsafe fn message<'a>(data: *const c_void, length: usize, is_text: u8) -> Result<Payload<'a>> {
+    // SAFETY: as promised to this function.
+    let data = unsafe { bytes(data.cast(), length) }?;
+    Ok(match flag(is_text, "is_text")? {
+        true => Payload::Text(utf8(data)?),
+        false => Payload::Binary(data),
+    })
+}
+
+/// Writes how many connections accepted a broadcast, if the program wants to know.
+///
+/// # Safety
+/// `out` is NULL or writable.
+pub(super) unsafe fn write_count(out: *mut usize, accepted: usize) -> Result<()> {
+    match out.is_null() {
+        true => Ok(()),
+        // SAFETY: not NULL, and writable as promised to this function.
+        false => unsafe { write_out(out, accepted) },
+    }
 }
 
 /// Stops listening: when this returns, the port is free. Every connection is closed in the background with code

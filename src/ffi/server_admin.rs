@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use super::arguments::{ms, text};
 use super::handle::nsws_server;
 use super::server::server;
-use super::{call, check_out, write_out};
+use super::{call, check_list, check_out, write_out};
 use crate::error::{Code, Error};
 use crate::server::CertificateFiles;
 
@@ -108,9 +108,7 @@ pub unsafe extern "C" fn nsws_server_list_bans(
 ) -> i32 {
     call(|| {
         check_out(out_count)?;
-        if list.is_null() && capacity > 0 {
-            return Err(Error::call(Code::Parameter, "list is NULL, its capacity is not 0."));
-        }
+        check_list(list, capacity)?;
         let bans = self::server(server)?.bans()?;
         for (place, ban) in bans.iter().take(capacity).enumerate() {
             let mut ip = [0; 52];

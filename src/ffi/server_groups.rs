@@ -2,13 +2,11 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::arguments::{bytes, flag, text, utf8};
+use super::arguments::text;
 use super::call;
 use super::connection::connection;
 use super::handle::{nsws_connection, nsws_server};
-use super::server::server;
-use super::write_out;
-use crate::connection::Payload;
+use super::server::{message, server, write_count};
 use crate::error::{Code, Error, Result};
 
 /// Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are
@@ -75,17 +73,10 @@ pub unsafe extern "C" fn nsws_server_broadcast_group(
 ) -> i32 {
     call(|| {
         // SAFETY: the parameters' descriptions ask for it.
-        let (group, data) = unsafe { (name(group)?, bytes(data.cast(), length)?) };
-        let payload = match flag(is_text, "is_text")? {
-            true => Payload::Text(utf8(data)?),
-            false => Payload::Binary(data),
-        };
+        let (group, payload) = unsafe { (name(group)?, message(data, length, is_text)?) };
         let accepted = self::server(server)?.broadcast_group(group, payload)?;
-        match out_accepted.is_null() {
-            true => Ok(()),
-            // SAFETY: not NULL, and writable as the parameter's description asks.
-            false => unsafe { write_out(out_accepted, accepted) },
-        }
+        // SAFETY: as above.
+        unsafe { write_count(out_accepted, accepted) }
     })
 }
 

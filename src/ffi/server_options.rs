@@ -5,11 +5,11 @@ use std::mem::size_of;
 
 use super::arguments::{flag, in_ms, in_time, ms, read_struct, text, text_lossy, write_defaults};
 use super::call;
-use super::connect_options::{heartbeat, tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
+use super::connect_options::{tls_version, NSWS_PONG_TIMEOUT_DEFAULT, NSWS_TLS_1_2};
 use super::header::{nsws_header, read_headers};
-use crate::connection::{Limits, DEFAULT_PING_INTERVAL};
+use super::limits::read_limits;
+use crate::connection::DEFAULT_PING_INTERVAL;
 use crate::error::Result;
-use crate::frame::extension::CompressionOptions;
 use crate::server::{CertificateFiles, ServerOptions};
 
 /// The options of nsws_server_start(). Prepare them with nsws_server_options_init(), then set what differs from
@@ -251,31 +251,7 @@ pub unsafe fn read_server_options(options: *const nsws_server_options) -> Result
         max_connections_per_client: given.max_connections_per_client,
         max_upgrades_per_minute: given.max_upgrades_per_minute,
         handshake_timeout: ms(given.handshake_timeout_ms),
-        limits: Limits {
-            max_receive_size: given.max_receive_size,
-            max_send_size: given.max_send_size,
-            send_queue_size: given.send_queue_size,
-            close_timeout: ms(given.close_timeout_ms),
-            heartbeat: heartbeat(given.ping_interval_ms, given.pong_timeout_ms)?,
-            message_timeout: in_time(given.message_timeout_ms),
-            compression: CompressionOptions {
-                enabled: flag(given.compression, "compression")?,
-                level: given.compression_level,
-                threshold: given.compression_threshold,
-                client_max_window_bits: given.client_max_window_bits,
-                server_max_window_bits: given.server_max_window_bits,
-                client_no_context_takeover: flag(
-                    given.client_no_context_takeover,
-                    "client_no_context_takeover",
-                )?,
-                server_no_context_takeover: flag(
-                    given.server_no_context_takeover,
-                    "server_no_context_takeover",
-                )?,
-                memory: given.compression_memory,
-            },
-            receive_parts: flag(given.receive_parts, "receive_parts")?,
-        },
+        limits: read_limits!(given),
         receive_budget: given.receive_budget,
         allowed_origins: allowed_origins.map(str::to_owned),
         health_path: health_path.filter(|path| !path.is_empty()).map(str::to_owned),

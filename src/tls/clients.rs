@@ -6,7 +6,7 @@ use std::sync::Arc;
 use data_encoding::{BASE64, HEXLOWER};
 use ring::digest;
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
+use rustls::crypto::CryptoProvider;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error as TlsError, RootCertStore,
@@ -16,9 +16,9 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error as Fault, KeyUsage};
 
 use super::describe::{self, clean};
-use super::files;
 use super::verify::may_issue;
 use super::x509::Certificate;
+use super::{files, signature};
 use crate::error::Result;
 
 /// The certificate by which a client has proved its identity.
@@ -117,7 +117,7 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+        signature::check_tls12(&self.provider, message, leaf, signed)
     }
 
     fn verify_tls13_signature(
@@ -126,7 +126,7 @@ impl ClientCertVerifier for ClientVerifier {
         leaf: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, leaf, signed, &self.provider.signature_verification_algorithms)
+        signature::check_tls13(&self.provider, message, leaf, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

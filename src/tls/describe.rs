@@ -196,7 +196,7 @@ fn unsupported(algorithm: &[u8]) -> String {
     }
 }
 
-/// Why a server could not show that it has its certificate's key.
+/// Why a peer could not show that it has its certificate's key.
 pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
     const FEWEST_BITS: usize = 2048;
     match Certificate::parse(leaf).and_then(|certificate| certificate.rsa_bits()) {

@@ -1,4 +1,4 @@
-//! Whether a server has the key of its certificate, as its signature in the handshake shows.
+//! Whether a peer has the key of its certificate, as its signature in the handshake shows.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature, CryptoProvider};
