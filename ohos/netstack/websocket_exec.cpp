@@ -11,6 +11,8 @@
 #include "rules/text.h"
 #include "websocket_exec_common.h"
 
+using nsws_rules::has_nul;
+
 namespace OHOS::NetStack::Websocket {
 namespace {
 constexpr uint32_t MILLISECONDS = 1000;
@@ -101,7 +103,7 @@ void OnClose(nsws_client, const nsws_close_event *event, void *userData) {
     self->Post([code, reason](napi_env env, EventManager &manager) {
         napi_value object = NapiUtils::CreateObject(env);
         NapiUtils::SetUint32Property(env, object, "code", code);
-        NapiUtils::SetStringPropertyUtf8(env, object, "reason", reason);
+        NapiUtils::SetNamedProperty(env, object, "reason", TextValue(env, reason));
         manager.Emit(EventName::EVENT_CLOSE, {NapiUtils::GetUndefined(env), object});
     });
 }
@@ -172,11 +174,18 @@ const char *TextOf(const Secure::SecureChar &secret) {
     return secret.Length() == 0 ? nullptr : secret.Data();
 }
 
+bool HasNul(const Secure::SecureChar &secret) {
+    return secret.Length() != 0 && has_nul({secret.Data(), secret.Length()});
+}
+
 }  // namespace
 
 bool WebSocketExec::ExecConnect(ConnectContext *context) {
     if (context == nullptr || !HasPermission(*context)) {
         return false;
+    }
+    if (has_nul(context->url)) {
+        return Report(*context, NSWS_ERR_URL);
     }
     if (context->IsAtomicService() &&
         !CommonUtils::IsAllowedHostname(context->GetBundleName(),
@@ -196,6 +205,9 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
     nsws_connect_options options = nsws_rules::client_defaults();
     std::vector<nsws_header> headers;
     for (const auto &[name, value] : context->header) {
+        if (has_nul(name) || has_nul(value)) {
+            return Report(*context, NSWS_ERR_PARAMETER);
+        }
         headers.push_back({name.c_str(), value.c_str()});
     }
     options.headers = headers.data();
@@ -220,6 +232,13 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
     }
     FillHeartbeat(*context, options);
     FillProxy(*context, proxyHost, proxyExclusions, options);
+    if (has_nul(context->caPath_) || has_nul(clientCert) || HasNul(clientKey)) {
+        return Report(*context, NSWS_ERR_CERT_FILE);
+    }
+    if (HasNul(keyPassword) || has_nul(protocol) || has_nul(proxyHost) ||
+        has_nul(proxyExclusions)) {
+        return Report(*context, NSWS_ERR_PARAMETER);
+    }
     return Report(*context, nsws_client_connect({self->Handle()}, context->url.c_str(), &options));
 }
 
@@ -243,6 +262,9 @@ bool WebSocketExec::ExecClose(CloseContext *context) {
     auto self = context == nullptr ? nullptr : Known(*context);
     if (self == nullptr) {
         return false;
+    }
+    if (has_nul(context->reason)) {
+        return Report(*context, NSWS_ERR_PARAMETER);
     }
     return Report(*context, nsws_client_close({self->Handle()}, nsws_rules::to_send(context->code),
                                               context->reason.c_str()));

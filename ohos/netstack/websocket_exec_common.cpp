@@ -150,9 +150,15 @@ UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t htt
     };
 }
 
+napi_value TextValue(napi_env env, const std::string &text) {
+    napi_value value = nullptr;
+    napi_create_string_utf8(env, text.data(), text.size(), &value);
+    return value;
+}
+
 napi_value MessageValue(napi_env env, const std::string &data, bool isText) {
     if (isText) {
-        return NapiUtils::CreateStringUtf8(env, data);
+        return TextValue(env, data);
     }
     void *bytes = nullptr;
     napi_value value = NapiUtils::CreateArrayBuffer(env, data.size(), &bytes);

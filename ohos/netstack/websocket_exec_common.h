@@ -132,6 +132,8 @@ bool Report(BaseContext &context, int32_t code);
 
 // The library's events as JavaScript values and event functions.
 UserData::Event ErrorEvent(int32_t code, const std::string &message, int32_t httpStatus);
+// All of a text; the layer's own function ends it at a NUL.
+napi_value TextValue(napi_env env, const std::string &text);
 napi_value MessageValue(napi_env env, const std::string &data, bool isText);
 uint32_t CloseCode(uint16_t code);
 }  // namespace OHOS::NetStack::Websocket

@@ -1,5 +1,6 @@
 #include "websocket_server_exec.h"
 
+#include <string>
 #include <vector>
 
 #include "constant.h"
@@ -8,7 +9,10 @@
 #include "rules/close_codes.h"
 #include "rules/limits.h"
 #include "rules/server.h"
+#include "rules/text.h"
 #include "websocket_exec_common.h"
+
+using nsws_rules::has_nul;
 
 namespace OHOS::NetStack::Websocket {
 namespace {
@@ -18,12 +22,12 @@ constexpr const char *NO_PROTOCOL = "lws_server";
 // Beyond NetStack: the web pages that may connect, as `allowed_origins` has them, where the layer's
 // context has such a member; else, and when it is empty, every page may.
 template <class Context>
-auto AllowedOrigins(const Context &context, int) -> decltype(context.allowedOrigins_.c_str()) {
-    return context.allowedOrigins_.empty() ? nullptr : context.allowedOrigins_.c_str();
+auto AllowedOrigins(const Context &context, int) -> decltype(context.allowedOrigins_) {
+    return context.allowedOrigins_;
 }
 template <class Context>
-const char *AllowedOrigins(const Context &, long) {
-    return nullptr;
+std::string AllowedOrigins(const Context &, long) {
+    return {};
 }
 
 napi_value ConnectionValue(napi_env env, const WebSocketConnection &connection) {
@@ -87,8 +91,8 @@ void OnClose(nsws_server, nsws_connection connection, const nsws_close_event *ev
         napi_value result = NapiUtils::CreateObject(env);
         NapiUtils::SetUint32Property(env, result, "code", code);
         // The reference has the first name, NetStack the second.
-        NapiUtils::SetStringPropertyUtf8(env, result, "reason", reason);
-        NapiUtils::SetStringPropertyUtf8(env, result, "closeReason", reason);
+        NapiUtils::SetNamedProperty(env, result, "reason", TextValue(env, reason));
+        NapiUtils::SetNamedProperty(env, result, "closeReason", TextValue(env, reason));
         manager.EmitWithTwoPara(EventName::EVENT_SERVER_CLOSE,
                                 {NapiUtils::GetUndefined(env), ConnectionValue(env, name), result});
     };
@@ -123,7 +127,7 @@ std::shared_ptr<UserData> MakeServer(const std::shared_ptr<EventManager> &manage
 // The connection that a call is about. Whether there is one; else the context has the code.
 bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection &connection) {
     auto self = Known(context);
-    if (self != nullptr && name.clientPort <= UINT16_MAX &&
+    if (self != nullptr && name.clientPort <= UINT16_MAX && !has_nul(name.clientIP) &&
         nsws_server_find_connection({self->Handle()}, name.clientIP.c_str(),
                                     static_cast<uint16_t>(name.clientPort),
                                     &connection) == NSWS_OK) {
@@ -145,17 +149,24 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
         return false;
     }
     nsws_server_options options = nsws_rules::server_defaults();
-    options.server_ip = context->serverIp_.c_str();
+    // No address has a backslash in it, nor a NUL.
+    options.server_ip = has_nul(context->serverIp_) ? "\\0" : context->serverIp_.c_str();
     options.server_port = context->serverPort_;
     options.max_concurrent_clients = context->maxClientsNumber_;
     options.max_connections_per_client = context->maxCountForOneClient_;
     if (context->websocketServerProtocol_ != NO_PROTOCOL) {
         options.protocol = context->websocketServerProtocol_.c_str();
     }
-    options.allowed_origins = AllowedOrigins(*context, 0);
+    const std::string origins = AllowedOrigins(*context, 0);
+    options.allowed_origins = origins.empty() ? nullptr : origins.c_str();
+    if (has_nul(context->websocketServerProtocol_) || has_nul(origins)) {
+        return Report(*context, NSWS_ERR_PARAMETER);
+    }
     options.cert_path = context->certPath_.c_str();
     options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
-    int32_t code = nsws_rules::start({self->Handle()}, options, nsws_rules::wrong_in(options));
+    nsws_rules::WrongConfig wrong = nsws_rules::wrong_in(options);
+    wrong.files = has_nul(context->certPath_) || has_nul(context->keyPath_);
+    int32_t code = nsws_rules::start({self->Handle()}, options, wrong);
     if (code != NSWS_OK) {
         self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, nsws_error_message(code), 0));
     }
@@ -190,6 +201,9 @@ bool WebSocketServerExec::ExecServerClose(ServerCloseContext *context) {
     nsws_connection connection{};
     if (context == nullptr || !Find(*context, context->GetConnection(), connection)) {
         return false;
+    }
+    if (has_nul(context->reason)) {
+        return Report(*context, NSWS_ERR_PARAMETER);
     }
     return Report(*context, nsws_connection_close(connection, nsws_rules::to_send(context->code),
                                                   context->reason.c_str()));

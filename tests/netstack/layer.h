@@ -1,5 +1,6 @@
 // What ohos/netstack uses of NetStack's JavaScript layer, declared so that it compiles here. The names and types are NetStack's; each
-// header beside this one stands for the layer's of the same name.
+// header beside this one stands for the layer's of the same name. The members at the end of a class are those that test_text.cpp, which
+// defines the functions, needs.
 #pragma once
 
 #include <node_api.h>
@@ -31,6 +32,8 @@ public:
     std::shared_ptr<Websocket::UserData> GetWebSocketUserData();
 
     napi_env env_ = nullptr;
+
+    std::shared_ptr<Websocket::UserData> userData_;
 };
 
 class BaseContext {
@@ -41,6 +44,9 @@ public:
     void SetNoAllowedHost(bool denied);
     napi_env GetEnv() const;
     std::shared_ptr<EventManager> GetSharedManager() const;
+
+    std::shared_ptr<EventManager> manager_;
+    int32_t errorCode_ = 0;
 };
 
 namespace NapiUtils {
@@ -72,6 +78,8 @@ class SecureChar {
 public:
     const char *Data() const;
     size_t Length() const;
+
+    std::string text_;
 };
 } // namespace Secure
 
@@ -114,6 +122,9 @@ public:
     bool supportOriginPort_ = false;
     uint32_t pingInterval_ = defaultPingInterval;
     uint32_t pongTimeout_ = defaultPingInterval;
+
+    std::string protocol_, proxyHost_, proxyExclusions_, clientCert_;
+    Secure::SecureChar clientKey_, keyPassword_;
 };
 
 class SendContext : public BaseContext {
