@@ -6,7 +6,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "docs/site"))
-from pages import PROJECT, Page, all_pages  # noqa: E402
+from markdown_page import PROJECT, Page, all_pages  # noqa: E402
 
 MOST_LINES = 100
 complaints = []

@@ -24,7 +24,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "docs/site"))
-from pages import PROJECT, Page, all_pages  # noqa: E402
+from markdown_page import PROJECT, Page, all_pages  # noqa: E402
 
 FRESH = sys.argv[1:] == ["--fresh"]
 # A machine may be very busy.

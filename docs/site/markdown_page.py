@@ -25,7 +25,7 @@ class Page:
     def __init__(self, text):
         self.headings, self.anchors, self.code, self.links, self.rows = [], [], [], [], []
         anchors, fence, kind, block, above = Anchors(), None, None, [], ""
-        for line in [*text.splitlines(), ""]:
+        for line in text.splitlines():
             if fence is not None:
                 if line.strip() == "```":
                     self.add_code(kind, block)
@@ -33,15 +33,21 @@ class Page:
                 else:
                     block.append(line.removeprefix(fence))
             elif line.lstrip().startswith("```"):
+                self.add_indented(block)
+                block = []
                 fence, kind = line.split("```", 1)
-            elif line.startswith("    ") and (block or not above):
+            elif (line.startswith("    ") and (block or not above)) or (block and not line):
                 block.append(line[4:])
             else:
-                if block:
-                    self.add_code("indented", block)
-                    block = []
+                self.add_indented(block)
+                block = []
                 self.add_prose(line, anchors)
             above = line
+        self.add_indented(block)
+
+    def add_indented(self, lines):
+        if lines:
+            self.add_code("indented", "\n".join(lines).rstrip("\n").split("\n"))
 
     def add_code(self, kind, lines):
         self.code.append((self.headings[-1][1] if self.headings else "", kind, "\n".join(lines) + "\n"))
