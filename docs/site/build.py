@@ -16,7 +16,7 @@ import sys
 from markdown_it import MarkdownIt
 
 sys.dont_write_bytecode = True
-from markdown_page import PROJECT, Anchors, all_pages  # noqa: E402
+from markdown_page import NOT_OURS, PROJECT, Anchors, all_pages  # noqa: E402
 
 sys.path.append(str(PROJECT / "scripts"))
 from manual import Header, callbacks_of, first_sentence, notes_of, overview_of, related, results_of  # noqa: E402
@@ -171,12 +171,12 @@ class Site:
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, self.folder / path)
         elif source.is_dir():
-            entries = sorted(it for it in source.iterdir() if it.name not in ("build", "node_modules", "target", "__pycache__"))
+            entries = sorted(it for it in source.iterdir() if it.name not in NOT_OURS and not it.name.startswith("."))
             place = f"{path}/index.html"
             lines = [f'<li><a href="{self.relative(place, self.show(f"{path}/{it.name}"))}">{html.escape(it.name)}</a></li>' for it in entries]
             self.write(place, path, f"<h1>{html.escape(path)}</h1>\n<ul>\n" + "\n".join(lines) + "\n</ul>\n")
         else:
-            text = html.escape(source.read_text(encoding="utf-8"))
+            text = html.escape(source.read_text(encoding="utf-8", errors="replace"))
             self.write(f"{path}.html", path, f"<h1>{html.escape(path)}</h1>\n<pre><code>{text}</code></pre>\n")
 
     # The API.
