@@ -7,7 +7,8 @@
 #   a line of it with "run, while SERVER serves: COMMAND": COMMAND, with SERVER's URL in $URL, prints the page's next block of
 #     "text", where "..." stands for anything; "needs PROGRAM" before the comma: not where PROGRAM is missing
 #   c without a file: statements that compile in a function with a client, a server and a connection
-#   any other kind but text, or indented: nothing here runs it, and the line above says "Not run"
+#   a kind with "typed", such as "sh typed": readme.py does what it says
+#   any other kind but text, or indented: nothing runs it, and the line above says "Not run"
 set -euo pipefail
 cc=$1 include=$2 library=$3
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,7 +38,7 @@ fragment() { # NAME
     cat "$work/$1"
     printf '}\n'
   } >"$work/fragment.c"
-  "$cc" -std=c11 -Wall -Wextra -Werror -Wno-unused -fsyntax-only -I "$include" "$work/fragment.c"
+  "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror -Wno-unused -fsyntax-only -I "$include" "$work/fragment.c"
 }
 
 run() { # SERVER COMMAND EXPECTED: the last is a file
@@ -68,6 +69,7 @@ for page in "$here"/../docs/{guide,cookbook}/*.md; do
   rm -f "$work"/block.*
   command=''
   while IFS=$'\t' read -r number kind above; do
+    [[ $kind != *" typed" ]] || continue
     block=$work/block.$number
     file=
     [ "$number" = 0 ] || file=$(sed -n '1s/^[/#]\*\{0,1\} file: \([a-z_.]*\).*/\1/p' "$block")
@@ -104,22 +106,7 @@ for ((i = 0; i < ${#runs[@]}; i += 3)); do
 done
 [ ${#runs[@]} -gt 0 ] || fail "Nothing was run"
 
-# Links lead somewhere, to a heading too.
-slugs() { # PAGE
-  grep '^#' "$1" | sed 's/^#* //' | tr '[:upper:] ' '[:lower:]-' | tr -cd 'a-z0-9_\n-'
-}
-for page in "$here"/../docs/*.md "$here"/../docs/{guide,cookbook}/*.md; do
-  while read -r link; do
-    target=$page
-    [ "${link%%#*}" = "" ] || target=$(dirname "$page")/${link%%#*}
-    if [ ! -e "$target" ]; then
-      fail "${page#"$here"/../}: $link is missing"
-    elif [[ $link = *#* ]] && ! slugs "$target" | grep -x -e "${link#*#}" >/dev/null; then
-      fail "${page#"$here"/../}: $link has no such heading"
-    fi
-  done < <(grep -oE '\]\([^)]+\)' "$page" | sed 's/^](//; s/)$//' | grep -v '^https\?:' || true)
-done
-# So do names.
+# Names are somewhere.
 for page in "$here"/../docs/{README,coming-from}.md "$here"/../docs/{guide,cookbook}/*.md; do
   while read -r word; do
     grep -qrw "$word" "$include" "$here/../CMakeLists.txt" "$here/../ohos" "$here/../tool" || fail "${page#"$here"/../}: $word is nowhere"

@@ -92,7 +92,8 @@ fn the_version_is_the_same_everywhere() {
         ("CMakeLists.txt", format!("project(NetStackWebSocket VERSION {version} ")),
         ("ohos/napi/package.json", format!("\"version\": \"{version}\"")),
         ("CHANGELOG.md", format!("\n## {version}")),
-        ("README.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
+        ("docs/guide/install.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
+        ("docs/guide/openharmony.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
         ("scripts/release-readme.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
     ] {
         let content = std::fs::read_to_string(root().join(file)).expect("the file is there");

@@ -1,8 +1,9 @@
-"""Does what README.md says, as typed, from top to bottom, in the project's folder; programs that it prints go into a folder of their own.
+"""Does what README.md says, as typed, in the project's folder, and what the pages of docs say in blocks whose kind has "typed"; programs
+that they print go into a folder of their own.
 
     readme.py [--fresh]
 
-It installs into /usr/local and takes the README's ports: readme.sh gives it a file system and a network of its own. With --fresh, on a
+It installs into /usr/local and takes the pages' ports: readme.sh gives it a file system and a network of its own. With --fresh, on a
 machine that scripts/fresh has made, it types what installs packages, too.
 """
 
@@ -21,7 +22,10 @@ import tempfile
 import threading
 import urllib.request
 
-PROJECT = pathlib.Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "docs/site"))
+from markdown_page import PROJECT, Page, all_pages  # noqa: E402
+
 FRESH = sys.argv[1:] == ["--fresh"]
 # A machine may be very busy.
 PATIENCE = 120
@@ -29,36 +33,21 @@ STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-I", st
 
 
 class Blocks:
-    """The README's blocks by section and kind, a fence's language or "typed" for those that are indented; each is taken once."""
+    """The blocks of README.md, and those of other pages that are to be typed; each is taken once."""
 
-    def __init__(self, text):
+    def __init__(self):
         self.left = []
-        section, fence, block, above = None, None, [], ""
-        for line in [*text.splitlines(), ""]:
-            if fence is not None:
-                if line == "```":
-                    self.left.append((section, fence, "\n".join(block) + "\n"))
-                    fence, block = None, []
-                else:
-                    block.append(line)
-            elif line.startswith("```"):
-                fence = line[3:]
-            elif line.startswith("    ") and (block or not above):
-                block.append(line[4:])
-            else:
-                if block:
-                    self.left.append((section, "typed", "\n".join(block) + "\n"))
-                    block = []
-                if line.startswith("## "):
-                    section = line[3:]
-            above = line
+        for name, page in all_pages().items():
+            for section, kind, text in Page(page).code:
+                if name == "README.md" or kind.endswith(" typed"):
+                    self.left.append((name, section, kind.removesuffix(" typed"), text))
 
-    def take(self, section, kind):
-        for index, (its_section, its_kind, text) in enumerate(self.left):
-            if (its_section, its_kind) == (section, kind):
+    def take(self, page, section, kind):
+        for index, (*its, text) in enumerate(self.left):
+            if its == [page, section, kind]:
                 del self.left[index]
                 return text
-        sys.exit(f"README: there is no block of kind {kind!r} left in {section!r}")
+        sys.exit(f"{page}: there is no block of kind {kind!r} left in {section!r}")
 
 
 class Shell:
@@ -85,7 +74,7 @@ class Shell:
         while (line := self.lines.get(timeout=PATIENCE)) is not None:
             if re.search(pattern, line):
                 return
-        sys.exit(f"README: nothing like {pattern!r} was said")
+        sys.exit(f"nothing like {pattern!r} was said")
 
     def types(self, words):
         self.process.stdin.write(words)
@@ -93,7 +82,7 @@ class Shell:
 
     def ends(self):
         if self.process.wait(PATIENCE) != 0:
-            sys.exit(f"README: the block ended with {self.process.returncode}")
+            sys.exit(f"the block ended with {self.process.returncode}")
 
     def __enter__(self):
         return self
@@ -107,7 +96,7 @@ def typed(text, folder, answers=""):
     """Runs a block to its good end."""
     run = subprocess.run(["bash", "-exc", text], cwd=folder, input=answers, text=True)
     if run.returncode != 0:
-        sys.exit(f"README: this block ended with {run.returncode}:\n{text}")
+        sys.exit(f"this block ended with {run.returncode}:\n{text}")
 
 
 def installs(text):
@@ -133,7 +122,7 @@ def hears_hello(*commands):
         said = subprocess.run([command, "ws://127.0.0.1:8080/"], stdout=subprocess.PIPE, text=True, timeout=PATIENCE).stdout
         print(command, said, sep="\n", flush=True)
         if "message: hello\n" not in said or "closed: 1000" not in said:
-            sys.exit(f"README: {command} did not hear hello")
+            sys.exit(f"{command} did not hear hello")
 
 
 @contextlib.contextmanager
@@ -189,59 +178,62 @@ def certificates_and_proxies(certificates, proxies):
         os.killpg(run.pid, signal.SIGKILL)
     for promise, error in zip(promised, errors):
         if not fnmatch.fnmatchcase(error, re.sub(r"([\[*?])", r"[\1]", promise).replace("...", "*")):
-            sys.exit(f"README: promised: {promise}\ncame: {error}")
+            sys.exit(f"promised: {promise}\ncame: {error}")
     if (closed, len(errors)) != (opening, len(promised)) or not promised:
-        sys.exit(f"README: {closed} connections of {opening}, {len(errors)} errors of {len(promised)}")
+        sys.exit(f"{closed} connections of {opening}, {len(errors)} errors of {len(promised)}")
 
 
 def main():
-    blocks = Blocks((PROJECT / "README.md").read_text())
+    blocks = Blocks()
     take = blocks.take
 
     # scripts/fresh types these.
-    assert [line.split()[0] for line in take("Try it", "typed").splitlines()] == ["scripts/demo", "scripts/test"]
+    assert [line.split()[0] for line in take("README.md", "Try it", "indented").splitlines()] == ["scripts/demo", "scripts/test"]
 
-    installs(take("Build and install", "typed"))
-    typed(take("Build and install", "typed"), PROJECT)
-    typed(take("Build and install", "typed"), PROJECT)
+    install, linking = "docs/guide/install.md", "Link a program"
+    installs(take(install, "Build and install", "sh"))
+    typed(take("README.md", "Build and install", "indented"), PROJECT)
 
-    (WORK / "client.c").write_text(take("A program", "c"))
+    (WORK / "client.c").write_text(take("README.md", "A program", "c"))
     subprocess.run(["cc", "-std=c99", *STRICT, WORK / "client.c"], check=True)
-    typed(take("A program", "sh"), WORK)
-    with_cmake = cmake_project("client", take("A program", "cmake"), {"client": WORK / "client.c"})
-    typed(take("A program", "typed"), PROJECT)
+    typed(take("README.md", "A program", "sh"), WORK)
+    typed(take(install, linking, "sh"), WORK)
+    with_cmake = cmake_project("client", take(install, linking, "cmake"), {"client": WORK / "client.c"})
+    typed(take(install, linking, "sh"), PROJECT)
 
-    (WORK / "server.c").write_text(take("A server", "c"))
-    subprocess.run(["cc", "-std=c99", *STRICT, WORK / "server.c"], check=True)
-    serve = take("A server", "sh")
+    everyone = "docs/guide/server.md", "To everyone"
+    (WORK / "broadcast.c").write_text(take(*everyone, "c"))
+    subprocess.run(["cc", "-std=c99", *STRICT, WORK / "broadcast.c"], check=True)
+    serve = take(*everyone, "sh")
     with server(serve):
         hears_hello(WORK / "client", WORK / "client-static", with_cmake / "client")
         subprocess.run([PROJECT / "build/release/chat", "ws://127.0.0.1:8080/"], stdin=subprocess.DEVNULL, check=True)
-    a_page_and_a_tv(take("A server", "typed"))
+    a_page_and_a_tv(take(*everyone, "sh"))
 
-    (WORK / "client.cpp").write_text(take("In C++", "cpp"))
+    cpp = "docs/guide/cpp.md", "C++"
+    (WORK / "client.cpp").write_text(take(*cpp, "cpp"))
     subprocess.run(["c++", "-std=c++17", *STRICT, WORK / "client.cpp"], check=True)
-    typed(take("In C++", "sh"), WORK)
+    typed(take(*cpp, "sh"), WORK)
     with server(serve):
         hears_hello(WORK / "client-cpp")
 
-    replacing = "In place of NetStack's libraries"
-    typed(take(replacing, "typed"), PROJECT)
+    replacing = "docs/guide/openharmony.md", "In place of NetStack's libraries"
+    typed(take(*replacing, "sh"), PROJECT)
     hello = PROJECT / "tests/package"
     surfaces = {"app": hello / "hello_ndk.c", "service": hello / "hello_innerkit.cpp"}
-    made = cmake_project("surfaces", take(replacing, "cmake"), surfaces)
+    made = cmake_project("surfaces", take(*replacing, "cmake"), surfaces)
     for program in surfaces:
         subprocess.run([made / program], check=True)
 
-    identity = "Certificates and proxies"
-    installs(take(identity, "typed"))
-    certificates_and_proxies(take(identity, "bash"), take(identity, "bash"))
-    options = f"#include <netstack_websocket.h>\nvoid decide(void);\nvoid decide(void) {{\n{take(identity, 'c')}(void)options;\n}}\n"
-    subprocess.run(["cc", "-std=c99", *STRICT, "-x", "c", "-"], input=options, text=True, check=True)
+    identity = "docs/guide/tls.md", "Certificates to try"
+    proxies = "docs/guide/proxies.md", "Proxies to try"
+    installs(take(*identity, "sh"))
+    installs(take(*proxies, "sh"))
+    certificates_and_proxies(take(*identity, "bash"), take(*proxies, "bash"))
 
     if blocks.left:
-        sys.exit(f"README: nobody types this: {blocks.left}")
-    print("The README does what it says.")
+        sys.exit(f"Nobody types this: {blocks.left}")
+    print("README and docs do what they say.")
 
 
 with tempfile.TemporaryDirectory(prefix="nsws-readme-") as work:
