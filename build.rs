@@ -15,6 +15,8 @@ fn main() {
             println!("cargo:rustc-cdylib-link-arg=-Wl,-z,max-page-size=16384");
             // Functions that are alike become one.
             println!("cargo:rustc-cdylib-link-arg=-Wl,--icf=all");
+            // Its clang adds a second table of the symbols, which musl doesn't read beside this one.
+            println!("cargo:rustc-cdylib-link-arg=-Wl,--hash-style=gnu");
         }
         ("linux", _) => println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libnetstack_websocket.so.0"),
         _ => {}

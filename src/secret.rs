@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn a_secret_shows_nothing_of_itself() {
         let secret = Secret::from("hunter2");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "Secret Some(Secret)");
+        assert_eq!(format!("{secret:?} {:?}", [&secret]), "Secret [Secret]");
         assert_eq!(secret.expose(), "hunter2");
     }
 }

@@ -31,7 +31,7 @@ pub struct Agreement {
     /// The version of TLS, for wss.
     pub tls_version: Option<TlsVersion>,
     /// The cipher suite of TLS, as IANA has it, or "".
-    pub tls_cipher: String,
+    pub tls_cipher: &'static str,
     /// The extensions, as a header has them, or "".
     pub extensions: String,
 }

@@ -116,7 +116,7 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             reconnects: now.reconnects,
             peer_port: now.agreement.peer.map_or(0, |peer| peer.port()),
             tls_version: now.agreement.tls_version.map_or(0, tls_number),
-            tls_cipher: chars(&now.agreement.tls_cipher),
+            tls_cipher: chars(now.agreement.tls_cipher),
             peer_ip: chars(&now.agreement.peer.map(ip_text).unwrap_or_default()),
             extensions: chars(&now.agreement.extensions),
         };

@@ -1,5 +1,6 @@
 //! What may block: name lookups, questions to the platform, and reading files. Each runs on a thread of its own.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -40,6 +41,10 @@ pub(crate) struct Blocking {
     running: Mutex<usize>,
     ended: Condvar,
 }
+
+/// What one of them does, and what that makes.
+type Work = Box<dyn FnOnce() -> Made + Send>;
+type Made = Box<dyn Any + Send>;
 
 /// One of them.
 struct Running(Arc<Blocking>);
@@ -135,6 +140,13 @@ impl Blocking {
         place: Option<OwnedSemaphorePermit>,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
+        let made = self.run(place, Box::new(move || -> Made { Box::new(work()) })).await?;
+        // It is what `work` has made.
+        made.downcast().map(|made| *made).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// One kind of task for all work: each would add kilobytes to the library.
+    async fn run(self: &Arc<Self>, place: Option<OwnedSemaphorePermit>, work: Work) -> io::Result<Made> {
         *self.running.lock() += 1;
         // The thread keeps it: the task that waits for it may give up.
         let running = Running(self.clone());

@@ -6,7 +6,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
+use rustls::{CipherSuite, ClientConfig, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
@@ -92,7 +92,7 @@ pub(crate) struct Secured {
     pub resumed: bool,
     pub version: Option<TlsVersion>,
     /// The cipher suite, as IANA has it.
-    pub cipher: String,
+    pub cipher: &'static str,
 }
 
 /// The TLS handshake.
@@ -117,10 +117,29 @@ pub(crate) async fn connect(
         Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
         _ => None,
     };
-    let cipher = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-    // RFC 8446 B.4.
-    let cipher = cipher.unwrap_or_default().replace("TLS13_", "TLS_");
+    let cipher =
+        session.negotiated_cipher_suite().map(|suite| cipher_name(suite.suite())).unwrap_or_default();
     Ok(Secured { stream, resumed, version, cipher })
+}
+
+/// The name of a cipher suite that is offered (RFC 5289 3, RFC 7905 2, RFC 8446 B.4). rustls knows hundreds by name, which
+/// would be in the library.
+fn cipher_name(suite: CipherSuite) -> &'static str {
+    use CipherSuite as Suite;
+    match suite {
+        Suite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        Suite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        Suite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+        }
+        Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +197,14 @@ mod tests {
         let chosen = rustls::PeerMisbehaved::SelectedUnofferedApplicationProtocol;
         let error = std::io::Error::other(rustls::Error::PeerMisbehaved(chosen));
         assert_eq!(describe::handshake_error("host:443", &error).detail, Code::Alpn);
+    }
+
+    #[test]
+    fn each_cipher_suite_that_is_offered_has_its_name() {
+        for suite in ring::default_provider().cipher_suites {
+            let known = suite.suite().as_str().unwrap();
+            assert_eq!(cipher_name(suite.suite()), known.replace("TLS13_", "TLS_"));
+        }
     }
 
     #[test]
