@@ -70,7 +70,7 @@ pub unsafe extern "C" fn nsws_log(level: i32, message: *const c_char) -> i32 {
     call(|| {
         let level = Level::from_number(level)
             .filter(|level| *level != Level::Off)
-            .ok_or_else(|| Error::call(Code::Parameter, format!("There is no log level {level}.")))?;
+            .ok_or_else(|| Error::call(Code::Parameter, format!("The log level {level} is unknown.")))?;
         // SAFETY: NULL or NUL-terminated.
         let message = unsafe { text(message, "message") }?
             .ok_or_else(|| Error::call(Code::Parameter, "The message is NULL."))?;

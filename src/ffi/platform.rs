@@ -224,7 +224,7 @@ unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Re
     let kind = match proxy_kind(given.mode) {
         Some(kind) => kind,
         None if given.mode == NSWS_PROXY_NONE => return Ok(None),
-        None => return Err(wrong(format!("The mode {} is not that of a system's proxy.", given.mode))),
+        None => return Err(wrong(format!("mode {} is unknown.", given.mode))),
     };
     if host.is_empty() {
         return Ok(None);

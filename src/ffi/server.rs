@@ -214,7 +214,7 @@ pub unsafe extern "C" fn nsws_server_find_connection(
         check_out(out)?;
         // SAFETY: NULL or NUL-terminated.
         let ip: Option<IpAddr> = unsafe { text(client_ip, "client_ip") }?.and_then(|ip| ip.parse().ok());
-        let ip = ip.ok_or_else(|| Error::call(Code::Parameter, "client_ip is no IP address."))?;
+        let ip = ip.ok_or_else(|| Error::call(Code::Parameter, "client_ip is not an IP address."))?;
         let connection = self::server(server)?.find(ip, client_port)?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, named(&connection)) }
