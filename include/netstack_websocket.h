@@ -4,7 +4,7 @@
  * This header is the manual. Below the overview come: version; library; client; server; connection; platform. For clients and
  * servers, the options come first, then the events, then the functions.
  *
- * Objects. A program names them by handles, small values that may be copied and compared. A handle is stale once its object is
+ * Objects. A program refers to them by handles, small values that may be copied and compared. A handle is stale once its object is
  * destroyed, and never becomes valid again.
  *
  * Results. A function that can fail returns an int32_t: NSWS_OK (0) or one of NSWS_ERR_*. Outputs come last and are written only
@@ -30,7 +30,7 @@
  * If the registration fails, it does not run.
  *
  * Structs. Those that a program fills begin with struct_size and are prepared by an _init function; those that a program receives
- * have their size as well. Both grow only at their end.
+ * begin with their size as well. Both grow only at their end.
  *
  * A client. nsws_client_connect() returns NSWS_OK. Then come header_receive, open, message and data_end for each message, and close.
  * If the attempt fails, one error comes instead of open. After open, error events may come, and exactly one close, the last event.
@@ -139,7 +139,7 @@ extern "C" {
  * ================================================================================================ */
 
 /**
- * The version of the binary interface that this header describes. It changes when programs must be built anew.
+ * The version of the binary interface that this header describes. It changes when programs must be rebuilt.
  */
 #define NSWS_ABI_VERSION 1
 
@@ -171,7 +171,8 @@ extern "C" {
 const char *nsws_version(void);
 
 /**
- * Returns the NSWS_ABI_VERSION of the library. A program may compare it with the one it was compiled with.
+ * Returns the NSWS_ABI_VERSION of the library. A program may compare it with the number that it was compiled
+ * with.
  *
  * @return the number
  * @note Any thread.
@@ -342,7 +343,7 @@ typedef struct nsws_connection {
 #define NSWS_ERR_CERT_UNUSABLE 2302910
 
 /**
- * A message that is sent in parts waits for its last part; until then, only pings may be sent besides.
+ * A message that is being sent in parts lacks its last part; until then, only its parts and pings may be sent.
  */
 #define NSWS_ERR_MESSAGE_UNFINISHED 2302911
 
@@ -452,7 +453,7 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_PROXY_SETTING 2302970
 
 /**
- * Detail: the proxy wants a user name and password, or other ones.
+ * Detail: the proxy demands a user name and password, or refused those that it got.
  */
 #define NSWS_DETAIL_PROXY_AUTH 2302971
 
@@ -462,12 +463,12 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_PROXY_REFUSED 2302972
 
 /**
- * Detail: the proxy's answer is invalid: it speaks another protocol.
+ * Detail: the proxy's answer is invalid; it may speak another protocol.
  */
 #define NSWS_DETAIL_PROXY_ANSWER 2302973
 
 /**
- * Detail: there is no memory for what the peer sends; the connection ends with 1009.
+ * Detail: there is no memory for data from the peer; the connection ends with 1009.
  */
 #define NSWS_DETAIL_NO_MEMORY 2302974
 
@@ -494,8 +495,9 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_REDIRECT 2302978
 
 /**
- * Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
- * server that has no WebSocket there. A page whose server has shown a valid certificate is NSWS_DETAIL_HTTP_STATUS.
+ * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
+ * server that has no WebSocket there. If the server has shown a valid certificate, a page is
+ * NSWS_DETAIL_HTTP_STATUS.
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
 
@@ -545,7 +547,7 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_CLIENT_CERT_REFUSED 2302988
 
 /**
- * Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+ * Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301); it may speak only HTTP/2.
  */
 #define NSWS_DETAIL_ALPN 2302989
 
@@ -689,13 +691,14 @@ typedef struct nsws_runtime_options {
      */
     size_t thread_stack_size;
     /**
-     * The most threads that run callbacks at the same time. Default 1024; at least one more than `io_threads`,
-     * else NSWS_ERR_PARAMETER. A callback that blocks holds one; when all are held, further callbacks wait.
+     * How many threads may run callbacks at the same time. Default 1024; at least one more than `io_threads`,
+     * else NSWS_ERR_PARAMETER. A callback that blocks occupies a thread; when all are occupied, further
+     * callbacks wait.
      */
     uint32_t max_threads;
     /**
      * How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so
-     * that a program gets as many processors as it has busy objects. Default 1; 0, or more than there are
+     * that a program with several busy objects uses several processors. Default 1; 0, or more than there are
      * processors: NSWS_ERR_PARAMETER.
      * @since 0.2
      */
@@ -716,7 +719,7 @@ int32_t nsws_runtime_options_init(nsws_runtime_options *options,
                                   size_t struct_size);
 
 /**
- * Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
+ * No limit: for `reconnect_max_attempts` of nsws_connect_options and the timeout of nsws_shutdown(), and for
  * nothing else.
  * @since 0.2
  */
@@ -728,7 +731,7 @@ int32_t nsws_runtime_options_init(nsws_runtime_options *options,
  *
  * @param options prepared by nsws_runtime_options_init(), copied; NULL: the defaults
  * @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
- *         NSWS_ERR_BUSY: the threads run already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ *         NSWS_ERR_BUSY: the threads are running already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.1
  */
@@ -740,16 +743,16 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * exit handler, or in the destructor of a global object.
  *
  * If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
- * lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Those threads end when what holds
- * them does, and another call waits for them again.
+ * lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Their threads end when these do;
+ * another call waits for them again.
  *
- * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
- *         NSWS_FOR_EVER: until they end. Then the connections that are left are cut, and threads that only
- *         have to end may take half a second more.
+ * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
+ *         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
+ *         half a second more to end.
  * @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
  *         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
- * @note Any thread that does not run a callback. Waits up to `timeout_ms`.
+ * @note Any thread, but not inside a callback. Waits up to `timeout_ms`.
  * @since 0.1
  */
 int32_t nsws_shutdown(uint32_t timeout_ms);
@@ -769,31 +772,31 @@ int32_t nsws_shutdown(uint32_t timeout_ms);
 #define NSWS_LOG_ERROR 1
 
 /**
- * Log level: what looks wrong, too.
+ * Log level: also what looks wrong.
  */
 #define NSWS_LOG_WARN 2
 
 /**
- * Log level: connections that open and close, too.
+ * Log level: also connections that open and close.
  */
 #define NSWS_LOG_INFO 3
 
 /**
- * Log level: each step of an attempt, too.
+ * Log level: also each step of an attempt.
  */
 #define NSWS_LOG_DEBUG 4
 
 /**
- * Receives a line of the log. It is called on any thread, on several at once. It may call the library, but
- * must not wait for it.
+ * Receives a line of the log. It may be called on any thread, and on several at once. It may call the library,
+ * but must not wait for it.
  * @since 0.1
  */
 typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
 
 /**
- * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
- * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. A callback that has held its
- * thread for a second or longer is a line of NSWS_LOG_WARN that names its event.
+ * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go to
+ * hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. For a callback that took a
+ * second or longer, a line of NSWS_LOG_WARN names its event.
  *
  * @param max_level the most verbose level to receive, one of NSWS_LOG_*
  * @param fn the receiver; NULL: none
@@ -810,12 +813,12 @@ int32_t nsws_set_log_callback(int32_t max_level,
                               nsws_free_fn free_fn);
 
 /**
- * Writes a line of the program's own to the log: for layers that are built on the library and share its log.
- * It succeeds, too, when nobody receives the log.
+ * Writes a line to the log, for layers that are built on the library and share its log. It also succeeds if
+ * the log has no receiver.
  *
  * @param level one of NSWS_LOG_ERROR to NSWS_LOG_DEBUG
  * @param message the line, NUL-terminated UTF-8; copied
- * @return NSWS_OK; NSWS_ERR_PARAMETER: the level is another one, or the message is NULL or not UTF-8;
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: the level is none of these, or the message is NULL or not UTF-8;
  *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.1
@@ -874,9 +877,9 @@ typedef struct nsws_connect_options {
      */
     size_t struct_size;
     /**
-     * Request headers, or NULL. Names are tokens; values hold no CR, LF or NUL. `Host`, `Origin`, `Authorization`
-     * and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`, `Connection`,
-     * `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not.
+     * Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
+     * `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
+     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
      */
     const nsws_header *headers;
     /**
@@ -889,10 +892,10 @@ typedef struct nsws_connect_options {
     const char *protocol;
     /**
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
-     * it is trusted as well; if that certificate may not issue others, it vouches for no other. NULL: the system's
+     * it is trusted as well; unless that certificate may issue others, it vouches for no other. NULL: the system's
      * CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
      * program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
-     * an `error` event of NSWS_PHASE_TLS. Files are read once, and again when they have changed.
+     * an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
      */
     const char *ca_path;
     /**
@@ -905,10 +908,10 @@ typedef struct nsws_connect_options {
      * A PEM file with the private key of the certificate. NULL: it is in the file of the certificate. Only with
      * `client_cert_path`. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1. The
      * key may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or
-     * scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). It is read again when a
-     * file has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
-     * `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or another kind) or
-     * NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
+     * scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). The file is read again
+     * when it has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is
+     * an `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or one of another
+     * kind) or NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
      */
     const char *client_key_path;
     /**
@@ -930,8 +933,8 @@ typedef struct nsws_connect_options {
      */
     const char *proxy_host;
     /**
-     * The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (no colon in
-     * it), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
+     * The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (it must
+     * hold no colon), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
      */
     const char *proxy_username;
     /**
@@ -940,9 +943,9 @@ typedef struct nsws_connect_options {
     const char *proxy_password;
     /**
      * Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
-     * `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
-     * address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared as
-     * the URL has it, without regard to case: no name is looked up. NULL or "": none.
+     * `.example.com` (all that end in this), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an
+     * IP address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared
+     * as the URL has it, without regard to case: no name is looked up. NULL or "": none.
      */
     const char *proxy_exclusion_list;
     /**
@@ -966,11 +969,11 @@ typedef struct nsws_connect_options {
     uint32_t ping_interval_ms;
     /**
      * How long the peer may stay silent, in milliseconds, before the connection counts as lost
-     * (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the oldest ping since which nothing was received: any byte
-     * is a sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
+     * (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the first ping after the last received byte: any byte is a
+     * sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
      * `ping_interval_ms` is shorter; any other value must not be above `ping_interval_ms`. Ignored without a
-     * heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out and no
-     * time runs.
+     * heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out, but the
+     * time does not run.
      */
     uint32_t pong_timeout_ms;
     /**
@@ -985,12 +988,12 @@ typedef struct nsws_connect_options {
     uint32_t close_timeout_ms;
     /**
      * How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
-     * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
-     * if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
-     * if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
+     * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It does not reconnect if
+     * the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted. It does if a
+     * certificate is not valid yet or has expired, since clocks and certificates get corrected, and behind a
      * captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
      * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
-     * or connection. nsws_client_close() ends it.
+     * or connection. nsws_client_close() ends reconnecting.
      */
     uint32_t reconnect_max_attempts;
     /**
@@ -999,7 +1002,7 @@ typedef struct nsws_connect_options {
      */
     uint32_t reconnect_min_delay_ms;
     /**
-     * The longest delay, in milliseconds. Default 30000; not below the first one.
+     * The longest delay, in milliseconds. Default 30000; at least `reconnect_min_delay_ms`.
      */
     uint32_t reconnect_max_delay_ms;
     /**
@@ -1017,19 +1020,19 @@ typedef struct nsws_connect_options {
     uint8_t skip_server_cert_verification;
     /**
      * 1, the default: the `Origin` header has the port if it isn't the default of the scheme (RFC 6454 6.2); many
-     * servers compare it with `Host`. 0: it never has.
+     * servers compare it with `Host`. 0: it never has a port.
      */
     uint8_t support_origin_port;
     /**
-     * Which proxy to use, one of NSWS_PROXY_*. Proxies are used for ws and wss alike, through a tunnel. Default
-     * NSWS_PROXY_SYSTEM: the platform's hook (nsws_set_platform()) answers it or, without a hook, the environment,
-     * which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only),
-     * `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
-     * `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
+     * Which proxy to use, one of NSWS_PROXY_*. Connections of both ws and wss go through a tunnel. Default
+     * NSWS_PROXY_SYSTEM: the proxy is named by the platform's hook (nsws_set_platform()) or, without a hook, by
+     * the environment, which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in
+     * lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`,
+     * `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
      * `[http://|socks5://|socks5h://][user:password@]host[:port]`, with port 1080 if there is none. `no_proxy` and
      * `NO_PROXY` have the form of `proxy_exclusion_list`, but a name also covers its subdomains. A set-user-ID
-     * program does not read the environment (secure_getenv(3)). With a proxy, the server's name is not looked up
-     * on this side.
+     * program does not read the environment (secure_getenv(3)). With a proxy, only the proxy looks up the server's
+     * name.
      */
     uint8_t proxy_mode;
     /**
@@ -1052,15 +1055,15 @@ typedef struct nsws_connect_options {
      */
     size_t compression_threshold;
     /**
-     * How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
-     * fit, else no compression. Default 512 KiB.
+     * How many bytes one connection may use to compress and decompress: the windows are negotiated so small that
+     * they fit; if none fit, there is no compression. Default 512 KiB.
      * @since 0.2
      */
     size_t compression_memory;
     /**
      * How long a message that has begun may go without a further byte, in milliseconds. In ten times as long, at
-     * least 64 KiB of it must arrive. The clock stands while this side does not read. A slower message ends the
-     * connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
+     * least 64 KiB of it must arrive. The time does not run while this side does not read. A slower message ends
+     * the connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
      * @since 0.2
      */
     uint32_t message_timeout_ms;
@@ -1104,32 +1107,32 @@ typedef struct nsws_connect_options {
     uint8_t receive_parts;
     /**
      * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
-     * may be relative, and http and https mean ws and wss. None leads from wss to ws. Another origin (scheme, host
-     * and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the headers
-     * `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that can't be
-     * followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is a refusal
-     * like any other, with NSWS_DETAIL_HTTP_STATUS.
+     * may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
+     * origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
+     * headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
+     * can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is
+     * a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
      * @since 0.2
      */
     uint32_t max_redirects;
     /**
-     * The local address to connect from, an IPv4 or IPv6 literal; only addresses of its family are tried. One that
-     * this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the system's choice.
-     * This and the following members also hold for the connection to a proxy.
+     * The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.
+     * An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
+     * system's choice. This and the following members also hold for the connection to a proxy.
      * @since 0.2
      */
     const char *bind_address;
     /**
      * The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
-     * bytes. One that doesn't exist, or that this process may not choose, is an `error` event with
+     * bytes. An interface that doesn't exist, or that this process may not choose, is an `error` event with
      * NSWS_DETAIL_UNREACHABLE. NULL or "": as the routes say.
      * @since 0.2
      */
     const char *bind_interface;
     /**
-     * Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated
-     * by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must still be
-     * the name's. NULL or "": none.
+     * Addresses for names, used instead of a lookup, as curl writes them: `host:port:address[,address]`, several
+     * separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must
+     * still be the name's. NULL or "": none.
      * @since 0.2
      */
     const char *resolve;
@@ -1146,14 +1149,14 @@ typedef struct nsws_connect_options {
      */
     size_t send_buffer_size;
     /**
-     * After how much silence, and how often then, TCP itself asks the peer whether it is there (SO_KEEPALIVE), in
-     * milliseconds, rounded up to seconds, at most 32767000. It costs less than `ping_interval_ms`, but only shows
-     * that the peer's system lives, and a proxy may answer in its place. Default 0: never.
+     * After how much silence, and then how often, TCP itself probes the peer (SO_KEEPALIVE), in milliseconds,
+     * rounded up to seconds, at most 32767000. This costs less than `ping_interval_ms`, but only shows that the
+     * peer's system is alive, and a proxy may answer in its place. Default 0: never.
      * @since 0.2
      */
     uint32_t tcp_keepalive_ms;
     /**
-     * How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in
+     * How long sent data may stay unacknowledged before the connection counts as lost (TCP_USER_TIMEOUT), in
      * milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
      * @since 0.2
      */
@@ -1161,7 +1164,7 @@ typedef struct nsws_connect_options {
     /**
      * The server's name in TLS, a host name or an IP address, if the server is reached by an address or another
      * name: the name that is sent (SNI, RFC 6066 3) and that the certificate must be for. NULL or "": the URL's
-     * host. It does not count after a redirect to another origin.
+     * host. It is not used after a redirect to another origin.
      * @since 0.2
      */
     const char *tls_server_name;
@@ -1339,7 +1342,8 @@ typedef void (*nsws_data_end_fn)(nsws_client client,
                                  void *user_data);
 
 /**
- * `close`: the connection is over. It comes exactly once for each connection that reached `open`, and last.
+ * `close`: the connection is over. It comes exactly once for each connection that reached `open`, as the last
+ * event.
  * @since 0.1
  */
 typedef struct nsws_close_event {
@@ -1418,8 +1422,8 @@ typedef struct nsws_error_event {
      */
     size_t header_count;
     /**
-     * The first 16 KiB of that answer's body, or as much of them as arrived within 2 s and `connect_timeout_ms`;
-     * NULL without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+     * The first 16 KiB of that answer's body, or what of them arrived within 2 s and `connect_timeout_ms`; NULL
+     * without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
      * @since 0.2
      */
     const uint8_t *body;
@@ -1429,8 +1433,8 @@ typedef struct nsws_error_event {
      */
     size_t body_length;
     /**
-     * How long the server asks to wait before the next attempt (`Retry-After`, seconds or a date), in
-     * milliseconds; 0: it does not ask.
+     * How long the server asks the client to wait before the next attempt (`Retry-After`, seconds or a date),
+     * in milliseconds; 0: it does not ask.
      * @since 0.2
      */
     uint32_t retry_after_ms;
@@ -1538,8 +1542,8 @@ int32_t nsws_client_connect(nsws_client client,
  * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
- *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
- *         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+ *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is being
+ *         sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
  *         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -1557,8 +1561,8 @@ int32_t nsws_client_send_text(nsws_client client,
  * @param data the payload, copied; may be NULL if `length` is 0
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
- *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
- *         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+ *         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is being
+ *         sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
  *         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -1569,8 +1573,8 @@ int32_t nsws_client_send_binary(nsws_client client,
                                 size_t length);
 
 /**
- * Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in
- * the send queue as a message does. Until the last part, other messages are refused with
+ * Sends a part of a message whose length need not be known yet. Each part goes out as a fragment, and counts
+ * in the send queue as a message does. Until the last part, other messages are refused with
  * NSWS_ERR_MESSAGE_UNFINISHED; pings pass, and nsws_client_close() sends what was accepted before it closes.
  * After any error nothing was queued.
  *
@@ -1630,9 +1634,9 @@ int32_t nsws_client_close(nsws_client client,
                           const char *reason);
 
 /**
- * Lets small messages wait for each other: what is sent from now on goes out in few writes, at
+ * Lets small messages wait for each other: those that are sent from now on go out in few writes, at
  * nsws_client_uncork(). It is for programs that answer many messages in a row outside the library's callbacks;
- * inside a callback, messages wait for each other without it.
+ * inside a callback, this happens by itself.
  *
  * Each cork needs an uncork, else a message may wait for ever. Corks don't add up: one uncork, on any thread,
  * ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB together or fill the
@@ -1660,8 +1664,8 @@ int32_t nsws_client_uncork(nsws_client client);
 /**
  * Stops reading from the connection: what was read already is still delivered, and then the peer has to wait.
  * It is for programs that hand messages on to a queue of their own, which must not grow without bound. While
- * the client is paused, neither the peer's close frame nor its pongs are read, and no deadline of the
- * heartbeat runs.
+ * the client is paused, neither the peer's close frame nor its pongs are read, and the pong timeout does not
+ * run.
  *
  * @param client the client; it stays paused, also in later connections, until nsws_client_resume()
  * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -1686,7 +1690,7 @@ int32_t nsws_client_resume(nsws_client client);
 #define NSWS_STATE_IDLE 0
 
 /**
- * A client is trying to connect, or will after the delay of its `reconnecting`; a server never is in this state.
+ * A client is trying to connect, or will after the delay of its `reconnecting`; a server is never in this state.
  */
 #define NSWS_STATE_CONNECTING 1
 
@@ -1702,9 +1706,9 @@ int32_t nsws_client_resume(nsws_client client);
 #define NSWS_STATE_CLOSING 3
 
 /**
- * Returns the state of a client as of the last delivered event: it is open, or closing, from the listeners of
- * `open` on, and idle from those of `close` on, or of the `error` that ends an attempt, unless it will
- * reconnect.
+ * Returns the state of a client as of the last delivered event. The client is open (or closing) from the
+ * moment the listeners of `open` are called; it is idle from the moment those of `close`, or of the `error`
+ * that ends an attempt, are called, unless it will reconnect.
  *
  * @param client the client
  * @param out receives one of NSWS_STATE_*
@@ -1719,18 +1723,18 @@ int32_t nsws_client_get_state(nsws_client client,
  * Destroys a client, and waits until none of its callbacks runs and each `free_fn` has run. An open connection
  * is closed in the background, with code 1001 or as an earlier nsws_client_close() asked; no event follows.
  *
- * Inside a callback, of whatever handle, it returns at once: no further callback of the client starts, and
- * `free_fn` runs when the last one has ended.
+ * Inside any callback, of this client or not, it returns at once: no further callback of the client starts,
+ * and `free_fn` runs when the last one has ended.
  *
  * @param client the client; stale from now on
  * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
- * @note Any thread. Waits for callbacks that run, unless it is called inside one.
+ * @note Any thread. Waits for running callbacks, unless it is called inside one.
  * @since 0.1
  */
 int32_t nsws_client_destroy(nsws_client client);
 
 /**
- * Destroys a client without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+ * Destroys a client without ever waiting, for finalisers and UI threads. A running callback may go on after
  * this returns, and `free_fn` runs when it has ended.
  *
  * @param client the client; stale from now on
@@ -1744,11 +1748,12 @@ int32_t nsws_client_release(nsws_client client);
  * Asks the server for a sign of life: sends a ping at once. If nothing arrives within the time, the connection is
  * lost: `error` with NSWS_DETAIL_HEARTBEAT_LOST, then `close`. It is for a device that was asleep or has changed
  * its network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is
- * slow, no time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+ * slow, the time does not run, and the check starts again afterwards. It needs no heartbeat, and doesn't change
+ * it.
  *
  * @param client the client
- * @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the deadline
- *         that ends first counts
+ * @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the earlier
+ *         deadline counts
  * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_NOT_CONNECTED: the client is not open;
  *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -1758,8 +1763,8 @@ int32_t nsws_client_check(nsws_client client,
                           uint32_t timeout_ms);
 
 /**
- * Tells the library that the network has changed, as the platform reports it. Each open client is checked, as by
- * nsws_client_check(); each that waits to reconnect tries at once. Attempts that are under way go on.
+ * Tells the library that the platform has reported a change of the network. Each open client is checked, as by
+ * nsws_client_check(); each client that waits to reconnect tries at once. Attempts that are under way go on.
  *
  * @param timeout_ms how long the servers' answers may take, in milliseconds, at least 1
  * @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -1803,7 +1808,7 @@ typedef struct nsws_client_stats {
      */
     uint64_t dns_us;
     /**
-     * How long the TCP connection took, and the way through the proxy, in microseconds.
+     * How long the TCP connection took, including the way through a proxy, in microseconds.
      */
     uint64_t tcp_us;
     /**
@@ -1823,27 +1828,29 @@ typedef struct nsws_client_stats {
      */
     uint8_t tls_resumed;
     /**
-     * Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+     * The bytes that were handed to the system, including the WebSocket handshake, the frames' headers and
+     * TLS.
      * @since 0.2
      */
     uint64_t wire_bytes_sent;
     /**
-     * Bytes that came from the system, in the same way.
+     * The bytes that were received from the system, counted in the same way.
      * @since 0.2
      */
     uint64_t wire_bytes_received;
     /**
-     * The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+     * The time from pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the
+     * first.
      * @since 0.2
      */
     uint64_t smoothed_rtt_us;
     /**
-     * Of `tcp_us`, how long the proxy took to open the way, in microseconds; 0 without a proxy.
+     * The part of `tcp_us` that the proxy took to open the tunnel, in microseconds; 0 without a proxy.
      * @since 0.2
      */
     uint64_t proxy_us;
     /**
-     * How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+     * How long after the WebSocket handshake the first message arrived, in microseconds; 0 before it has.
      * @since 0.2
      */
     uint64_t first_message_us;
@@ -1874,7 +1881,7 @@ typedef struct nsws_client_stats {
      */
     char peer_ip[64];
     /**
-     * The extensions that were agreed to, as the header has them, or "".
+     * The extensions that were agreed on, as the header has them, or "".
      * @since 0.2
      */
     char extensions[160];
@@ -1901,8 +1908,8 @@ int32_t nsws_client_get_stats(nsws_client client,
 
 /**
  * Adds a listener of `header_receive`. The listeners of an event are called in the order of their
- * registration. The same `fn` with the same `user_data` counts once, and the `free_fn` of the first
- * registration stays.
+ * registration. Adding the same `fn` with the same `user_data` again has no effect, and the second `free_fn`
+ * is not called.
  *
  * Callbacks run on threads of the library, never inside a call, and never two at once for one client. A
  * callback that blocks delays only its own client.
@@ -1921,7 +1928,7 @@ int32_t nsws_client_on_header_receive(nsws_client client,
                                       nsws_free_fn free_fn);
 
 /**
- * Removes a listener of `header_receive`. It is not called again. A call that runs goes on: this function does
+ * Removes a listener of `header_receive`. It is not called again. A running call goes on: this function does
  * not wait for it, and may be called inside it. Removing a listener that isn't there is no error.
  *
  * @param client the client
@@ -2177,15 +2184,16 @@ typedef struct nsws_server_options {
      */
     size_t struct_size;
     /**
-     * The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is
-     * every address of either family. What is not an address of this device is NSWS_ERR_LISTEN_ADDRESS.
+     * The only IPv4 or IPv6 address to listen on. NULL or "": "0.0.0.0", every IPv4 address; "::" is every
+     * address of either family. An address that this device doesn't have is NSWS_ERR_LISTEN_ADDRESS.
      */
     const char *server_ip;
     /**
-     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
-     * only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-     * NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: when a client connects, but at most once a second, they
-     * are checked, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
+     * A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks only
+     * wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
+     * NSWS_ERR_CERT_UNUSABLE. When a client connects, but at most once a second, the server looks whether its
+     * files have changed, and new ones that can be used replace the old. More certificates:
+     * nsws_server_add_certificate().
      */
     const char *cert_path;
     /**
@@ -2217,8 +2225,8 @@ typedef struct nsws_server_options {
      */
     uint32_t server_port;
     /**
-     * How many client addresses may be connected at the same time; further ones are refused with status 503. 0
-     * means the default, 10.
+     * How many client addresses may be connected at the same time; clients from further addresses are refused
+     * with status 503. 0 means the default, 10.
      */
     uint32_t max_concurrent_clients;
     /**
@@ -2229,7 +2237,7 @@ typedef struct nsws_server_options {
     /**
      * How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
      * the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
-     * many TLS handshakes is banned as well. IPv6 networks have limits as above.
+     * many TLS handshakes is banned as well. IPv6 networks have four times these limits, as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -2257,12 +2265,12 @@ typedef struct nsws_server_options {
     /**
      * The origins of the web pages that may connect, separated by commas: "https://example.com,
      * http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with status 403
-     * before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes; no
-     * browser makes one. NULL: any page. "": none.
+     * before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes;
+     * browsers always send one. NULL: any page. "": none.
      *
-     * Any web page that is open in a browser that reaches this server can connect to it, from the address of the
-     * browser's user. Without this list or an accept hook, such a page can do what the user's own programs can,
-     * and 51 connection attempts of a page ban everybody at that address for a minute.
+     * Any web page in a browser that can reach this server can connect to it, from the address of the browser's
+     * user. Without this list or an accept hook, the page can do what the user's own programs can, and 51
+     * connection attempts of a page ban everyone behind that address for a minute.
      * @since 0.2
      */
     const char *allowed_origins;
@@ -2273,16 +2281,16 @@ typedef struct nsws_server_options {
      */
     size_t compression_threshold;
     /**
-     * How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
-     * fit, else no compression. Default 512 KiB.
+     * How many bytes one connection may use to compress and decompress: the windows are negotiated so small that
+     * they fit; if none fit, there is no compression. Default 512 KiB.
      * @since 0.2
      */
     size_t compression_memory;
     /**
-     * How many bytes of received messages all connections may hold: messages that wait for the listeners, and
-     * incomplete ones. When the budget is used up, reading stops until messages are delivered. If none waits, the
-     * connection with the largest incomplete message of the address that holds most ends with 1009 and
-     * NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
+     * How many bytes of received messages all connections may hold together: messages that wait for the
+     * listeners, and incomplete ones. When the budget is used up, reading stops until messages are delivered. If
+     * none waits, the connection with the largest incomplete message of the address that holds most ends with
+     * 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
      * @since 0.2
      */
     size_t receive_budget;
@@ -2332,34 +2340,34 @@ typedef struct nsws_server_options {
     /**
      * 1: other servers may listen on the same address and port, in this process and in others of the same user,
      * if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
-     * program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
-     * server's own. When a server stops, the clients that the system has given to it and that it has not accepted
-     * yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
+     * program can use several processors: start as many servers as there are `io_threads`. Each server has its
+     * own limits and bans. When a server stops, clients that the system has assigned to it and that it has not
+     * accepted yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
      * @since 0.2
      */
     uint8_t reuse_port;
     /**
      * 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or
      * 2, that names the client (`send-proxy` and `send-proxy-v2` of haproxy, `proxy_protocol on` of nginx). A
-     * link from there without one is cut, and so is one whose header is damaged or has more than 4096 bytes.
-     * What the proxy asks for itself (`LOCAL`) has the proxy's own address. Other peers can't send such a
-     * header. Not without `trusted_proxies`. Default 0.
+     * link from there without such a header is cut, and so is one whose header is damaged or has more than 4096
+     * bytes. The proxy's own requests (`LOCAL`) have the proxy's address. From other peers, such a header is not
+     * accepted. Needs `trusted_proxies`. Default 0.
      * @since 0.2
      */
     uint8_t proxy_protocol;
     /**
      * A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
-     * gets 200 and "OK", or 503 while clients are refused because the server's callbacks are behind. It begins
+     * gets 200 and "OK", or 503 while clients are refused because the server's callbacks lag behind. It begins
      * with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
      * nsws_server_set_http_hook() answers other requests.
      * @since 0.2
      */
     const char *health_path;
     /**
-     * Headers for every answer to a request, the 101 and the refusals, such as `Server` or
-     * `Strict-Transport-Security`. Names are tokens; values hold no control characters. What belongs to the
-     * handshake or to the body of an answer can't be set (`Upgrade`, `Connection`, `Sec-WebSocket-Protocol`,
-     * `Content-Type`, `Content-Length` and the like). NULL if there are none.
+     * Headers for every answer to a request, whether 101 or a refusal, such as `Server` or
+     * `Strict-Transport-Security`. Names are tokens; values hold no control characters. Headers that belong to
+     * the handshake or to the body of an answer can't be set (`Upgrade`, `Connection`,
+     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` and the like). NULL if there are none.
      * @since 0.2
      */
     const nsws_header *response_headers;
@@ -2369,22 +2377,23 @@ typedef struct nsws_server_options {
      */
     size_t response_header_count;
     /**
-     * The proxies in front of this server whose word about the client's address is trusted: addresses and
+     * The proxies in front of this server that are trusted to name the client's address: addresses and
      * networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
      *
      * In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
      * is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
-     * there has no effect, provided that the proxy appends to the header that counts; a proxy that writes
-     * `Forwarded` alone must remove `X-Forwarded-For`. Events have the client's address, and limits and bans count
-     * it. The proxy's own address counts only if the proxy names no client. Headers of other peers are ignored.
+     * there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
+     * `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
+     * bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers
+     * are ignored.
      * @since 0.2
      */
     const char *trusted_proxies;
     /**
-     * A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
-     * themselves. A client without such a certificate fails the TLS handshake; the accept hook and `connect` get
-     * the others' certificates. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE;
-     * one that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
+     * A PEM file with the CAs of the certificates that clients must have, or with such certificates themselves.
+     * The TLS handshake fails for a client without one; the accept hook and `connect` get the certificates of the
+     * others. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
+     * that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
      * @since 0.2
      */
     const char *client_ca_path;
@@ -2419,7 +2428,8 @@ typedef struct nsws_connect_event {
     size_t struct_size;
     /**
      * The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address. Behind proxies that
-     * `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
+     * `trusted_proxies` of nsws_server_options names, it is the address that they pass on; limits and bans count
+     * it.
      */
     const char *client_ip;
     /**
@@ -2439,7 +2449,7 @@ typedef struct nsws_connect_event {
      */
     size_t header_count;
     /**
-     * The client's port; 0 when a trusted proxy doesn't tell it.
+     * The client's port; 0 if a trusted proxy doesn't pass it on.
      */
     uint16_t client_port;
     /**
@@ -2448,19 +2458,19 @@ typedef struct nsws_connect_event {
      */
     const char *extensions;
     /**
-     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy in between.
      * @since 0.2
      */
     const char *link_ip;
     /**
      * The subject of the client's certificate, as "CN=..., O=...", with `client_ca_path` of nsws_server_options;
-     * "" without. Show it to people, but decide by the fingerprint or by the certificate itself: a name may hold
-     * commas.
+     * "" without. Show it to people, but identify clients by the fingerprint or the certificate itself: a name
+     * may hold commas.
      * @since 0.2
      */
     const char *client_cert_subject;
     /**
-     * The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+     * The SHA-256 of the client's certificate (its DER) in 64 lower-case hexadecimal digits, or "".
      * @since 0.2
      */
     const char *client_cert_fingerprint;
@@ -2504,8 +2514,8 @@ typedef void (*nsws_server_message_part_fn)(nsws_server server,
                                             void *user_data);
 
 /**
- * Receives `close` of a connection: exactly once for each that had `connect`, and last. The handle is stale
- * once the listeners have returned.
+ * Receives `close` of a connection: exactly once for each that had `connect`, as its last event. The handle is
+ * stale once the listeners have returned.
  * @since 0.1
  */
 typedef void (*nsws_server_close_fn)(nsws_server server,
@@ -2534,8 +2544,8 @@ typedef void (*nsws_server_drain_fn)(nsws_server server,
 
 /**
  * Decides whether a client may connect. 0 accepts it; an HTTP status from 400 to 599 refuses it with that
- * status; any other value refuses it with 403. The hook takes turns with the listeners of the server. The
- * client waits meanwhile, within `handshake_timeout_ms`.
+ * status; any other value refuses it with 403. The hook takes turns with the listeners of the server.
+ * Meanwhile the client waits, at most for what is left of `handshake_timeout_ms`.
  * @since 0.1
  */
 typedef uint16_t (*nsws_accept_fn)(nsws_server server,
@@ -2560,7 +2570,7 @@ typedef uint16_t (*nsws_accept_fn)(nsws_server server,
 int32_t nsws_server_create(nsws_server *out);
 
 /**
- * Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
+ * Starts listening. When this returns NSWS_OK, clients can connect; each client that does is a `connect` event.
  *
  * The checks come in this order: the values of the options, the permission, address, port, certificate files,
  * whether the server listens already, and the socket.
@@ -2599,8 +2609,8 @@ int32_t nsws_server_get_port(nsws_server server,
 
 /**
  * Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after
- * nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. It can
- * start unless it listens.
+ * nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. A server
+ * can start unless it is listening.
  *
  * @param server the server
  * @param out receives one of NSWS_STATE_*; never NSWS_STATE_CONNECTING
@@ -2612,9 +2622,9 @@ int32_t nsws_server_get_state(nsws_server server,
                               int32_t *out);
 
 /**
- * Sets the hook that decides whether a client may connect: by its origin, a token in a header, its path. The
- * hook is asked after the server's own limits and before the client is answered. Without one, every client may
- * connect.
+ * Sets the hook that decides whether a client may connect, for example by its origin, a token in a header, or
+ * its path. The hook is asked after the server's own limits and before the client is answered. Without one,
+ * every client may connect.
  *
  * @param server the server
  * @param fn the hook; NULL: none
@@ -2667,15 +2677,15 @@ int32_t nsws_server_find_connection(nsws_server server,
 
 /**
  * Sends a message to every connection of a server; it is copied once for all of them. All clients get the
- * broadcasts of several threads in the same order. After any error nothing was sent to anybody.
+ * broadcasts of different threads in the same order. After any error nothing was sent to anybody.
  *
  * @param server the server
  * @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @param is_text 1: a text message; 0: a binary one
  * @param out_accepted receives how many connections accepted it, or NULL. A connection does not if it is
- *         closing, if a message that is sent in parts waits for its last part, or if its send queue is full;
- *         the latter gets `drain` when there is room.
+ *         closing, if a message that is being sent in parts lacks its last part, or if its send queue is full;
+ *         in the last case `drain` follows when there is room.
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or `is_text` is neither 0 nor
  *         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NO_RESOURCES: there is no memory for it;
  *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -2706,18 +2716,18 @@ int32_t nsws_server_stop(nsws_server server);
  * listening, and its connections are closed in the background with code 1001; no event follows, and their
  * handles are stale.
  *
- * Inside a callback, of whatever handle, it returns at once: no further callback of the server starts, and
- * `free_fn` runs when the last one has ended.
+ * Inside any callback, of this server or not, it returns at once: no further callback of the server starts,
+ * and `free_fn` runs when the last one has ended.
  *
  * @param server the server; stale from now on
  * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
- * @note Any thread. Waits for callbacks that run, unless it is called inside one.
+ * @note Any thread. Waits for running callbacks, unless it is called inside one.
  * @since 0.1
  */
 int32_t nsws_server_destroy(nsws_server server);
 
 /**
- * Destroys a server without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+ * Destroys a server without ever waiting, for finalisers and UI threads. A running callback may go on after
  * this returns, and `free_fn` runs when it has ended. The port is free when this returns.
  *
  * @param server the server; stale from now on
@@ -2730,7 +2740,7 @@ int32_t nsws_server_release(nsws_server server);
 /**
  * Stops a server as nsws_server_stop() does, and waits until each connection has had its `close` event. Every
  * client has the whole time to answer, whatever `close_timeout_ms` is. When the time is over, the links of
- * those that have not answered are cut, and their `error` and `close` events follow.
+ * clients that have not answered are cut, and their `error` and `close` events follow.
  *
  * @param server the server; it may start again afterwards
  * @param timeout_ms how long to wait, in milliseconds, at least 1
@@ -2738,26 +2748,26 @@ int32_t nsws_server_release(nsws_server server);
  *         returned; NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a
  *         callback; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
- * @note Any thread but one that runs a callback; waits. After NSWS_OK and NSWS_ERR_BUSY the server has
- *       stopped; after any other error nothing has changed.
+ * @note Any thread, but not inside a callback. Waits up to `timeout_ms`. After NSWS_OK and NSWS_ERR_BUSY the
+ *       server has stopped; after any other error nothing has changed.
  * @since 0.2
  */
 int32_t nsws_server_stop_gracefully(nsws_server server,
                                     uint32_t timeout_ms);
 
 /**
- * Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI), and
- * without one for that name the server's first: `cert_path` of nsws_server_options. Of several for one name,
- * it gets one with a kind of key that it knows.
+ * Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI). If
+ * there is none, it gets the server's first: `cert_path` of nsws_server_options. If there are several, it gets
+ * one with a kind of key that it supports.
  *
- * Added certificates stay with the server when it stops and starts again. Started without `cert_path`, it
- * speaks wss with the first that was added. A server that listens without TLS goes on so until it starts
- * again.
+ * Added certificates stay with the server when it stops and starts again. If it is started without
+ * `cert_path`, it speaks wss with the first that was added. A server that already listens without TLS
+ * continues without TLS until it starts again.
  *
  * @param server the server; while it listens, new connections can get the certificate from now on
  * @param cert_path a PEM file, as `cert_path` of nsws_server_options
  * @param key_path a PEM file, as `key_path` of nsws_server_options
- * @return NSWS_OK: also when these files were added before, and then all certificates are read again;
+ * @return NSWS_OK: also if these files were added before, in which case all certificates are read again;
  *         NSWS_ERR_PARAMETER: a path is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE;
  *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread; reads the certificate files. After any error nothing has changed.
@@ -2768,9 +2778,9 @@ int32_t nsws_server_add_certificate(nsws_server server,
                                     const char *key_path);
 
 /**
- * Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when it
- * notices that they have changed, at the latest with the first client that connects a second after its last
- * look. New connections get the new certificates; those that are open stay as they are.
+ * Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when
+ * they have changed: see `cert_path` of nsws_server_options. New connections get the new certificates; open
+ * ones stay as they are.
  *
  * @param server the server
  * @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
@@ -2781,7 +2791,7 @@ int32_t nsws_server_add_certificate(nsws_server server,
 int32_t nsws_server_reload_certificates(nsws_server server);
 
 /**
- * A ban. This struct never changes.
+ * A ban. This struct never grows.
  * @since 0.2
  */
 typedef struct nsws_ban {
@@ -2796,8 +2806,8 @@ typedef struct nsws_ban {
 } nsws_ban;
 
 /**
- * Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options. Bans end with the
- * server's nsws_server_stop().
+ * Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options.
+ * nsws_server_stop() ends all bans.
  *
  * @param server the server
  * @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
@@ -2817,8 +2827,8 @@ int32_t nsws_server_list_bans(nsws_server server,
  * Lifts a ban, and forgets what was counted for it.
  *
  * @param server the server
- * @param ip an IP address: its ban and that of its IPv6 network are lifted; or a network as
- *        nsws_server_list_bans() has it: its ban alone is lifted
+ * @param ip an IP address, to lift its ban and that of its IPv6 network; or a network as
+ *        nsws_server_list_bans() has it, to lift only the network's ban
  * @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither;
  *         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -2827,9 +2837,9 @@ int32_t nsws_server_list_bans(nsws_server server,
 int32_t nsws_server_unban(nsws_server server, const char *ip);
 
 /**
- * Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are
- * sent to with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in
- * several groups, and has left them once its `close` listeners have returned.
+ * Makes a connection a member of a group of its server's connections, such as a room or a topic;
+ * nsws_server_broadcast_group() sends to a group. A group exists while it has members. A connection may be in
+ * several groups, and leaves them once its `close` listeners have returned.
  *
  * @param connection the connection
  * @param group the name of the group, any UTF-8 but ""; copied
@@ -2855,8 +2865,8 @@ int32_t nsws_connection_leave(nsws_connection connection, const char *group);
 
 /**
  * Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: it is encoded
- * once for all of them, and all get the messages of several threads in the same order. After any error nothing
- * was sent to anybody.
+ * once for all of them, and all get the messages of different threads in the same order. After any error
+ * nothing was sent to anybody.
  *
  * @param server the server
  * @param group the name of the group
@@ -2880,7 +2890,7 @@ int32_t nsws_server_broadcast_group(nsws_server server,
                                     size_t *out_accepted);
 
 /**
- * A request that is no upgrade, for nsws_http_fn. A body isn't read.
+ * A request that is no upgrade, for nsws_http_fn. Its body isn't read.
  * @since 0.2
  */
 typedef struct nsws_http_request {
@@ -2913,7 +2923,7 @@ typedef struct nsws_http_request {
      */
     const char *link_ip;
     /**
-     * The client's port; 0 when a trusted proxy doesn't tell it.
+     * The client's port; 0 if a trusted proxy doesn't pass it on.
      */
     uint16_t client_port;
     /**
@@ -2930,8 +2940,8 @@ typedef struct nsws_http_answer nsws_http_answer;
 
 /**
  * Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
- * refused, as without a hook. The hook takes turns with the listeners of the server. The client waits
- * meanwhile, within `handshake_timeout_ms`.
+ * refused, as without a hook. The hook takes turns with the listeners of the server. Meanwhile the client
+ * waits, at most for what is left of `handshake_timeout_ms`.
  * @since 0.2
  */
 typedef void (*nsws_http_fn)(nsws_server server,
@@ -2942,10 +2952,10 @@ typedef void (*nsws_http_fn)(nsws_server server,
 /**
  * Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
  * nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
- * whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
+ * sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
  *
- * No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
- * refused with 503, these requests are, too, and the hook isn't asked.
+ * Such requests count towards no limit and no ban. While the server's callbacks lag so far behind that clients
+ * are refused with 503, these requests are refused as well, and the hook isn't asked.
  *
  * @param server the server
  * @param fn the hook; NULL: none
@@ -2967,14 +2977,14 @@ int32_t nsws_server_set_http_hook(nsws_server server,
  * @param answer as the hook received it
  * @param status the HTTP status, 200 to 599
  * @param headers the headers, copied; may be NULL if there are none. Names are tokens; values hold no control
- *        characters. What the library itself says can't be set (`Content-Length`, `Transfer-Encoding`,
- *        `Connection`, `Upgrade` and the like). A body without a `Content-Type` is "text/plain;
- *        charset=utf-8".
+ *        characters. Headers that the library itself writes can't be set (`Content-Length`,
+ *        `Transfer-Encoding`, `Connection`, `Upgrade` and the like). Without a `Content-Type`, a body is
+ *        "text/plain; charset=utf-8".
  * @param header_count how many headers there are
- * @param body the body, copied; may be NULL if `body_length` is 0. The answer to `HEAD` is sent without it.
+ * @param body the body, copied; may be NULL if `body_length` is 0. In the answer to `HEAD`, it is left out.
  * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
  * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or another argument breaks a rule above, and the
- *         answer is as before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ *         answer stays as it was; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note The thread that the hook runs on.
  * @since 0.2
  */
@@ -2990,11 +3000,11 @@ int32_t nsws_http_answer_set(nsws_http_answer *answer,
  * ================================================================================================ */
 
 /**
- * Adds a listener of `connect`. The listeners of an event are called in the order of their registration. The
- * same `fn` with the same `user_data` counts once, and the `free_fn` of the first registration stays.
+ * Adds a listener of `connect`. The listeners of an event are called in the order of their registration.
+ * Adding the same `fn` with the same `user_data` again has no effect, and the second `free_fn` is not called.
  *
  * Callbacks run on threads of the library, never inside a call, and never two at once for one server. A
- * callback that blocks delays only its own server; while 1024 `close` events and questions to the accept hook
+ * callback that blocks delays only its own server; while 1024 `close` events and calls of the accept hook
  * wait, further clients are refused with status 503.
  *
  * @param server the server
@@ -3011,8 +3021,8 @@ int32_t nsws_server_on_connect(nsws_server server,
                                nsws_free_fn free_fn);
 
 /**
- * Removes a listener of `connect`. It is not called again. A call that runs goes on: this function does not
- * wait for it, and may be called inside it. Removing a listener that isn't there is no error.
+ * Removes a listener of `connect`. It is not called again. A running call goes on: this function does not wait
+ * for it, and may be called inside it. Removing a listener that isn't there is no error.
  *
  * @param server the server
  * @param fn the function; NULL removes all listeners of this event
@@ -3181,7 +3191,7 @@ int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void 
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
  *         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
- *         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+ *         that is being sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
  *         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -3200,7 +3210,7 @@ int32_t nsws_connection_send_text(nsws_connection connection,
  * @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
  *         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
- *         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+ *         that is being sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
  *         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
  * @note Any thread.
@@ -3211,9 +3221,9 @@ int32_t nsws_connection_send_binary(nsws_connection connection,
                                     size_t length);
 
 /**
- * Sends a part of a message to a client whose length need not be known. Each part goes out as a fragment, and
+ * Sends a client a part of a message whose length need not be known yet. Each part goes out as a fragment, and
  * counts in the send queue as a message does. Until the last part, other messages are refused with
- * NSWS_ERR_MESSAGE_UNFINISHED and broadcasts pass this connection over; pings pass, and
+ * NSWS_ERR_MESSAGE_UNFINISHED and broadcasts leave this connection out; pings pass, and
  * nsws_connection_close() sends what was accepted before it closes. After any error nothing was queued.
  *
  * @param connection the connection
@@ -3351,11 +3361,11 @@ typedef struct nsws_connection_info {
      */
     char client_ip[46];
     /**
-     * The client's port; 0 when a trusted proxy doesn't tell it.
+     * The client's port; 0 if a trusted proxy doesn't pass it on.
      */
     uint16_t client_port;
     /**
-     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+     * The IP address that the link comes from, as text: the client's, or that of a trusted proxy in between.
      * @since 0.2
      */
     char link_ip[46];
@@ -3367,7 +3377,7 @@ typedef struct nsws_connection_info {
 } nsws_connection_info;
 
 /**
- * Reads the address of a connection's client, and the connection's figures up to now.
+ * Reads the address of a connection's client, and the connection's current figures.
  *
  * @param connection the connection
  * @param info receives them
@@ -3388,9 +3398,9 @@ int32_t nsws_connection_get_info(nsws_connection connection,
 /**
  * Answers yes (not 0) or no (0).
  *
- * Hooks are called on any thread, on several at once, in the middle of the library's calls. They may call the
- * library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as long
- * as the hook does.
+ * Hooks may be called on any thread, on several at once, in the middle of the library's calls. They may call
+ * the library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as
+ * long as the hook does.
  * @since 0.1
  */
 typedef uint8_t (*nsws_ask_fn)(void *user_data);
@@ -3460,8 +3470,8 @@ typedef struct nsws_system_proxy_answer nsws_system_proxy_answer;
  *
  * @param answer what the hook was given
  * @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
- * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or the proxy can't be one, which also fails the
- *         attempt; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or `proxy` is invalid, which also fails the attempt;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note The hook's thread, inside the hook.
  * @since 0.1
  */
@@ -3469,11 +3479,11 @@ int32_t nsws_system_proxy_set(nsws_system_proxy_answer *answer,
                               const nsws_system_proxy *proxy);
 
 /**
- * Answers which proxy the system has set, by nsws_system_proxy_set(). If the hook doesn't call that, there is
- * no proxy.
+ * Answers which proxy the system has set, by calling nsws_system_proxy_set(). If the hook doesn't call it,
+ * there is no proxy.
  *
  * `url` has scheme, host and port of the server and nothing else ("wss://example.com:443/"). The hook is
- * called before each attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+ * called before each attempt to connect, on a thread that may block; `connect_timeout_ms` includes this time.
  * @since 0.1
  */
 typedef void (*nsws_system_proxy_fn)(const char *url,
@@ -3481,7 +3491,8 @@ typedef void (*nsws_system_proxy_fn)(const char *url,
                                      void *user_data);
 
 /**
- * What only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has its default.
+ * The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
+ * its default.
  * @since 0.1
  */
 typedef struct nsws_platform {
@@ -3515,7 +3526,7 @@ typedef struct nsws_platform {
     nsws_system_proxy_fn get_system_proxy;
     /**
      * Whether the CAs that the user has installed are trusted as well. Asked in each attempt that trusts the
-     * system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
+     * system's CAs, on a thread that may block. Default: no. It has an effect only on OpenHarmony.
      */
     nsws_ask_fn trusts_user_ca;
     /**
@@ -3547,8 +3558,8 @@ int32_t nsws_platform_init(nsws_platform *platform,
                            size_t struct_size);
 
 /**
- * Sets what only the platform knows, for the whole process. Usually called once, before the first connection.
- * A later call replaces all hooks; calls of the old ones that run go on.
+ * Sets the platform's hooks for the whole process. Usually called once, before the first connection. A later
+ * call replaces all hooks; running calls of the old ones go on.
  *
  * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
  *         `free_fn` is not called.

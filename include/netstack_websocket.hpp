@@ -115,7 +115,7 @@ inline std::string_view last_error() noexcept {
 }
 
 #if defined(__cpp_exceptions)
-// Throws the error that a call has returned, with its sentence.
+// Throws the error that a call has returned, with nsws_last_error() as its text.
 inline void check(std::error_code error) {
     if (error) {
         throw std::system_error(error, nsws_last_error());
@@ -286,10 +286,10 @@ struct ErrorEvent {
     int http_status;
     // One sentence that names host, port and cause.
     std::string_view message;
-    // The answer of a server that refused the upgrade: its headers, and the beginning of its body.
+    // If the server refused the upgrade: the headers of its answer, and the beginning of the body.
     Headers headers;
     std::string_view body;
-    // How long the server asks to wait; 0: it does not ask.
+    // How long the server asks the client to wait; 0: it does not ask.
     std::chrono::milliseconds retry_after;
 };
 
@@ -319,7 +319,7 @@ struct ConnectEvent {
     Headers headers;
     // The extensions that were agreed on, as the header has them, or "".
     std::string_view extensions;
-    // Where the link comes from: the client, or a trusted proxy before it.
+    // Where the link comes from: the client, or a trusted proxy in between.
     std::string_view link_ip;
     uint16_t link_port;
     // Of the client's certificate, with the option client_ca_path; "" without.
@@ -337,7 +337,7 @@ struct HttpRequest {
     Headers headers;
 };
 
-// Where its answer is put, while the hook runs.
+// Takes the hook's answer to the request.
 class HttpAnswer {
 public:
     explicit HttpAnswer(nsws_http_answer *answer) noexcept : answer_(answer) {}
@@ -387,8 +387,8 @@ inline std::atomic<ExceptionHandler> &exception_handler() noexcept {
     return handler;
 }
 
-// One program's units may be built with and without exceptions. The linker keeps one of all
-// functions with the same name, so what differs has this in its name.
+// Units of one program may be built with and without exceptions. Of functions with the same name,
+// the linker keeps only one, so those that differ have this in their names.
 #if defined(__cpp_exceptions)
 struct WithExceptions;
 using Mode = WithExceptions;
@@ -420,7 +420,7 @@ template <class Signature>
 struct is_std_function<std::function<Signature>> : std::true_type {};
 
 // Keeps a listener: a std::function that lets no exception out, built as the unit that makes it.
-// Instead, `Failed` is called with the arguments.
+// If it throws, `Failed` is called with the arguments.
 template <class Signature, class Failed>
 class Guarded;
 template <class Result, class... Arguments, class Failed>
@@ -477,14 +477,14 @@ inline bool has_nul(std::string_view text) noexcept {
 
 }  // namespace detail
 
-// Sets the function that receives the exceptions that leave a listener; it must not throw.
+// Sets the function that receives exceptions from listeners; it must not throw.
 // nullptr: none.
 inline void set_exception_handler(void (*handler)(std::exception_ptr)) noexcept {
     detail::exception_handler().store(handler);
 }
 
-// A registration. Its destructor doesn't remove the listener, which stays until remove(), or as
-// long as its object.
+// A registration. Its destructor doesn't remove the listener, which stays until remove() is called
+// or its object is destroyed.
 class Listener {
 public:
     Listener() = default;
@@ -493,8 +493,8 @@ public:
     std::error_code error() const noexcept { return error_; }
     explicit operator bool() const noexcept { return remove_ != nullptr; }
 
-    // The listener is not called again; a call that runs goes on. May be called inside the
-    // listener, and again without effect.
+    // The listener is not called again; a running call goes on. May be called inside the
+    // listener; a second call has no effect.
     void remove() noexcept {
         if (remove_ != nullptr) {
             std::exchange(remove_, nullptr)(id_, user_data_);
@@ -692,7 +692,7 @@ public:
             nsws_client_destroy(std::exchange(handle_, nsws_client{0}));
         }
     }
-    // As destroy(), and never waits.
+    // As destroy(), but never waits.
     void release() noexcept {
         if (handle_.id != 0) {
             nsws_client_release(std::exchange(handle_, nsws_client{0}));
@@ -792,7 +792,7 @@ public:
         return state;
     }
 
-    // The port that it listens on; 0 if it doesn't.
+    // The port that the server listens on; 0 if it doesn't listen.
     uint16_t port() const noexcept {
         uint16_t port = 0;
         nsws_server_get_port(handle_, &port);
@@ -861,7 +861,7 @@ public:
                    : error_code(nsws_server_unban(handle_, std::string(ip).c_str()));
     }
 
-    // Adds a certificate for other names (SNI), for good.
+    // Adds a certificate for other names (SNI), until the server is destroyed.
     std::error_code add_certificate(std::string_view cert_path, std::string_view key_path) const {
         if (detail::has_nul(cert_path) || detail::has_nul(key_path)) {
             return error_code(NSWS_ERR_PARAMETER);
@@ -869,7 +869,7 @@ public:
         return error_code(nsws_server_add_certificate(handle_, std::string(cert_path).c_str(),
                                                       std::string(key_path).c_str()));
     }
-    // Reads all certificate files again, as is done by itself when they have changed.
+    // Reads all certificate files again; when they have changed, this happens by itself.
     std::error_code reload_certificates() const noexcept {
         return error_code(nsws_server_reload_certificates(handle_));
     }
@@ -1014,7 +1014,7 @@ public:
             nsws_server_destroy(std::exchange(handle_, nsws_server{0}));
         }
     }
-    // As destroy(), and never waits.
+    // As destroy(), but never waits.
     void release() noexcept {
         if (handle_.id != 0) {
             nsws_server_release(std::exchange(handle_, nsws_server{0}));

@@ -60,12 +60,12 @@ codes! {
     BadHandle = 2302900, c"NSWS_ERR_BAD_HANDLE", c"The handle does not name a live object of this kind.";
     /// There is no open connection.
     NotConnected = 2302901, c"NSWS_ERR_NOT_CONNECTED", c"There is no open connection.";
-    /// The send queue has no room; `drain` follows when it has.
+    /// The send queue has no room; `drain` follows when there is room.
     QueueFull = 2302902, c"NSWS_ERR_QUEUE_FULL", c"The send queue is full.";
-    /// The call would wait for the callback it is made in.
-    WouldDeadlock = 2302903, c"NSWS_ERR_WOULD_DEADLOCK", c"The call would wait for the callback that makes it.";
+    /// The call would wait for the callback in which it is made.
+    WouldDeadlock = 2302903, c"NSWS_ERR_WOULD_DEADLOCK", c"The call would wait for the callback in which it is made.";
     /// This build or platform does not have the feature.
-    NotSupported = 2302904, c"NSWS_ERR_NOT_SUPPORTED", c"Not supported in this build.";
+    NotSupported = 2302904, c"NSWS_ERR_NOT_SUPPORTED", c"This build or platform does not have the feature.";
     /// Something is still running.
     Busy = 2302905, c"NSWS_ERR_BUSY", c"Something is still running.";
     /// The process is a forked child.
@@ -73,14 +73,14 @@ codes! {
     /// The library is shutting down.
     ShuttingDown = 2302907, c"NSWS_ERR_SHUTTING_DOWN", c"The library is shutting down.";
     /// Threads, handles or memory can't be had.
-    NoResources = 2302908, c"NSWS_ERR_NO_RESOURCES", c"The system has no room for another thread or handle.";
+    NoResources = 2302908, c"NSWS_ERR_NO_RESOURCES", c"The system has no room for another thread, handle, descriptor or message.";
 
     /// The server is not listening.
     NotListening = 2302909, c"NSWS_ERR_NOT_LISTENING", c"The server is not listening.";
     /// The server's certificate or key can't be used.
     CertUnusable = 2302910, c"NSWS_ERR_CERT_UNUSABLE", c"The certificate or key file can't be used.";
-    /// A message that is sent in parts isn't complete.
-    MessageUnfinished = 2302911, c"NSWS_ERR_MESSAGE_UNFINISHED", c"A message that is sent in parts isn't complete.";
+    /// A message that is being sent in parts lacks its last part.
+    MessageUnfinished = 2302911, c"NSWS_ERR_MESSAGE_UNFINISHED", c"A message that is being sent in parts lacks its last part.";
 
     /// Detail: the time ran out.
     Timeout = 2302950, c"NSWS_DETAIL_TIMEOUT", c"The time ran out.";
@@ -122,16 +122,16 @@ codes! {
     HeartbeatLost = 2302968, c"NSWS_DETAIL_HEARTBEAT_LOST", c"The peer did not answer a ping in time.";
     /// Detail: the closing handshake did not end in time.
     CloseTimeout = 2302969, c"NSWS_DETAIL_CLOSE_TIMEOUT", c"The closing handshake did not end in time.";
-    /// Detail: what the system says of its proxy can't be used.
+    /// Detail: the system's proxy setting can't be used.
     ProxySetting = 2302970, c"NSWS_DETAIL_PROXY_SETTING", c"The system's proxy setting can't be used.";
-    /// Detail: the proxy wants other credentials.
-    ProxyAuth = 2302971, c"NSWS_DETAIL_PROXY_AUTH", c"The proxy wants a user name and password, or other ones.";
+    /// Detail: the proxy demands credentials, or refused those that it got.
+    ProxyAuth = 2302971, c"NSWS_DETAIL_PROXY_AUTH", c"The proxy demands a user name and password, or refused those that it got.";
     /// Detail: the proxy would not or could not connect to the server.
     ProxyRefused = 2302972, c"NSWS_DETAIL_PROXY_REFUSED", c"The proxy would not or could not connect to the server.";
-    /// Detail: the proxy's answer is not one.
+    /// Detail: the proxy's answer is invalid.
     ProxyAnswer = 2302973, c"NSWS_DETAIL_PROXY_ANSWER", c"The proxy's answer is invalid.";
-    /// Detail: there is no memory for what the peer sends.
-    NoMemory = 2302974, c"NSWS_DETAIL_NO_MEMORY", c"There is no memory for what the peer sends.";
+    /// Detail: there is no memory for data from the peer.
+    NoMemory = 2302974, c"NSWS_DETAIL_NO_MEMORY", c"There is no memory for data from the peer.";
     /// Detail: the connections of a server hold too much.
     ReceiveBudget = 2302975, c"NSWS_DETAIL_RECEIVE_BUDGET", c"The server's receive budget is used up.";
     /// Detail: a message did not arrive in time.
@@ -256,7 +256,7 @@ pub struct Refusal {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The beginning of the body.
     pub body: Vec<u8>,
-    /// When the server says to come back.
+    /// How long the server asks the client to wait.
     pub retry_after: Option<Duration>,
 }
 

@@ -35,7 +35,7 @@ pub fn configure(config: Config) -> Result<()> {
     config.check()?;
     let mut process = PROCESS.lock();
     if process.shared.is_some() || process.shutting_down {
-        return Err(Error::call(Code::Busy, "The library's threads run already."));
+        return Err(Error::call(Code::Busy, "The library's threads are running already."));
     }
     process.config = config;
     Ok(())

@@ -146,11 +146,11 @@ static int send_line(nsws_client client, const char *line, size_t length, int bi
         }
         if (code != NSWS_ERR_QUEUE_FULL) {
             complain("not sent");
-            return code == NSWS_ERR_PARAMETER; /* the next line may be better */
+            return code == NSWS_ERR_PARAMETER; /* the next line may be valid */
         }
         enum news news = next_news();
         if (news != DRAINED) {
-            tell(news); /* for whoever waits for the end */
+            tell(news); /* read again by the loop that waits for the end */
             return 0;
         }
     }

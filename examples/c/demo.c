@@ -1,9 +1,9 @@
-/* Shows what the library is like, with a server and its clients in one program:
+/* Shows the library at work, with a server and its clients in one program:
  *
  *     demo CERTIFICATE KEY CA_FILE
  *
- * The certificate is for localhost. Every event that a client can have; a client that connects again by itself; a callback that
- * blocks, and delays nobody; a certificate that is refused. Exits with 0 when all went as it should.
+ * The certificate is for localhost. Shows every event that a client can have; a client that reconnects by itself; a callback that
+ * blocks and delays no other client; a certificate that is refused. Exits with 0 if everything went as it should.
  */
 
 #define _POSIX_C_SOURCE 200809L

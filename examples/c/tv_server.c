@@ -25,22 +25,22 @@ static const char usage[] =
     "  --port PORT        listen on this port (the system picks one)\n"
     "  --cert FILE        speak wss, with the certificate chain of this PEM file\n"
     "  --key FILE         the certificate's private key\n"
-    "  --origin ORIGIN    let in pages from there, such as https://chat.example (from anywhere); up to 8\n"
-    "  --token TOKEN      let in only who has ?token=TOKEN in the URL\n"
-    "  --per-client N     so many connections of one address (10)\n"
+    "  --origin ORIGIN    let in only pages from this origin, such as https://chat.example (any); up to 8\n"
+    "  --token TOKEN      let in only clients with ?token=TOKEN in the URL\n"
+    "  --per-client N     how many connections one address may have (10)\n"
     "  --log              print the library's log\n"
     "Each line of standard input goes to everyone. /who lists the guests, /quit or its end stops the server.\n";
 
-/* Who may come in. Set before the server starts, and only read afterwards. */
+/* Which clients may come in. Set before the server starts, and only read afterwards. */
 struct house_rules {
     const char *origins[MAX_ORIGINS];
     size_t origin_count;
     const char *token;
 };
 
-/* Who is there. Used in the server's callbacks alone: they take turns, so it needs no lock. */
+/* A connected client. Used only in the server's callbacks, which take turns, so it needs no lock. */
 struct guest {
-    nsws_connection connection; /* id 0: a free chair */
+    nsws_connection connection; /* id 0: a free place */
     char name[MAX_NAME + 1];
 };
 
@@ -129,14 +129,14 @@ static struct guest *find_guest(struct party *party, nsws_connection connection)
     return NULL;
 }
 
-/* Tells everyone, and the TV's own screen. Who is too slow to read what was sent before doesn't get it. */
+/* Tells everyone, and the TV's own screen. A guest whose queue is full doesn't get it. */
 static void tell_all(nsws_server server, const char *name, const char *words, size_t length) {
     char line[MAX_NAME + 2 + MAX_MESSAGE + 1];
     int written = snprintf(line, sizeof line, "%s: %.*s", name, (int)length, words);
 
     for (char *byte = line; *byte != '\0'; byte++) {
         if ((unsigned char)*byte < ' ') {
-            *byte = ' '; /* a terminal would obey */
+            *byte = ' '; /* a terminal would obey a control character */
         }
     }
     printf("%s\n", line);
@@ -166,7 +166,7 @@ static void on_message(nsws_server server, nsws_connection connection, const nsw
     const struct guest *guest = find_guest(user_data, connection);
 
     if (guest == NULL) {
-        return; /* there was no chair; its close is under way */
+        return; /* there was no free place; its close is under way */
     }
     if (!event->is_text) {
         nsws_connection_close(connection, 1003, "this chat is for words");
@@ -175,7 +175,7 @@ static void on_message(nsws_server server, nsws_connection connection, const nsw
     tell_all(server, guest->name, (const char *)event->data, event->length);
 }
 
-/* The last that is heard of a connection; its handle is stale afterwards. */
+/* The last event of a connection; its handle is stale afterwards. */
 static void on_close(nsws_server server, nsws_connection connection, const nsws_close_event *event, void *user_data) {
     struct guest *guest = find_guest(user_data, connection);
     char words[64];
@@ -188,7 +188,7 @@ static void on_close(nsws_server server, nsws_connection connection, const nsws_
     tell_all(server, guest->name, words, strlen(words));
 }
 
-/* One client's failure; `close` follows. The connection is 0 when the server itself has failed at something. */
+/* A connection failed; `close` follows. The connection's id is 0 if the server itself has failed at something. */
 static void on_error(nsws_server server, nsws_connection connection, const nsws_error_event *event, void *user_data) {
     (void)server, (void)connection, (void)user_data;
     printf("(%s)\n", event->message);
@@ -211,7 +211,7 @@ static void list_guests(nsws_server server) {
     printf("(%zu connected)\n", count);
     for (size_t i = 0; i < count && i < MAX_GUESTS; i++) {
         nsws_connection_info info;
-        /* Who has left meanwhile has a stale handle, which is an error code and no more. */
+        /* The handle of a guest who has left is stale: the call returns an error code, and that is all. */
         if (nsws_connection_get_info(list[i], &info, sizeof info) == NSWS_OK) {
             printf("(  %s, port %u: %" PRIu64 " messages, round trip %" PRIu64 " us)\n", info.client_ip,
                    (unsigned)info.client_port, info.messages_received, info.rtt_us);

@@ -1,7 +1,7 @@
 // A chat room, as server or as guest:
 //
-//     room serve [PORT]           everybody hears what anybody says
-//     room join URL NAME          says what stands on its standard input, line by line
+//     room serve [PORT]           passes on what anybody says to everybody
+//     room join URL NAME          says what it reads from standard input, line by line
 
 #include <netstack_websocket.hpp>
 
@@ -47,7 +47,7 @@ int join(const std::string &url, const std::string &name) {
     client.on_open([&](nsws::ClientRef, const nsws::OpenEvent &) { opened.set_value(""); });
     client.on_message([](nsws::ClientRef, const nsws::MessageEvent &message) { std::cout << message.text() << std::endl; });
     client.on_error([&](nsws::ClientRef, const nsws::ErrorEvent &error) {
-        // Before open, nothing follows.
+        // Before open, no other event follows.
         if (error.phase < NSWS_PHASE_PROTOCOL) {
             opened.set_value(std::string(error.message));
         }
@@ -64,7 +64,7 @@ int join(const std::string &url, const std::string &name) {
         nsws::check(client.send_text(name + ": " + line));
     }
     if (!client.close()) {
-        // Nothing is heard after it.
+        // The last event.
         const std::string reason = closed.get_future().get();
         std::cout << "* " << name << " has left. " << reason << std::endl;
     }

@@ -83,7 +83,7 @@ pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
     loop {
         let plan = followed.as_ref().unwrap_or(plan);
         let address = plan.target.address();
-        let first = (Phase::Proxy, format!("The platform's answer about the proxy for {address}"));
+        let first = (Phase::Proxy, format!("Asking the platform for the proxy to {address}"));
         let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
         let Failed { mut error, transport } = match in_time(left(), steps(client, plan, &progress)).await {
             Some(Ok(opened)) => return Ok(opened),

@@ -139,7 +139,7 @@ impl LinkOptions {
         };
         let Some(usable) = left.first() else {
             let family = if first.is_ipv4() { "IPv4" } else { "IPv6" };
-            let message = format!("{name} has {family} addresses alone, which bind_address can't reach.");
+            let message = format!("{name} has only {family} addresses, which bind_address can't reach.");
             return Err(unreachable(message));
         };
         let cannot = |what: String, error: &io::Error| Error {

@@ -88,7 +88,10 @@ impl ConnectOptions {
         }
         let Reconnect { min_delay, max_delay, .. } = self.reconnect;
         if min_delay.is_zero() || min_delay > max_delay {
-            return Err(Error::call(Code::Parameter, "The reconnect delays are 0 or in the wrong order."));
+            return Err(Error::call(
+                Code::Parameter,
+                "reconnect_min_delay_ms is 0 or above reconnect_max_delay_ms.",
+            ));
         }
         for (name, value) in &self.headers {
             check_header(name, value, &OWNED_HEADERS)?;

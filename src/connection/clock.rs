@@ -93,7 +93,7 @@ impl Connection {
             link.unfinished.zip(timeout).map(|(unfinished, timeout)| unfinished.deadline(timeout));
         if is_due && unfinished.is_some_and(|deadline| now >= deadline) {
             let message = format!(
-                "{} began a message and did not go on with it within {} ms.",
+                "{} began a message and sent it too slowly: message_timeout_ms is {}.",
                 self.subject(),
                 timeout.unwrap_or_default().as_millis()
             );

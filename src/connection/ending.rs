@@ -118,7 +118,7 @@ impl Connection {
                 (close::INVALID_DATA, "Invalid compressed data", protocol(Code::Compression, message))
             }
             Fault::NoMemory => {
-                let message = format!("There is no memory for a message of {}.", self.peer);
+                let message = format!("There is no memory for a message from {}.", self.peer);
                 (close::TOO_BIG, "No memory", protocol(Code::NoMemory, message))
             }
         };

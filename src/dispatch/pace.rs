@@ -156,7 +156,7 @@ impl<'a> Pace<'a> {
                         if self.group > 1 { format!("{} calls", self.group) } else { "A call".into() };
                     let ms = took.as_millis();
                     format!(
-                        "{calls} of listeners of {event} took {ms} ms; their handle's other events waited."
+                        "{calls} of listeners of {event} took {ms} ms; other events of the same client or server waited."
                     )
                 });
             }

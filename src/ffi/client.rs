@@ -111,8 +111,8 @@ pub unsafe extern "C" fn nsws_client_connect(
 /// @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
-///         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
-///         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+///         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is being
+///         sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
 ///         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -137,8 +137,8 @@ pub unsafe extern "C" fn nsws_client_send_text(
 /// @param data the payload, copied; may be NULL if `length` is 0
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
-///         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is sent
-///         in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
+///         NSWS_ERR_NOT_CONNECTED: the client is not open; NSWS_ERR_MESSAGE_UNFINISHED: a message that is being
+///         sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is room;
 ///         NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -155,8 +155,8 @@ pub unsafe extern "C" fn nsws_client_send_binary(
     })
 }
 
-/// Sends a part of a message whose length need not be known. Each part goes out as a fragment, and counts in
-/// the send queue as a message does. Until the last part, other messages are refused with
+/// Sends a part of a message whose length need not be known yet. Each part goes out as a fragment, and counts
+/// in the send queue as a message does. Until the last part, other messages are refused with
 /// NSWS_ERR_MESSAGE_UNFINISHED; pings pass, and nsws_client_close() sends what was accepted before it closes.
 /// After any error nothing was queued.
 ///
@@ -230,9 +230,9 @@ pub unsafe extern "C" fn nsws_client_close(client: nsws_client, code: u16, reaso
     })
 }
 
-/// Lets small messages wait for each other: what is sent from now on goes out in few writes, at
+/// Lets small messages wait for each other: those that are sent from now on go out in few writes, at
 /// nsws_client_uncork(). It is for programs that answer many messages in a row outside the library's callbacks;
-/// inside a callback, messages wait for each other without it.
+/// inside a callback, this happens by itself.
 ///
 /// Each cork needs an uncork, else a message may wait for ever. Corks don't add up: one uncork, on any thread,
 /// ends them all. Messages above 1 KiB don't wait, nor do small ones once they are 16 KiB together or fill the
@@ -262,8 +262,8 @@ pub extern "C" fn nsws_client_uncork(client: nsws_client) -> i32 {
 
 /// Stops reading from the connection: what was read already is still delivered, and then the peer has to wait.
 /// It is for programs that hand messages on to a queue of their own, which must not grow without bound. While
-/// the client is paused, neither the peer's close frame nor its pongs are read, and no deadline of the
-/// heartbeat runs.
+/// the client is paused, neither the peer's close frame nor its pongs are read, and the pong timeout does not
+/// run.
 ///
 /// @param client the client; it stays paused, also in later connections, until nsws_client_resume()
 /// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -293,7 +293,7 @@ pub extern "C" fn nsws_client_resume(client: nsws_client) -> i32 {
 
 /// A client can connect; a server does not listen, and has no connection left.
 pub const NSWS_STATE_IDLE: i32 = 0;
-/// A client is trying to connect, or will after the delay of its `reconnecting`; a server never is in this state.
+/// A client is trying to connect, or will after the delay of its `reconnecting`; a server is never in this state.
 pub const NSWS_STATE_CONNECTING: i32 = 1;
 /// A client can send; a server listens.
 pub const NSWS_STATE_OPEN: i32 = 2;
@@ -301,9 +301,9 @@ pub const NSWS_STATE_OPEN: i32 = 2;
 /// `close` follows for each connection.
 pub const NSWS_STATE_CLOSING: i32 = 3;
 
-/// Returns the state of a client as of the last delivered event: it is open, or closing, from the listeners of
-/// `open` on, and idle from those of `close` on, or of the `error` that ends an attempt, unless it will
-/// reconnect.
+/// Returns the state of a client as of the last delivered event. The client is open (or closing) from the
+/// moment the listeners of `open` are called; it is idle from the moment those of `close`, or of the `error`
+/// that ends an attempt, are called, unless it will reconnect.
 ///
 /// @param client the client
 /// @param out receives one of NSWS_STATE_*
@@ -327,12 +327,12 @@ pub unsafe extern "C" fn nsws_client_get_state(client: nsws_client, out: *mut i3
 /// Destroys a client, and waits until none of its callbacks runs and each `free_fn` has run. An open connection
 /// is closed in the background, with code 1001 or as an earlier nsws_client_close() asked; no event follows.
 ///
-/// Inside a callback, of whatever handle, it returns at once: no further callback of the client starts, and
-/// `free_fn` runs when the last one has ended.
+/// Inside any callback, of this client or not, it returns at once: no further callback of the client starts,
+/// and `free_fn` runs when the last one has ended.
 ///
 /// @param client the client; stale from now on
 /// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
-/// @note Any thread. Waits for callbacks that run, unless it is called inside one.
+/// @note Any thread. Waits for running callbacks, unless it is called inside one.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_client_destroy(client: nsws_client) -> i32 {
@@ -342,7 +342,7 @@ pub extern "C" fn nsws_client_destroy(client: nsws_client) -> i32 {
     })
 }
 
-/// Destroys a client without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+/// Destroys a client without ever waiting, for finalisers and UI threads. A running callback may go on after
 /// this returns, and `free_fn` runs when it has ended.
 ///
 /// @param client the client; stale from now on

@@ -131,7 +131,8 @@ pub type nsws_data_end_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_data_end_event, user_data: *mut c_void),
 >;
 
-/// `close`: the connection is over. It comes exactly once for each connection that reached `open`, and last.
+/// `close`: the connection is over. It comes exactly once for each connection that reached `open`, as the last
+/// event.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -182,15 +183,15 @@ pub struct nsws_error_event {
     /// How many headers there are.
     /// @since 0.2
     pub header_count: usize,
-    /// The first 16 KiB of that answer's body, or as much of them as arrived within 2 s and `connect_timeout_ms`;
-    /// NULL without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
+    /// The first 16 KiB of that answer's body, or what of them arrived within 2 s and `connect_timeout_ms`; NULL
+    /// without such an answer. Not NUL-terminated. A `Content-Encoding` is not undone.
     /// @since 0.2
     pub body: *const u8,
     /// How many bytes of the body there are.
     /// @since 0.2
     pub body_length: usize,
-    /// How long the server asks to wait before the next attempt (`Retry-After`, seconds or a date), in
-    /// milliseconds; 0: it does not ask.
+    /// How long the server asks the client to wait before the next attempt (`Retry-After`, seconds or a date),
+    /// in milliseconds; 0: it does not ask.
     /// @since 0.2
     pub retry_after_ms: u32,
 }

@@ -9,11 +9,12 @@ use crate::error::{Code, Error};
 /// Asks the server for a sign of life: sends a ping at once. If nothing arrives within the time, the connection is
 /// lost: `error` with NSWS_DETAIL_HEARTBEAT_LOST, then `close`. It is for a device that was asleep or has changed
 /// its network. Any byte counts as an answer. While this side does not read, because it is paused or a listener is
-/// slow, no time runs, and the check begins anew afterwards. It needs no heartbeat, and changes none.
+/// slow, the time does not run, and the check starts again afterwards. It needs no heartbeat, and doesn't change
+/// it.
 ///
 /// @param client the client
-/// @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the deadline
-///         that ends first counts
+/// @param timeout_ms how long the answer may take, in milliseconds, at least 1; of two checks at once, the earlier
+///         deadline counts
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_NOT_CONNECTED: the client is not open;
 ///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -23,8 +24,8 @@ pub extern "C" fn nsws_client_check(client: nsws_client, timeout_ms: u32) -> i32
     call(|| self::client(client)?.check(ms(timeout_ms)))
 }
 
-/// Tells the library that the network has changed, as the platform reports it. Each open client is checked, as by
-/// nsws_client_check(); each that waits to reconnect tries at once. Attempts that are under way go on.
+/// Tells the library that the platform has reported a change of the network. Each open client is checked, as by
+/// nsws_client_check(); each client that waits to reconnect tries at once. Attempts that are under way go on.
 ///
 /// @param timeout_ms how long the servers' answers may take, in milliseconds, at least 1
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: `timeout_ms` is 0; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL

@@ -7,8 +7,8 @@ use super::handle::nsws_client;
 use super::listener::{nsws_free_fn, off, on};
 
 /// Adds a listener of `header_receive`. The listeners of an event are called in the order of their
-/// registration. The same `fn` with the same `user_data` counts once, and the `free_fn` of the first
-/// registration stays.
+/// registration. Adding the same `fn` with the same `user_data` again has no effect, and the second `free_fn`
+/// is not called.
 ///
 /// Callbacks run on threads of the library, never inside a call, and never two at once for one client. A
 /// callback that blocks delays only its own client.
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn nsws_client_on_header_receive(
     on(client, |client| &client.listeners.header_receive, r#fn, user_data, free_fn)
 }
 
-/// Removes a listener of `header_receive`. It is not called again. A call that runs goes on: this function does
+/// Removes a listener of `header_receive`. It is not called again. A running call goes on: this function does
 /// not wait for it, and may be called inside it. Removing a listener that isn't there is no error.
 ///
 /// @param client the client

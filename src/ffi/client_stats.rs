@@ -31,7 +31,7 @@ pub struct nsws_client_stats {
     /// How long the name lookup took, in microseconds: of the proxy if there is one, else of the server; 0 for an
     /// IP address.
     pub dns_us: u64,
-    /// How long the TCP connection took, and the way through the proxy, in microseconds.
+    /// How long the TCP connection took, including the way through a proxy, in microseconds.
     pub tcp_us: u64,
     /// How long the TLS handshake took, in microseconds; 0 for ws.
     pub tls_us: u64,
@@ -41,19 +41,21 @@ pub struct nsws_client_stats {
     pub rtt_us: u64,
     /// 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
     pub tls_resumed: u8,
-    /// Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+    /// The bytes that were handed to the system, including the WebSocket handshake, the frames' headers and
+    /// TLS.
     /// @since 0.2
     pub wire_bytes_sent: u64,
-    /// Bytes that came from the system, in the same way.
+    /// The bytes that were received from the system, counted in the same way.
     /// @since 0.2
     pub wire_bytes_received: u64,
-    /// The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+    /// The time from pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the
+    /// first.
     /// @since 0.2
     pub smoothed_rtt_us: u64,
-    /// Of `tcp_us`, how long the proxy took to open the way, in microseconds; 0 without a proxy.
+    /// The part of `tcp_us` that the proxy took to open the tunnel, in microseconds; 0 without a proxy.
     /// @since 0.2
     pub proxy_us: u64,
-    /// How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+    /// How long after the WebSocket handshake the first message arrived, in microseconds; 0 before it has.
     /// @since 0.2
     pub first_message_us: u64,
     /// How often the client has connected again by itself since nsws_client_connect().
@@ -72,7 +74,7 @@ pub struct nsws_client_stats {
     /// connection. A link-local address ends with the number of its interface (`%2`).
     /// @since 0.2
     pub peer_ip: [c_char; 64],
-    /// The extensions that were agreed to, as the header has them, or "".
+    /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: [c_char; 160],
 }

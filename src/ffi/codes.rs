@@ -49,7 +49,7 @@ pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
 pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
 /// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
 pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
-/// A message that is sent in parts waits for its last part; until then, only pings may be sent besides.
+/// A message that is being sent in parts lacks its last part; until then, only its parts and pings may be sent.
 pub const NSWS_ERR_MESSAGE_UNFINISHED: i32 = 2302911;
 
 /// Detail: the time ran out.
@@ -94,13 +94,13 @@ pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
 pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
 /// Detail: the system's proxy setting (environment or platform hook) can't be used.
 pub const NSWS_DETAIL_PROXY_SETTING: i32 = 2302970;
-/// Detail: the proxy wants a user name and password, or other ones.
+/// Detail: the proxy demands a user name and password, or refused those that it got.
 pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
 /// Detail: the proxy did not connect to the server; `http_status` is the proxy's, 0 from SOCKS5.
 pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
-/// Detail: the proxy's answer is invalid: it speaks another protocol.
+/// Detail: the proxy's answer is invalid; it may speak another protocol.
 pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
-/// Detail: there is no memory for what the peer sends; the connection ends with 1009.
+/// Detail: there is no memory for data from the peer; the connection ends with 1009.
 pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
 /// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
 /// with 1009.
@@ -112,8 +112,9 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
 /// allowed, or its `Location` can't be used.
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
-/// Detail: a web page came in place of the upgrade: of a captive portal, where the user must log in, or of a web
-/// server that has no WebSocket there. A page whose server has shown a valid certificate is NSWS_DETAIL_HTTP_STATUS.
+/// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
+/// server that has no WebSocket there. If the server has shown a valid certificate, a page is
+/// NSWS_DETAIL_HTTP_STATUS.
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.
@@ -134,7 +135,7 @@ pub const NSWS_DETAIL_PIN_MISMATCH: i32 = 2302986;
 pub const NSWS_DETAIL_CLIENT_CERT_REQUIRED: i32 = 2302987;
 /// Detail: the server does not accept the client's certificate.
 pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
-/// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301): it may have HTTP/2 alone.
+/// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301); it may speak only HTTP/2.
 pub const NSWS_DETAIL_ALPN: i32 = 2302989;
 
 /// Phase: a call, not tied to a connection.

@@ -39,19 +39,19 @@ pub const NSWS_PONG_TIMEOUT_DEFAULT: u32 = 0xFFFF_FFFF;
 pub struct nsws_connect_options {
     /// The size of this struct; nsws_connect_options_init() sets it.
     pub struct_size: usize,
-    /// Request headers, or NULL. Names are tokens; values hold no CR, LF or NUL. `Host`, `Origin`, `Authorization`
-    /// and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`, `Connection`,
-    /// `Sec-WebSocket-Key`, `-Version` and `-Extensions` may not.
+    /// Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
+    /// `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
+    /// `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
-    /// it is trusted as well; if that certificate may not issue others, it vouches for no other. NULL: the system's
+    /// it is trusted as well; unless that certificate may issue others, it vouches for no other. NULL: the system's
     /// CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
     /// program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
-    /// an `error` event of NSWS_PHASE_TLS. Files are read once, and again when they have changed.
+    /// an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
     pub ca_path: *const c_char,
     /// A PEM file with the client's certificate, for servers that demand one, followed by those that lead to its
     /// CA. NULL: none. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
@@ -60,10 +60,10 @@ pub struct nsws_connect_options {
     /// A PEM file with the private key of the certificate. NULL: it is in the file of the certificate. Only with
     /// `client_cert_path`. RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519, in PKCS#8, PKCS#1 or SEC1. The
     /// key may be encrypted: PKCS#8 with PBES2 (AES or 3DES in CBC mode; PBKDF2 with at most 10,000,000 rounds, or
-    /// scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). It is read again when a
-    /// file has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
-    /// `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or another kind) or
-    /// NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
+    /// scrypt within 64 MiB), or the older PEM with `DEK-Info` (AES-CBC or DES-EDE3-CBC). The file is read again
+    /// when it has changed. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is
+    /// an `error` event of NSWS_PHASE_TLS, with NSWS_DETAIL_KEY_CONTENT (no key, a damaged one, or one of another
+    /// kind) or NSWS_DETAIL_KEY_FORM (another encryption; the sentence has the openssl command that converts it).
     pub client_key_path: *const c_char,
     /// The password of an encrypted key; ignored for another key. NULL: none. Only with `client_cert_path`. The
     /// library wipes its copy and never logs it. A missing or wrong password is an `error` event of NSWS_PHASE_TLS,
@@ -77,15 +77,15 @@ pub struct nsws_connect_options {
     /// The proxy of NSWS_PROXY_HTTP or NSWS_PROXY_SOCKS5: a host name or an IP address, IPv6 with or without
     /// brackets. With any other `proxy_mode`, this and the other `proxy_` members must be NULL, "" or 0.
     pub proxy_host: *const c_char,
-    /// The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (no colon in
-    /// it), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
+    /// The user name for the proxy. NULL or "": none. An HTTP proxy gets it as Basic authorization (it must
+    /// hold no colon), a SOCKS5 proxy only if it asks (1 to 255 bytes). No control characters.
     pub proxy_username: *const c_char,
     /// The password that goes with it; for SOCKS5 1 to 255 bytes. Only with a user name. No control characters.
     pub proxy_password: *const c_char,
     /// Hosts that are reached without the proxy, separated by commas or blanks: `example.com` (that host alone),
-    /// `.example.com` (all that end so), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an IP
-    /// address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared as
-    /// the URL has it, without regard to case: no name is looked up. NULL or "": none.
+    /// `.example.com` (all that end in this), `*` for any run of characters (`10.*`, `*.local`; `*` alone: all), an
+    /// IP address, or a network (`10.0.0.0/8`, `fd00::/8`; an entry with a slash must be one). The host is compared
+    /// as the URL has it, without regard to case: no name is looked up. NULL or "": none.
     pub proxy_exclusion_list: *const c_char,
     /// The largest message that is received, in bytes; a larger one ends the connection with 1009. Default 16 MiB,
     /// at least 1.
@@ -99,11 +99,11 @@ pub struct nsws_connect_options {
     /// heartbeat.
     pub ping_interval_ms: u32,
     /// How long the peer may stay silent, in milliseconds, before the connection counts as lost
-    /// (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the oldest ping since which nothing was received: any byte
-    /// is a sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
+    /// (NSWS_DETAIL_HEARTBEAT_LOST). The time runs from the first ping after the last received byte: any byte is a
+    /// sign of life, not only a pong. 0: for ever. Default NSWS_PONG_TIMEOUT_DEFAULT, which is 30000 even if
     /// `ping_interval_ms` is shorter; any other value must not be above `ping_interval_ms`. Ignored without a
-    /// heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out and no
-    /// time runs.
+    /// heartbeat. While this side does not read, because it is paused or a listener is slow, pings go out, but the
+    /// time does not run.
     pub pong_timeout_ms: u32,
     /// How long the whole attempt may take, in milliseconds: from the name lookup to the upgrade, the proxy
     /// included. Default 15000, at least 1.
@@ -112,17 +112,17 @@ pub struct nsws_connect_options {
     /// queued included. Default 5000, at least 1.
     pub close_timeout_ms: u32,
     /// How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
-    /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: without end. It does not reconnect
-    /// if the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted; but it does
-    /// if a certificate is not valid yet or has expired, for clocks and certificates get corrected, and behind a
+    /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It does not reconnect if
+    /// the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted. It does if a
+    /// certificate is not valid yet or has expired, since clocks and certificates get corrected, and behind a
     /// captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
     /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
-    /// or connection. nsws_client_close() ends it.
+    /// or connection. nsws_client_close() ends reconnecting.
     pub reconnect_max_attempts: u32,
     /// The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
     /// random. Default 1000, at least 1.
     pub reconnect_min_delay_ms: u32,
-    /// The longest delay, in milliseconds. Default 30000; not below the first one.
+    /// The longest delay, in milliseconds. Default 30000; at least `reconnect_min_delay_ms`.
     pub reconnect_max_delay_ms: u32,
     /// The proxy's port, 1 to 65535.
     pub proxy_port: u32,
@@ -132,17 +132,17 @@ pub struct nsws_connect_options {
     /// `pinned_public_keys` names the key. Default 0.
     pub skip_server_cert_verification: u8,
     /// 1, the default: the `Origin` header has the port if it isn't the default of the scheme (RFC 6454 6.2); many
-    /// servers compare it with `Host`. 0: it never has.
+    /// servers compare it with `Host`. 0: it never has a port.
     pub support_origin_port: u8,
-    /// Which proxy to use, one of NSWS_PROXY_*. Proxies are used for ws and wss alike, through a tunnel. Default
-    /// NSWS_PROXY_SYSTEM: the platform's hook (nsws_set_platform()) answers it or, without a hook, the environment,
-    /// which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in lower case only),
-    /// `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`, `all_proxy`,
-    /// `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
+    /// Which proxy to use, one of NSWS_PROXY_*. Connections of both ws and wss go through a tunnel. Default
+    /// NSWS_PROXY_SYSTEM: the proxy is named by the platform's hook (nsws_set_platform()) or, without a hook, by
+    /// the environment, which nsws_client_connect() reads as curl does: `ws_proxy`, `WS_PROXY`, `http_proxy` (in
+    /// lower case only), `all_proxy`, `ALL_PROXY` for ws; `wss_proxy`, `WSS_PROXY`, `https_proxy`, `HTTPS_PROXY`,
+    /// `all_proxy`, `ALL_PROXY` for wss; the first that isn't empty counts. Its form is
     /// `[http://|socks5://|socks5h://][user:password@]host[:port]`, with port 1080 if there is none. `no_proxy` and
     /// `NO_PROXY` have the form of `proxy_exclusion_list`, but a name also covers its subdomains. A set-user-ID
-    /// program does not read the environment (secure_getenv(3)). With a proxy, the server's name is not looked up
-    /// on this side.
+    /// program does not read the environment (secure_getenv(3)). With a proxy, only the proxy looks up the server's
+    /// name.
     pub proxy_mode: u8,
     /// The value of the `Origin` header. Default NULL: scheme (http or https), host and, with
     /// `support_origin_port`, port of the URL. "": no such header. An `Origin` in `headers` takes precedence. No
@@ -157,13 +157,13 @@ pub struct nsws_connect_options {
     /// 1024.
     /// @since 0.2
     pub compression_threshold: usize,
-    /// How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
-    /// fit, else no compression. Default 512 KiB.
+    /// How many bytes one connection may use to compress and decompress: the windows are negotiated so small that
+    /// they fit; if none fit, there is no compression. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
     /// How long a message that has begun may go without a further byte, in milliseconds. In ten times as long, at
-    /// least 64 KiB of it must arrive. The clock stands while this side does not read. A slower message ends the
-    /// connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
+    /// least 64 KiB of it must arrive. The time does not run while this side does not read. A slower message ends
+    /// the connection with 1008 and NSWS_DETAIL_MESSAGE_TIMEOUT. Default 60000; 0: no limit.
     /// @since 0.2
     pub message_timeout_ms: u32,
     /// 1: offer permessage-deflate (RFC 7692). Default 0. In a build without compression: NSWS_ERR_NOT_SUPPORTED.
@@ -191,26 +191,26 @@ pub struct nsws_connect_options {
     /// @since 0.2
     pub receive_parts: u8,
     /// How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
-    /// may be relative, and http and https mean ws and wss. None leads from wss to ws. Another origin (scheme, host
-    /// and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the headers
-    /// `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that can't be
-    /// followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is a refusal
-    /// like any other, with NSWS_DETAIL_HTTP_STATUS.
+    /// may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
+    /// origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
+    /// headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
+    /// can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is
+    /// a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
     /// @since 0.2
     pub max_redirects: u32,
-    /// The local address to connect from, an IPv4 or IPv6 literal; only addresses of its family are tried. One that
-    /// this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the system's choice.
-    /// This and the following members also hold for the connection to a proxy.
+    /// The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.
+    /// An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
+    /// system's choice. This and the following members also hold for the connection to a proxy.
     /// @since 0.2
     pub bind_address: *const c_char,
     /// The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
-    /// bytes. One that doesn't exist, or that this process may not choose, is an `error` event with
+    /// bytes. An interface that doesn't exist, or that this process may not choose, is an `error` event with
     /// NSWS_DETAIL_UNREACHABLE. NULL or "": as the routes say.
     /// @since 0.2
     pub bind_interface: *const c_char,
-    /// Addresses of names that need no lookup, as curl writes them: `host:port:address[,address]`, several separated
-    /// by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must still be
-    /// the name's. NULL or "": none.
+    /// Addresses for names, used instead of a lookup, as curl writes them: `host:port:address[,address]`, several
+    /// separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must
+    /// still be the name's. NULL or "": none.
     /// @since 0.2
     pub resolve: *const c_char,
     /// The size of the system's receive buffer for the connection, in bytes, at most 2147483647; the system bounds
@@ -221,18 +221,18 @@ pub struct nsws_connect_options {
     /// Default 0: the system's choice.
     /// @since 0.2
     pub send_buffer_size: usize,
-    /// After how much silence, and how often then, TCP itself asks the peer whether it is there (SO_KEEPALIVE), in
-    /// milliseconds, rounded up to seconds, at most 32767000. It costs less than `ping_interval_ms`, but only shows
-    /// that the peer's system lives, and a proxy may answer in its place. Default 0: never.
+    /// After how much silence, and then how often, TCP itself probes the peer (SO_KEEPALIVE), in milliseconds,
+    /// rounded up to seconds, at most 32767000. This costs less than `ping_interval_ms`, but only shows that the
+    /// peer's system is alive, and a proxy may answer in its place. Default 0: never.
     /// @since 0.2
     pub tcp_keepalive_ms: u32,
-    /// How long what was sent may stay unacknowledged until the connection is lost (TCP_USER_TIMEOUT), in
+    /// How long sent data may stay unacknowledged before the connection counts as lost (TCP_USER_TIMEOUT), in
     /// milliseconds, at most 2147483647. Default 0: the system's choice, some 15 minutes.
     /// @since 0.2
     pub tcp_user_timeout_ms: u32,
     /// The server's name in TLS, a host name or an IP address, if the server is reached by an address or another
     /// name: the name that is sent (SNI, RFC 6066 3) and that the certificate must be for. NULL or "": the URL's
-    /// host. It does not count after a redirect to another origin.
+    /// host. It is not used after a redirect to another origin.
     /// @since 0.2
     pub tls_server_name: *const c_char,
 }

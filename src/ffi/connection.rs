@@ -52,7 +52,7 @@ fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the text is NULL, not UTF-8 or too long; NSWS_ERR_PERMISSION_DENIED;
 ///         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
-///         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+///         that is being sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
 ///         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn nsws_connection_send_text(
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL or too long; NSWS_ERR_PERMISSION_DENIED;
 ///         NSWS_ERR_NOT_CONNECTED: the connection is closing or over; NSWS_ERR_MESSAGE_UNFINISHED: a message
-///         that is sent in parts waits for its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
+///         that is being sent in parts lacks its last part; NSWS_ERR_QUEUE_FULL: `drain` follows when there is
 ///         room; NSWS_ERR_NO_RESOURCES: there is no memory for it; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
 /// @note Any thread.
@@ -95,9 +95,9 @@ pub unsafe extern "C" fn nsws_connection_send_binary(
     })
 }
 
-/// Sends a part of a message to a client whose length need not be known. Each part goes out as a fragment, and
+/// Sends a client a part of a message whose length need not be known yet. Each part goes out as a fragment, and
 /// counts in the send queue as a message does. Until the last part, other messages are refused with
-/// NSWS_ERR_MESSAGE_UNFINISHED and broadcasts pass this connection over; pings pass, and
+/// NSWS_ERR_MESSAGE_UNFINISHED and broadcasts leave this connection out; pings pass, and
 /// nsws_connection_close() sends what was accepted before it closes. After any error nothing was queued.
 ///
 /// @param connection the connection
@@ -252,9 +252,9 @@ pub struct nsws_connection_info {
     pub rtt_us: u64,
     /// The client's IP address as text, NUL-terminated.
     pub client_ip: [c_char; 46],
-    /// The client's port; 0 when a trusted proxy doesn't tell it.
+    /// The client's port; 0 if a trusted proxy doesn't pass it on.
     pub client_port: u16,
-    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy in between.
     /// @since 0.2
     pub link_ip: [c_char; 46],
     /// The port that the link comes from.
@@ -262,7 +262,7 @@ pub struct nsws_connection_info {
     pub link_port: u16,
 }
 
-/// Reads the address of a connection's client, and the connection's figures up to now.
+/// Reads the address of a connection's client, and the connection's current figures.
 ///
 /// @param connection the connection
 /// @param info receives them

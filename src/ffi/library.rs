@@ -6,7 +6,7 @@ use super::runtime_options::{nsws_runtime_options, read_runtime_options};
 use super::{call, threads};
 use crate::{process, runtime};
 
-/// Without end: for `reconnect_max_attempts` of nsws_connect_options and the time of nsws_shutdown(), and for
+/// No limit: for `reconnect_max_attempts` of nsws_connect_options and the timeout of nsws_shutdown(), and for
 /// nothing else.
 /// @since 0.2
 pub const NSWS_FOR_EVER: u32 = 0xFFFF_FFFF;
@@ -19,7 +19,7 @@ const LIFETIME: Duration = Duration::from_secs(u32::MAX as u64);
 ///
 /// @param options prepared by nsws_runtime_options_init(), copied; NULL: the defaults
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: an option is out of range, or the struct was not prepared;
-///         NSWS_ERR_BUSY: the threads run already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+///         NSWS_ERR_BUSY: the threads are running already; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.1
 #[no_mangle]
@@ -36,16 +36,16 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// exit handler, or in the destructor of a global object.
 ///
 /// If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
-/// lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Those threads end when what holds
-/// them does, and another call waits for them again.
+/// lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Their threads end when these do;
+/// another call waits for them again.
 ///
-/// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and for callbacks that run;
-///         NSWS_FOR_EVER: until they end. Then the connections that are left are cut, and threads that only
-///         have to end may take half a second more.
+/// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
+///         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
+///         half a second more to end.
 /// @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
 ///         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
-/// @note Any thread that does not run a callback. Waits up to `timeout_ms`.
+/// @note Any thread, but not inside a callback. Waits up to `timeout_ms`.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {

@@ -13,23 +13,23 @@ use crate::log::{self, Level};
 pub const NSWS_LOG_OFF: i32 = 0;
 /// Log level: failures of the library.
 pub const NSWS_LOG_ERROR: i32 = 1;
-/// Log level: what looks wrong, too.
+/// Log level: also what looks wrong.
 pub const NSWS_LOG_WARN: i32 = 2;
-/// Log level: connections that open and close, too.
+/// Log level: also connections that open and close.
 pub const NSWS_LOG_INFO: i32 = 3;
-/// Log level: each step of an attempt, too.
+/// Log level: also each step of an attempt.
 pub const NSWS_LOG_DEBUG: i32 = 4;
 
-/// Receives a line of the log. It is called on any thread, on several at once. It may call the library, but
-/// must not wait for it.
+/// Receives a line of the log. It may be called on any thread, and on several at once. It may call the library,
+/// but must not wait for it.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
-/// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
-/// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. A callback that has held its
-/// thread for a second or longer is a line of NSWS_LOG_WARN that names its event.
+/// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go to
+/// hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. For a callback that took a
+/// second or longer, a line of NSWS_LOG_WARN names its event.
 ///
 /// @param max_level the most verbose level to receive, one of NSWS_LOG_*
 /// @param fn the receiver; NULL: none
@@ -56,12 +56,12 @@ pub unsafe extern "C" fn nsws_set_log_callback(
     })
 }
 
-/// Writes a line of the program's own to the log: for layers that are built on the library and share its log.
-/// It succeeds, too, when nobody receives the log.
+/// Writes a line to the log, for layers that are built on the library and share its log. It also succeeds if
+/// the log has no receiver.
 ///
 /// @param level one of NSWS_LOG_ERROR to NSWS_LOG_DEBUG
 /// @param message the line, NUL-terminated UTF-8; copied
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: the level is another one, or the message is NULL or not UTF-8;
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: the level is none of these, or the message is NULL or not UTF-8;
 ///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.1
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn nsws_log(level: i32, message: *const c_char) -> i32 {
     call(|| {
         let level = Level::from_number(level)
             .filter(|level| *level != Level::Off)
-            .ok_or_else(|| Error::call(Code::Parameter, format!("There is no log level {level}.")))?;
+            .ok_or_else(|| Error::call(Code::Parameter, format!("The log level {level} is unknown.")))?;
         // SAFETY: NULL or NUL-terminated.
         let message = unsafe { text(message, "message") }?
             .ok_or_else(|| Error::call(Code::Parameter, "The message is NULL."))?;

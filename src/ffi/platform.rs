@@ -18,9 +18,9 @@ use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
 ///
-/// Hooks are called on any thread, on several at once, in the middle of the library's calls. They may call the
-/// library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as long
-/// as the hook does.
+/// Hooks may be called on any thread, on several at once, in the middle of the library's calls. They may call
+/// the library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as
+/// long as the hook does.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_ask_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> u8>;
@@ -76,8 +76,8 @@ pub struct nsws_system_proxy_answer(Result<Option<Server>, String>);
 ///
 /// @param answer what the hook was given
 /// @param proxy prepared by nsws_system_proxy_init(), copied; NULL: there is no proxy
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or the proxy can't be one, which also fails the
-///         attempt; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or `proxy` is invalid, which also fails the attempt;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note The hook's thread, inside the hook.
 /// @since 0.1
 #[no_mangle]
@@ -100,18 +100,19 @@ pub unsafe extern "C" fn nsws_system_proxy_set(
     })
 }
 
-/// Answers which proxy the system has set, by nsws_system_proxy_set(). If the hook doesn't call that, there is
-/// no proxy.
+/// Answers which proxy the system has set, by calling nsws_system_proxy_set(). If the hook doesn't call it,
+/// there is no proxy.
 ///
 /// `url` has scheme, host and port of the server and nothing else ("wss://example.com:443/"). The hook is
-/// called before each attempt to connect, on a thread that may block; the connect timeout runs meanwhile.
+/// called before each attempt to connect, on a thread that may block; `connect_timeout_ms` includes this time.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_system_proxy_fn = Option<
     unsafe extern "C" fn(url: *const c_char, answer: *mut nsws_system_proxy_answer, user_data: *mut c_void),
 >;
 
-/// What only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has its default.
+/// The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
+/// its default.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -134,7 +135,7 @@ pub struct nsws_platform {
     /// nsws_connect_options.
     pub get_system_proxy: nsws_system_proxy_fn,
     /// Whether the CAs that the user has installed are trusted as well. Asked in each attempt that trusts the
-    /// system's CAs, on a thread that may block. Default: no. It has an effect on OpenHarmony only.
+    /// system's CAs, on a thread that may block. Default: no. It has an effect only on OpenHarmony.
     pub trusts_user_ca: nsws_ask_fn,
     /// Whether the device is one on which servers may run. Asked by nsws_server_create(); "no" is
     /// NSWS_ERR_NOT_SUPPORTED. Default: yes.
@@ -159,8 +160,8 @@ pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct
     call(|| unsafe { write_defaults(platform, struct_size, defaults()) })
 }
 
-/// Sets what only the platform knows, for the whole process. Usually called once, before the first connection.
-/// A later call replaces all hooks; calls of the old ones that run go on.
+/// Sets the platform's hooks for the whole process. Usually called once, before the first connection. A later
+/// call replaces all hooks; running calls of the old ones go on.
 ///
 /// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
 ///         `free_fn` is not called.
@@ -223,7 +224,7 @@ unsafe fn read_system_proxy(proxy: *const nsws_system_proxy) -> crate::error::Re
     let kind = match proxy_kind(given.mode) {
         Some(kind) => kind,
         None if given.mode == NSWS_PROXY_NONE => return Ok(None),
-        None => return Err(wrong(format!("The mode {} is not that of a system's proxy.", given.mode))),
+        None => return Err(wrong(format!("mode {} is unknown.", given.mode))),
     };
     if host.is_empty() {
         return Ok(None);

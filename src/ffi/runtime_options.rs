@@ -19,11 +19,12 @@ pub struct nsws_runtime_options {
     /// The stack of the threads that run callbacks, in bytes. Default 1 MiB; from 128 KiB to 1 GiB, else
     /// NSWS_ERR_PARAMETER.
     pub thread_stack_size: usize,
-    /// The most threads that run callbacks at the same time. Default 1024; at least one more than `io_threads`,
-    /// else NSWS_ERR_PARAMETER. A callback that blocks holds one; when all are held, further callbacks wait.
+    /// How many threads may run callbacks at the same time. Default 1024; at least one more than `io_threads`,
+    /// else NSWS_ERR_PARAMETER. A callback that blocks occupies a thread; when all are occupied, further
+    /// callbacks wait.
     pub max_threads: u32,
     /// How many I/O loops there are, each with a thread of its own. Clients and servers are spread over them, so
-    /// that a program gets as many processors as it has busy objects. Default 1; 0, or more than there are
+    /// that a program with several busy objects uses several processors. Default 1; 0, or more than there are
     /// processors: NSWS_ERR_PARAMETER.
     /// @since 0.2
     pub io_threads: usize,

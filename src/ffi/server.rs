@@ -62,7 +62,7 @@ pub unsafe extern "C" fn nsws_server_create(out: *mut nsws_server) -> i32 {
     })
 }
 
-/// Starts listening. When this returns NSWS_OK, clients can connect; each one that does arrives as a `connect` event.
+/// Starts listening. When this returns NSWS_OK, clients can connect; each client that does is a `connect` event.
 ///
 /// The checks come in this order: the values of the options, the permission, address, port, certificate files,
 /// whether the server listens already, and the socket.
@@ -107,8 +107,8 @@ pub unsafe extern "C" fn nsws_server_get_port(server: nsws_server, out: *mut u16
 }
 
 /// Returns the state of a server: NSWS_STATE_OPEN while it listens; NSWS_STATE_CLOSING after
-/// nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. It can
-/// start unless it listens.
+/// nsws_server_stop(), until the listeners of the last `close` have returned; else NSWS_STATE_IDLE. A server
+/// can start unless it is listening.
 ///
 /// @param server the server
 /// @param out receives one of NSWS_STATE_*; never NSWS_STATE_CONNECTING
@@ -129,9 +129,9 @@ pub unsafe extern "C" fn nsws_server_get_state(server: nsws_server, out: *mut i3
     })
 }
 
-/// Sets the hook that decides whether a client may connect: by its origin, a token in a header, its path. The
-/// hook is asked after the server's own limits and before the client is answered. Without one, every client may
-/// connect.
+/// Sets the hook that decides whether a client may connect, for example by its origin, a token in a header, or
+/// its path. The hook is asked after the server's own limits and before the client is answered. Without one,
+/// every client may connect.
 ///
 /// @param server the server
 /// @param fn the hook; NULL: none
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn nsws_server_find_connection(
         check_out(out)?;
         // SAFETY: NULL or NUL-terminated.
         let ip: Option<IpAddr> = unsafe { text(client_ip, "client_ip") }?.and_then(|ip| ip.parse().ok());
-        let ip = ip.ok_or_else(|| Error::call(Code::Parameter, "client_ip is no IP address."))?;
+        let ip = ip.ok_or_else(|| Error::call(Code::Parameter, "client_ip is not an IP address."))?;
         let connection = self::server(server)?.find(ip, client_port)?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, named(&connection)) }
@@ -222,15 +222,15 @@ pub unsafe extern "C" fn nsws_server_find_connection(
 }
 
 /// Sends a message to every connection of a server; it is copied once for all of them. All clients get the
-/// broadcasts of several threads in the same order. After any error nothing was sent to anybody.
+/// broadcasts of different threads in the same order. After any error nothing was sent to anybody.
 ///
 /// @param server the server
 /// @param data the payload, copied; may be NULL if `length` is 0. Text must be UTF-8.
 /// @param length its length in bytes, at most `max_send_size`; 0 sends an empty message
 /// @param is_text 1: a text message; 0: a binary one
 /// @param out_accepted receives how many connections accepted it, or NULL. A connection does not if it is
-///         closing, if a message that is sent in parts waits for its last part, or if its send queue is full;
-///         the latter gets `drain` when there is room.
+///         closing, if a message that is being sent in parts lacks its last part, or if its send queue is full;
+///         in the last case `drain` follows when there is room.
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: the data is NULL, not UTF-8 or too long, or `is_text` is neither 0 nor
 ///         1; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NO_RESOURCES: there is no memory for it;
 ///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -296,12 +296,12 @@ pub extern "C" fn nsws_server_stop(server: nsws_server) -> i32 {
 /// listening, and its connections are closed in the background with code 1001; no event follows, and their
 /// handles are stale.
 ///
-/// Inside a callback, of whatever handle, it returns at once: no further callback of the server starts, and
-/// `free_fn` runs when the last one has ended.
+/// Inside any callback, of this server or not, it returns at once: no further callback of the server starts,
+/// and `free_fn` runs when the last one has ended.
 ///
 /// @param server the server; stale from now on
 /// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
-/// @note Any thread. Waits for callbacks that run, unless it is called inside one.
+/// @note Any thread. Waits for running callbacks, unless it is called inside one.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_server_destroy(server: nsws_server) -> i32 {
@@ -311,7 +311,7 @@ pub extern "C" fn nsws_server_destroy(server: nsws_server) -> i32 {
     })
 }
 
-/// Destroys a server without ever waiting, for finalisers and UI threads. A callback that runs may go on after
+/// Destroys a server without ever waiting, for finalisers and UI threads. A running callback may go on after
 /// this returns, and `free_fn` runs when it has ended. The port is free when this returns.
 ///
 /// @param server the server; stale from now on

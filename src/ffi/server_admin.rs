@@ -11,7 +11,7 @@ use crate::server::CertificateFiles;
 
 /// Stops a server as nsws_server_stop() does, and waits until each connection has had its `close` event. Every
 /// client has the whole time to answer, whatever `close_timeout_ms` is. When the time is over, the links of
-/// those that have not answered are cut, and their `error` and `close` events follow.
+/// clients that have not answered are cut, and their `error` and `close` events follow.
 ///
 /// @param server the server; it may start again afterwards
 /// @param timeout_ms how long to wait, in milliseconds, at least 1
@@ -19,26 +19,26 @@ use crate::server::CertificateFiles;
 ///         returned; NSWS_ERR_PARAMETER: the time is 0; NSWS_ERR_WOULD_DEADLOCK: the call is made inside a
 ///         callback; NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
-/// @note Any thread but one that runs a callback; waits. After NSWS_OK and NSWS_ERR_BUSY the server has
-///       stopped; after any other error nothing has changed.
+/// @note Any thread, but not inside a callback. Waits up to `timeout_ms`. After NSWS_OK and NSWS_ERR_BUSY the
+///       server has stopped; after any other error nothing has changed.
 /// @since 0.2
 #[no_mangle]
 pub extern "C" fn nsws_server_stop_gracefully(server: nsws_server, timeout_ms: u32) -> i32 {
     call(|| self::server(server)?.stop_gracefully(ms(timeout_ms)))
 }
 
-/// Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI), and
-/// without one for that name the server's first: `cert_path` of nsws_server_options. Of several for one name,
-/// it gets one with a kind of key that it knows.
+/// Adds a certificate for other names. A client gets the certificate for the name that it asks for (SNI). If
+/// there is none, it gets the server's first: `cert_path` of nsws_server_options. If there are several, it gets
+/// one with a kind of key that it supports.
 ///
-/// Added certificates stay with the server when it stops and starts again. Started without `cert_path`, it
-/// speaks wss with the first that was added. A server that listens without TLS goes on so until it starts
-/// again.
+/// Added certificates stay with the server when it stops and starts again. If it is started without
+/// `cert_path`, it speaks wss with the first that was added. A server that already listens without TLS
+/// continues without TLS until it starts again.
 ///
 /// @param server the server; while it listens, new connections can get the certificate from now on
 /// @param cert_path a PEM file, as `cert_path` of nsws_server_options
 /// @param key_path a PEM file, as `key_path` of nsws_server_options
-/// @return NSWS_OK: also when these files were added before, and then all certificates are read again;
+/// @return NSWS_OK: also if these files were added before, in which case all certificates are read again;
 ///         NSWS_ERR_PARAMETER: a path is NULL, "" or not UTF-8; NSWS_ERR_CERT_FILE; NSWS_ERR_CERT_UNUSABLE;
 ///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread; reads the certificate files. After any error nothing has changed.
@@ -62,9 +62,9 @@ pub unsafe extern "C" fn nsws_server_add_certificate(
     })
 }
 
-/// Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when it
-/// notices that they have changed, at the latest with the first client that connects a second after its last
-/// look. New connections get the new certificates; those that are open stay as they are.
+/// Reads all certificate files of a server again, `client_ca_path` included. A server does so by itself when
+/// they have changed: see `cert_path` of nsws_server_options. New connections get the new certificates; open
+/// ones stay as they are.
 ///
 /// @param server the server
 /// @return NSWS_OK; NSWS_ERR_CERT_UNUSABLE: a file can't be read or used, and the old certificates stay;
@@ -76,7 +76,7 @@ pub extern "C" fn nsws_server_reload_certificates(server: nsws_server) -> i32 {
     call(|| self::server(server)?.reload_certificates())
 }
 
-/// A ban. This struct never changes.
+/// A ban. This struct never grows.
 /// @since 0.2
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -88,8 +88,8 @@ pub struct nsws_ban {
     pub remaining_ms: u32,
 }
 
-/// Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options. Bans end with the
-/// server's nsws_server_stop().
+/// Lists the addresses that are banned: see `max_upgrades_per_minute` of nsws_server_options.
+/// nsws_server_stop() ends all bans.
 ///
 /// @param server the server
 /// @param list receives up to `capacity` bans; may be NULL if `capacity` is 0
@@ -128,8 +128,8 @@ pub unsafe extern "C" fn nsws_server_list_bans(
 /// Lifts a ban, and forgets what was counted for it.
 ///
 /// @param server the server
-/// @param ip an IP address: its ban and that of its IPv6 network are lifted; or a network as
-///        nsws_server_list_bans() has it: its ban alone is lifted
+/// @param ip an IP address, to lift its ban and that of its IPv6 network; or a network as
+///        nsws_server_list_bans() has it, to lift only the network's ban
 /// @return NSWS_OK: also when there was no ban; NSWS_ERR_PARAMETER: `ip` is NULL or neither;
 ///         NSWS_ERR_NOT_LISTENING; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.

@@ -27,7 +27,8 @@ pub struct nsws_connect_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
     /// The client's IP address as text. An IPv4 client of a server on "::" has its IPv4 address. Behind proxies that
-    /// `trusted_proxies` of nsws_server_options names, it is the one that they tell of; limits and bans count it.
+    /// `trusted_proxies` of nsws_server_options names, it is the address that they pass on; limits and bans count
+    /// it.
     pub client_ip: *const c_char,
     /// Path and query of the request, as the client wrote them.
     pub path: *const c_char,
@@ -37,20 +38,20 @@ pub struct nsws_connect_event {
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
-    /// The client's port; 0 when a trusted proxy doesn't tell it.
+    /// The client's port; 0 if a trusted proxy doesn't pass it on.
     pub client_port: u16,
     /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: *const c_char,
-    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy before it.
+    /// The IP address that the link comes from, as text: the client's, or that of a trusted proxy in between.
     /// @since 0.2
     pub link_ip: *const c_char,
     /// The subject of the client's certificate, as "CN=..., O=...", with `client_ca_path` of nsws_server_options;
-    /// "" without. Show it to people, but decide by the fingerprint or by the certificate itself: a name may hold
-    /// commas.
+    /// "" without. Show it to people, but identify clients by the fingerprint or the certificate itself: a name
+    /// may hold commas.
     /// @since 0.2
     pub client_cert_subject: *const c_char,
-    /// The SHA-256 of the client's certificate (its DER) in 64 small hexadecimal digits, or "".
+    /// The SHA-256 of the client's certificate (its DER) in 64 lower-case hexadecimal digits, or "".
     /// @since 0.2
     pub client_cert_fingerprint: *const c_char,
     /// The client's certificate as PEM, or "".
@@ -97,8 +98,8 @@ pub type nsws_server_message_part_fn = Option<
     ),
 >;
 
-/// Receives `close` of a connection: exactly once for each that had `connect`, and last. The handle is stale
-/// once the listeners have returned.
+/// Receives `close` of a connection: exactly once for each that had `connect`, as its last event. The handle is
+/// stale once the listeners have returned.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_server_close_fn = Option<
@@ -136,8 +137,8 @@ pub type nsws_server_drain_fn = Option<
 >;
 
 /// Decides whether a client may connect. 0 accepts it; an HTTP status from 400 to 599 refuses it with that
-/// status; any other value refuses it with 403. The hook takes turns with the listeners of the server. The
-/// client waits meanwhile, within `handshake_timeout_ms`.
+/// status; any other value refuses it with 403. The hook takes turns with the listeners of the server.
+/// Meanwhile the client waits, at most for what is left of `handshake_timeout_ms`.
 /// @since 0.1
 #[allow(non_camel_case_types)]
 pub type nsws_accept_fn = Option<

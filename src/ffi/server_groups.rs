@@ -9,9 +9,9 @@ use super::handle::{nsws_connection, nsws_server};
 use super::server::{message, server, write_count};
 use crate::error::{Code, Error, Result};
 
-/// Makes a connection a member of a group of its server's connections: a room, a topic, whatever messages are
-/// sent to with nsws_server_broadcast_group(). A group exists while it has members. A connection may be in
-/// several groups, and has left them once its `close` listeners have returned.
+/// Makes a connection a member of a group of its server's connections, such as a room or a topic;
+/// nsws_server_broadcast_group() sends to a group. A group exists while it has members. A connection may be in
+/// several groups, and leaves them once its `close` listeners have returned.
 ///
 /// @param connection the connection
 /// @param group the name of the group, any UTF-8 but ""; copied
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn nsws_connection_leave(connection: nsws_connection, grou
 }
 
 /// Sends a message to the members of a group, as nsws_server_broadcast() does to all connections: it is encoded
-/// once for all of them, and all get the messages of several threads in the same order. After any error nothing
-/// was sent to anybody.
+/// once for all of them, and all get the messages of different threads in the same order. After any error
+/// nothing was sent to anybody.
 ///
 /// @param server the server
 /// @param group the name of the group

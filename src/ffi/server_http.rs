@@ -12,7 +12,7 @@ use super::server::server;
 use crate::error::{Code, Error};
 use crate::server::{HttpAnswer, HttpHook, HttpRequest};
 
-/// A request that is no upgrade, for nsws_http_fn. A body isn't read.
+/// A request that is no upgrade, for nsws_http_fn. Its body isn't read.
 /// @since 0.2
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -31,7 +31,7 @@ pub struct nsws_http_request {
     pub header_count: usize,
     /// The IP address that the link comes from; as in nsws_connect_event.
     pub link_ip: *const c_char,
-    /// The client's port; 0 when a trusted proxy doesn't tell it.
+    /// The client's port; 0 if a trusted proxy doesn't pass it on.
     pub client_port: u16,
     /// The port that the link comes from.
     pub link_port: u16,
@@ -43,8 +43,8 @@ pub struct nsws_http_request {
 pub struct nsws_http_answer(Option<HttpAnswer>);
 
 /// Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
-/// refused, as without a hook. The hook takes turns with the listeners of the server. The client waits
-/// meanwhile, within `handshake_timeout_ms`.
+/// refused, as without a hook. The hook takes turns with the listeners of the server. Meanwhile the client
+/// waits, at most for what is left of `handshake_timeout_ms`.
 /// @since 0.2
 #[allow(non_camel_case_types)]
 pub type nsws_http_fn = Option<
@@ -58,10 +58,10 @@ pub type nsws_http_fn = Option<
 
 /// Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
 /// nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
-/// whole, and the link ends with it. Without a hook, such requests are refused with 426, 405 or 400.
+/// sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
 ///
-/// No limit and no ban counts such requests. While the server's callbacks are so far behind that clients are
-/// refused with 503, these requests are, too, and the hook isn't asked.
+/// Such requests count towards no limit and no ban. While the server's callbacks lag so far behind that clients
+/// are refused with 503, these requests are refused as well, and the hook isn't asked.
 ///
 /// @param server the server
 /// @param fn the hook; NULL: none
@@ -119,14 +119,14 @@ fn with_request(request: &HttpRequest, call: impl FnOnce(*const nsws_http_reques
 /// @param answer as the hook received it
 /// @param status the HTTP status, 200 to 599
 /// @param headers the headers, copied; may be NULL if there are none. Names are tokens; values hold no control
-///        characters. What the library itself says can't be set (`Content-Length`, `Transfer-Encoding`,
-///        `Connection`, `Upgrade` and the like). A body without a `Content-Type` is "text/plain;
-///        charset=utf-8".
+///        characters. Headers that the library itself writes can't be set (`Content-Length`,
+///        `Transfer-Encoding`, `Connection`, `Upgrade` and the like). Without a `Content-Type`, a body is
+///        "text/plain; charset=utf-8".
 /// @param header_count how many headers there are
-/// @param body the body, copied; may be NULL if `body_length` is 0. The answer to `HEAD` is sent without it.
+/// @param body the body, copied; may be NULL if `body_length` is 0. In the answer to `HEAD`, it is left out.
 /// @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or another argument breaks a rule above, and the
-///         answer is as before; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+///         answer stays as it was; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note The thread that the hook runs on.
 /// @since 0.2
 #[no_mangle]

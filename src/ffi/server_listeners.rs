@@ -6,11 +6,11 @@ use super::handle::nsws_server;
 use super::listener::{nsws_free_fn, off, on};
 use super::server_events::*;
 
-/// Adds a listener of `connect`. The listeners of an event are called in the order of their registration. The
-/// same `fn` with the same `user_data` counts once, and the `free_fn` of the first registration stays.
+/// Adds a listener of `connect`. The listeners of an event are called in the order of their registration.
+/// Adding the same `fn` with the same `user_data` again has no effect, and the second `free_fn` is not called.
 ///
 /// Callbacks run on threads of the library, never inside a call, and never two at once for one server. A
-/// callback that blocks delays only its own server; while 1024 `close` events and questions to the accept hook
+/// callback that blocks delays only its own server; while 1024 `close` events and calls of the accept hook
 /// wait, further clients are refused with status 503.
 ///
 /// @param server the server
@@ -30,8 +30,8 @@ pub unsafe extern "C" fn nsws_server_on_connect(
     on(server, |server| &server.listeners().connect, r#fn, user_data, free_fn)
 }
 
-/// Removes a listener of `connect`. It is not called again. A call that runs goes on: this function does not
-/// wait for it, and may be called inside it. Removing a listener that isn't there is no error.
+/// Removes a listener of `connect`. It is not called again. A running call goes on: this function does not wait
+/// for it, and may be called inside it. Removing a listener that isn't there is no error.
 ///
 /// @param server the server
 /// @param fn the function; NULL removes all listeners of this event

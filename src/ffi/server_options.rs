@@ -22,13 +22,14 @@ use crate::server::{CertificateFiles, ServerOptions};
 pub struct nsws_server_options {
     /// The size of this struct; nsws_server_options_init() sets it.
     pub struct_size: usize,
-    /// The IPv4 or IPv6 address to listen on, and no other. NULL or "": "0.0.0.0", every IPv4 address; "::" is
-    /// every address of either family. What is not an address of this device is NSWS_ERR_LISTEN_ADDRESS.
+    /// The only IPv4 or IPv6 address to listen on. NULL or "": "0.0.0.0", every IPv4 address; "::" is every
+    /// address of either family. An address that this device doesn't have is NSWS_ERR_LISTEN_ADDRESS.
     pub server_ip: *const c_char,
-    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks wss and
-    /// only wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
-    /// NSWS_ERR_CERT_UNUSABLE. Changed files are noticed: when a client connects, but at most once a second, they
-    /// are checked, and what can be used replaces the old. More certificates: nsws_server_add_certificate().
+    /// A PEM file with the server's certificate and those that lead to its CA. With it, the server speaks only
+    /// wss. NULL or "": ws. A file that can't be opened is NSWS_ERR_CERT_FILE; one that can't be used is
+    /// NSWS_ERR_CERT_UNUSABLE. When a client connects, but at most once a second, the server looks whether its
+    /// files have changed, and new ones that can be used replace the old. More certificates:
+    /// nsws_server_add_certificate().
     pub cert_path: *const c_char,
     /// A PEM file with the private key of the certificate (PKCS#8, PKCS#1 or SEC1), not encrypted. The errors are
     /// those of `cert_path`.
@@ -46,15 +47,15 @@ pub struct nsws_server_options {
     /// The port to listen on. Default 0: the system picks one, see nsws_server_get_port(). Above 65535:
     /// NSWS_ERR_LISTEN_PORT.
     pub server_port: u32,
-    /// How many client addresses may be connected at the same time; further ones are refused with status 503. 0
-    /// means the default, 10.
+    /// How many client addresses may be connected at the same time; clients from further addresses are refused
+    /// with status 503. 0 means the default, 10.
     pub max_concurrent_clients: u32,
     /// How many connections one address may have; more are refused with status 503. 0 means the default, 10. The
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
     pub max_connections_per_client: u32,
     /// How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
     /// the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
-    /// many TLS handshakes is banned as well. IPv6 networks have limits as above.
+    /// many TLS handshakes is banned as well. IPv6 networks have four times these limits, as above.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
     /// milliseconds; a slower one is cut off. Default 10000, at least 1.
@@ -70,26 +71,26 @@ pub struct nsws_server_options {
     pub min_tls_version: u8,
     /// The origins of the web pages that may connect, separated by commas: "https://example.com,
     /// http://10.0.0.7:8080". A request with another `Origin`, or with `Origin: null`, is refused with status 403
-    /// before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes; no
-    /// browser makes one. NULL: any page. "": none.
+    /// before the accept hook is asked, and doesn't count towards a ban. A request without an `Origin` passes;
+    /// browsers always send one. NULL: any page. "": none.
     ///
-    /// Any web page that is open in a browser that reaches this server can connect to it, from the address of the
-    /// browser's user. Without this list or an accept hook, such a page can do what the user's own programs can,
-    /// and 51 connection attempts of a page ban everybody at that address for a minute.
+    /// Any web page in a browser that can reach this server can connect to it, from the address of the browser's
+    /// user. Without this list or an accept hook, the page can do what the user's own programs can, and 51
+    /// connection attempts of a page ban everyone behind that address for a minute.
     /// @since 0.2
     pub allowed_origins: *const c_char,
     /// Messages below this size, in bytes, are sent uncompressed, and so are those that would not shrink. Default
     /// 1024.
     /// @since 0.2
     pub compression_threshold: usize,
-    /// How many bytes one connection may use to compress and decompress: smaller windows are negotiated until they
-    /// fit, else no compression. Default 512 KiB.
+    /// How many bytes one connection may use to compress and decompress: the windows are negotiated so small that
+    /// they fit; if none fit, there is no compression. Default 512 KiB.
     /// @since 0.2
     pub compression_memory: usize,
-    /// How many bytes of received messages all connections may hold: messages that wait for the listeners, and
-    /// incomplete ones. When the budget is used up, reading stops until messages are delivered. If none waits, the
-    /// connection with the largest incomplete message of the address that holds most ends with 1009 and
-    /// NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
+    /// How many bytes of received messages all connections may hold together: messages that wait for the
+    /// listeners, and incomplete ones. When the budget is used up, reading stops until messages are delivered. If
+    /// none waits, the connection with the largest incomplete message of the address that holds most ends with
+    /// 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
     /// @since 0.2
     pub receive_budget: usize,
     /// As in nsws_connect_options: in milliseconds, default 60000; 0: no limit.
@@ -121,47 +122,48 @@ pub struct nsws_server_options {
     pub receive_parts: u8,
     /// 1: other servers may listen on the same address and port, in this process and in others of the same user,
     /// if each of them sets this as well (SO_REUSEPORT). The system spreads the clients over them, so that a
-    /// program gets as many processors as it starts servers, with as many `io_threads`. Limits and bans are each
-    /// server's own. When a server stops, the clients that the system has given to it and that it has not accepted
-    /// yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
+    /// program can use several processors: start as many servers as there are `io_threads`. Each server has its
+    /// own limits and bans. When a server stops, clients that the system has assigned to it and that it has not
+    /// accepted yet are reset. Not with `server_port` 0. Default 0: a port that is in use is NSWS_ERR_PORT_IN_USE.
     /// @since 0.2
     pub reuse_port: u8,
     /// 1: each link from an address in `trusted_proxies` begins with a header of the PROXY protocol, version 1 or
     /// 2, that names the client (`send-proxy` and `send-proxy-v2` of haproxy, `proxy_protocol on` of nginx). A
-    /// link from there without one is cut, and so is one whose header is damaged or has more than 4096 bytes.
-    /// What the proxy asks for itself (`LOCAL`) has the proxy's own address. Other peers can't send such a
-    /// header. Not without `trusted_proxies`. Default 0.
+    /// link from there without such a header is cut, and so is one whose header is damaged or has more than 4096
+    /// bytes. The proxy's own requests (`LOCAL`) have the proxy's address. From other peers, such a header is not
+    /// accepted. Needs `trusted_proxies`. Default 0.
     /// @since 0.2
     pub proxy_protocol: u8,
     /// A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
-    /// gets 200 and "OK", or 503 while clients are refused because the server's callbacks are behind. It begins
+    /// gets 200 and "OK", or 503 while clients are refused because the server's callbacks lag behind. It begins
     /// with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
     /// nsws_server_set_http_hook() answers other requests.
     /// @since 0.2
     pub health_path: *const c_char,
-    /// Headers for every answer to a request, the 101 and the refusals, such as `Server` or
-    /// `Strict-Transport-Security`. Names are tokens; values hold no control characters. What belongs to the
-    /// handshake or to the body of an answer can't be set (`Upgrade`, `Connection`, `Sec-WebSocket-Protocol`,
-    /// `Content-Type`, `Content-Length` and the like). NULL if there are none.
+    /// Headers for every answer to a request, whether 101 or a refusal, such as `Server` or
+    /// `Strict-Transport-Security`. Names are tokens; values hold no control characters. Headers that belong to
+    /// the handshake or to the body of an answer can't be set (`Upgrade`, `Connection`,
+    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` and the like). NULL if there are none.
     /// @since 0.2
     pub response_headers: *const nsws_header,
     /// How many headers there are.
     /// @since 0.2
     pub response_header_count: usize,
-    /// The proxies in front of this server whose word about the client's address is trusted: addresses and
+    /// The proxies in front of this server that are trusted to name the client's address: addresses and
     /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
     ///
     /// In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
     /// is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
-    /// there has no effect, provided that the proxy appends to the header that counts; a proxy that writes
-    /// `Forwarded` alone must remove `X-Forwarded-For`. Events have the client's address, and limits and bans count
-    /// it. The proxy's own address counts only if the proxy names no client. Headers of other peers are ignored.
+    /// there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
+    /// `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
+    /// bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers
+    /// are ignored.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
-    /// A PEM file with the CAs that issue the certificates which clients must have, or with such certificates
-    /// themselves. A client without such a certificate fails the TLS handshake; the accept hook and `connect` get
-    /// the others' certificates. NULL or "": clients need none. A file that can't be opened is NSWS_ERR_CERT_FILE;
-    /// one that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
+    /// A PEM file with the CAs of the certificates that clients must have, or with such certificates themselves.
+    /// The TLS handshake fails for a client without one; the accept hook and `connect` get the certificates of the
+    /// others. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
+    /// that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
     /// @since 0.2
     pub client_ca_path: *const c_char,
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-/// The version of the binary interface that this header describes. It changes when programs must be built anew.
+/// The version of the binary interface that this header describes. It changes when programs must be rebuilt.
 pub const NSWS_ABI_VERSION: u32 = 1;
 /// The major version of this header. nsws_version() returns the version of the library.
 /// @since 0.2
@@ -25,7 +25,8 @@ pub extern "C" fn nsws_version() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// Returns the NSWS_ABI_VERSION of the library. A program may compare it with the one it was compiled with.
+/// Returns the NSWS_ABI_VERSION of the library. A program may compare it with the number that it was compiled
+/// with.
 ///
 /// @return the number
 /// @note Any thread.

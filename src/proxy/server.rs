@@ -75,7 +75,7 @@ impl Server {
             (Ok(address), _) => address.to_string(),
             (Err(_), Ok(host)) => host.to_string(),
             (Err(_), Err(_)) => {
-                return Err("The proxy's host is neither a name nor an IP address alone.".into())
+                return Err("The proxy's host is neither a host name nor an IP address.".into())
             }
         };
         let port = match u16::try_from(port) {

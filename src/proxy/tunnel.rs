@@ -77,9 +77,9 @@ fn check(head: &[u8], proxy: &Server, target: &Target) -> Result<bool> {
         (200..300, _) => return Ok(true),
         (100..200, _) if status != 101 => return Ok(false),
         (407, _) if !offers_basic(response.headers) => {
-            (Code::ProxyAuth, format!("{proxy} wants an authentication other than Basic: {answer}."))
+            (Code::ProxyAuth, format!("{proxy} demands an authentication other than Basic: {answer}."))
         }
-        (407, None) => (Code::ProxyAuth, format!("{proxy} wants a user name and a password: {answer}.")),
+        (407, None) => (Code::ProxyAuth, format!("{proxy} demands a user name and a password: {answer}.")),
         // Some proxies answer 401 as if they were the server.
         (401 | 407, Some(_)) => {
             (Code::ProxyAuth, format!("{proxy} refused the user name or password: {answer}."))
@@ -121,14 +121,14 @@ fn socks5_error(fault: Socks, proxy: &Server, target: &Target) -> Error {
         }
         Socks::Credentials => failed(Code::ProxyAuth, format!("{proxy} refused the user name or password.")),
         Socks::Method => {
-            let wants = match proxy.credentials {
-                None => "wants a user name and a password, or another authentication",
-                Some(_) => "wants an authentication other than a user name and a password",
+            let demands = match proxy.credentials {
+                None => "demands a user name and a password, or another authentication",
+                Some(_) => "demands an authentication other than a user name and a password",
             };
-            failed(Code::ProxyAuth, format!("{proxy} {wants}."))
+            failed(Code::ProxyAuth, format!("{proxy} {demands}."))
         }
         Socks::Refused(cause) => refused(cause),
-        Socks::LongName => refused("SOCKS5 can't express so long a name"),
+        Socks::LongName => refused("the name is too long for SOCKS5"),
         Socks::Invalid => invalid(proxy, "it is not SOCKS5"),
     }
 }
@@ -235,9 +235,9 @@ mod tests {
                 "407 Proxy Authentication Required",
                 "",
                 Code::ProxyAuth,
-                "wants a user name and a password",
+                "demands a user name and a password",
             ),
-            (None, "407 Who?", basic, Code::ProxyAuth, "wants a user name and a password: 407 Who?"),
+            (None, "407 Who?", basic, Code::ProxyAuth, "demands a user name and a password: 407 Who?"),
             (with, "407 Who?", basic, Code::ProxyAuth, "refused the user name or password: 407 Who?"),
             (with, "407 Who?", other, Code::ProxyAuth, "other than Basic"),
             (with, "401 Unauthorized", "", Code::ProxyAuth, "refused the user name or password"),

@@ -60,7 +60,10 @@ impl Config {
         }
         let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
         if self.io_threads == 0 || self.io_threads > processors {
-            return Err(Error::call(Code::Parameter, format!("io_threads is 0 or above {processors}.")));
+            return Err(Error::call(
+                Code::Parameter,
+                format!("io_threads is 0 or above {processors}, the number of processors."),
+            ));
         }
         let least = self.io_threads + 1;
         if (self.max_threads as usize) < least {
@@ -181,12 +184,12 @@ impl Runtime {
         let lookups = self.blocking.count();
         match (callbacks, lookups) {
             (0, lookups) => {
-                format!("{lookups} name lookup(s), platform hook(s) or key(s) being opened can't be cancelled.")
+                format!("{lookups} name lookup(s), platform hook(s) or file read(s) are still running.")
             }
             (callbacks, 0) => format!("{callbacks} callback(s) have not returned."),
             (callbacks, lookups) => format!(
-                "{callbacks} callback(s) have not returned, and {lookups} name lookup(s), platform hook(s) or key(s) \
-                 being opened still run."
+                "{callbacks} callback(s) have not returned, and {lookups} name lookup(s), platform hook(s) or file \
+                 read(s) are still running."
             ),
         }
     }

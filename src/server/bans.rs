@@ -16,7 +16,7 @@ impl Server {
     pub fn unban(&self, whom: &str) -> Result<()> {
         let lifted = self.listening()?.admission.lift_ban(whom);
         lifted.ok_or_else(|| {
-            Error::call(Code::Parameter, "ip is no address and no network as bans are listed.")
+            Error::call(Code::Parameter, "ip is neither an IP address nor a network as bans are listed.")
         })
     }
 }

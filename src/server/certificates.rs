@@ -114,11 +114,13 @@ impl Certificates {
         }
         match self.reload() {
             Ok(()) => {
-                log(Level::Info, || "The server's certificates have changed and were read again.".into())
+                log(Level::Info, || "The server's certificate files have changed and were read again.".into())
             }
             Err(error) => {
                 log(Level::Warn, || {
-                    format!("The server's certificates have changed, the old ones stay: {error}")
+                    format!(
+                        "The server's certificate files have changed, but the old ones stay in use: {error}"
+                    )
                 });
                 let mut state = self.state.lock();
                 state.stamps = stamps(&state.files, self.client_ca.as_ref());

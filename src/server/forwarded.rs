@@ -27,8 +27,9 @@ impl Trusted {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let read = |entry: &str| {
             network(entry).ok_or_else(|| {
-                let message =
-                    format!("trusted_proxies: {entry:?} is no address and no network such as 10.0.0.0/8.");
+                let message = format!(
+                    "trusted_proxies: {entry:?} is neither an address nor a network such as 10.0.0.0/8."
+                );
                 Error::call(Code::Parameter, message)
             })
         };

@@ -66,7 +66,7 @@ fn remove(groups: &mut HashMap<Arc<str>, Members>, accepted: &Accepted, name: &s
 
 pub(super) fn check(name: &str) -> Result<()> {
     match name.is_empty() {
-        true => Err(Error::call(Code::Parameter, "A group has a name.")),
+        true => Err(Error::call(Code::Parameter, "The name of the group is empty.")),
         false => Ok(()),
     }
 }

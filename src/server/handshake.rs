@@ -135,18 +135,18 @@ impl Request {
         };
         let host = only("Host", "The request has no Host.", "The request has more than one Host.")?;
         if !is_authority(host) {
-            return Err(Refusal::new(400, "The request's Host is no host."));
+            return Err(Refusal::new(400, "The request's Host is not a host."));
         }
         let (named, path) = target(request.path.unwrap_or_default())
-            .ok_or_else(|| Refusal::new(400, "The request's target is no path and no URL of one."))?;
+            .ok_or_else(|| Refusal::new(400, "The request's target is neither a path nor a URL."))?;
         // What followed would be read as frames.
         if values(headers, "Transfer-Encoding").next().is_some()
             || values(headers, "Content-Length").any(|length| length != b"0")
         {
-            return Err(Refusal::new(400, "A request to upgrade has no body."));
+            return Err(Refusal::new(400, "A request to upgrade can't have a body."));
         }
         if !has_token(headers, "Upgrade", "websocket") || !has_token(headers, "Connection", "upgrade") {
-            return Err(Refusal::upgrade_required("This server speaks WebSocket (RFC 6455) only."));
+            return Err(Refusal::upgrade_required("This server speaks only WebSocket (RFC 6455)."));
         }
         let version = only(
             "Sec-WebSocket-Version",
@@ -154,7 +154,7 @@ impl Request {
             "The request has more than one Sec-WebSocket-Version.",
         )?;
         if version != b"13" {
-            return Err(Refusal::upgrade_required("This server speaks version 13 of the protocol."));
+            return Err(Refusal::upgrade_required("This server speaks only version 13 of the protocol."));
         }
         let key = only(
             "Sec-WebSocket-Key",

@@ -127,7 +127,7 @@ impl ServerOptions {
                 || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
             {
                 let message =
-                    "health_path is no path: it begins with a slash, and has no query and no blanks.";
+                    "health_path is not a path: it must begin with a slash and have no query and no blanks.";
                 return Err(Error::call(Code::Parameter, message));
             }
         }
@@ -154,14 +154,14 @@ impl ServerOptions {
         let ip: IpAddr = match self.ip.as_str() {
             "" => std::net::Ipv4Addr::UNSPECIFIED.into(),
             ip => ip.parse().map_err(|_| {
-                Error::call(Code::ListenAddress, format!("server_ip {ip:?} is no IPv4 or IPv6 address."))
+                Error::call(Code::ListenAddress, format!("server_ip {ip:?} is not an IPv4 or IPv6 address."))
             })?,
         };
         // The system would listen there, and no client could ever connect.
         if ip.is_multicast() || ip == IpAddr::from(std::net::Ipv4Addr::BROADCAST) {
             return Err(Error::call(
                 Code::ListenAddress,
-                format!("server_ip {ip} is no address of one device."),
+                format!("server_ip {ip} is not the address of a single device."),
             ));
         }
         let port = u16::try_from(self.port).map_err(|_| {
@@ -180,7 +180,10 @@ impl ServerOptions {
         for (name, value) in &self.response_headers {
             check_header(name, value, &OWNED_IN_ANSWERS)?;
             if name.eq_ignore_ascii_case("Content-Type") {
-                return Err(Error::call(Code::Parameter, "The header Content-Type belongs to each answer."));
+                return Err(Error::call(
+                    Code::Parameter,
+                    "response_headers can't set Content-Type: each answer has its own.",
+                ));
             }
         }
         Ok(self.response_headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect())
@@ -192,7 +195,7 @@ impl ServerOptions {
         let origin = |text: &str| {
             let invalid = || {
                 let message =
-                    format!("allowed_origins: {text:?} is no origin such as https://example.com:8443.");
+                    format!("allowed_origins: {text:?} is not an origin such as https://example.com:8443.");
                 Error::call(Code::Parameter, message)
             };
             let text = text.to_ascii_lowercase();

@@ -16,13 +16,13 @@ impl HttpAnswer {
     pub fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Result<HttpAnswer> {
         let wrong = |message| Err(Error::call(Code::Parameter, message));
         if !(200..600).contains(&status) {
-            return wrong(format!("The status {status} is none of 200 to 599."));
+            return wrong(format!("The status {status} is not from 200 to 599."));
         }
         if body.len() > LARGEST_BODY {
-            return wrong(format!("A body of {} bytes is more than {LARGEST_BODY}.", body.len()));
+            return wrong(format!("The body has {} bytes, more than {LARGEST_BODY}.", body.len()));
         }
         if !body.is_empty() && matches!(status, 204 | 304) {
-            return wrong(format!("An answer with the status {status} has no body."));
+            return wrong(format!("An answer with the status {status} can't have a body."));
         }
         headers.iter().try_for_each(|(name, value)| check_header(name, value, &OWNED_IN_ANSWERS))?;
         Ok(HttpAnswer { status, headers, body })

@@ -122,7 +122,7 @@ fn parse_v2(header: &[u8]) -> Progress {
     };
     match client {
         Some(client) => Progress::Whole(Some(client.into())),
-        None => Progress::Wrong("its version, command or addresses are none of TCP's"),
+        None => Progress::Wrong("its version, command or addresses are not those of a TCP connection"),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Made {
 
 /// Reads the files, which takes milliseconds, and seconds for an encrypted key.
 pub(super) fn make(options: &TlsOptions) -> Result<Made> {
-    log(Level::Debug, || "A TLS configuration is made anew.".into());
+    log(Level::Debug, || "A TLS configuration is made.".into());
     let cas = match &options.trust {
         Trust::System { named, with_users } if named.is_empty() => roots::system_sources(*with_users),
         Trust::System { named, .. } => named.clone(),

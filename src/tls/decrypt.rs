@@ -196,7 +196,9 @@ impl Derivation {
         let (n, r, p) = (number()?, number()?, number()?);
         let memory = n.saturating_add(p).saturating_mul(r).saturating_mul(128);
         if memory > MOST_SCRYPT_MEMORY || n.saturating_mul(r).saturating_mul(p) > MOST_SCRYPT_WORK {
-            return Err(unreadable(format!("its scrypt parameters {n}, {r}, {p} ask for too much")));
+            return Err(unreadable(format!(
+                "its scrypt parameters {n}, {r}, {p} need too much memory or time"
+            )));
         }
         if n < 2 || !n.is_power_of_two() {
             return Err(damaged());

@@ -283,7 +283,7 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
             (Code::Tls, "it does not speak TLS on this port".to_owned())
         }
         TlsError::PeerIncompatible(why) => {
-            (Code::Tls, format!("it can't agree on how to speak TLS: {why:?}"))
+            (Code::Tls, format!("no TLS version or cipher suits both sides: {why:?}"))
         }
         TlsError::AlertReceived(alert) => refusal(*alert),
         TlsError::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {

@@ -27,7 +27,7 @@ impl Verifier {
         let issuers = trusted.iter().filter(|certificate| may_issue(certificate)).cloned();
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(issuers);
-        log(Level::Debug, || format!("{added} of {} trusted certificates are CAs'.", trusted.len()));
+        log(Level::Debug, || format!("{added} of {} trusted certificates are those of CAs.", trusted.len()));
         Verifier { roots, own: Vec::new(), provider }
     }
 

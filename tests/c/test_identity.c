@@ -66,7 +66,7 @@ static int secrets_logged;
 
 static void on_log(int32_t level, const char *line, void *user) {
     (void)level, (void)user;
-    if (strstr(line, "A TLS configuration is made anew")) counter_add(&configurations, 1);
+    if (strstr(line, "A TLS configuration is made")) counter_add(&configurations, 1);
     if (strstr(line, password()) || strstr(line, "-----BEGIN")) __atomic_store_n(&secrets_logged, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -563,7 +563,7 @@ static void shutdown_tells_of_a_key_that_is_being_opened(void) {
     long before = counter_value(&configurations);
     CHECK_OK(nsws_client_connect(r->client, r->url, &options));
     if (!WAIT_COUNTER(&configurations, before + 1)) return;
-    if (CHECK_CODE(nsws_shutdown(1), NSWS_ERR_BUSY)) CHECK_CONTAINS(nsws_last_error(), "1 name lookup(s), platform hook(s) or key(s)");
+    if (CHECK_CODE(nsws_shutdown(1), NSWS_ERR_BUSY)) CHECK_CONTAINS(nsws_last_error(), "1 name lookup(s), platform hook(s) or file read(s)");
     __atomic_store_n(&r->destroyed, 1, __ATOMIC_SEQ_CST);
     CHECK_OK(nsws_shutdown((uint32_t)guard_seconds() * 1000));
 }

@@ -160,7 +160,7 @@ static void an_address_that_can_not_be_left_from_says_so(void) {
     const struct event *error = no_way(&options, "from the address 203.0.113.7");
     if (error) CHECK_INT(error->os_error, EADDRNOTAVAIL);
     options.bind_address = "::1";
-    no_way(&options, "IPv4 addresses alone");
+    no_way(&options, "only IPv4 addresses");
 }
 
 static void a_client_goes_through_the_interface_that_it_is_given(void) {

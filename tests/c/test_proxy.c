@@ -182,8 +182,8 @@ static void tls_goes_through_the_tunnel(void) {
 /* Proxies that refuse. */
 
 static void wrong_or_missing_credentials_are_one_clear_error(void) {
-    WRONG(HTTP, "tunnel user:pw", NSWS_DETAIL_PROXY_AUTH, 407, "wants a user name and a password: 407 Who are you.");
-    WRONG(SOCKS, "socks user:pw", NSWS_DETAIL_PROXY_AUTH, 0, "wants a user name and a password");
+    WRONG(HTTP, "tunnel user:pw", NSWS_DETAIL_PROXY_AUTH, 407, "demands a user name and a password: 407 Who are you.");
+    WRONG(SOCKS, "socks user:pw", NSWS_DETAIL_PROXY_AUTH, 0, "demands a user name and a password");
     static const char *const whats[] = { "tunnel zyx:right", "socks zyx:right" };
     for (size_t i = 0; i < 2; i++) {
         struct way way;
@@ -218,7 +218,7 @@ static void a_proxy_that_refuses_is_an_error_with_its_status(void) {
         snprintf(what, sizeof what, "replies 0500 %s0001000000000000", socks[i].reply);
         WRONG(SOCKS, what, NSWS_DETAIL_PROXY_REFUSED, 0, socks[i].words);
     }
-    WRONG(SOCKS, "replies 05ff", NSWS_DETAIL_PROXY_AUTH, 0, "wants a user name");
+    WRONG(SOCKS, "replies 05ff", NSWS_DETAIL_PROXY_AUTH, 0, "demands a user name");
 }
 
 /* Proxies that break the rules. */
@@ -598,7 +598,7 @@ static void a_platform_that_takes_its_time_delays_its_own_attempt_only(void) {
     options.connect_timeout_ms = soon();
     const struct event *error = fails_at(__LINE__, way.r, raw_url(way.r, "/echo"), &options, NSWS_PHASE_PROXY,
                                          NSWS_DETAIL_TIMEOUT, 0, not_soon_enough());
-    if (error) CHECK_CONTAINS(error->text, "The platform's answer");
+    if (error) CHECK_CONTAINS(error->text, "Asking the platform");
     /* It still hasn't answered; others go on, and nsws_shutdown() reports what is busy. */
     WAIT_WAITING(&gate, 1);
     struct recorder *other = new_client();
@@ -767,7 +767,7 @@ static void real_proxies_refuse_strangers(void) {
         nsws_connect_options options = through(i, real[i].auth_port);
         struct recorder *r = new_client();
         const struct event *error = fails_at(__LINE__, r, setting("NSWS_ECHO_URL"), &options, NSWS_PHASE_PROXY,
-                                             NSWS_DETAIL_PROXY_AUTH, real[i].unknown, "wants a user name");
+                                             NSWS_DETAIL_PROXY_AUTH, real[i].unknown, "demands a user name");
         if (error) CHECK_CONTAINS(error->text, named(&options));
         options.proxy_username = setting("NSWS_PROXY_USER");
         options.proxy_password = "not-it";

@@ -152,7 +152,7 @@ static struct counter kept;
 
 static void count_kept(int32_t level, const char *line, void *user) {
     (void)level, (void)user;
-    if (strstr(line, "the old ones stay") != NULL) counter_add(&kept, 1);
+    if (strstr(line, "the old ones stay in use") != NULL) counter_add(&kept, 1);
 }
 
 static void changed_files_are_noticed(void) {

@@ -81,7 +81,7 @@ pub fn accept_answer<'a>(
         let parameters = extension.parameters().map_err(|what| format!("its {NAME} has {what}"))?;
         let window = |given: Option<Option<u8>>, offered: u8, name: &str| match given {
             Some(Some(bits)) if bits <= offered => Ok(Some(bits)),
-            Some(Some(bits)) => Err(format!("its {name} of {bits} is above the {offered} of the offer")),
+            Some(Some(bits)) => Err(format!("its {name} of {bits} is above the offered {offered}")),
             Some(None) => Err(format!("its {name} has no value")),
             None => Ok(None),
         };
