@@ -1,7 +1,7 @@
 #!/bin/bash
 # Fuzzes each parser of outside input for some seconds, starting from the examples in fuzz/seeds.
 #
-#     fuzz.sh BUILD_DIR SECONDS [TARGET...]
+#     fuzz.sh BUILD_DIR SECONDS [TARGET...]         with NSWS_BUILD_ONLY=1, only builds the targets
 #
 # Inputs that reach new code stay in BUILD_DIR/TARGET and are tried first the next time; those that fail are in
 # BUILD_DIR/failed. Any Rust will do: libFuzzer only needs coverage from the compiler, and the parsers are safe code, so that
@@ -20,6 +20,7 @@ for option in level=4 inline-8bit-counters pc-table trace-compares; do
   coverage+=" -Cllvm-args=-sanitizer-coverage-$option"
 done
 RUSTFLAGS="--cfg fuzzing $coverage" cargo build --release --target "$host" --target-dir "$build/cargo"
+[ -z "${NSWS_BUILD_ONLY:-}" ] || exit 0
 
 mkdir -p "$build/failed" "$build/logs"
 fuzz() { # TARGET

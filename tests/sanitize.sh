@@ -2,7 +2,7 @@
 # Runs the C and C++ tests with a sanitizer that sees all code, C and Rust, including the standard library: it sees all that
 # allocates, frees and synchronises, so that nothing needs to be suppressed.
 #
-#     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]
+#     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]      with NSWS_BUILD_ONLY=1, only builds them
 #     sanitize.sh check                                           only says whether it could
 #
 # It needs a Rust that has its library's source (rustup's component rust-src; Debian's rust-src or rust-web-src)
@@ -41,6 +41,7 @@ cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_COMPILE_WARNING
   -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
   -DNSWS_TEST_TIMEOUT=600 -DNSWS_VALGRIND= -DNSWS_BUILD_EXAMPLES=OFF "${@:3}"
 cmake --build "$build"
+[ -z "${NSWS_BUILD_ONLY:-}" ] || exit 0
 # The C client of the NDK has no call that ends the threads, so a process may end with them.
 symbols=external_symbolizer_path=$(command -v addr2line)
 export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thread_leaks=0"
