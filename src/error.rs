@@ -282,7 +282,7 @@ impl Error {
         Error::call(code, code.message().to_string_lossy())
     }
 
-    /// A failed attempt or a broken connection, as an `error` event tells it.
+    /// A failed attempt or a broken connection, as an `error` event reports it.
     pub fn event(phase: Phase, detail: Code, message: impl Into<String>) -> Self {
         Error {
             code: Code::ConnectFailed,

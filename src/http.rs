@@ -204,7 +204,7 @@ pub(crate) fn status_line(response: &httparse::Response<'_, '_>) -> String {
     format!("{} {reason}", response.code.unwrap_or_default()).trim_end().to_owned()
 }
 
-/// Headers as they are told to the program.
+/// Headers as the program gets them.
 pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> {
     headers.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect()
 }

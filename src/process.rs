@@ -1,4 +1,4 @@
-//! What there is once in a process: its runtime and what its clients share, made when first needed, ended by a shutdown.
+//! What a process has once: the runtime and what its clients share, made when first needed, ended by a shutdown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

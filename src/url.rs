@@ -24,7 +24,7 @@ pub struct Target {
     pub secure: bool,
     /// The host without brackets: for the name lookup and the certificate.
     pub host: String,
-    /// The interface that a link-local address belongs to; no server is told of it (RFC 6874).
+    /// The interface that a link-local address belongs to; it is not sent to any server (RFC 6874).
     pub zone: Option<String>,
     /// The port, the scheme's own unless the URL has one.
     pub port: u16,

@@ -1,4 +1,4 @@
-//! What a client's listeners are called for, and what that does to its state.
+//! Delivers a client's events to its listeners, which also changes the client's state.
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::error::cause;
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// So many addresses are told of in a sentence.
+/// The most addresses that a sentence lists.
 const SHOWN: usize = 8;
 
 /// The addresses that were tried, and why each failed, if it has.
@@ -38,7 +38,7 @@ impl Tried {
         self.0.lock().iter().rev().find_map(|(_, error)| error.as_ref()).map(look)
     }
 
-    /// Begins anew.
+    /// Starts again.
     pub fn clear(&self) {
         self.0.lock().clear();
     }

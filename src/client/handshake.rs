@@ -252,7 +252,7 @@ fn without_userinfo(url: &str) -> String {
     }
 }
 
-/// Any answer is checked without a panic, and what is told of it is fit for a log. `$` stands for the right
+/// Any answer is checked without a panic, and what is reported of it is fit for a log. `$` stands for the right
 /// `Sec-WebSocket-Accept`.
 #[cfg(fuzzing)]
 pub fn fuzz(data: &[u8]) {

@@ -1,5 +1,5 @@
-//! What a program may say of the way to the server: the address and interface to leave from, the socket's options, and
-//! addresses that need no lookup.
+//! The options of the way to the server: the local address and interface, the socket's options, and addresses that
+//! need no lookup.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -121,8 +121,8 @@ impl LinkOptions {
         Some(known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect())
     }
 
-    /// Leaves the addresses that can be reached from the local one. An error if the program's choice of the way can't
-    /// be had: of all addresses alike, so it is told before any is tried.
+    /// Leaves the addresses that can be reached from the local one. An error if the program's choice of the way is
+    /// impossible, which it is for all addresses, so none is tried.
     pub(super) fn narrow(
         &self,
         addresses: Vec<SocketAddr>,

@@ -40,14 +40,14 @@ pub struct Client {
     pub(super) tls: Arc<tls::Cache>,
     pub(super) lane: Arc<Lane>,
     pub(super) mailbox: Mailbox<Event, Turn>,
-    /// The program wants nothing read, also from connections to come.
+    /// The program has paused reading, also of later connections.
     pub(super) is_paused: AtomicBool,
     /// The listeners of the client's events.
     pub listeners: ClientListeners,
     pub(super) state: Mutex<State>,
     /// The number of the session whose events count.
     session: AtomicU32,
-    /// Tells a session that wants to connect again that its last connection's `close` is being delivered.
+    /// Notifies a session that wants to connect again: its last connection's `close` is being delivered.
     pub(super) settled: Notify,
     /// Ends a session's wait before it connects again.
     pub(super) hurry: Notify,

@@ -1,4 +1,4 @@
-//! What a server answers that refuses the upgrade: the beginning of its body, and whether it is a web page.
+//! The answer of a server that refuses the upgrade: the beginning of its body, and whether it is a web page.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::http::first_value;
 use crate::runtime::in_time;
 use crate::transport::Transport;
 
-/// So much of a body is told.
+/// How much of a body the program gets.
 const MOST_BODY: usize = 16 << 10;
 /// How long a body may take. The refusal itself is known by then.
 const PATIENCE: Duration = Duration::from_secs(2);

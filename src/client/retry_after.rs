@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::http::first_value;
 
-/// How long the answer asks to wait. A date counts from the server's own, whose clock may be another, if it says.
+/// How long the answer asks the client to wait. A date is compared with the server's `Date`, if there is one,
+/// since the clocks may differ.
 pub(super) fn retry_after(headers: &[(String, Vec<u8>)], now: SystemTime) -> Option<Duration> {
     let text = |name| std::str::from_utf8(first_value(headers, name)?).ok();
     let asked = text("Retry-After")?;

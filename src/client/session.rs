@@ -101,7 +101,7 @@ impl Session {
             while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
-            // Heard from before the program is told on.
+            // Enabled before the event is delivered, so that no notification is missed.
             let mut hurry = pin!(self.client.hurry.notified());
             hurry.as_mut().enable();
             let event = ReconnectingEvent { attempt, delay };

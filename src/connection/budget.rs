@@ -1,4 +1,4 @@
-//! What the connections of a server may hold together of what they receive.
+//! How many received bytes the connections of a server may hold together: `receive_budget`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -157,7 +157,7 @@ impl Share {
         }
     }
 
-    /// Whether more may be read; if not, the connection is told when.
+    /// Whether more may be read; if not, the connection is notified when it may.
     pub(super) fn has_room<T: Member + 'static>(&self, connection: &Arc<T>) -> bool {
         if self.budget.may_read() {
             return true;

@@ -101,7 +101,7 @@ pub struct CloseEvent {
 pub struct Ending {
     /// What went wrong, if something did.
     pub error: Option<Error>,
-    /// What the program is told last.
+    /// The last event.
     pub close: CloseEvent,
     /// This side's program had asked for it.
     pub wanted: bool,
@@ -126,7 +126,7 @@ impl Ending {
         Ending { error: Some(error), close, wanted: false }
     }
 
-    /// There was no close frame: there is no one left to say goodbye to.
+    /// There was no close frame, and there is no peer left to send one to.
     pub(crate) fn is_lost(&self) -> bool {
         !self.close.was_clean && self.close.code == ABNORMAL
     }

@@ -312,7 +312,7 @@ impl Connection {
         }
     }
 
-    /// Whether there may be more to read; if not, the connection is told when there is.
+    /// Whether there may be more to read; if not, the connection is notified when there is.
     pub(super) fn is_readable(&self, link: &Link) -> bool {
         let mut cx = Context::from_waker(&link.waker);
         link.transport.as_ref().is_some_and(|transport| transport.poll_readable(&mut cx).is_ready())

@@ -1,4 +1,4 @@
-//! How a connection ends: what the peer did, and what it is told.
+//! How a connection ends: what the peer did, and which close code it gets.
 
 use std::io;
 

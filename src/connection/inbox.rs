@@ -1,4 +1,4 @@
-//! What one connection has received and its listeners have not heard of yet.
+//! What one connection has received and not yet delivered to its listeners.
 
 use std::collections::{TryReserveError, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -100,7 +100,7 @@ pub(super) struct Inbox {
     starved: AtomicBool,
     /// What comes in is not kept.
     discards: AtomicBool,
-    /// The program wants nothing read.
+    /// The program has paused reading.
     paused: AtomicBool,
 }
 

@@ -1,4 +1,4 @@
-//! The way to the socket: the thread that holds its lock reads and writes.
+//! The link to the socket: the thread that holds its lock reads and writes.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};

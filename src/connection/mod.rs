@@ -194,7 +194,7 @@ impl Drop for Course {
 }
 
 impl Course {
-    /// Starts to read, and waits until the connection has ended.
+    /// Starts reading, and waits until the connection has ended.
     pub async fn run(&mut self) -> Ending {
         self.connection.attend();
         let gone = || Ending::lost(Error::code(Code::Internal));

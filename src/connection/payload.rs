@@ -1,4 +1,4 @@
-//! What a program sends, and what it costs in the queue.
+//! What a program sends, and what it costs in the queue. A large message goes out in fragments, so that it starves no pings.
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,8 +12,7 @@ use crate::frame::mask::Keys;
 use crate::frame::write::{first_byte, header_size, put_frame};
 use crate::frame::{LARGEST_CONTROL, RSV1};
 
-/// A larger message goes out in fragments of this size, so that pings, pongs and close frames pass between them: a large
-/// message starves no heartbeat.
+/// A larger message goes out in fragments of this size, so that pings, pongs and close frames pass between them.
 pub(super) const FRAGMENT: usize = 1 << 20;
 /// What a queued item costs besides the bytes of its frames.
 pub(super) const ITEM: usize = 64;
@@ -41,7 +40,7 @@ pub(crate) enum Payload<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part<'a> {
     pub data: &'a [u8],
-    /// What counts is what the first part says.
+    /// Only the first part's counts.
     pub is_text: bool,
     pub is_last: bool,
 }

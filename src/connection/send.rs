@@ -76,7 +76,7 @@ pub(super) struct Outbox {
     pub scheduled: bool,
     /// A message was refused because the queue was full.
     refused: bool,
-    /// Small messages wait for others, until the program says that these were all.
+    /// Small messages wait for others, until the program uncorks.
     pub corked: bool,
     /// What is corked waits no longer.
     pub is_due: bool,

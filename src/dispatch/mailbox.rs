@@ -1,4 +1,4 @@
-//! The events of one handle, and the turns of its connections, that wait for their callbacks.
+//! The events of one handle, and the turns of its connections, that wait for their callbacks. A listener's panic ends here.
 
 use std::collections::VecDeque;
 use std::panic::{catch_unwind, AssertUnwindSafe};

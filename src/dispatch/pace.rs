@@ -11,7 +11,7 @@ use crate::runtime::Runner;
 const TRUST: u32 = 16;
 /// A call that takes longer is long.
 const SHORT: Duration = Duration::from_micros(100);
-/// A call that takes longer is told in the log.
+/// A call that takes longer is logged.
 const VERY_LONG: Duration = Duration::from_secs(1);
 /// A large payload may take longer, to be copied once or twice.
 const BYTES_PER_NANOSECOND: u64 = 2;

@@ -1,4 +1,4 @@
-//! The numbers of the C ABI. `src/error.rs` is where they are decided; a test keeps the two alike.
+//! The numbers of the C ABI. They are defined in `src/error.rs`; a test compares the two.
 
 /// Success.
 pub const NSWS_OK: i32 = 0;

@@ -1,5 +1,5 @@
-//! OpenHarmony's log, which receives the lines there unless the program sets a receiver. It is loaded at run time, so that the library
-//! needs nothing but libc.
+//! OpenHarmony's log, hilog, which receives the library's lines unless the program sets a receiver. It is loaded at
+//! run time, so that the library needs nothing but libc.
 
 use std::ffi::{c_char, c_int, c_uint, c_void, CStr, CString};
 use std::mem::transmute;

@@ -1,4 +1,4 @@
-//! What a server's operator does: stop without a hurry, replace certificates, look after bans.
+//! What a server's operator does: stop gracefully, replace certificates, list and lift bans.
 
 use std::ffi::c_char;
 

@@ -1,4 +1,5 @@
-//! Starting the library's threads: what they inherit from the thread that does.
+//! Starts the library's threads, with the program's signals blocked, and the thread of a shutdown in an exit
+//! handler.
 
 use std::mem::MaybeUninit;
 

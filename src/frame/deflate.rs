@@ -178,7 +178,7 @@ impl Inflater {
 
     /// Appends to `out` what the next bytes of a message decompress to, but at most `most` bytes.
     ///
-    /// `is_last` tells that the message ends with `input`. `limit` is for the whole message: `out` never gets more of it, nor
+    /// `is_last`: the message ends with `input`. `limit` is for the whole message: `out` never gets more of it, nor
     /// room for more. A message begins with the first step after the one that was last and done.
     pub fn step(
         &mut self,

@@ -1,4 +1,5 @@
-//! The system's proxy as the environment names it, in the variables that curl reads.
+//! Reads the system's proxy from the environment, in the variables that curl reads. A platform's hook comes
+//! before it: see `choice`.
 
 use percent_encoding::percent_decode_str;
 use url::Url;

@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Name lookups that may begin at once. Each gives its place to the next when it has an answer, when nobody waits for it any
-/// more, and when it takes long.
+/// Name lookups that may begin at once. Each gives its place to the next when it has an answer, when no attempt waits
+/// for it any more, or when it takes long.
 const LOOKUPS: usize = 8;
 /// Threads of lookups, which can't be cancelled: those that have given up their place still run.
 const LOOKUP_THREADS: usize = 32;
-/// Blocking, of those, of names that have taken long lately. The others never wait for these.
+/// Threads of lookups of names that have taken long lately. The others never wait for these.
 const SLOW_LOOKUPS: usize = 4;
 /// Questions to the platform that may run at once; they can't be cancelled either.
 const QUESTIONS: usize = 4;

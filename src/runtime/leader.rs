@@ -158,7 +158,7 @@ impl Pool {
         self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(state).is_ok()
     }
 
-    /// Gives the lead of a lane to a parked thread. The one that had it is watched.
+    /// Gives the lead of a lane to a parked thread. The thread that had it is watched.
     fn hand_on(&self, lane: &Arc<Lane>, runner: &Arc<Runner>) {
         let mut state = self.state.lock();
         self.promote(&mut state, lane);

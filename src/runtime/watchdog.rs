@@ -1,4 +1,5 @@
 //! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on.
+//! A leader wakes the watchdog when a batch begins.
 
 use std::sync::atomic::Ordering;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The client behind proxies that are trusted, as X-Forwarded-For or Forwarded (RFC 7239) tell of it.
+//! The address of a client behind trusted proxies, as X-Forwarded-For or Forwarded (RFC 7239) has it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -119,7 +119,8 @@ fn node(text: &[u8]) -> Option<Peer> {
     Some(Peer { ip: bare.parse::<IpAddr>().ok()?.to_canonical(), port: 0 })
 }
 
-/// Whatever the headers are: what an untrusted peer says is not believed, and one address put behind by the proxy always is.
+/// Whatever the headers are: what an untrusted peer sends is ignored, and the address that the proxy appends always
+/// counts.
 #[cfg(fuzzing)]
 pub fn fuzz(data: &[u8]) {
     let trusted = Trusted::parse("10.0.0.0/8, fd00::/8").unwrap_or_default();

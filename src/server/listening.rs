@@ -1,4 +1,4 @@
-//! The listening socket, and what holds for those who come by it.
+//! The listening socket, and the rules for clients that connect to it.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -48,7 +48,7 @@ pub(super) struct Listening {
     pub(super) tls_turns: Turns,
 }
 
-/// The system listens from the first moment on; tokio is told of it where it runs.
+/// The system listens from the first moment on; the socket is registered with tokio later, on the lane.
 enum Listener {
     Untold(std::net::TcpListener),
     Told(TcpListener),
@@ -106,7 +106,7 @@ impl Listening {
         accepted.map(Some)
     }
 
-    /// Whether an address may begin a handshake. One of TLS is dear: each counts, and a banned address gets none.
+    /// Whether an address may begin a handshake. TLS handshakes are expensive, so each counts: see `admission`.
     pub fn may_begin(&self, peer: Peer) -> bool {
         let may = self.tls.is_none() || self.admission.may_begin_tls(peer.ip, Instant::now());
         if !may {
@@ -115,7 +115,7 @@ impl Listening {
         may
     }
 
-    /// Who a proxy says that its link is for, if it is one that does so; `None`: the link is cut.
+    /// The client that a proxy names in its header, if it is one that sends it; `None`: the link is cut.
     pub async fn introduced(&self, stream: &mut TcpStream, link: Peer, underway: &Underway) -> Option<Peer> {
         if !self.proxy_protocol || !self.trusted.cover(link.ip) {
             return Some(link);

@@ -63,12 +63,12 @@ pub struct Server {
     pub(super) certificates: Mutex<Vec<CertificateFiles>>,
     /// Held while a broadcast is queued.
     pub(super) broadcasting: Mutex<()>,
-    /// Questions and goodbyes that wait for the program. No limit of connections bounds them, since those that they
-    /// are about may be over.
+    /// Accept hooks and closes that wait for the program. No limit of connections bounds them, since their
+    /// connections may be over.
     waiting: AtomicUsize,
 }
 
-/// With so many questions and goodbyes waiting, no more clients are let in.
+/// With so many accept hooks and closes waiting, no more clients are let in.
 const MOST_WAITING: usize = 1024;
 
 pub(super) struct State {

@@ -1,5 +1,5 @@
-//! The places of clients that are on their way in or out: how many handshakes and goodbyes there may be at once, and which one
-//! ends when there is no room.
+//! The places of clients on their way in or out: how many handshakes and goodbyes (closed connections that linger)
+//! there may be at once, and which one ends when there is no room.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;

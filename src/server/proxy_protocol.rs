@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy says of the client, before anything of the client's.
+//! The PROXY protocol, versions 1 and 2: a proxy's header about the client, before the client's own bytes.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -6,7 +6,7 @@ use super::Server;
 use crate::error::{Code, Result};
 
 impl Server {
-    /// Has one more certificate, from now on and for good.
+    /// Adds a certificate, until the server is destroyed.
     pub fn add_certificate(&self, files: CertificateFiles) -> Result<()> {
         // At once, also when nobody listens.
         Certificates::check(&files)?;

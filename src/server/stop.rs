@@ -1,4 +1,4 @@
-//! How a server stops: at once, or when its clients have said goodbye.
+//! How a server stops: at once, or when its connections have closed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::{callback, platform};
 
 impl Server {
-    /// Stops to listen, at once, and says goodbye to every client.
+    /// Stops listening at once, and closes every connection.
     pub fn stop(&self) -> Result<()> {
         for accepted in self.stop_listening()? {
             accepted.go_away();
@@ -44,7 +44,7 @@ impl Server {
         Ok(())
     }
 
-    /// Stops to listen; the connections that are left.
+    /// Stops listening; returns the connections that are left.
     fn stop_listening(&self) -> Result<Vec<Arc<Accepted>>> {
         platform::check_permission()?;
         let mut state = self.state.lock();

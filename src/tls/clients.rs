@@ -1,4 +1,4 @@
-//! Clients that a server wants a certificate of.
+//! Verifies the certificates that a server demands from its clients.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What `openssl genpkey` is told for each kind of key.
+/// The arguments of `openssl genpkey` for each kind of key.
 pub const KINDS: [(&str, &str); 4] = [
     ("rsa", "-algorithm RSA -pkeyopt rsa_keygen_bits:2048"),
     ("p256", "-algorithm EC -pkeyopt ec_paramgen_curve:P-256"),

@@ -24,7 +24,7 @@ impl Extension<'_> {
         self.name
     }
 
-    /// What is wrong is told as something that the extension has.
+    /// An error completes the sentence "the extension has ...".
     pub fn parameters(&self) -> Result<Parameters, String> {
         let mut parameters = Parameters::default();
         for (name, value) in &self.parameters {

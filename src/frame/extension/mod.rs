@@ -63,8 +63,7 @@ fn offered(options: &CompressionOptions) -> Option<(Way, Way)> {
     Some((client, server))
 }
 
-/// Judges the answer to [`offer`]: all values of the header. What is wrong is told as the end of a sentence about the
-/// answer.
+/// Checks the answer to [`offer`]: all values of the header. An error completes a sentence about the answer.
 pub fn accept_answer<'a>(
     options: &CompressionOptions,
     values: impl Iterator<Item = &'a [u8]>,
