@@ -203,7 +203,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConn
 
 /// A place among the clients is free again when the descriptor is, not earlier.
 #[test]
-fn who_says_goodbye_and_does_not_hang_up_keeps_its_place() {
+fn a_client_that_says_goodbye_and_does_not_hang_up_keeps_its_place() {
     let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let (to, ended) = channel();
     let key = ListenerKey(0, 0);

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_too_often_is_banned_for_a_minute_and_nobody_else_is() {
+    fn an_address_that_asks_too_often_is_banned_for_a_minute_and_no_other_is() {
         let (admission, start) = admission(Quota { upgrades_per_minute: 50, ..LARGE });
         for request in 0..50 {
             assert!(admission.admit(ip(1), start + request * SECOND).is_ok(), "{request}");

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_this_side_does_not_grow_old() {
+    fn a_handshake_that_waits_for_this_side_does_not_grow_old() {
         run(async {
             let places = Places::new(Some(4));
             let (decide, decision) = tokio::sync::oneshot::channel::<()>();

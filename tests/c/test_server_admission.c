@@ -111,7 +111,7 @@ static void limits_have_no_upper_bound(void) {
 
 /* The ban. */
 
-static void who_asks_too_often_gets_429_and_is_banned(void) {
+static void an_address_that_asks_too_often_gets_429_and_is_banned(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
     options.max_upgrades_per_minute = 5;
@@ -365,7 +365,7 @@ static void a_hook_that_blocks_delays_its_server_only(void) {
     close(waiting);
 }
 
-static void who_waits_too_long_for_the_hook_is_cut(void) {
+static void a_client_that_waits_too_long_for_the_hook_is_cut(void) {
     nsws_server_options options = server_defaults();
     options.handshake_timeout_ms = 50;
     struct server *s = server_with_hook(&options);
@@ -523,7 +523,7 @@ int main(void) {
     RUN(connections_above_the_limit_of_an_address_are_refused_with_503);
     RUN(without_limits_it_is_10_addresses_and_10_connections_of_each);
     RUN(limits_have_no_upper_bound);
-    RUN(who_asks_too_often_gets_429_and_is_banned);
+    RUN(an_address_that_asks_too_often_gets_429_and_is_banned);
     RUN(refusals_count_for_the_ban);
     RUN(without_a_limit_nobody_is_banned);
     RUN(the_default_is_50_a_minute);
@@ -532,7 +532,7 @@ int main(void) {
     RUN(the_hook_is_asked_after_the_limits_and_about_valid_requests_only);
     RUN(pages_of_other_origins_are_refused_before_the_hook_and_ban_nobody);
     RUN(a_hook_that_blocks_delays_its_server_only);
-    RUN(who_waits_too_long_for_the_hook_is_cut);
+    RUN(a_client_that_waits_too_long_for_the_hook_is_cut);
     RUN(a_client_that_leaves_while_the_hook_decides_does_no_harm);
     RUN(a_server_may_stop_or_end_while_the_hook_decides);
     RUN(the_hook_may_stop_destroy_and_remove_itself);

@@ -242,7 +242,7 @@ static void *stop_it(void *server) {
     return NULL;
 }
 
-static void who_comes_in_the_moment_of_the_stop_is_let_go(void) {
+static void a_client_that_comes_in_the_moment_of_the_stop_is_let_go(void) {
     enum { MANY = 50 };
     int rounds = slowness() > 1 ? 3 : 100;
     nsws_server_options options = server_defaults();
@@ -415,7 +415,7 @@ int main(void) {
     RUN(the_slow_are_cut_after_the_handshake_timeout);
     RUN(many_who_dawdle_lose_to_those_who_do_not);
     RUN(a_log_callback_may_stop_the_server);
-    RUN(who_comes_in_the_moment_of_the_stop_is_let_go);
+    RUN(a_client_that_comes_in_the_moment_of_the_stop_is_let_go);
     RUN(tls_that_is_none_ends);
     RUN(tls_at_a_plain_port_gets_an_answer);
     RUN(frames_that_break_the_rules_are_answered_with_their_code);

@@ -201,7 +201,7 @@ static void a_graceful_stop_returns_when_every_client_has_said_goodbye(void) {
     if (START(s, NULL)) CHECK(OPEN_CLIENT(s, "/") != NULL);
 }
 
-static void who_does_not_say_goodbye_in_time_is_cut(void) {
+static void a_client_that_does_not_say_goodbye_in_time_is_cut(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
     /* The stop's own time counts. */
@@ -296,7 +296,7 @@ int main(void) {
     RUN(threads_may_join_leave_and_send_at_once);
     RUN(bans_are_listed_and_lifted);
     RUN(a_graceful_stop_returns_when_every_client_has_said_goodbye);
-    RUN(who_does_not_say_goodbye_in_time_is_cut);
+    RUN(a_client_that_does_not_say_goodbye_in_time_is_cut);
     RUN(inside_a_callback_nothing_is_stopped_gracefully);
     RUN(a_graceful_stop_waits_for_the_listeners_and_ends_with_the_server);
     return end_tests();

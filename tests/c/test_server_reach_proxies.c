@@ -180,7 +180,7 @@ static void headers_that_are_none_are_cut_and_others_can_not_send_any(void) {
     close(fd);
 }
 
-static void who_sends_half_a_header_is_cut_when_the_handshake_s_time_is_over(void) {
+static void a_client_that_sends_half_a_header_is_cut_when_the_handshake_s_time_is_over(void) {
     nsws_server_options options = behind("127.0.0.1");
     options.proxy_protocol = 1;
     options.handshake_timeout_ms = 100;
@@ -287,7 +287,7 @@ int main(void) {
     RUN(limits_and_bans_count_the_client_and_not_the_proxy);
     RUN(headers_of_the_proxy_protocol_name_the_client);
     RUN(headers_that_are_none_are_cut_and_others_can_not_send_any);
-    RUN(who_sends_half_a_header_is_cut_when_the_handshake_s_time_is_over);
+    RUN(a_client_that_sends_half_a_header_is_cut_when_the_handshake_s_time_is_over);
     RUN(over_tls_the_header_comes_first_and_its_client_counts);
     RUN(options_of_proxies_are_checked);
     RUN(clients_come_through_haproxy_and_nginx_as_themselves);

@@ -242,7 +242,7 @@ static void the_accept_hook_is_told_who_the_client_has_proved_to_be(void) {
     CHECK_STR(seen_pem, "");
 }
 
-static void who_has_no_certificate_of_the_ca_s_does_not_connect(void) {
+static void a_client_without_a_certificate_of_the_ca_s_does_not_connect(void) {
     struct server *s = demanding("ca.pem");
     static const char *const wrong[] = { "", "unknown-ca", "self-signed", "expired", "good" };
     if (!s) return;
@@ -296,7 +296,7 @@ int main(void) {
     RUN(certificates_are_replaced_on_call_and_who_is_connected_stays);
     RUN(changed_files_are_noticed);
     RUN(the_accept_hook_is_told_who_the_client_has_proved_to_be);
-    RUN(who_has_no_certificate_of_the_ca_s_does_not_connect);
+    RUN(a_client_without_a_certificate_of_the_ca_s_does_not_connect);
     RUN(a_certificate_that_is_in_the_file_itself_is_trusted);
     RUN(the_file_of_the_clients_cas_is_checked);
     return end_tests();

@@ -233,7 +233,7 @@ static void broadcasts_of_several_threads_reach_all_in_the_same_order(void) {
 }
 
 /* A reader that never reads: its queue fills and refuses, the others get everything, and it costs only itself. */
-static void who_never_reads_is_passed_over_by_broadcasts(void) {
+static void a_client_that_never_reads_is_passed_over_by_broadcasts(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
     options.send_queue_size = 4 * MIB;
@@ -317,7 +317,7 @@ static void more_than_the_limit_is_not_sent(void) {
 
 /* Heartbeat. */
 
-static void who_answers_no_ping_is_given_up(void) {
+static void a_client_that_answers_no_ping_is_given_up(void) {
     struct server *s = new_server();
     struct frame frame;
     nsws_server_options options = server_defaults();
@@ -334,7 +334,7 @@ static void who_answers_no_ping_is_given_up(void) {
     close(silent);
 }
 
-static void who_answers_pings_is_kept(void) {
+static void a_client_that_answers_pings_is_kept(void) {
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
     options.ping_interval_ms = 20;
@@ -688,11 +688,11 @@ int main(void) {
     RUN(a_broadcast_reaches_everyone);
     RUN(a_message_may_be_broadcast_in_its_callback);
     RUN(broadcasts_of_several_threads_reach_all_in_the_same_order);
-    RUN(who_never_reads_is_passed_over_by_broadcasts);
+    RUN(a_client_that_never_reads_is_passed_over_by_broadcasts);
     RUN(a_message_above_the_limit_ends_its_connection_with_1009);
     RUN(more_than_the_limit_is_not_sent);
-    RUN(who_answers_no_ping_is_given_up);
-    RUN(who_answers_pings_is_kept);
+    RUN(a_client_that_answers_no_ping_is_given_up);
+    RUN(a_client_that_answers_pings_is_kept);
     RUN(a_slow_listener_stops_the_reading);
     RUN(codes_go_both_ways);
     RUN(a_client_that_does_not_answer_is_cut_after_the_close_timeout);

@@ -28,7 +28,7 @@ fn of_two_who_destroy_one_succeeds() {
 }
 
 #[test]
-fn who_uses_a_handle_while_it_is_destroyed_and_used_again_never_gets_another_object() {
+fn a_handle_that_is_destroyed_and_used_again_meanwhile_never_gives_another_object() {
     every_order(|| {
         let table = table();
         let id = table.insert(Arc::new(1)).unwrap();
