@@ -1,19 +1,21 @@
 /*
- * The model: random sessions against a peer that counts. Every message that was accepted is delivered once, whole and in
- * order, or the connection is reported lost; and exactly one close ends it.
+ * The model: random sessions against a peer that counts, half of them with permessage-deflate. Every message that was accepted
+ * is delivered once, whole and in order, or the connection is reported lost; and exactly one close ends it.
  *
  *     test_engine_model [SESSIONS [SEED]]
  *
  * The seed is printed; the same seed makes the same choices, if not the same timing.
  */
+#include "deflate.h"
 #include "pair.h"
 
 #include <stdarg.h>
 
-enum { KIB = 1024, SENDERS = 2, HEADER = 16 };
+enum { KIB = 1024, SENDERS = 2, HEADER = 16, COMPRESSED = 0x40 };
 
 static uint64_t seed_of_all;
 static int sessions = 40;
+static struct counter compressed_by_library, compressed_by_peer;
 
 /* Choices. */
 
@@ -55,18 +57,26 @@ static size_t some_length(struct chance *c) {
     }
 }
 
-/* A message names its sender and its number; the rest follows from that. All of it is text. */
+static int is_text_of(unsigned number) {
+    return number % 3 != 0;
+}
+
+/* Letters that repeat themselves; of some binary messages, bytes that no compressor makes fewer. */
+static char byte_of(unsigned number, size_t at) {
+    if (number % 6 != 0) return (char)('a' + (at + number) % 26);
+    uint32_t x = (uint32_t)at * 0x9e3779b1u + number * 0x85ebca6bu;
+    x = (x ^ x >> 15) * 0x2c1b3c6du;
+    return (char)(x ^ x >> 12);
+}
+
+/* A message names its sender and its number; the rest follows from that. */
 static char *message_of(int sender, unsigned number, size_t length, size_t *size) {
     char *data = malloc(HEADER + length + 1);
     sprintf(data, "%03d:%010u:", sender, number);
     data[15] = ';';
-    for (size_t i = 0; i < length; i++) data[HEADER + i] = (char)('a' + (i + number) % 26);
+    for (size_t i = 0; i < length; i++) data[HEADER + i] = byte_of(number, i);
     *size = HEADER + length;
     return data;
-}
-
-static int is_text_of(unsigned number) {
-    return number % 3 != 0;
 }
 
 /* The number of a message whose content is right; -1 otherwise. */
@@ -78,7 +88,7 @@ static long number_of(const char *data, size_t length, int is_text, int *sender)
     head[HEADER - 1] = 0;
     if (sscanf(head, "%d:%u:", sender, &number) != 2 || is_text != is_text_of(number)) return -1;
     for (size_t i = 0; i < length - HEADER; i++)
-        if (data[HEADER + i] != (char)('a' + (i + number) % 26)) return -1;
+        if (data[HEADER + i] != byte_of(number, i)) return -1;
     return number;
 }
 
@@ -92,14 +102,18 @@ struct session {
     struct pair *p;
     uint64_t seed;
     enum ending ending;
-    /* What this side's program does. */
-    unsigned accepted[SENDERS];
+    /* How messages are compressed, if they are; 0 bits: they are not. */
+    int own_bits, own_takeover, peer_bits, peer_takeover;
+    char extensions[200];
+    struct flow from_library, to_library;
+    /* What this side's program does. Empty messages have no number: they are counted apart. */
+    unsigned accepted[SENDERS], accepted_empty[SENDERS];
     int slow_listener, wrong;
-    long delivered;
+    long delivered, delivered_empty;
     int stop;
     /* What the peer saw and sent. */
-    unsigned counted[SENDERS], pings, pongs;
-    unsigned sent;
+    unsigned counted[SENDERS], counted_empty, pings, pongs;
+    unsigned sent, sent_empty;
     int said_goodbye, close_code;
     struct counter over;
 };
@@ -113,8 +127,8 @@ static void wrong(struct session *s, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (__atomic_exchange_n(&s->wrong, 1, __ATOMIC_SEQ_CST) == 0)
-        harness_fail(__FILE__, __LINE__, "seed %llu, %s, %s: %s", (unsigned long long)s->seed, role_names[s->p->role],
-                     ending_names[s->ending], text);
+        harness_fail(__FILE__, __LINE__, "seed %llu, %s, %s, %s: %s", (unsigned long long)s->seed, role_names[s->p->role],
+                     ending_names[s->ending], s->own_bits ? s->extensions : "no compression", text);
 }
 
 static int stops(struct session *s) {
@@ -126,6 +140,10 @@ static void delivered(struct pair *p, const nsws_message_event *e) {
     struct session *s = p->data;
     struct chance c = { s->seed + 1000 + (uint64_t)s->delivered };
     int sender;
+    if (e->length == 0) {
+        s->delivered_empty++;
+        return;
+    }
     long number = number_of((const char *)e->data, e->length, e->is_text, &sender);
     if (number != s->delivered) wrong(s, "message %ld of the peer is delivered as number %ld (%ld bytes)", number, s->delivered, (long)e->length);
     s->delivered++;
@@ -144,14 +162,15 @@ static void *send_many(void *data) {
     struct sender *sender = data;
     struct session *s = sender->s;
     struct chance c = { s->seed + 2000 + (uint64_t)sender->number };
-    unsigned number = 0, most = 50 + below(&c, 1500);
+    unsigned number = 0, empty = 0, most = 50 + below(&c, 1500);
     while (number < most && !stops(s)) {
         size_t size;
+        int is_empty = one_in(&c, 25);
         char *message = message_of(sender->number, number, some_length(&c), &size);
         if (one_in(&c, 30)) pair_cork(s->p);
-        int32_t code = pair_send(s->p, message, size, is_text_of(number));
+        int32_t code = pair_send(s->p, message, is_empty ? 0 : size, is_text_of(number));
         free(message);
-        if (code == NSWS_OK) number++;
+        if (code == NSWS_OK) *(is_empty ? &empty : &number) += 1;
         else if (code == NSWS_ERR_QUEUE_FULL) usleep(500);
         else if (code == NSWS_ERR_NOT_CONNECTED || code == NSWS_ERR_BAD_HANDLE) break;
         else wrong(s, "a send answers %s: %s", nsws_error_name(code), nsws_last_error());
@@ -161,6 +180,7 @@ static void *send_many(void *data) {
     }
     pair_uncork(s->p);
     s->accepted[sender->number] = number;
+    s->accepted_empty[sender->number] = empty;
     return NULL;
 }
 
@@ -185,7 +205,7 @@ static void *count_all(void *data) {
     struct chance c = { s->seed + 4000 };
     size_t size = 0, capacity = 4096;
     char *message = malloc(capacity);
-    int is_text = 0, lazy = one_in(&c, 2), under_way = 0;
+    int is_text = 0, is_compressed = 0, lazy = one_in(&c, 2), under_way = 0;
     for (;;) {
         unsigned char head[2], wide[8], mask[4] = { 0 }, control[125];
         if (lazy && one_in(&c, 50)) usleep(below(&c, 2000));
@@ -200,7 +220,8 @@ static void *count_all(void *data) {
         }
         if (p->role == AS_CLIENT && !peer_read(p, mask, 4)) break;
         int opcode = head[0] & 15, is_control = opcode >= 8;
-        if (length > (1 << 24) || (is_control && length > 125) || head[0] & 0x70) {
+        int reserved = head[0] & 0x70, may_compress = s->own_bits && (opcode == 1 || opcode == 2);
+        if (length > (1 << 24) || (is_control && length > 125) || (reserved && !(may_compress && reserved == COMPRESSED))) {
             wrong(s, "a frame %02x of %ld bytes", head[0], (long)length);
             break;
         }
@@ -216,13 +237,23 @@ static void *count_all(void *data) {
         if (opcode == 10) s->pongs++;
         if (is_control) continue;
         if (under_way != (opcode == 0)) wrong(s, "a frame %02x is out of place", head[0]);
-        if (opcode) is_text = opcode == 1;
+        if (opcode) is_text = opcode == 1, is_compressed = reserved != 0;
         size += length;
         under_way = !(head[0] & 0x80);
         if (under_way) continue;
+        const char *data = message;
+        if (is_compressed) {
+            data = (const char *)inflate_message(&s->from_library, message, size, &size);
+            counter_add(&compressed_by_library, 1);
+            if (!data) {
+                wrong(s, "what the library compressed is damaged, or refers to what the peer does not keep");
+                break;
+            }
+        }
         int sender = -1;
-        long number = number_of(message, size, is_text, &sender);
-        if (number < 0 || sender < 0 || sender >= SENDERS) wrong(s, "the peer gets a message that nobody sent (%ld bytes)", (long)size);
+        long number = number_of(data, size, is_text, &sender);
+        if (size == 0) s->counted_empty++;
+        else if (number < 0 || sender < 0 || sender >= SENDERS) wrong(s, "the peer gets a message that nobody sent (%ld bytes)", (long)size);
         else if (number != s->counted[sender]) wrong(s, "the peer gets number %ld of sender %d, not %u", number, sender, s->counted[sender]);
         else s->counted[sender]++;
         size = 0;
@@ -238,12 +269,21 @@ static void *say_many(void *data) {
     struct pair *p = s->p;
     struct chance c = { s->seed + 5000 };
     struct batch b = { 0 };
-    unsigned most = 50 + below(&c, 2000), number = 0;
+    unsigned most = 50 + below(&c, 2000), number = 0, empty = 0;
     int alive = 1;
     while (alive && number < most && !stops(s)) {
         size_t size, at = 0;
+        int is_empty = one_in(&c, 25);
         char *message = message_of(0, number, some_length(&c), &size);
         int first = is_text_of(number) ? TEXT_FRAME : BINARY_FRAME, fragments = one_in(&c, 4);
+        if (is_empty) size = 0;
+        if (s->peer_bits && !one_in(&c, 3)) {
+            char *plain = message;
+            message = (char *)deflate_message(&s->to_library, below(&c, SHAPES), plain, size, &size);
+            first |= COMPRESSED;
+            free(plain);
+            counter_add(&compressed_by_peer, 1);
+        }
         do {
             size_t part = fragments ? below(&c, (unsigned)(size - at) + 1) : size - at;
             int is_last = at + part == size && (!fragments || one_in(&c, 2));
@@ -251,10 +291,10 @@ static void *say_many(void *data) {
             at += part;
             first = CONTINUATION_FRAME;
             if (is_last) break;
-            if (one_in(&c, 8)) batch_frame(p, &b, PING_FRAME, message, below(&c, 17)), s->pings++;
+            if (one_in(&c, 8)) batch_frame(p, &b, PING_FRAME, "0123456789abcdef", below(&c, 17)), s->pings++;
         } while (1);
         free(message);
-        number++;
+        *(is_empty ? &empty : &number) += 1;
         if (one_in(&c, 10)) batch_frame(p, &b, PING_FRAME, "ping", 4), s->pings++;
         if (one_in(&c, 20)) batch_frame(p, &b, PONG_FRAME, "nobody asked", below(&c, 13));
         if (b.size > below(&c, 20000)) {
@@ -267,10 +307,40 @@ static void *say_many(void *data) {
     if (alive && b.size) alive = raw_write(p->fd, b.bytes, b.size);
     free(b.bytes);
     s->sent = alive ? number : (unsigned)-1;
+    s->sent_empty = empty;
     return NULL;
 }
 
-static void one_session(enum role role, uint64_t seed) {
+/* Agrees on a compression: how each side does it, and from which length on the library does. */
+static void compress(struct session *s, enum role role, struct pair_options *options, struct chance *c) {
+    static const uint8_t bits[] = { 15, 15, 15, 9, 10, 12 };
+    enum { KINDS_OF_BITS = sizeof bits / sizeof *bits };
+    char windows[80];
+    s->own_bits = bits[below(c, KINDS_OF_BITS)];
+    s->peer_bits = bits[below(c, KINDS_OF_BITS)];
+    s->own_takeover = one_in(c, 2);
+    s->peer_takeover = one_in(c, 2);
+    int client_bits = role == AS_CLIENT ? s->own_bits : s->peer_bits, server_bits = role == AS_CLIENT ? s->peer_bits : s->own_bits;
+    int client_takeover = role == AS_CLIENT ? s->own_takeover : s->peer_takeover;
+    int server_takeover = role == AS_CLIENT ? s->peer_takeover : s->own_takeover;
+    flow_init(&s->from_library, s->own_bits, s->own_takeover);
+    flow_init(&s->to_library, s->peer_bits, s->peer_takeover);
+    SET(*options, compression, 1);
+    SET(*options, compression_level, (uint8_t)(1 + below(c, 9)));
+    SET(*options, compression_threshold, below(c, 200));
+    SET(*options, client_max_window_bits, (uint8_t)client_bits);
+    SET(*options, server_max_window_bits, (uint8_t)server_bits);
+    SET(*options, client_no_context_takeover, !client_takeover);
+    SET(*options, server_no_context_takeover, !server_takeover);
+    /* A client that has no limit of its own asks for none. */
+    snprintf(windows, sizeof windows, client_bits == 15 ? "; server_max_window_bits=%d" : "; server_max_window_bits=%d; client_max_window_bits=%d",
+             server_bits, client_bits);
+    snprintf(s->extensions, sizeof s->extensions, "permessage-deflate%s%s%s", windows, client_takeover ? "" : "; client_no_context_takeover",
+             server_takeover ? "" : "; server_no_context_takeover");
+    options->extensions = s->extensions;
+}
+
+static void one_session(enum role role, int compresses, uint64_t seed) {
     static struct session s;
     struct chance c = { seed };
     struct pair_options options = pair_defaults();
@@ -289,6 +359,7 @@ static void one_session(enum role role, uint64_t seed) {
     SET(options, close_timeout_ms, (uint32_t)guard_seconds() * 1000);
     int pauses = one_in(&c, 2), in_the_midst = one_in(&c, 3);
     if (one_in(&c, 3)) raw_room = 8192;
+    if (compresses) compress(&s, role, &options, &c);
     struct pair *p = s.p = OPEN_PAIR(role, &options);
     raw_room = 0;
     if (!p) return;
@@ -340,6 +411,8 @@ static void one_session(enum role role, uint64_t seed) {
     struct told close = PAIR_CLOSE(p);
     shutdown(p->fd, SHUT_RDWR);
     pthread_join(counter, NULL);
+    unsigned accepted_empty = 0;
+    for (int i = 0; i < SENDERS; i++) accepted_empty += s.accepted_empty[i];
     const char *error = "";
     if (PAIR_ERRORS(p) > 0) error = PAIR_ERROR(p).text;
     if (!close.came) {
@@ -348,10 +421,14 @@ static void one_session(enum role role, uint64_t seed) {
         if (close.code != 4000 || !close.was_clean) wrong(&s, "the close is %d, %sclean: %s", close.code, close.was_clean ? "" : "not ", error);
         for (int i = 0; i < SENDERS; i++)
             if (s.counted[i] != s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
+        if (s.counted_empty != accepted_empty) wrong(&s, "of %u empty messages %u arrived", accepted_empty, s.counted_empty);
         if (s.sent != (unsigned)-1 && s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
+        if (s.sent != (unsigned)-1 && s.delivered_empty != s.sent_empty)
+            wrong(&s, "of the peer's %u empty messages %ld are delivered", s.sent_empty, s.delivered_empty);
     } else if (s.ending == PEER_CLOSES) {
         if (close.code != 4001 || !close.was_clean) wrong(&s, "the close is %d, %sclean: %s", close.code, close.was_clean ? "" : "not ", error);
         if (s.delivered != s.sent) wrong(&s, "of the peer's %u messages %ld are delivered", s.sent, s.delivered);
+        if (s.delivered_empty != s.sent_empty) wrong(&s, "of the peer's %u empty messages %ld are delivered", s.sent_empty, s.delivered_empty);
         for (int i = 0; i < SENDERS; i++)
             if (s.counted[i] > s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
     } else {
@@ -360,16 +437,36 @@ static void one_session(enum role role, uint64_t seed) {
         for (int i = 0; i < SENDERS; i++)
             if (s.counted[i] > s.accepted[i]) wrong(&s, "of sender %d's %u messages %u arrived", i, s.accepted[i], s.counted[i]);
     }
+    if (s.counted_empty > accepted_empty) wrong(&s, "of %u empty messages %u arrived", accepted_empty, s.counted_empty);
     CHECK_INT(PAIR_CLOSES(p), 1);
     if (s.pongs > s.pings) wrong(&s, "%u pings and %u pongs", s.pings, s.pongs);
     if (role == AS_CLIENT) destroy_client(p->r);
     else destroy_server(p->s);
     peer_leaves(p);
+    free(s.from_library.bytes);
+    free(s.to_library.bytes);
+}
+
+/* Whether this build can compress. */
+static int can_compress(void) {
+    struct server *s = new_server();
+    nsws_server_options options = server_defaults();
+    options.compression = 1;
+    int32_t code = nsws_server_start(s->handle, &options);
+    CHECK(code == NSWS_OK || code == NSWS_ERR_NOT_SUPPORTED);
+    destroy_server(s);
+    return code == NSWS_OK;
 }
 
 static void every_message_is_delivered_once_and_in_order_or_the_connection_is_lost(void) {
+    int compresses = can_compress();
+    counter_init(&compressed_by_library);
+    counter_init(&compressed_by_peer);
     for (int i = 0; i < sessions && failed_checks() == 0; i++)
-        one_session(i % 2 ? AS_SERVER : AS_CLIENT, seed_of_all + (uint64_t)i);
+        one_session(i % 2 ? AS_SERVER : AS_CLIENT, compresses && i / 2 % 2, seed_of_all + (uint64_t)i);
+    printf("    compressed: %ld messages of the library, %ld of the peer\n", counter_value(&compressed_by_library),
+           counter_value(&compressed_by_peer));
+    if (compresses && sessions >= 4) CHECK(counter_value(&compressed_by_library) > 0 && counter_value(&compressed_by_peer) > 0);
 }
 
 int main(int count, char **words) {

@@ -62,38 +62,6 @@ static void on_message(struct pair *p, const nsws_message_event *e) {
     counter_add(&answered, 1);
 }
 
-static struct pair *joins(int line, enum role role, struct pair *first, const struct pair_options *options, const char *extensions) {
-    if (role == AS_CLIENT) {
-        struct pair *p = new_pair(role, options);
-        uint16_t port;
-        char extra[128] = "";
-        int listener = listening_socket(&port);
-        p->r = new_client();
-        p->r->partial = 1;
-        CHECK_OK(nsws_client_off_message(p->r->client, record_message, p->r));
-        CHECK_OK(nsws_client_off_data_end(p->r->client, record_data_end, p->r));
-        CHECK_OK(nsws_client_on_message(p->r->client, pair_client_message, p, NULL));
-        snprintf(p->r->url, sizeof p->r->url, "ws://127.0.0.1:%d/", port);
-        check_code(__FILE__, line, "connect", nsws_client_connect(p->r->client, p->r->url, &options->client), NSWS_OK);
-        p->fd = accepted_socket(listener);
-        close(listener);
-        if (*extensions) snprintf(extra, sizeof extra, "Sec-WebSocket-Extensions: %s\r\n", extensions);
-        return p->fd >= 0 && CHECK(raw_accepts(p->fd, extra)) && wait_event(__FILE__, line, p->r, OPEN, 1) ? p : NULL;
-    }
-    if (!first) return open_pair_at(__FILE__, line, role, options);
-    char request[512];
-    struct pair *p = new_pair(role, options);
-    size_t before = server_count(first->s, ON_CONNECT);
-    p->s = first->s;
-    snprintf(request, sizeof request, "GET / HTTP/1.1\r\n" RAW_HOST RAW_UPGRADE "%s%s%s\r\n", *extensions ? "Sec-WebSocket-Extensions: " : "",
-             extensions, *extensions ? "\r\n" : "");
-    p->fd = raw_open_at(__FILE__, line, raw_connect_from("127.0.0.2", p->s->port), request);
-    const struct server_event *connect = p->fd < 0 ? NULL : server_wait(__FILE__, line, p->s, every_connection, ON_CONNECT, before + 1);
-    if (!connect) return NULL;
-    p->connection = connect->connection;
-    return p;
-}
-
 /* Whether the witness still hears and is heard. */
 static void the_witness_goes_on(int line) {
     struct frame frame;
@@ -111,9 +79,10 @@ static int begins(enum role role, int compression) {
     SET(options, compression, (uint8_t)compression);
     options.on_message = on_message;
     victim = (struct pair *)&nobody;
-    witness = joins(__LINE__, role, NULL, &options, "");
+    witness = OPEN_PAIR(role, &options);
     if (!witness) return 0;
-    struct pair *other = joins(__LINE__, role, witness, &options, compression ? "permessage-deflate" : "");
+    if (compression) options.extensions = "permessage-deflate";
+    struct pair *other = role == AS_CLIENT ? OPEN_PAIR(role, &options) : JOIN(witness, "127.0.0.2", &options);
     if (!other) return 0;
     victim = other;
     /* What lanes keep is made: a block to read into. */

@@ -44,11 +44,22 @@ struct pair *new_pair(enum role role, const struct pair_options *options) {
     return p;
 }
 
+/* The header in which the peer names its extensions, if any. */
+static const char *extensions_header(const struct pair_options *options) {
+    static __thread char header[512];
+    const char *extensions = options->extensions;
+    snprintf(header, sizeof header, "%s%s%s", extensions ? "Sec-WebSocket-Extensions: " : "", extensions ? extensions : "",
+             extensions ? "\r\n" : "");
+    return header;
+}
+
 /* Connects one more client socket to the server of a pair, from an address of loopback. */
-static int pair_joins(const char *file, int line, struct pair *p, struct server *s, const char *from) {
+static int pair_joins(const char *file, int line, struct pair *p, struct server *s, const char *from, const struct pair_options *options) {
+    char request[1024];
     size_t before = server_count(s, ON_CONNECT);
     p->s = s;
-    p->fd = raw_open_at(file, line, raw_connect_from(from, p->wss ? relay("wrap", s->port) : s->port), RAW_REQUEST);
+    snprintf(request, sizeof request, "GET / HTTP/1.1\r\n" RAW_HOST RAW_UPGRADE "%s\r\n", extensions_header(options));
+    p->fd = raw_open_at(file, line, raw_connect_from(from, p->wss ? relay("wrap", s->port) : s->port), request);
     const struct server_event *connect = p->fd < 0 ? NULL : server_wait(file, line, s, every_connection, ON_CONNECT, before + 1);
     if (!connect) return 0;
     p->connection = connect->connection;
@@ -67,7 +78,7 @@ int pair_opens(const char *file, int line, struct pair *p, const struct pair_opt
             CHECK_OK(nsws_server_off_message(s->handle, server_on_message, s));
             CHECK_OK(nsws_server_on_message(s->handle, pair_server_message, p, NULL));
         }
-        return server_starts(file, line, s, &server) && pair_joins(file, line, p, s, "127.0.0.1");
+        return server_starts(file, line, s, &server) && pair_joins(file, line, p, s, "127.0.0.1", options);
     }
     nsws_connect_options client = options->client;
     uint16_t port;
@@ -87,7 +98,7 @@ int pair_opens(const char *file, int line, struct pair *p, const struct pair_opt
     if (!check_code(file, line, "connect", nsws_client_connect(p->r->client, p->r->url, &client), NSWS_OK)) return 0;
     p->fd = accepted_socket(listener);
     close(listener);
-    if (p->fd < 0 || !raw_accepts(p->fd, "")) return harness_fail(file, line, "the client does not come");
+    if (p->fd < 0 || !raw_accepts(p->fd, extensions_header(options))) return harness_fail(file, line, "the client does not come");
     return wait_event(file, line, p->r, OPEN, 1) != NULL;
 }
 
@@ -99,7 +110,7 @@ struct pair *open_pair_at(const char *file, int line, enum role role, const stru
 
 struct pair *join_at(const char *file, int line, struct pair *first, const char *from, const struct pair_options *options) {
     struct pair *p = new_pair(AS_SERVER, options);
-    return pair_joins(file, line, p, first->s, from) ? p : NULL;
+    return pair_joins(file, line, p, first->s, from, options) ? p : NULL;
 }
 
 void peer_leaves(struct pair *p) {

@@ -36,6 +36,8 @@ struct pair_options {
     nsws_connect_options client;
     nsws_server_options server;
     int wss;
+    /* What the peer offers as a client, and answers with as a server; NULL: no extensions. */
+    const char *extensions;
     void (*on_message)(struct pair *, const nsws_message_event *);
     void *data;
 };
