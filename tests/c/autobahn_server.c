@@ -1,6 +1,8 @@
 /*
- * The server side of the Autobahn test suite: sends back every message. Prints {"port": N} when it listens, and ends when
- * its standard input does.
+ * The server for the Autobahn test suite and for Chromium: sends back every message. Prints {"port": N} when it listens, and
+ * ends when its standard input does.
+ *
+ *     autobahn_server [BITS TAKEOVER]     the windows of compression, and whether it keeps its context: 1 or 0
  */
 #include "harness.h"
 
@@ -14,7 +16,7 @@ static void send_back(nsws_server server, nsws_connection connection, const nsws
     CHECK(code == NSWS_OK || code == NSWS_ERR_NOT_CONNECTED);
 }
 
-int main(void) {
+int main(int count, char **words) {
     char byte;
     uint16_t port;
     nsws_server server;
@@ -28,6 +30,10 @@ int main(void) {
     options.ping_interval_ms = 0;
     options.compression = 1;
     options.compression_threshold = 1;
+    if (count > 2) {
+        options.client_max_window_bits = options.server_max_window_bits = (uint8_t)atoi(words[1]);
+        options.client_no_context_takeover = options.server_no_context_takeover = atoi(words[2]) == 0;
+    }
     if (!CHECK_OK(nsws_server_create(&server)) || !CHECK_OK(nsws_server_on_message(server, send_back, NULL, NULL)) ||
         !CHECK_OK(nsws_server_start(server, &options)) || !CHECK_OK(nsws_server_get_port(server, &port)))
         return 1;
