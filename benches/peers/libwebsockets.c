@@ -12,6 +12,8 @@ struct message {
 
 struct link {
     struct message *first, **last;
+    /* What is being compressed, from its own memory, until the link is writable again. */
+    struct message *busy;
 };
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length) {
@@ -20,7 +22,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
     switch (reason) {
         case LWS_CALLBACK_ESTABLISHED:
-            link->first = NULL;
+            link->first = link->busy = NULL;
             link->last = &link->first;
             break;
         case LWS_CALLBACK_RECEIVE:
@@ -38,14 +40,16 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
         case LWS_CALLBACK_SERVER_WRITEABLE:
             message = link->first;
             if (message == NULL) break;
-            if (lws_write(wsi, message->data + LWS_PRE, message->length, (enum lws_write_protocol)message->flags) < 0)
-                return -1;
+            free(link->busy);
+            link->busy = message;
             link->first = message->next;
             if (link->first == NULL) link->last = &link->first;
             else lws_callback_on_writable(wsi);
-            free(message);
+            if (lws_write(wsi, message->data + LWS_PRE, message->length, (enum lws_write_protocol)message->flags) < 0)
+                return -1;
             break;
         case LWS_CALLBACK_CLOSED:
+            free(link->busy);
             while ((message = link->first) != NULL) {
                 link->first = message->next;
                 free(message);
