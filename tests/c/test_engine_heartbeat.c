@@ -92,11 +92,12 @@ static void a_ping_goes_out_each_interval_whatever_is_sent(void) {
         struct pair *p = open_at(__LINE__, role, 100, 0, 0);
         if (!p) return;
         struct frame frame;
+        struct pollfd next = { p->fd, POLLIN, 0 };
         for (int pings = 0; pings < 5;) {
             CHECK_OK(pair_send(p, "busy", 4, 1));
             do if (!CHECK(peer_receive(p, &frame))) return;
             while (frame.first == PING_FRAME && ++pings && CHECK(peer_send(p, PONG_FRAME, frame.data, frame.length)));
-            usleep(20000);
+            poll(&next, 1, 20);
         }
         is_alive(__LINE__, p);
         peer_leaves(p);
