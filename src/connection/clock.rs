@@ -20,11 +20,11 @@ impl Connection {
             let spent = since.map_or_else(Default::default, |since| now.saturating_duration_since(since));
             broken.left = broken.left.saturating_sub(spent);
         }
-        let owes = reads && link.ending.is_none() && link.rest.is_none() && link.receiver.is_unfinished();
-        match (owes, &link.unfinished) {
-            (true, None) => link.unfinished = Some(Unfinished::new(now)),
-            (false, Some(_)) => link.unfinished = None,
-            _ => {}
+        let owes = reads && link.ending.is_none() && link.receiver.is_unfinished();
+        let (number, arrived) = (link.messages_received, link.receiver.arrived());
+        match &mut link.unfinished {
+            Some(unfinished) if owes && unfinished.number == number => unfinished.note(arrived, now),
+            unfinished => *unfinished = owes.then(|| Unfinished::new(number, arrived, now)),
         }
     }
 
@@ -89,8 +89,9 @@ impl Connection {
             return Some(until);
         }
         let timeout = self.limits.message_timeout;
-        let unfinished =
-            link.unfinished.zip(timeout).map(|(unfinished, timeout)| unfinished.deadline(timeout));
+        // What was read comes first.
+        let unfinished = link.unfinished.filter(|_| link.rest.is_none());
+        let unfinished = unfinished.zip(timeout).map(|(unfinished, timeout)| unfinished.deadline(timeout));
         if is_due && unfinished.is_some_and(|deadline| now >= deadline) {
             let message = format!(
                 "{} began a message and sent it too slowly: message_timeout_ms is {}.",

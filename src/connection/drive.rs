@@ -131,7 +131,7 @@ impl Connection {
 
     /// Reads one turn.
     pub(super) fn read(self: &Arc<Self>, link: &mut Link, turn: &mut Turn, now: Instant) -> Read {
-        let result = self.receive(link, turn, now);
+        let result = self.receive(link, turn);
         link.messages_received += std::mem::take(&mut turn.messages);
         link.bytes_received += std::mem::take(&mut turn.payload);
         link.note_first_message(now);
@@ -149,12 +149,7 @@ impl Connection {
     }
 
     /// The body of [`Connection::read`]; the end of the stream is settled here.
-    pub(super) fn receive(
-        self: &Arc<Self>,
-        link: &mut Link,
-        turn: &mut Turn,
-        now: Instant,
-    ) -> Result<Read, (Read, Fault)> {
+    pub(super) fn receive(self: &Arc<Self>, link: &mut Link, turn: &mut Turn) -> Result<Read, (Read, Fault)> {
         let buffers = &self.lane.buffers;
         let is_rest = link.rest.is_some();
         let Rest { mut block, end, mut more, done } = match link.rest.take() {
@@ -169,11 +164,11 @@ impl Connection {
                 };
             }
             None => {
-                if let Some(read) = self.receive_direct(link, turn, now)? {
+                if let Some(read) = self.receive_direct(link, turn)? {
                     return Ok(read);
                 }
                 let Some(mut block) = buffers.block() else { return Err((Read::NOTHING, Fault::NoMemory)) };
-                match self.fill(link, &mut block, now) {
+                match self.fill(link, &mut block) {
                     Ok((end, more)) => Rest { block, end, more, done: None },
                     Err(()) => {
                         buffers.give_back(block);
@@ -217,7 +212,6 @@ impl Connection {
         self: &Arc<Self>,
         link: &mut Link,
         turn: &mut Turn,
-        now: Instant,
     ) -> Result<Option<Read>, (Read, Fault)> {
         let fault = |fault| (Read::NOTHING, fault);
         if link.end_of_stream.is_some() {
@@ -228,7 +222,7 @@ impl Connection {
         };
         let Some(transport) = &mut link.transport else { return Ok(Some(Read::NOTHING)) };
         let read = transport.poll_receive_behind(&mut Context::from_waker(&link.waker), memory, most);
-        let Some(length) = self.length(link, read, now) else { return Ok(Some(Read::NOTHING)) };
+        let Some(length) = self.length(link, read) else { return Ok(Some(Read::NOTHING)) };
         link.receiver.took_direct(length, turn).map_err(fault)?;
         let more = length == most || self.is_readable(link);
         Ok(Some(Read { more, ..Read::NOTHING }))
@@ -236,14 +230,9 @@ impl Connection {
 
     /// Reads into a block, behind what is left of an earlier read: how far, and whether there may be more. An error
     /// when there is nothing new; the end of the stream is settled.
-    pub(super) fn fill(
-        self: &Arc<Self>,
-        link: &mut Link,
-        block: &mut Block,
-        now: Instant,
-    ) -> Result<(usize, bool), ()> {
+    pub(super) fn fill(self: &Arc<Self>, link: &mut Link, block: &mut Block) -> Result<(usize, bool), ()> {
         if let Some(end) = link.end_of_stream.take() {
-            let _ = self.length(link, Poll::Ready(end.map(|()| 0)), now);
+            let _ = self.length(link, Poll::Ready(end.map(|()| 0)));
             return Err(());
         }
         let mut end = link.receiver.tail.len();
@@ -265,7 +254,7 @@ impl Connection {
                 };
                 break true;
             }
-            let Some(length) = self.length(link, read, now) else { break false };
+            let Some(length) = self.length(link, read) else { break false };
             is_new = true;
             end += length;
             if is_plain {
@@ -284,12 +273,7 @@ impl Connection {
     }
 
     /// What a read has brought. `None`: nothing, or the end of the stream.
-    pub(super) fn length(
-        &self,
-        link: &mut Link,
-        read: Poll<io::Result<usize>>,
-        now: Instant,
-    ) -> Option<usize> {
+    pub(super) fn length(&self, link: &mut Link, read: Poll<io::Result<usize>>) -> Option<usize> {
         match read {
             Poll::Ready(Ok(0)) => {
                 let message = format!("{} closed the connection without a close frame.", self.subject());
@@ -299,9 +283,6 @@ impl Connection {
             Poll::Ready(Ok(length)) => {
                 link.signals.pulse.heard();
                 link.answering = true;
-                if let Some(unfinished) = &mut link.unfinished {
-                    unfinished.arrived(length, now);
-                }
                 Some(length)
             }
             Poll::Ready(Err(error)) => {

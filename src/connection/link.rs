@@ -136,6 +136,10 @@ pub(super) struct Rest {
 /// A message whose end has not come.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unfinished {
+    /// How many messages came before it.
+    pub number: u64,
+    /// What [`Receiver::arrived`] has told.
+    arrived: u64,
     /// When the last byte came.
     last: Instant,
     /// When this stretch began, and what it has brought.
@@ -144,14 +148,19 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    pub fn new(now: Instant) -> Unfinished {
-        Unfinished { last: now, since: now, bytes: 0 }
+    pub fn new(number: u64, arrived: u64, now: Instant) -> Unfinished {
+        Unfinished { number, arrived, last: now, since: now, bytes: 0 }
     }
 
-    /// So many bytes have come.
-    pub fn arrived(&mut self, bytes: usize, now: Instant) {
+    /// So much has arrived until now.
+    pub fn note(&mut self, arrived: u64, now: Instant) {
+        let bytes = arrived.saturating_sub(self.arrived);
+        self.arrived = arrived;
+        if bytes == 0 {
+            return;
+        }
         self.last = now;
-        self.bytes += bytes as u64;
+        self.bytes += bytes;
         if self.bytes >= LEAST_BYTES {
             (self.since, self.bytes) = (now, 0);
         }

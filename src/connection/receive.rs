@@ -40,6 +40,8 @@ pub(super) struct Receiver {
     pub tail: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Message>,
+    /// The bytes that were taken of messages that were not there at once.
+    taken: u64,
     inflater: Option<Box<Inflater>>,
     is_closed: bool,
 }
@@ -53,7 +55,7 @@ impl Receiver {
         early: Vec<u8>,
     ) -> Receiver {
         let (frame, message, is_closed) = (None, None, false);
-        Receiver { role, limit, in_parts, tail: early, frame, message, inflater, is_closed }
+        Receiver { role, limit, in_parts, tail: early, frame, message, taken: 0, inflater, is_closed }
     }
 
     /// Whether there is something to decompress that has arrived already.
@@ -64,6 +66,14 @@ impl Receiver {
     /// Whether the peer owes the rest of a message or frame.
     pub fn is_unfinished(&self) -> bool {
         !self.tail.is_empty() || self.frame.is_some() || self.message.is_some()
+    }
+
+    /// How much has arrived of messages that were not there at once. The beginning of a control frame is nothing of the
+    /// message that it is in.
+    pub fn arrived(&self) -> u64 {
+        let is_control = self.tail.first().is_some_and(|first| first & 0x08 != 0);
+        let tail = if is_control && self.message.is_some() { 0 } else { self.tail.len() };
+        self.taken + tail as u64
     }
 
     /// What an unfinished message holds.
@@ -285,6 +295,7 @@ impl Receiver {
         let length = frame.left.min((end - *at) as u64).min(most as u64) as usize;
         let range = *at..*at + length;
         *at += length;
+        self.taken += length as u64;
         let piece = block.get_mut(range.clone()).unwrap_or_default();
         frame.arrived(piece);
         let (is_over, left) = (frame.left == 0, frame.left);
@@ -332,6 +343,7 @@ impl Receiver {
         let start = message.own.memory.len().saturating_sub(length);
         let piece = message.own.memory.get_mut(start..).unwrap_or_default();
         frame.arrived(piece);
+        self.taken += length as u64;
         let is_over = frame.left == 0;
         let is_end = is_over && frame.is_final;
         message.length += length as u64;

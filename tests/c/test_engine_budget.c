@@ -188,15 +188,20 @@ static void a_message_that_stands_still_is_ended(void) {
         }
 }
 
+/* The heartbeat is the clock: three of its pings take as long as may pass without a byte of the message. */
 static void control_frames_do_not_keep_a_message_alive(void) {
     BOTH_ROLES(role) {
-        struct pair *p = timed(__LINE__, role, 300, 0);
-        struct frame frame;
+        struct pair *p = timed(__LINE__, role, 300, 100);
+        struct frame frame = { 0 };
+        int pings = 0;
         if (!p) return;
         CHECK(peer_send(p, TEXT_FRAME & ~FIN, "begins", 6));
         struct pollfd next = { p->fd, POLLIN, 0 };
-        while (peer_send(p, PING_FRAME, "still here", 10) && peer_receive(p, &frame) && frame.first == PONG_FRAME) poll(&next, 1, 20);
-        CHECK_INT(frame.first, CLOSE_FRAME);
+        while (pings < 10 && peer_send(p, PING_FRAME, "still here", 10) && peer_receive(p, &frame) && frame.first != CLOSE_FRAME) {
+            pings += frame.first == PING_FRAME;
+            poll(&next, 1, 20);
+        }
+        if (!CHECK_INT(frame.first, CLOSE_FRAME)) return;
         CHECK_INT(frame.data[0] << 8 | frame.data[1], 1008);
         peer_leaves(p);
         struct told error = PAIR_ERROR(p);
@@ -219,17 +224,39 @@ static void a_message_that_trickles_is_ended_after_ten_times(void) {
 static void a_message_that_comes_steadily_may_take_its_time(void) {
     static char data[16 * KIB];
     BOTH_ROLES(role) {
-        struct pair *p = timed(__LINE__, role, 300 * (uint32_t)slowness(), 100);
+        struct pair *p = timed(__LINE__, role, 300 * (uint32_t)slowness(), 50);
         struct frame frame;
         if (!p) return;
         CHECK(peer_send(p, BINARY_FRAME & ~FIN, "begins", 6));
-        /* The heartbeat is the clock: 15 pings take five times as long as may pass without a byte. */
-        for (int i = 0; i < 15; i++) {
+        /* The heartbeat is the clock: 30 pings take five times as long as may pass without a byte. */
+        for (int i = 0; i < 30; i++) {
             if (!CHECK(peer_send(p, CONTINUATION_FRAME & ~FIN, data, sizeof data))) return;
             CHECK(peer_receive_kind(p, PING_FRAME, &frame));
         }
         CHECK(finishes(p));
         WAIT_COUNTER(&p->messages, 1);
+        CHECK_INT(PAIR_ERRORS(p), 0);
+        peer_leaves(p);
+    }
+}
+
+/* Whatever arrives ends within a message. 65 pings take more than ten times as long as one may pause. */
+static void messages_that_end_in_time_may_come_without_end(void) {
+    enum { LENGTH = 200, HALF = 100, PINGS = 65 };
+    BOTH_ROLES(role) {
+        struct pair *p = timed(__LINE__, role, 300, 50);
+        unsigned char frames[2 * (LENGTH + FRAME_ROOM)];
+        struct frame frame;
+        if (!p) return;
+        char *data = pattern(LENGTH);
+        size_t size = peer_frame(p, frames, BINARY_FRAME, data, LENGTH);
+        memcpy(frames + size, frames, size);
+        free(data);
+        CHECK(raw_write(p->fd, frames, HALF));
+        for (int i = 0; i < PINGS; i++)
+            if (!CHECK(peer_receive_kind(p, PING_FRAME, &frame)) || !CHECK(raw_write(p->fd, frames + HALF, size))) return;
+        CHECK(raw_write(p->fd, frames + HALF, size - HALF));
+        WAIT_COUNTER(&p->messages, PINGS + 1);
         CHECK_INT(PAIR_ERRORS(p), 0);
         peer_leaves(p);
     }
@@ -292,6 +319,7 @@ int main(void) {
     RUN(control_frames_do_not_keep_a_message_alive);
     if (slowness() == 1) RUN(a_message_that_trickles_is_ended_after_ten_times);
     RUN(a_message_that_comes_steadily_may_take_its_time);
+    if (slowness() == 1) RUN(messages_that_end_in_time_may_come_without_end);
     RUN(between_messages_no_time_runs);
     RUN(while_this_side_does_not_read_no_time_runs);
     RUN(without_a_timeout_a_message_may_stand_still);
