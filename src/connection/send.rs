@@ -312,7 +312,11 @@ impl Outbox {
         match deflater.is_some_and(|deflater| own_work(|| deflater.compress(payload, &mut bytes))) {
             true => {
                 sent.cost = cost(bytes.len(), self.role);
-                self.push_frames(opcode, RSV1, &bytes, *sent, lane)
+                let pushed = self.push_frames(opcode, RSV1, &bytes, *sent, lane);
+                if let (Err(_), Some(deflater)) = (&pushed, &mut self.deflater) {
+                    deflater.forget();
+                }
+                pushed
             }
             false => self.push_frames(opcode, 0, payload, *sent, lane),
         }
@@ -368,9 +372,7 @@ impl Outbox {
         let mut data = part.data;
         if let Some(deflater) = self.deflater.as_mut().filter(|_| unfinished.is_compressed) {
             if own_work(|| deflater.compress_part(part.data, part.is_last, &mut compressed)).is_err() {
-                // What it has compressed already, the peer won't get.
-                let sentence = "There is no memory to compress a message.";
-                self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence));
+                self.lost_a_part();
                 return Err(Error::code(Code::NoResources));
             }
             data = &compressed;
@@ -378,16 +380,39 @@ impl Outbox {
         }
         sent.messages = u64::from(part.is_last);
         let reserved = if first && unfinished.is_compressed { RSV1 } else { 0 };
-        // A fragment at a time, so that control frames pass between.
+        let pushed = self.push_fragments(opcode, reserved, data, part.is_last, *sent, lane);
+        match &pushed {
+            Ok(()) => self.unfinished = (!part.is_last).then_some(unfinished),
+            Err(_) if unfinished.is_compressed => self.lost_a_part(),
+            Err(_) => {}
+        }
+        pushed
+    }
+
+    /// What was compressed already, the peer won't get.
+    fn lost_a_part(&mut self) {
+        let sentence = "There is no memory to compress a message.";
+        self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence));
+    }
+
+    /// Queues a fragment at a time, so that control frames pass between.
+    fn push_fragments(
+        &mut self,
+        opcode: Data,
+        reserved: u8,
+        data: &[u8],
+        is_last: bool,
+        sent: Sent,
+        lane: &Lane,
+    ) -> Result<()> {
         let count = data.len().div_ceil(FRAGMENT).max(1);
         let mut pieces = data.chunks(FRAGMENT);
         let mut large = Vec::new();
         for number in 1..=count {
             let piece = pieces.next().unwrap_or_default();
             let (opcode, reserved) = if number == 1 { (opcode, reserved) } else { (Data::Continue, 0) };
-            let is_final = part.is_last && number == count;
-            let sent = if number == count { *sent } else { Sent::default() };
-            let first = first_byte(OpCode::Data(opcode), is_final, reserved);
+            let sent = if number == count { sent } else { Sent::default() };
+            let first = first_byte(OpCode::Data(opcode), is_last && number == count, reserved);
             if piece.len() > LARGE {
                 let mut frame = Vec::new();
                 let size = piece.len() + LARGEST_HEADER;
@@ -400,7 +425,6 @@ impl Outbox {
             self.push_small(first, piece, sent, lane)?;
         }
         self.append(&mut large);
-        self.unfinished = (!part.is_last).then_some(unfinished);
         Ok(())
     }
 

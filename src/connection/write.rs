@@ -118,8 +118,12 @@ impl Connection {
         let pushed = outbox.push(payload, cost, &self.lane);
         outbox.scheduled |= pushed.is_ok();
         outbox.is_due |= was_corked;
+        let failed = pushed.is_err() && !matches!(outbox.stage, Stage::Open);
         drop(outbox);
         drop(taken);
+        if failed {
+            self.attend();
+        }
         pushed?;
         match (was_scheduled, was_corked) {
             (_, true) => self.attend(),

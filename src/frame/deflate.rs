@@ -114,8 +114,8 @@ impl Deflater {
         }
     }
 
-    /// Nothing that follows refers to what has been.
-    fn forget(&mut self) {
+    /// Nothing that follows refers to what has been: the peer doesn't get it.
+    pub fn forget(&mut self) {
         match &mut self.state {
             Some(state) if !self.way.no_takeover => state.reset(),
             state => *state = None,

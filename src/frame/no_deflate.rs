@@ -37,6 +37,9 @@ impl Deflater {
         false
     }
 
+    /// There is nothing to forget.
+    pub fn forget(&mut self) {}
+
     /// Refuses.
     pub fn compress_part(&mut self, _: &[u8], _: bool, _: &mut Vec<u8>) -> Result<(), NoMemory> {
         Err(NoMemory)

@@ -3,6 +3,7 @@
  * with 1009 and NO_MEMORY, the others go on. The program's malloc() refuses what is larger than a bound, on the library's
  * threads. Each case runs in a process of its own, this program once more: an allocation that nobody handles aborts it.
  */
+#include "deflate.h"
 #include "pair.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024, MINIMUM = 64 * KIB };
@@ -11,6 +12,8 @@ enum { KIB = 1024, MIB = 1024 * 1024, MINIMUM = 64 * KIB };
 
 static size_t bound = SIZE_MAX;
 static long refusals;
+/* So many larger ones may still be had. */
+static long spared;
 /* The test's own threads may have what they want, but where they stand for a caller of the library. */
 static __thread int is_test;
 
@@ -19,7 +22,7 @@ enum { CAN_REFUSE = 1 };
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
 
 static int refuses(size_t size) {
-    if (size <= __atomic_load_n(&bound, __ATOMIC_RELAXED) || is_test) return 0;
+    if (size <= __atomic_load_n(&bound, __ATOMIC_RELAXED) || is_test || __atomic_fetch_sub(&spared, 1, __ATOMIC_SEQ_CST) > 0) return 0;
     __atomic_add_fetch(&refusals, 1, __ATOMIC_SEQ_CST);
     errno = ENOMEM;
     return 1;
@@ -40,6 +43,7 @@ enum { CAN_REFUSE = 0 };
 #endif
 
 static void refuse_above(size_t most) {
+    __atomic_store_n(&spared, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&bound, most, __ATOMIC_SEQ_CST);
 }
 
@@ -47,6 +51,7 @@ static void refuse_above(size_t most) {
 
 static struct pair *witness, *victim;
 static struct gate gate;
+static long spares;
 /* What the victim's listener does with a message, after it was let through the gate. */
 static int32_t (*answers)(struct pair *, const nsws_message_event *);
 static int32_t answer;
@@ -57,6 +62,7 @@ static void on_message(struct pair *p, const nsws_message_event *e) {
     gate_pass(&gate);
     if (!answers) return;
     refuse_above(MINIMUM);
+    __atomic_store_n(&spared, spares, __ATOMIC_SEQ_CST);
     answer = answers(victim, e);
     refuse_above(SIZE_MAX);
     counter_add(&answered, 1);
@@ -247,6 +253,51 @@ static void echo(enum role role, int32_t (*how)(struct pair *, const nsws_messag
     free(data);
 }
 
+/* Reads a message, compressed or not; whether it is this one. */
+static int peer_gets(struct flow *flow, const char *data, size_t length) {
+    unsigned char head[2], wide[8], mask[4] = { 0 };
+    size_t size = 0, bytes;
+    if (!peer_read(victim, head, 2)) return 0;
+    bytes = (head[1] & 127) == 127 ? 8 : (head[1] & 127) == 126 ? 2 : 0;
+    if (!peer_read(victim, wide, bytes)) return 0;
+    for (size_t i = 0; i < bytes; i++) size = size << 8 | wide[i];
+    if (bytes == 0) size = head[1] & 127;
+    if (victim->role == AS_CLIENT && !peer_read(victim, mask, 4)) return 0;
+    unsigned char *payload = malloc(size + 1);
+    int is_read = peer_read(victim, payload, size);
+    for (size_t i = 0; is_read && i < size; i++) payload[i] ^= mask[i % 4];
+    const unsigned char *message = head[0] & 0x40 ? inflate_message(flow, payload, size, &size) : payload;
+    int is_same = is_read && message && size == length && memcmp(message, data, length) == 0;
+    free(payload);
+    return is_same;
+}
+
+/* An answer that is compressed and then can't be queued: what follows does not refer to it. */
+static void forgotten(enum role role, size_t number) {
+    enum { LENGTH = 200 * KIB, NOISE = 120 * KIB, PART = 20 * KIB };
+    static struct flow flow;
+    static char data[LENGTH];
+    uint32_t state = 1;
+    if (!begins(role, 1)) return;
+    flow_init(&flow, 15, 1);
+    for (size_t i = LENGTH - NOISE; i < LENGTH; i++) data[i] = (char)((state = state * 1103515245u + 12345u) >> 16);
+    answers = sends_back;
+    spares = (long)number;
+    gate_open(&gate);
+    /* The compressor is made while there is memory. */
+    CHECK_OK(pair_send(victim, data, 2000, 0));
+    CHECK(peer_gets(&flow, data, 2000));
+    CHECK(peer_send(victim, BINARY_FRAME, data, LENGTH));
+    if (!WAIT_COUNTER(&answered, 1)) return;
+    CHECK(answer == NSWS_OK || answer == NSWS_ERR_NO_RESOURCES);
+    if (answer == NSWS_OK) CHECK(peer_gets(&flow, data, LENGTH));
+    CHECK_OK(pair_send(victim, data + LENGTH - PART, PART, 0));
+    CHECK(peer_gets(&flow, data + LENGTH - PART, PART));
+    CHECK_INT(PAIR_CLOSES(victim), 0);
+    the_witness_goes_on(__LINE__);
+    free(flow.bytes);
+}
+
 /* An answer to the handshake without end. */
 static void head(void) {
     struct pair_options options = pair_defaults();
@@ -290,6 +341,7 @@ static void run_case(const char *which) {
     if (strcmp(name, "echo") == 0) echo(role, sends_back, (int)number);
     if (strcmp(name, "parts") == 0) echo(role, sends_back_in_parts, (int)number);
     if (strcmp(name, "broadcast") == 0) echo(role, broadcasts, (int)number);
+    if (strcmp(name, "forgotten") == 0) forgotten(role, number);
     if (strcmp(name, "head") == 0) head();
 }
 
@@ -354,6 +406,11 @@ static void a_part_without_memory_is_refused(void) {
     BOTH_ROLES(role) survives("parts", role, 0);
 }
 
+static void what_follows_a_compressed_answer_without_memory_does_not_refer_to_it(void) {
+    BOTH_ROLES(role)
+        for (size_t spared_ones = 0; spared_ones < 4; spared_ones++) survives("forgotten", role, spared_ones);
+}
+
 static void a_broadcast_without_memory_is_refused(void) {
     survives("broadcast", AS_SERVER, 0);
 }
@@ -381,6 +438,7 @@ int main(int count, char **words) {
     RUN(what_a_peer_does_not_read_without_memory_harms_nobody_else);
     RUN(an_answer_without_memory_is_refused);
     RUN(a_part_without_memory_is_refused);
+    RUN(what_follows_a_compressed_answer_without_memory_does_not_refer_to_it);
     RUN(a_broadcast_without_memory_is_refused);
     RUN(an_answer_to_the_handshake_without_end_fails_its_attempt);
     return end_tests();
