@@ -1344,6 +1344,11 @@ typedef void (*nsws_data_end_fn)(nsws_client client,
 /**
  * `close`: the connection is over. It comes exactly once for each connection that reached `open`, as the last
  * event.
+ *
+ * Messages that were accepted and still wait when the peer's close frame arrives are not sent, since the answer
+ * follows at once (RFC 6455 5.5.1); that is no error, and the close can be clean. In this event, `messages_sent` of
+ * nsws_client_get_stats() or nsws_connection_get_info() counts the messages that went to the system, and
+ * `queued_bytes` is above 0 if others did not.
  * @since 0.1
  */
 typedef struct nsws_close_event {
@@ -1535,8 +1540,8 @@ int32_t nsws_client_connect(nsws_client client,
                             const nsws_connect_options *options);
 
 /**
- * Sends a text message. Accepted messages are delivered in order, and nsws_client_close() sends them before it
- * closes. After any error nothing was queued.
+ * Sends a text message. Accepted messages are sent in order, and nsws_client_close() sends them before it
+ * closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
  *
  * @param client the client
  * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
@@ -1554,8 +1559,8 @@ int32_t nsws_client_send_text(nsws_client client,
                               size_t length);
 
 /**
- * Sends a binary message. Accepted messages are delivered in order, and nsws_client_close() sends them before
- * it closes. After any error nothing was queued.
+ * Sends a binary message. Accepted messages are sent in order, and nsws_client_close() sends them before it
+ * closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
  *
  * @param client the client
  * @param data the payload, copied; may be NULL if `length` is 0
@@ -1799,7 +1804,8 @@ typedef struct nsws_client_stats {
      */
     uint64_t bytes_received;
     /**
-     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
+     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping. From `close` on: how much
+     * was accepted and not sent.
      */
     uint64_t queued_bytes;
     /**
@@ -3183,8 +3189,9 @@ int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void 
  * ================================================================================================ */
 
 /**
- * Sends a text message to a client. Accepted messages are delivered in order, and nsws_connection_close()
- * sends them before it closes. After any error nothing was queued.
+ * Sends a text message to a client. Accepted messages are sent in order, and nsws_connection_close() sends them
+ * before it closes; nsws_close_event tells what happens when the client closes first. After any error nothing
+ * was queued.
  *
  * @param connection the connection
  * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
@@ -3202,8 +3209,9 @@ int32_t nsws_connection_send_text(nsws_connection connection,
                                   size_t length);
 
 /**
- * Sends a binary message to a client. Accepted messages are delivered in order, and nsws_connection_close()
- * sends them before it closes. After any error nothing was queued.
+ * Sends a binary message to a client. Accepted messages are sent in order, and nsws_connection_close() sends
+ * them before it closes; nsws_close_event tells what happens when the client closes first. After any error
+ * nothing was queued.
  *
  * @param connection the connection
  * @param data the payload, copied; may be NULL if `length` is 0
@@ -3349,7 +3357,8 @@ typedef struct nsws_connection_info {
      */
     uint64_t bytes_received;
     /**
-     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
+     * How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping. In `close`: how much was
+     * accepted and not sent.
      */
     uint64_t queued_bytes;
     /**

@@ -26,7 +26,8 @@ pub struct nsws_client_stats {
     pub bytes_sent: u64,
     /// The bytes of payload of the messages received.
     pub bytes_received: u64,
-    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
+    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping. From `close` on: how much
+    /// was accepted and not sent.
     pub queued_bytes: u64,
     /// How long the name lookup took, in microseconds: of the proxy if there is one, else of the server; 0 for an
     /// IP address.

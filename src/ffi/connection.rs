@@ -44,8 +44,9 @@ fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
     }
 }
 
-/// Sends a text message to a client. Accepted messages are delivered in order, and nsws_connection_close()
-/// sends them before it closes. After any error nothing was queued.
+/// Sends a text message to a client. Accepted messages are sent in order, and nsws_connection_close() sends them
+/// before it closes; nsws_close_event tells what happens when the client closes first. After any error nothing
+/// was queued.
 ///
 /// @param connection the connection
 /// @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
@@ -70,8 +71,9 @@ pub unsafe extern "C" fn nsws_connection_send_text(
     })
 }
 
-/// Sends a binary message to a client. Accepted messages are delivered in order, and nsws_connection_close()
-/// sends them before it closes. After any error nothing was queued.
+/// Sends a binary message to a client. Accepted messages are sent in order, and nsws_connection_close() sends
+/// them before it closes; nsws_close_event tells what happens when the client closes first. After any error
+/// nothing was queued.
 ///
 /// @param connection the connection
 /// @param data the payload, copied; may be NULL if `length` is 0
@@ -246,7 +248,8 @@ pub struct nsws_connection_info {
     pub bytes_sent: u64,
     /// The bytes of payload of the messages received.
     pub bytes_received: u64,
-    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping.
+    /// How much waits to be sent, in bytes: the frames, and 64 bytes for each message or ping. In `close`: how much was
+    /// accepted and not sent.
     pub queued_bytes: u64,
     /// The time from the last answered ping to its pong, in microseconds; 0 before the first.
     pub rtt_us: u64,

@@ -207,6 +207,41 @@ static void a_broadcast_costs_each_connection(void) {
     peer_leaves(p);
 }
 
+/* What the figures say in the close event. */
+static struct figures at_the_end;
+
+static void client_ends(struct recorder *r, const struct event *event) {
+    if (event->kind == CLOSE) at_the_end = pair_figures(r->hook_data);
+}
+
+static void server_ends(struct server *s, const struct server_event *event) {
+    if (event->kind == ON_CLOSE) at_the_end = pair_figures(s->hook_data);
+}
+
+static void what_waits_when_the_peer_closes_is_not_sent_and_the_figures_tell(void) {
+    BOTH_ROLES(role) {
+        struct pair *p = stalled(__LINE__, role, 1024 * MIB, 16 * MIB);
+        if (!p) return;
+        for (int i = 0; i < 3; i++) CHECK_OK(pair_send(p, "waits", 5, 1));
+        size_t before = settled(p);
+        CHECK_LEAST(before, 16 * MIB);
+        memset(&at_the_end, 0, sizeof at_the_end);
+        if (role == AS_CLIENT) p->r->hook_data = p, p->r->hook = client_ends;
+        else p->s->hook_data = p, p->s->hook = server_ends;
+        CHECK(peer_closes(p, 4000, "enough"));
+        /* What has begun comes before the answer, which ends the message in its midst. */
+        CHECK_INT(peer_close_code(p), 4000);
+        shutdown(p->fd, SHUT_WR);
+        struct told close = PAIR_CLOSE(p);
+        if (close.came) CHECK(close.code == 4000 && close.was_clean);
+        CHECK_INT(PAIR_ERRORS(p), 0);
+        CHECK_INT(at_the_end.messages_sent, 0);
+        CHECK_INT(at_the_end.queued_bytes, before);
+        if (role == AS_CLIENT) CHECK_INT(pair_figures(p).queued_bytes, before);
+        peer_leaves(p);
+    }
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     RUN(each_queued_item_costs_its_frame_and_64_bytes);
@@ -218,5 +253,6 @@ int main(void) {
     RUN(the_program_s_own_pings_fill_the_queue);
     RUN(echoes_to_a_peer_that_reads_nothing_are_bounded);
     RUN(a_broadcast_costs_each_connection);
+    RUN(what_waits_when_the_peer_closes_is_not_sent_and_the_figures_tell);
     return end_tests();
 }
