@@ -161,7 +161,8 @@ impl Request {
             "The request has no Sec-WebSocket-Key.",
             "The request has more than one Sec-WebSocket-Key.",
         )?;
-        if BASE64.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
+        // The decoder would also take several texts in a row, each with its padding.
+        if key.len() != 24 || BASE64.decode(key).map_or(0, |nonce| nonce.len()) != 16 {
             return Err(Refusal::new(400, "The Sec-WebSocket-Key is not 16 bytes in base64."));
         }
         let mut headers = owned(headers);
@@ -374,6 +375,7 @@ mod tests {
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", 400),
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ==", 400),
             ("dGhlIHNhbXBsZSBub25jZQ==", "not base64 at all......", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhZQ==ZSBubQ==jZQ=chat", 400),
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x", 400),
             ("X-Token: a", "Content-Length: 5", 400),
             ("X-Token: a", "Transfer-Encoding: chunked", 400),
