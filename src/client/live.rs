@@ -219,6 +219,8 @@ impl Client {
     fn end(&self, wait: bool) {
         let (stage, task) = {
             let mut state = self.state.lock();
+            // Before `open` is skipped, or a message would come without it.
+            self.mailbox.closed.store(true, Ordering::Release);
             (std::mem::replace(&mut state.stage, Stage::Destroyed), state.task.take())
         };
         match (stage, task) {
@@ -318,5 +320,40 @@ impl Line for Turn {
 
     fn serve(&self) {
         self.0.attend();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Config;
+    use std::sync::mpsc::channel;
+
+    /// Else a message would come without its `open`, which is skipped.
+    #[test]
+    fn no_callback_starts_once_a_client_counts_as_destroyed() {
+        let client = Client::new(Runtime::start(Config::DEFAULT).unwrap(), &Arc::default()).unwrap();
+        client.state.lock().stage = Stage::Connecting(None);
+        let ((begun, has_begun), (end, may_end)) = (channel(), channel::<()>());
+        let is_closed = std::thread::scope(|scope| {
+            // While these events are being added, the release waits for the mailbox.
+            let events = (1..=2).map(move |attempt| {
+                if attempt == 2 {
+                    begun.send(()).unwrap();
+                    let _ = may_end.recv();
+                }
+                Kind::Reconnecting(ReconnectingEvent { attempt, delay: Duration::ZERO })
+            });
+            scope.spawn(|| client.post(client.next_session(), events));
+            has_begun.recv().unwrap();
+            scope.spawn(|| client.release());
+            while client.standing() != Standing::Idle {
+                std::thread::yield_now();
+            }
+            let is_closed = client.mailbox.closed.load(Ordering::Acquire);
+            drop(end);
+            is_closed
+        });
+        assert!(is_closed);
     }
 }
