@@ -45,6 +45,8 @@ pub struct Accepted {
     connection: OnceLock<Arc<Connection>>,
     /// The listeners have been told of it.
     known: AtomicBool,
+    /// It ended because the client did not close in time.
+    pub(super) cut: AtomicBool,
     pub(super) memberships: Mutex<Memberships>,
 }
 
@@ -59,6 +61,7 @@ impl Accepted {
             name: OnceLock::new(),
             connection: OnceLock::new(),
             known: AtomicBool::new(false),
+            cut: AtomicBool::new(false),
             memberships: Mutex::default(),
         })
     }

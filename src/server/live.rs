@@ -400,6 +400,7 @@ impl Sink for Heard<'_> {
         let (listeners, closed) = (&self.server.listeners, &self.server.mailbox.closed);
         self.server.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Some(error) = end.error {
+            self.accepted.cut.store(error.detail == Code::CloseTimeout, Ordering::Relaxed);
             let event = ServerError { connection: Some(self.accepted.clone()), error };
             listeners.error.emit(closed, |listener| listener(&event));
         }

@@ -1,5 +1,6 @@
 //! How a server stops: at once, or when its connections have closed.
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,22 +27,30 @@ impl Server {
         if callback::in_callback() {
             return Err(Error::code(Code::WouldDeadlock));
         }
-        let mut left = self.stop_listening()?;
+        let left = self.stop_listening()?;
         let until = Instant::now() + timeout;
         for accepted in &left {
             accepted.go_away_by(until);
         }
         let mut state = self.state.lock();
-        while let Some(accepted) = left.last() {
+        let mut waits_for = left.as_slice();
+        while let Some((accepted, others)) = waits_for.split_last() {
             if !state.connections.contains_key(&accepted.number) {
-                left.pop();
+                waits_for = others;
             } else if self.parted.wait_until(&mut state, until).timed_out() {
-                left.retain(|accepted| state.connections.contains_key(&accepted.number));
-                let message = format!("{} connections did not end in time; they are cut.", left.len());
-                return if left.is_empty() { Ok(()) } else { Err(Error::call(Code::Busy, message)) };
+                break;
             }
         }
-        Ok(())
+        // Those that were cut may be gone before this thread wakes.
+        let late = left.iter().filter(|accepted| {
+            state.connections.contains_key(&accepted.number) || accepted.cut.load(Ordering::Relaxed)
+        });
+        match late.count() {
+            0 => Ok(()),
+            late => {
+                Err(Error::call(Code::Busy, format!("{late} connections did not end in time; they are cut.")))
+            }
+        }
     }
 
     /// Stops listening; returns the connections that are left.
