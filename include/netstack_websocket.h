@@ -496,8 +496,8 @@ typedef struct nsws_connection {
 
 /**
  * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
- * server that has no WebSocket there. If the server has shown a valid certificate, a page is
- * NSWS_DETAIL_HTTP_STATUS.
+ * server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
+ * refusal: NSWS_DETAIL_HTTP_STATUS.
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
 
@@ -742,9 +742,9 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * ends the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an
  * exit handler, or in the destructor of a global object.
  *
- * If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
- * lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Their threads end when these do;
- * another call waits for them again.
+ * If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback or platform hook that does not
+ * return, a name lookup, a file that is being read, or another thread's nsws_shutdown(); nsws_last_error() says
+ * which. Their threads end when these do; another call waits for them again.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
  *         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
@@ -2397,8 +2397,8 @@ typedef struct nsws_server_options {
     const char *trusted_proxies;
     /**
      * A PEM file with the CAs of the certificates that clients must have, or with such certificates themselves.
-     * The TLS handshake fails for a client without one; the accept hook and `connect` get the certificates of the
-     * others. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
+     * The TLS handshake fails for a client without one; the accept hook and `connect` show the certificate of any
+     * other. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
      * that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
      * @since 0.2
      */

@@ -113,8 +113,8 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// allowed, or its `Location` can't be used.
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
 /// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
-/// server that has no WebSocket there. If the server has shown a valid certificate, a page is
-/// NSWS_DETAIL_HTTP_STATUS.
+/// server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
+/// refusal: NSWS_DETAIL_HTTP_STATUS.
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.

@@ -35,9 +35,9 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// ends the library's threads. Afterwards the library can be used again, or unloaded. It may be called in an
 /// exit handler, or in the destructor of a global object.
 ///
-/// If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback that does not return, a name
-/// lookup, or another thread's nsws_shutdown(); nsws_last_error() says which. Their threads end when these do;
-/// another call waits for them again.
+/// If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback or platform hook that does not
+/// return, a name lookup, a file that is being read, or another thread's nsws_shutdown(); nsws_last_error() says
+/// which. Their threads end when these do; another call waits for them again.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
 ///         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take

@@ -161,8 +161,8 @@ pub struct nsws_server_options {
     /// @since 0.2
     pub trusted_proxies: *const c_char,
     /// A PEM file with the CAs of the certificates that clients must have, or with such certificates themselves.
-    /// The TLS handshake fails for a client without one; the accept hook and `connect` get the certificates of the
-    /// others. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
+    /// The TLS handshake fails for a client without one; the accept hook and `connect` show the certificate of any
+    /// other. NULL or "": clients need no certificate. A file that can't be opened is NSWS_ERR_CERT_FILE; one
     /// that can't be used is NSWS_ERR_CERT_UNUSABLE. The server itself must have a certificate.
     /// @since 0.2
     pub client_ca_path: *const c_char,
