@@ -1,6 +1,7 @@
 #!/bin/bash
-# Each block of README.md, and what docs/ has to be typed, works as it stands there: see readme.py. It runs with a file system and a network of its own, so that nothing is
-# installed on this machine, no port is taken, and build/release stays as it is. Argument: where cargo builds.
+# Each block of README.md, and each block of docs/ that is marked "typed", works as it stands there: see readme.py. It runs with a
+# file system and a network of its own, so that nothing is installed on this machine, no port is taken, and build/release stays
+# as it is. Argument: where cargo builds.
 set -euo pipefail
 export CARGO_TARGET_DIR=$1 CARGO_NET_OFFLINE=true
 cd "$(dirname "$0")/.."

@@ -51,7 +51,7 @@ set(flags --target=${CMAKE_C_COMPILER_TARGET} --sysroot=${CMAKE_SYSROOT} -D__MUS
 list(TRANSFORM flags PREPEND -Clink-arg= OUTPUT_VARIABLE rust_flags)
 list(TRANSFORM names PREPEND --remap-path-prefix= OUTPUT_VARIABLE remapped)
 list(APPEND rust_flags ${remapped})
-# Small rather than fast where only an encrypted key passes, and only on a processor without instructions for it.
+# Small rather than fast: this code only decrypts key files, and runs only on processors without instructions for AES and SHA-2.
 list(APPEND rust_flags "--cfg=aes_backend_soft=\"compact\"" "--cfg=sha2_backend_soft=\"compact\"")
 list(APPEND names "${CMAKE_SYSROOT}=sysroot" "${TOOLCHAIN_ROOT_PATH}=llvm")
 list(TRANSFORM names PREPEND -ffile-prefix-map=)
@@ -65,8 +65,8 @@ set(build_std "")
 if(NSWS_BUILD_STD)
   list(APPEND NSWS_CARGO_ENVIRONMENT RUSTC_BOOTSTRAP=1)
   # Smaller: no symbols in backtraces; unwinding from calls only, which is where panics are; no names of source files,
-  # which would go to stderr with a panic, and so nowhere on a device; of a value that derives Debug, its name alone; and
-  # instructions that recur become a function only if that saves more than its unwind table takes, 28 bytes.
+  # which would go to stderr with a panic, and so nowhere on a device; a derived Debug prints only the type's name; and
+  # recurring instructions become a function only if that saves more than the 28 bytes of its unwind table.
   string(CONCAT build_std "\n[unstable]\n"
     "build-std = ['std', 'panic_unwind', 'panic_abort']\n"
     "build-std-features = ['panic-unwind', 'optimize_for_size']")

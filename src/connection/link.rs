@@ -138,7 +138,7 @@ pub(super) struct Rest {
 pub(super) struct Unfinished {
     /// How many messages came before it.
     pub number: u64,
-    /// What [`Receiver::arrived`] has told.
+    /// What [`Receiver::arrived`] returned last.
     arrived: u64,
     /// When the last byte came.
     last: Instant,
@@ -152,7 +152,7 @@ impl Unfinished {
         Unfinished { number, arrived, last: now, since: now, bytes: 0 }
     }
 
-    /// So much has arrived until now.
+    /// Notes what [`Receiver::arrived`] returns now.
     pub fn note(&mut self, arrived: u64, now: Instant) {
         let bytes = arrived.saturating_sub(self.arrived);
         self.arrived = arrived;

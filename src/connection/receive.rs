@@ -40,7 +40,7 @@ pub(super) struct Receiver {
     pub tail: Vec<u8>,
     frame: Option<Frame>,
     message: Option<Message>,
-    /// The bytes that were taken of messages that were not there at once.
+    /// The bytes that were taken of messages that did not arrive whole.
     taken: u64,
     inflater: Option<Box<Inflater>>,
     is_closed: bool,
@@ -68,8 +68,8 @@ impl Receiver {
         !self.tail.is_empty() || self.frame.is_some() || self.message.is_some()
     }
 
-    /// How much has arrived of messages that were not there at once. The beginning of a control frame is nothing of the
-    /// message that it is in.
+    /// How much has arrived of messages that did not arrive whole. The beginning of a control frame does not count
+    /// towards the message that it interrupts.
     pub fn arrived(&self) -> u64 {
         let is_control = self.tail.first().is_some_and(|first| first & 0x08 != 0);
         let tail = if is_control && self.message.is_some() { 0 } else { self.tail.len() };

@@ -389,7 +389,7 @@ impl Outbox {
         pushed
     }
 
-    /// What was compressed already, the peer won't get.
+    /// Ends the connection: the peer won't get what was compressed already, to which later messages may refer.
     fn lost_a_part(&mut self) {
         let sentence = "There is no memory to compress a message.";
         self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence));

@@ -109,7 +109,7 @@ unsafe fn write_out<T>(out: *mut T, value: T) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a list for results that has a length, but no place.
+/// Refuses a list for results that is NULL, unless its capacity is 0.
 fn check_list<T>(list: *mut T, capacity: usize) -> Result<()> {
     match list.is_null() && capacity > 0 {
         true => Err(Error::call(Code::Parameter, "list is NULL, but its capacity is not 0.")),

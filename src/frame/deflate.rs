@@ -114,7 +114,7 @@ impl Deflater {
         }
     }
 
-    /// Nothing that follows refers to what has been: the peer doesn't get it.
+    /// Makes what follows refer to nothing before it, since the peer doesn't get what was compressed.
     pub fn forget(&mut self) {
         match &mut self.state {
             Some(state) if !self.way.no_takeover => state.reset(),

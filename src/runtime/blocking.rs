@@ -42,7 +42,7 @@ pub(crate) struct Blocking {
     ended: Condvar,
 }
 
-/// What one of them does, and what that makes.
+/// What such a thread does, and its result.
 type Work = Box<dyn FnOnce() -> Made + Send>;
 type Made = Box<dyn Any + Send>;
 
@@ -141,11 +141,11 @@ impl Blocking {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
         let made = self.run(place, Box::new(move || -> Made { Box::new(work()) })).await?;
-        // It is what `work` has made.
+        // Never fails: it is the `T` that `work` has made.
         made.downcast().map(|made| *made).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
-    /// One kind of task for all work: each would add kilobytes to the library.
+    /// Not generic, so that there is one kind of task: each would add kilobytes to the library.
     async fn run(self: &Arc<Self>, place: Option<OwnedSemaphorePermit>, work: Work) -> io::Result<Made> {
         *self.running.lock() += 1;
         // The thread keeps it: the task that waits for it may give up.

@@ -240,7 +240,7 @@ static void a_message_that_comes_steadily_may_take_its_time(void) {
     }
 }
 
-/* Whatever arrives ends within a message. 65 pings take more than ten times as long as one may pause. */
+/* Each write ends in the middle of a message. 65 pings take more than ten times as long as a message may pause. */
 static void messages_that_end_in_time_may_come_without_end(void) {
     enum { LENGTH = 200, HALF = 100, PINGS = 65 };
     BOTH_ROLES(role) {

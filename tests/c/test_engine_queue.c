@@ -229,7 +229,7 @@ static void what_waits_when_the_peer_closes_is_not_sent_and_the_figures_tell(voi
         if (role == AS_CLIENT) p->r->hook_data = p, p->r->hook = client_ends;
         else p->s->hook_data = p, p->s->hook = server_ends;
         CHECK(peer_closes(p, 4000, "enough"));
-        /* What has begun comes before the answer, which ends the message in its midst. */
+        /* The fragment that has begun comes before the answer, which cuts the message off. */
         CHECK_INT(peer_close_code(p), 4000);
         shutdown(p->fd, SHUT_WR);
         struct told close = PAIR_CLOSE(p);

@@ -12,7 +12,7 @@ enum { KIB = 1024, MIB = 1024 * 1024, MINIMUM = 64 * KIB };
 
 static size_t bound = SIZE_MAX;
 static long refusals;
-/* So many larger ones may still be had. */
+/* How many larger allocations still succeed. */
 static long spared;
 /* The test's own threads may have what they want, but where they stand for a caller of the library. */
 static __thread int is_test;
@@ -253,7 +253,7 @@ static void echo(enum role role, int32_t (*how)(struct pair *, const nsws_messag
     free(data);
 }
 
-/* Reads a message, compressed or not; whether it is this one. */
+/* Reads a message, compressed or not; returns whether it is `data`. */
 static int peer_gets(struct flow *flow, const char *data, size_t length) {
     unsigned char head[2], wide[8], mask[4] = { 0 };
     size_t size = 0, bytes;

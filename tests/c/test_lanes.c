@@ -40,7 +40,7 @@ static int is_fine(int32_t code) {
 
 #define FINE(call) (is_fine(call) ? 1 : harness_fail(__FILE__, __LINE__, "%s: %s", #call, nsws_last_error()))
 
-/* The threads that lead lanes or could, by their names, which they give themselves. */
+/* How many threads lead lanes or could: the library gives them this name. */
 static int leaders(void) {
     glob_t files;
     int found = 0;
@@ -100,7 +100,7 @@ static void open_place(struct place *place) {
     CHECK_OK(nsws_server_get_port(place->handle, &place->port));
 }
 
-/* A client of one thread. What it is called with is binary when it comes back, and text when it is a broadcast. */
+/* A client of one thread. Echoes of its messages are binary, and broadcasts are text. */
 struct caller {
     nsws_client client;
     unsigned echoed;
@@ -150,7 +150,7 @@ static void caller_is_freed(void *user) {
     counter_add(&((struct caller *)user)->freed, 1);
 }
 
-/* Sends up to so many messages; how many were accepted. */
+/* Sends up to `most` messages; returns how many were accepted. */
 static unsigned sends(struct caller *caller, unsigned most, unsigned *seed) {
     unsigned number = 0;
     while (number < most) {
@@ -187,7 +187,7 @@ static void one_call(struct place *place, int is_steady, unsigned *seed) {
     CHECK_OK(nsws_client_connect(caller.client, url, NULL));
     WAIT_COUNTER(&caller.opened, 1);
     unsigned sent = sends(&caller, dice(seed, MOST), seed);
-    /* Two in three wait for the echoes, the others close behind what they have sent. */
+    /* Two in three wait for the echoes, the others close right after sending. */
     int waits = dice(seed, 3) > 0;
     if (is_steady && waits) WAIT_COUNTER(&caller.echoes, sent);
     if (is_steady && (!waits || dice(seed, 2))) {
@@ -234,7 +234,7 @@ static void *make_broadcasts(void *user) {
     return NULL;
 }
 
-/* Looks at connections of all servers, and closes some of those that don't count. */
+/* Looks at connections of all servers, and closes some whose messages aren't counted. */
 static void *look_around(void *user) {
     unsigned seed = (unsigned)(uintptr_t)user;
     while (!__atomic_load_n(&is_over, __ATOMIC_SEQ_CST)) {
@@ -317,7 +317,7 @@ static void a_lane_whose_callbacks_all_block_delays_no_object(void) {
     for (int i = 0; i < ALL; i++) {
         clients[i] = new_client();
         clients[i]->hook = block_on_message;
-        /* All of the first lane's but one. */
+        /* All clients of the first lane but one. */
         clients[i]->hook_data = i % LANES == 0 && i > 0 ? &gate : NULL;
         if (!OPENS(clients[i], url_of(s, "/"), NULL)) return;
     }
@@ -334,7 +334,7 @@ static void a_lane_whose_callbacks_all_block_delays_no_object(void) {
         CHECK_OK(nsws_client_close(r->client, 1000, ""));
         WAIT(r, CLOSE, 1);
     }
-    /* Those that block can be used as well, and so can their connections. */
+    /* Clients whose callbacks block can still send. */
     for (int i = LANES; i < ALL; i += LANES) CHECK_OK(nsws_client_send_text(clients[i]->client, "x", 1));
 end:
     CHECK_INT(gate.waiting, EACH - 1);
@@ -384,7 +384,7 @@ static void callbacks_of_two_lanes_may_destroy_each_other_s_objects(void) {
     }
 }
 
-/* Processes and the end. */
+/* Forks and shutdowns. */
 
 static void a_forked_child_is_refused_and_its_parent_goes_on(void) {
     struct server *s = new_server();
