@@ -1,7 +1,7 @@
 //! The threads that lead lanes and run callbacks: one leads each lane, the others are parked or run what is slow.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ pub(super) struct Pool {
     max_threads: u32,
     closing: AtomicBool,
     pub state: Mutex<State>,
-    /// Threads that are parked or about to be.
-    idle: AtomicU32,
+    /// Threads that are parked or about to be, beyond one for each vacant lane. Changed with the lock of the state.
+    idle: AtomicI32,
     /// Wakes a parked thread.
     parked: Condvar,
     /// Wakes the watchdog.
@@ -45,24 +45,24 @@ pub(super) struct State {
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
     pub watched: Vec<(Arc<Runner>, u64)>,
     /// The fewest threads that were idle when a lead was taken, since then.
-    fewest_idle: u32,
+    fewest_idle: i32,
     since: Option<Instant>,
     /// So many threads may end: they were idle for all of the last [`SPARE_LIFE`].
-    surplus: u32,
+    surplus: i32,
 }
 
 impl State {
     /// Whether a spare thread should end though it has just led. Threads are woken in turn, so that with frequent leads none
     /// would ever wait for long, however many there are.
-    fn ends_spare(&mut self, idle: u32) -> bool {
+    fn ends_spare(&mut self, idle: i32) -> bool {
         let now = Instant::now();
         if now.duration_since(*self.since.get_or_insert(now)) >= SPARE_LIFE {
-            self.surplus = self.fewest_idle.saturating_sub(1);
+            self.surplus = self.fewest_idle - 1;
             self.fewest_idle = idle;
             self.since = Some(now);
         }
         let ends = self.surplus > 0 && idle > 1;
-        self.surplus -= u32::from(ends);
+        self.surplus -= i32::from(ends);
         ends
     }
 }
@@ -84,7 +84,7 @@ impl Pool {
             max_threads,
             closing: AtomicBool::new(false),
             state: Mutex::default(),
-            idle: AtomicU32::new(0),
+            idle: AtomicI32::new(0),
             parked: Condvar::new(),
             watchdog: Condvar::new(),
             watchdog_asleep: AtomicBool::new(false),
@@ -96,8 +96,9 @@ impl Pool {
     pub fn start(self: &Arc<Self>, lanes: Vec<(Arc<Lane>, Arc<Engine>)>) -> std::io::Result<()> {
         let mut state = self.state.lock();
         state.vacant.extend(lanes.iter().cloned());
-        for _ in 0..lanes.len() {
+        for _ in &lanes {
             self.spawn_thread(&mut state)?;
+            self.idle.fetch_sub(1, Ordering::AcqRel);
         }
         state.engines = lanes;
         Ok(())
@@ -158,13 +159,18 @@ impl Pool {
         self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(state).is_ok()
     }
 
-    /// Gives the lead of a lane to a parked thread. The thread that had it is watched.
-    fn hand_on(&self, lane: &Arc<Lane>, runner: &Arc<Runner>) {
+    /// Gives the lead of a lane to a parked thread, if one is left. The thread that had it is watched.
+    fn hand_on(self: &Arc<Self>, lane: &Arc<Lane>, runner: &Arc<Runner>) -> bool {
         let mut state = self.state.lock();
+        // The leader of another lane may have taken the one that was seen.
+        if !self.has_spare_in(&mut state) {
+            return false;
+        }
         self.promote(&mut state, lane);
         state.watched.push((runner.clone(), runner.progress()));
         drop(state);
         self.wake_watchdog();
+        true
     }
 
     /// The batch of a thread without a lead is over.
@@ -184,6 +190,8 @@ impl Pool {
     pub fn promote(&self, state: &mut MutexGuard<'_, State>, lane: &Arc<Lane>) {
         let engine = state.engines.iter().find(|(of, _)| Arc::ptr_eq(of, lane)).cloned();
         state.vacant.extend(engine);
+        let idle = self.idle.fetch_sub(1, Ordering::AcqRel) - 1;
+        state.fewest_idle = state.fewest_idle.min(idle);
         self.parked.notify_one();
     }
 
@@ -210,8 +218,6 @@ impl Pool {
         let mut state = self.state.lock();
         while !self.is_closing() {
             if let Some((lane, engine)) = state.vacant.pop_front() {
-                let idle = self.idle.fetch_sub(1, Ordering::AcqRel) - 1;
-                state.fewest_idle = state.fewest_idle.min(idle);
                 MutexGuard::unlocked(&mut state, || self.lead(&lane, &engine, &runner));
                 // Dropped outside the lock.
                 MutexGuard::unlocked(&mut state, || drop((lane, engine)));
@@ -285,8 +291,10 @@ impl Pool {
         let careful = leading.careful_until.is_some_and(|until| Instant::now() < until);
         if careful || !strand.is_trusted() {
             drop(leading);
-            self.hand_on(lane, runner);
-            return Begin::HandedOn;
+            return match self.hand_on(lane, runner) {
+                true => Begin::HandedOn,
+                false => Begin::NoThread,
+            };
         }
         leading.careful_until = None;
         leading.running = Some((runner.clone(), strand.clone()));
