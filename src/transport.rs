@@ -1,7 +1,7 @@
 //! The byte stream beneath a connection: TCP, with or without TLS.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read as _};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll};
@@ -54,6 +54,15 @@ impl Transport {
         match self {
             Transport::Plain(tcp) => tcp.carried,
             Transport::Tls(stream) => stream.get_ref().0.carried,
+        }
+    }
+
+    /// Makes the next reads ask the system, whatever the runtime knows: its last look at the sockets may be older
+    /// than what lies in this one.
+    pub(crate) fn ask_the_system(&mut self) {
+        match self {
+            Transport::Plain(tcp) => tcp.asks = true,
+            Transport::Tls(stream) => stream.get_mut().0.asks = true,
         }
     }
 
@@ -112,6 +121,8 @@ impl Transport {
 pub struct Tcp {
     stream: TcpStream,
     carried: Carried,
+    /// Reads go to the system until it has nothing.
+    asks: bool,
 }
 
 /// How many bytes a connection has carried.
@@ -126,7 +137,7 @@ pub struct Carried {
 impl Tcp {
     /// A connection that has carried nothing.
     pub fn new(stream: TcpStream) -> Tcp {
-        Tcp { stream, carried: Carried::default() }
+        Tcp { stream, carried: Carried::default(), asks: false }
     }
 
     /// The other end.
@@ -143,11 +154,26 @@ impl Tcp {
     }
 }
 
+/// Reads what the system has.
+fn ask(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    match (&*SockRef::from(stream)).read(buf.initialize_unfilled()) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        read => Poll::Ready(read.map(|count| buf.advance(count))),
+    }
+}
+
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
         let before = buf.filled().len();
-        let read = Pin::new(&mut tcp.stream).poll_read(cx, buf);
+        let mut read = Poll::Pending;
+        if tcp.asks {
+            read = ask(&tcp.stream, buf);
+            tcp.asks = read.is_ready();
+        }
+        if read.is_pending() {
+            read = Pin::new(&mut tcp.stream).poll_read(cx, buf);
+        }
         tcp.carried.received += (buf.filled().len() - before) as u64;
         read
     }
@@ -237,5 +263,38 @@ impl AsyncWrite for Transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// The runtime sees the socket only when it waits, which this test never lets it do in between.
+    #[test]
+    fn a_read_can_go_past_the_last_look_of_the_runtime() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut transport = Transport::Plain(Tcp::new(listener.accept().await.unwrap().0));
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut buffer = [0; 3];
+            assert!(transport.poll_receive(&mut cx, &mut buffer).is_pending());
+            peer.write_all(b"close").unwrap();
+            assert!(transport.poll_receive(&mut cx, &mut buffer).is_pending());
+            transport.ask_the_system();
+            let mut read = || match transport.poll_receive(&mut cx, &mut buffer) {
+                Poll::Ready(Ok(length)) => Some(buffer[..length].to_vec()),
+                _ => None,
+            };
+            assert_eq!(read().as_deref(), Some(&b"clo"[..]));
+            assert_eq!(read().as_deref(), Some(&b"se"[..]));
+            assert_eq!(read(), None);
+            assert_eq!(transport.carried().received, 5);
+        });
     }
 }

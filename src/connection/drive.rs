@@ -42,6 +42,9 @@ impl Connection {
             };
             if is_due {
                 link.alarm = None;
+                if let Some(transport) = &mut link.transport {
+                    transport.ask_the_system();
+                }
             }
             let mut turn = Turn::new();
             let read = self.work(&mut link, Some(&mut turn), is_due);
