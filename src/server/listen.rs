@@ -307,7 +307,7 @@ async fn converse(
     server.part(&connection, End { error, close, is_last: true });
     drop(accepted);
     if let Some((course, _permit)) = &leaving {
-        let _goodbye = task.map(|task| listening.places.say_goodbye(task));
+        let _lingering = task.map(|task| listening.places.let_linger(task));
         course.linger().await;
     }
 }

@@ -70,7 +70,7 @@ pub struct ServerOptions {
     pub trusted_proxies: String,
     /// Whether links from trusted proxies begin with a header of the PROXY protocol.
     pub proxy_protocol: bool,
-    /// How many descriptors the process may have, if that is known: handshakes and goodbyes get a share of them.
+    /// How many descriptors the process may have, if that is known: handshakes and lingering connections get a share of them.
     pub descriptors: Option<u64>,
 }
 

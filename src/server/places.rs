@@ -1,5 +1,5 @@
-//! The places of clients on their way in or out: how many handshakes and goodbyes (closed connections that linger)
-//! there may be at once, and which one ends when there is no room.
+//! The places of clients on their way in or out: how many handshakes and lingering connections (closed, but not yet by
+//! the peer) there may be at once, and which one ends when there is no room.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -19,14 +19,14 @@ const MOST_HANDSHAKES: usize = 1024;
 /// Handshakes of one address, or of one IPv6 network, that may grow old.
 const MOST_OF_ONE: usize = 128;
 /// Connections that are over and wait for the peer to hang up.
-const MOST_GOODBYES: usize = 1024;
+const MOST_LINGERING: usize = 1024;
 /// How long a handshake is young. The young are never cut: their peers may be as quick as their networks are.
 const YOUTH: Duration = Duration::from_secs(1);
 
 /// The places of one listening socket.
 pub(super) struct Places {
     most_handshakes: usize,
-    most_goodbyes: usize,
+    most_lingering: usize,
     state: Mutex<State>,
     /// Wakes the task that waits for room: there may be some.
     changed: Notify,
@@ -37,7 +37,7 @@ struct State {
     is_closed: bool,
     /// In the order of their arrival, and so of their numbers.
     handshakes: VecDeque<Handshake>,
-    goodbyes: VecDeque<(u64, AbortHandle)>,
+    lingering: VecDeque<(u64, AbortHandle)>,
     count: u64,
 }
 
@@ -52,12 +52,13 @@ struct Handshake {
 }
 
 impl Places {
-    /// `descriptors`: how many the process may have, if that is known. Half of them are for handshakes, an eighth for goodbyes.
+    /// `descriptors`: how many the process may have, if that is known. Half of them are for handshakes, an eighth for
+    /// lingering connections.
     pub fn new(descriptors: Option<u64>) -> Arc<Places> {
         let descriptors = descriptors.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
         Arc::new(Places {
             most_handshakes: (descriptors / 2).clamp(1, MOST_HANDSHAKES),
-            most_goodbyes: (descriptors / 8).clamp(1, MOST_GOODBYES),
+            most_lingering: (descriptors / 8).clamp(1, MOST_LINGERING),
             state: Mutex::default(),
             changed: Notify::new(),
         })
@@ -87,7 +88,7 @@ impl Places {
     pub fn spare_one(&self) -> bool {
         let old = {
             let mut state = self.state.lock();
-            if let Some((_, task)) = state.goodbyes.pop_front() {
+            if let Some((_, task)) = state.lingering.pop_front() {
                 task.abort();
                 return true;
             }
@@ -133,18 +134,18 @@ impl Places {
         }
     }
 
-    /// A place for the end of the connection of this task; the oldest goodbye makes room.
-    pub fn say_goodbye(self: &Arc<Self>, task: AbortHandle) -> Goodbye {
+    /// A place for the end of the connection of this task; the oldest lingering one makes room.
+    pub fn let_linger(self: &Arc<Self>, task: AbortHandle) -> Lingering {
         let mut state = self.state.lock();
-        if state.goodbyes.len() >= self.most_goodbyes {
-            if let Some((_, oldest)) = state.goodbyes.pop_front() {
+        if state.lingering.len() >= self.most_lingering {
+            if let Some((_, oldest)) = state.lingering.pop_front() {
                 oldest.abort();
             }
         }
         state.count += 1;
         let number = state.count;
-        state.goodbyes.push_back((number, task));
-        Goodbye { places: self.clone(), number }
+        state.lingering.push_back((number, task));
+        Lingering { places: self.clone(), number }
     }
 }
 
@@ -265,16 +266,16 @@ impl Drop for Underway {
 }
 
 /// The place of a connection that is over and still has its descriptor.
-pub(super) struct Goodbye {
+pub(super) struct Lingering {
     places: Arc<Places>,
     number: u64,
 }
 
-impl Drop for Goodbye {
+impl Drop for Lingering {
     fn drop(&mut self) {
-        let goodbyes = &mut self.places.state.lock().goodbyes;
-        if let Ok(place) = goodbyes.binary_search_by_key(&self.number, |(number, _)| *number) {
-            goodbyes.remove(place);
+        let lingering = &mut self.places.state.lock().lingering;
+        if let Ok(place) = lingering.binary_search_by_key(&self.number, |(number, _)| *number) {
+            lingering.remove(place);
         }
     }
 }
@@ -377,17 +378,17 @@ mod tests {
     }
 
     #[test]
-    fn goodbyes_are_bounded_and_go_first_when_descriptors_are_short() {
+    fn lingering_connections_are_bounded_and_go_first_when_descriptors_are_short() {
         run(async {
             let places = Places::new(Some(16));
             let task = || tokio::spawn(std::future::pending::<()>());
             let tasks = [task(), task(), task()];
-            let goodbyes = tasks.each_ref().map(|task| places.say_goodbye(task.abort_handle()));
+            let lingering = tasks.each_ref().map(|task| places.let_linger(task.abort_handle()));
             let [oldest, second, last] = tasks;
             assert!(oldest.await.unwrap_err().is_cancelled());
             assert!(places.spare_one());
             assert!(second.await.unwrap_err().is_cancelled());
-            drop(goodbyes);
+            drop(lingering);
             assert!(!places.spare_one() && !last.is_finished());
         });
     }
