@@ -254,9 +254,7 @@ mod tests {
     fn chain_and_key_may_be_one_file_with_comments_and_the_key_of_a_version_1_certificate() {
         let made = Made::new("one-file");
         made.keys();
-        // Version 1 is what `openssl x509 -req` makes when there are no extensions.
-        made.openssl("req -new -key p256.key -subj /CN=v1 -out v1.csr");
-        made.openssl("x509 -req -in v1.csr -CA rsa.pem -CAkey rsa.key -set_serial 1 -out v1.pem");
+        made.version_1(("v1", "p256"), Some(("rsa", "rsa")));
         made.openssl("ecparam -name prime256v1 -genkey -out parameters-first.key");
         let text = |name: &str| fs::read_to_string(made.path(name)).unwrap();
         let both =

@@ -33,6 +33,18 @@ impl Made {
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// A certificate of version 1: without extensions, as old CAs are. Its issuer's certificate and key, or itself.
+    pub fn version_1(&self, (name, key): (&str, &str), issuer: Option<(&str, &str)>) {
+        fs::write(self.path("plain"), "[req]\ndistinguished_name=none\n[none]\n").unwrap();
+        let help = Command::new("openssl").args(["req", "-help"]).output().unwrap().stderr;
+        // OpenSSL 3.4 and newer make version 3 unasked.
+        let version = if String::from_utf8_lossy(&help).contains("-x509v1") { " -x509v1" } else { "" };
+        let signer = issuer.map_or_else(String::new, |(ca, key)| format!(" -CA {ca}.pem -CAkey {key}.key"));
+        self.openssl(&format!(
+            "req -x509{version} -config plain -key {key}.key -subj /CN={name} -set_serial 7 -days 30{signer} -out {name}.pem"
+        ));
+    }
+
     /// A key of each kind, and a certificate for it.
     pub fn keys(&self) {
         for (kind, arguments) in KINDS {

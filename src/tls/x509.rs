@@ -272,15 +272,19 @@ mod tests {
     fn a_certificate_of_version_1_has_no_names_and_another_issuer() {
         let made = Made::new("x509-v1");
         made.keys();
-        made.openssl("req -new -key p256.key -subj /CN=leaf -out leaf.csr");
-        made.openssl("x509 -req -in leaf.csr -CA rsa.pem -CAkey rsa.key -set_serial 1 -out leaf.pem");
+        made.version_1(("leaf", "p256"), Some(("rsa", "rsa")));
         let der = certificate(&made, "leaf.pem");
         let read = Certificate::parse(&der).unwrap();
         assert_eq!(
             (read.issuer.to_string().as_str(), read.subject.to_string().as_str()),
             ("CN=rsa", "CN=leaf")
         );
-        assert!(read.subject != read.issuer && read.alt_names().is_none() && read.rsa_bits().is_none());
+        assert!(
+            read.is_version_1
+                && read.subject != read.issuer
+                && read.alt_names().is_none()
+                && read.rsa_bits().is_none()
+        );
     }
 
     fn date(tag: u8, text: &str) -> Option<Date> {
