@@ -794,9 +794,11 @@ int32_t nsws_shutdown(uint32_t timeout_ms);
 typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data);
 
 /**
- * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go to
- * hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. For a callback that took a
- * second or longer, a line of NSWS_LOG_WARN names its event.
+ * Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
+ * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
+ *
+ * When a callback has held its thread for a second, a line of NSWS_LOG_WARN names its event ("message", or "accept" and
+ * "http" for the hooks of a server); another one tells how long it took when it has returned.
  *
  * @param max_level the most verbose level to receive, one of NSWS_LOG_*
  * @param fn the receiver; NULL: none

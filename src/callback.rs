@@ -1,11 +1,9 @@
-//! Which thread is inside a callback, and how long the library itself has worked there.
+//! Which thread is inside a callback, and what callbacks are called for.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
 
 thread_local! {
     static CALLBACKS: Cell<u32> = const { Cell::new(0) };
-    static OWN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// While this lives, the thread counts as being inside a callback.
@@ -30,15 +28,71 @@ pub fn in_callback() -> bool {
     CALLBACKS.try_with(|depth| depth.get() > 0).unwrap_or(true)
 }
 
-/// Runs work of the library that may take long inside a callback, and is not the callback's fault.
-pub(crate) fn own_work<T>(work: impl FnOnce() -> T) -> T {
-    let since = Instant::now();
-    let result = work();
-    let _ = OWN.try_with(|own| own.set(own.get() + since.elapsed()));
-    result
+/// What callbacks are called for: an event, or a question to a hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Occasion {
+    Accept = 1,
+    Close,
+    Connect,
+    DataEnd,
+    Drain,
+    Error,
+    HeaderReceive,
+    Http,
+    Message,
+    MessagePart,
+    Open,
+    Reconnecting,
 }
 
-/// How long [`own_work`] took on this thread since this was asked last.
-pub(crate) fn take_own_work() -> Duration {
-    OWN.try_with(Cell::take).unwrap_or_default()
+impl Occasion {
+    const ALL: [Occasion; 12] = [
+        Occasion::Accept,
+        Occasion::Close,
+        Occasion::Connect,
+        Occasion::DataEnd,
+        Occasion::Drain,
+        Occasion::Error,
+        Occasion::HeaderReceive,
+        Occasion::Http,
+        Occasion::Message,
+        Occasion::MessagePart,
+        Occasion::Open,
+        Occasion::Reconnecting,
+    ];
+
+    /// The one with this number.
+    pub fn from_number(number: u8) -> Option<Occasion> {
+        Self::ALL.into_iter().find(|occasion| *occasion as u8 == number)
+    }
+
+    /// Its name, for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Occasion::Accept => "accept",
+            Occasion::Close => "close",
+            Occasion::Connect => "connect",
+            Occasion::DataEnd => "data_end",
+            Occasion::Drain => "drain",
+            Occasion::Error => "error",
+            Occasion::HeaderReceive => "header_receive",
+            Occasion::Http => "http",
+            Occasion::Message => "message",
+            Occasion::MessagePart => "message_part",
+            Occasion::Open => "open",
+            Occasion::Reconnecting => "reconnecting",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_occasion_has_its_number() {
+        let known = (0..=u8::MAX).filter_map(Occasion::from_number);
+        assert!(known.eq(Occasion::ALL));
+    }
 }

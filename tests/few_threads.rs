@@ -5,9 +5,10 @@ mod common;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use common::{echo_server, Recorder, Seen};
+use common::{echo_server, Recorder, Seen, FAR};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
+use netstack_websocket::log::{set_sink, Level};
 use netstack_websocket::process;
 use netstack_websocket::runtime::Config;
 
@@ -15,6 +16,10 @@ use netstack_websocket::runtime::Config;
 fn callbacks_wait_for_a_thread_and_none_is_lost() {
     process::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
     let (url, accepts) = echo_server();
+
+    let (tell, told) = channel();
+    let sink = move |_: Level, line: &str| drop(tell.send(line.to_owned()));
+    set_sink(Level::Warn, Some(Box::new(sink)));
 
     let blocker = Recorder::connect(&url);
     let (entered, is_in) = channel();
@@ -40,6 +45,13 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     accepts.recv().unwrap();
     assert_eq!(waiting.client.send_text("x").unwrap_err().code, Code::NotConnected);
     assert_eq!(process::configure(Config::default()).unwrap_err().code, Code::Busy);
+
+    // No thread is left, and the log tells of the callback all the same.
+    let line = told.recv_timeout(FAR).unwrap();
+    assert!(
+        line.starts_with("The callbacks of open have held their thread for 1000 ms and still do"),
+        "{line}"
+    );
 
     release.send(()).unwrap();
     waiting.expect([Seen::Header, Seen::Open]);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use super::event::{ClientListeners, DataEndEvent, MessageListener, MessagePartListener};
 use super::live::{Client, Event, Kind, Stage, Turn};
 use crate::connection::{DrainEvent, End, MessageEvent, MessagePartEvent, Sink};
-use crate::dispatch::{Actor, Listener, Mailbox, Pace, View};
+use crate::dispatch::{Actor, Calling, Listener, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase};
 use crate::runtime::Lane;
 
 /// The listeners of a client's connection, during one turn.
 struct Heard<'a> {
     client: &'a Client,
+    calling: Calling<'a>,
     session: u32,
     message: View<MessageListener>,
     message_part: View<MessagePartListener>,
@@ -21,19 +22,21 @@ struct Heard<'a> {
 impl Sink for Heard<'_> {
     #[inline]
     fn message(&mut self, message: MessageEvent<'_>) {
-        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        let listeners = &self.client.listeners;
         if self.client.counts(self.session) {
-            listeners.message.emit_in(closed, &mut self.message, |listener| listener(&message));
-            listeners.data_end.emit_in(closed, &mut self.data_end, |listener| listener(&DataEndEvent));
+            listeners.message.emit_in(self.calling, &mut self.message, |listener| listener(&message));
+            listeners.data_end.emit_in(self.calling, &mut self.data_end, |listener| listener(&DataEndEvent));
         }
     }
 
     fn part(&mut self, part: MessagePartEvent<'_>) {
-        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        let listeners = &self.client.listeners;
         if self.client.counts(self.session) {
-            listeners.message_part.emit_in(closed, &mut self.message_part, |listener| listener(&part));
+            listeners.message_part.emit_in(self.calling, &mut self.message_part, |listener| listener(&part));
             if part.is_last {
-                listeners.data_end.emit_in(closed, &mut self.data_end, |listener| listener(&DataEndEvent));
+                listeners
+                    .data_end
+                    .emit_in(self.calling, &mut self.data_end, |listener| listener(&DataEndEvent));
             }
         }
     }
@@ -41,19 +44,19 @@ impl Sink for Heard<'_> {
     fn drained(&mut self, queued_bytes: usize) {
         if self.client.counts(self.session) {
             let event = DrainEvent { queued_bytes };
-            self.client.listeners.drain.emit(&self.client.mailbox.closed, |listener| listener(&event));
+            self.client.listeners.drain.emit(self.calling, |listener| listener(&event));
         }
     }
 
     fn ended(&mut self, end: End) {
-        let (listeners, closed) = (&self.client.listeners, &self.client.mailbox.closed);
+        let listeners = &self.client.listeners;
         if let Some(error) = end.error.filter(|_| self.client.counts(self.session)) {
-            listeners.error.emit(closed, |listener| listener(&error));
+            listeners.error.emit(self.calling, |listener| listener(&error));
         }
         let counts = self.client.leave(self.session, end.is_last);
         self.client.settled.notify_one();
         if counts {
-            listeners.close.emit(closed, |listener| listener(&end.close));
+            listeners.close.emit(self.calling, |listener| listener(&end.close));
         }
     }
 }
@@ -70,33 +73,24 @@ impl Actor for Client {
         &self.lane
     }
 
-    fn deliver(&self, event: Event) {
-        let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
+    fn deliver(&self, event: Event, calling: Calling<'_>) {
+        let listeners = &self.listeners;
         if !self.enter(&event) {
             return;
         }
         match event.kind {
-            Kind::HeaderReceive(event) => listeners.header_receive.emit(closed, |listener| listener(&event)),
-            Kind::Open(event) => listeners.open.emit(closed, |listener| listener(&event)),
-            Kind::Error(error) => listeners.error.emit(closed, |listener| listener(&error)),
-            Kind::Close(event) => listeners.close.emit(closed, |listener| listener(&event)),
-            Kind::Reconnecting(event) => listeners.reconnecting.emit(closed, |listener| listener(&event)),
-        }
-    }
-
-    fn name(event: &Event) -> &'static str {
-        match event.kind {
-            Kind::HeaderReceive(_) => "header_receive",
-            Kind::Open(_) => "open",
-            Kind::Error(_) => "error",
-            Kind::Close(_) => "close",
-            Kind::Reconnecting(_) => "reconnecting",
+            Kind::HeaderReceive(event) => listeners.header_receive.emit(calling, |listener| listener(&event)),
+            Kind::Open(event) => listeners.open.emit(calling, |listener| listener(&event)),
+            Kind::Error(error) => listeners.error.emit(calling, |listener| listener(&error)),
+            Kind::Close(event) => listeners.close.emit(calling, |listener| listener(&event)),
+            Kind::Reconnecting(event) => listeners.reconnecting.emit(calling, |listener| listener(&event)),
         }
     }
 
     fn turn(&self, Turn(connection): &Turn, pace: &mut Pace<'_>) -> bool {
         let mut heard = Heard {
             client: self,
+            calling: pace.calling(),
             session: connection.tag(),
             message: View::default(),
             message_part: View::default(),

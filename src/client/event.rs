@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::callback::Occasion;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
 use crate::error::Error;
@@ -47,7 +48,6 @@ pub type MessageListener = dyn Fn(&MessageEvent<'_>) + Send + Sync;
 pub type MessagePartListener = dyn Fn(&MessagePartEvent<'_>) + Send + Sync;
 
 /// The listeners of each event.
-#[derive(Default)]
 pub struct ClientListeners {
     /// The server's answer, before `open`.
     pub header_receive: Listeners<Listener<HeaderReceiveEvent>>,
@@ -67,6 +67,22 @@ pub struct ClientListeners {
     pub drain: Listeners<Listener<DrainEvent>>,
     /// The client will connect again by itself.
     pub reconnecting: Listeners<Listener<ReconnectingEvent>>,
+}
+
+impl Default for ClientListeners {
+    fn default() -> Self {
+        ClientListeners {
+            header_receive: Listeners::of(Occasion::HeaderReceive),
+            open: Listeners::of(Occasion::Open),
+            message: Listeners::of(Occasion::Message),
+            message_part: Listeners::of(Occasion::MessagePart),
+            data_end: Listeners::of(Occasion::DataEnd),
+            close: Listeners::of(Occasion::Close),
+            error: Listeners::of(Occasion::Error),
+            drain: Listeners::of(Occasion::Drain),
+            reconnecting: Listeners::of(Occasion::Reconnecting),
+        }
+    }
 }
 
 /// How far a client has come, as its listeners have been told.

@@ -9,7 +9,6 @@ use tungstenite::protocol::Role;
 use super::close::CloseFrame;
 use super::payload::{cost, encode, Broadcast, Part, Payload, FRAGMENT, ITEM, WHOLE_FRAGMENT};
 use super::segment::{Memory, Segment, Sent};
-use crate::callback::own_work;
 use crate::error::{Code, Error, Phase, Result};
 use crate::frame::deflate::Deflater;
 use crate::frame::extension::Way;
@@ -17,7 +16,7 @@ use crate::frame::mask::Keys;
 use crate::frame::utf8::Pieces;
 use crate::frame::write::{first_byte, put_frame};
 use crate::frame::{LARGEST_HEADER, RSV1};
-use crate::runtime::Lane;
+use crate::runtime::{own_work, Lane};
 
 /// Frames up to this length go out together; a longer one is a segment of its own.
 pub(super) const LARGE: usize = 16 << 10;

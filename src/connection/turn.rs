@@ -78,13 +78,11 @@ impl Connection {
                 (count, bytes)
             }
             Delivery::Drained(queued_bytes) => {
-                pace.name("drain");
                 sink.drained(queued_bytes);
                 pace.called(0);
                 (0, 0)
             }
             Delivery::Ended(end) => {
-                pace.name("close");
                 sink.ended(*end);
                 pace.called(0);
                 (0, 0)

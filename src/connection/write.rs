@@ -14,12 +14,11 @@ use super::payload::{cost, Payload, FRAGMENT};
 use super::segment::{Segment, Sent};
 use super::send::{Outbox, Stage, LARGE};
 use super::Connection;
-use crate::callback::own_work;
 use crate::error::Result;
 use crate::frame::write::put_header;
 use crate::frame::LARGEST_HEADER;
 use crate::platform;
-use crate::runtime::hold_back;
+use crate::runtime::{hold_back, own_work};
 
 /// So much of what is corked is worth a write of its own.
 const CORKED: usize = 16 << 10;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::pace::Calling;
+use crate::callback::Occasion;
 use crate::error::{Code, Error, Result};
 
 /// What makes a listener the same as another: its function and its data.
@@ -23,6 +25,7 @@ struct Registered<C: ?Sized> {
 
 /// The listeners of one event, in the order of their registration. `C` is what is called.
 pub struct Listeners<C: ?Sized> {
+    occasion: Occasion,
     list: Mutex<List<C>>,
     /// How often the list has changed.
     version: AtomicU32,
@@ -47,14 +50,13 @@ impl<C: ?Sized> Default for View<C> {
     }
 }
 
-impl<C: ?Sized> Default for Listeners<C> {
-    fn default() -> Self {
-        let list = List { listeners: Arc::default(), closed: false };
-        Listeners { list: Mutex::new(list), version: AtomicU32::new(0) }
-    }
-}
-
 impl<C: ?Sized> Listeners<C> {
+    /// Those of this event.
+    pub(crate) fn of(occasion: Occasion) -> Self {
+        let list = List { listeners: Arc::default(), closed: false };
+        Listeners { occasion, list: Mutex::new(list), version: AtomicU32::new(0) }
+    }
+
     /// Adds a listener, which `make` makes unless the key is there already.
     pub fn add(&self, key: ListenerKey, make: impl FnOnce() -> Box<C>) -> Result<()> {
         let mut list = self.list.lock();
@@ -97,14 +99,14 @@ impl<C: ?Sized> Listeners<C> {
         self.remove(None);
     }
 
-    /// Calls the listeners, until `closed`.
-    pub(crate) fn emit(&self, closed: &AtomicBool, call: impl Fn(&C)) {
-        self.emit_in(closed, &mut View::default(), call);
+    /// Calls the listeners.
+    pub(crate) fn emit(&self, calling: Calling<'_>, call: impl Fn(&C)) {
+        self.emit_in(calling, &mut View::default(), call);
     }
 
     /// [`Listeners::emit`] for one of many events.
     #[inline]
-    pub(crate) fn emit_in(&self, closed: &AtomicBool, view: &mut View<C>, call: impl Fn(&C)) {
+    pub(crate) fn emit_in(&self, calling: Calling<'_>, view: &mut View<C>, call: impl Fn(&C)) {
         if view.version != self.version.load(Ordering::Acquire) {
             let list = self.list.lock();
             let seen = (self.version.load(Ordering::Relaxed), Some(list.listeners.clone()));
@@ -113,7 +115,8 @@ impl<C: ?Sized> Listeners<C> {
         }
         let listeners = view.listeners.as_ref().map_or(&[][..], |listeners| listeners);
         for listener in listeners {
-            if listener.registered.load(Ordering::Acquire) && !closed.load(Ordering::Acquire) {
+            if listener.registered.load(Ordering::Acquire) && !calling.is_closed() {
+                calling.begin(self.occasion);
                 call(&listener.call);
             }
         }

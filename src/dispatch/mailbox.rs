@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::pace::{Pace, Trust};
+use super::pace::{Calling, Pace, Trust};
 use crate::runtime::{Lane, Runner, Strand};
 
 /// Larger queues are given back when they are empty.
@@ -29,9 +29,7 @@ pub(crate) trait Actor: Send + Sync + Sized + 'static {
     fn mailbox(&self) -> &Mailbox<Self::Event, Self::Line>;
     fn lane(&self) -> &Lane;
     /// Calls the listeners of an event.
-    fn deliver(&self, event: Self::Event);
-    /// The event's name, for the log.
-    fn name(event: &Self::Event) -> &'static str;
+    fn deliver(&self, event: Self::Event, calling: Calling<'_>);
     /// Delivers what a connection has received, and reads more if this thread leads. Whether it wants another turn.
     fn turn(&self, line: &Self::Line, pace: &mut Pace<'_>) -> bool;
     /// A listener's panic has ended in `run_batch`: fails the connection.
@@ -244,15 +242,15 @@ impl<A: Actor> Strand for A {
             }
             state.waiting.len()
         };
-        let mut pace = Pace::new(runner, &mailbox.closed, &mailbox.trust);
+        let calling = Calling::new(runner, &mailbox.closed);
+        let mut pace = Pace::new(calling, &mailbox.trust);
         while !pace.is_over() {
             let Some(entry) = mailbox.next(&mut count) else { break };
             // A listener's panic ends here.
             let delivered = match entry {
                 Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
                     pace.enter();
-                    pace.name(A::name(&event));
-                    self.deliver(event);
+                    self.deliver(event, calling);
                     pace.called(0);
                 })),
                 Entry::Turn(line) => {
@@ -347,11 +345,7 @@ mod tests {
             unreachable!("the test has it run")
         }
 
-        fn deliver(&self, (): ()) {}
-
-        fn name((): &()) -> &'static str {
-            "event"
-        }
+        fn deliver(&self, (): (), _: Calling<'_>) {}
 
         fn turn(&self, _: &Socket, _: &mut Pace<'_>) -> bool {
             self.runner.lose_lead();

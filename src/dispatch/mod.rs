@@ -7,4 +7,4 @@ mod pace;
 pub(crate) use listeners::View;
 pub use listeners::{Listener, ListenerKey, Listeners};
 pub(crate) use mailbox::{Actor, Line, Mailbox};
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Calling, Pace};

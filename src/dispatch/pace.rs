@@ -3,16 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::callback::take_own_work;
+use crate::callback::Occasion;
 use crate::log::{log, Level};
-use crate::runtime::Runner;
+use crate::runtime::{Runner, VERY_LONG};
 
 /// Short calls in a row after which a handle is trusted to hold the lead.
 const TRUST: u32 = 16;
 /// A call that takes longer is long.
 const SHORT: Duration = Duration::from_micros(100);
-/// A call that takes longer is logged.
-const VERY_LONG: Duration = Duration::from_secs(1);
 /// A large payload may take longer, to be copied once or twice.
 const BYTES_PER_NANOSECOND: u64 = 2;
 /// How many calls are timed together.
@@ -20,7 +18,6 @@ const TIMED_TOGETHER: u32 = 8;
 /// So many long groups, without a run of short ones between, end the trust: one may have lost its processor to
 /// another process.
 const LONG_GROUPS: u32 = 3;
-const MESSAGE: &str = "message";
 /// What one batch hands on before a look at the I/O: about as much as one turn of a busy connection.
 const BATCH_CALLS: u32 = 128;
 const BATCH_BYTES: u64 = 64 << 10;
@@ -60,14 +57,37 @@ impl Trust {
     }
 }
 
-/// The time of one batch of callbacks.
-pub(crate) struct Pace<'a> {
+/// Where callbacks run.
+#[derive(Clone, Copy)]
+pub(crate) struct Calling<'a> {
     runner: &'a Runner,
     closed: &'a AtomicBool,
+}
+
+impl<'a> Calling<'a> {
+    /// On the thread of this runner, until `closed`.
+    pub(super) fn new(runner: &'a Runner, closed: &'a AtomicBool) -> Self {
+        Calling { runner, closed }
+    }
+
+    /// No callback may start any more.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// What the callbacks that follow are called for, which the log names if they take long.
+    #[inline]
+    pub fn begin(&self, occasion: Occasion) {
+        self.runner.calls(occasion);
+    }
+}
+
+/// The time of one batch of callbacks.
+pub(crate) struct Pace<'a> {
+    calling: Calling<'a>,
     trust: &'a Trust,
     since: Instant,
-    /// Whose callbacks they are.
-    event: &'static str,
     /// Calls and bytes since then.
     group: u32,
     group_bytes: u64,
@@ -78,33 +98,27 @@ pub(crate) struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    pub(super) fn new(runner: &'a Runner, closed: &'a AtomicBool, trust: &'a Trust) -> Self {
+    pub(super) fn new(calling: Calling<'a>, trust: &'a Trust) -> Self {
         let since = Instant::now();
         let (group, group_bytes, calls, bytes) = (0, 0, 0, 0);
-        Pace {
-            runner,
-            closed,
-            trust,
-            since,
-            event: MESSAGE,
-            group,
-            group_bytes,
-            calls,
-            bytes,
-            is_long: false,
-        }
+        Pace { calling, trust, since, group, group_bytes, calls, bytes, is_long: false }
+    }
+
+    /// Where the batch runs.
+    pub fn calling(&self) -> Calling<'a> {
+        self.calling
     }
 
     /// No callback may start any more.
     #[inline]
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.calling.is_closed()
     }
 
     /// Whether this thread may read sockets.
     #[inline]
     pub fn leads(&self) -> bool {
-        self.runner.leads()
+        self.calling.runner.leads()
     }
 
     /// The others should have their turn.
@@ -127,36 +141,31 @@ impl<'a> Pace<'a> {
         if self.group > 0 {
             self.look();
         }
+        self.calling.runner.calls_nothing();
     }
 
-    /// What follows is the callbacks' time, of messages unless it is said otherwise.
+    /// What follows is the callbacks' time.
     pub fn enter(&mut self) {
-        let _ = take_own_work();
+        self.leave();
+        let _ = self.calling.runner.take_own_work();
         self.since = Instant::now();
-        self.event = MESSAGE;
-    }
-
-    /// The callbacks that follow are those of this event.
-    pub fn name(&mut self, event: &'static str) {
-        self.event = event;
     }
 
     fn look(&mut self) {
-        self.runner.advance();
+        let runner = self.calling.runner;
+        runner.advance();
         let now = Instant::now();
-        let own = take_own_work();
+        let own = runner.take_own_work();
         let allowed = SHORT + Duration::from_nanos(self.group_bytes / BYTES_PER_NANOSECOND) + own;
         if now - self.since > allowed {
             self.is_long = true;
             self.trust.was_long();
-            let (event, took) = (self.event, (now - self.since).saturating_sub(own));
-            if took >= VERY_LONG {
+            let took = (now - self.since).saturating_sub(own);
+            if let Some(occasion) = runner.occasion().filter(|_| took >= VERY_LONG) {
                 log(Level::Warn, || {
-                    let calls =
-                        if self.group > 1 { format!("{} calls", self.group) } else { "A call".into() };
-                    let ms = took.as_millis();
+                    let (event, ms) = (occasion.name(), took.as_millis());
                     format!(
-                        "{calls} of listeners of {event} took {ms} ms; other events of the same client or server waited."
+                        "The callbacks of {event} took {ms} ms; other events of the same client or server waited."
                     )
                 });
             }

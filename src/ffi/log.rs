@@ -27,9 +27,11 @@ pub const NSWS_LOG_DEBUG: i32 = 4;
 pub type nsws_log_fn =
     Option<unsafe extern "C" fn(level: i32, message: *const c_char, user_data: *mut c_void)>;
 
-/// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go to
-/// hilog, with the tag "netstack_websocket". No secret and no payload is ever logged. For a callback that took a
-/// second or longer, a line of NSWS_LOG_WARN names its event.
+/// Sets the receiver of the log. Without one, nothing is logged; on OpenHarmony, lines up to NSWS_LOG_INFO go
+/// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
+///
+/// When a callback has held its thread for a second, a line of NSWS_LOG_WARN names its event ("message", or "accept" and
+/// "http" for the hooks of a server); another one tells how long it took when it has returned.
 ///
 /// @param max_level the most verbose level to receive, one of NSWS_LOG_*
 /// @param fn the receiver; NULL: none

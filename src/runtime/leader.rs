@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::lane::{Engine, Lane, Strand};
+use super::late::tell;
 use super::runner::Runner;
-use crate::callback::enter_callback;
+use crate::callback::{enter_callback, Occasion};
 
 /// How long a thread beyond the first spare waits before it ends.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
@@ -23,7 +24,8 @@ pub(super) struct Pool {
     max_threads: u32,
     closing: AtomicBool,
     pub state: Mutex<State>,
-    /// Threads that are parked or about to be, beyond one for each vacant lane. Changed with the lock of the state.
+    /// Threads that are parked or about to be, beyond one for each vacant lane and each late callback. Changed with the
+    /// lock of the state.
     idle: AtomicI32,
     /// Wakes a parked thread.
     parked: Condvar,
@@ -44,6 +46,8 @@ pub(super) struct State {
     pub threads: Vec<JoinHandle<()>>,
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
     pub watched: Vec<(Arc<Runner>, u64)>,
+    /// Callbacks that take long: the next thread to see one tells of it in the log.
+    late: Vec<Occasion>,
     /// The fewest threads that were idle when a lead was taken, since then.
     fewest_idle: i32,
     since: Option<Instant>,
@@ -195,6 +199,13 @@ impl Pool {
         self.parked.notify_one();
     }
 
+    /// Has a parked thread, of which there is one, tell of callbacks that take long.
+    pub fn tell_late(&self, state: &mut MutexGuard<'_, State>, occasion: Occasion) {
+        state.late.push(occasion);
+        self.idle.fetch_sub(1, Ordering::AcqRel);
+        self.parked.notify_one();
+    }
+
     fn spawn_thread(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> std::io::Result<()> {
         if state.alive >= self.max_threads || self.is_closing() {
             return Err(std::io::ErrorKind::QuotaExceeded.into());
@@ -224,6 +235,11 @@ impl Pool {
                 self.idle.fetch_add(1, Ordering::AcqRel);
                 continue;
             }
+            if let Some(occasion) = state.late.pop() {
+                MutexGuard::unlocked(&mut state, || tell(occasion));
+                self.idle.fetch_add(1, Ordering::AcqRel);
+                continue;
+            }
             if state.ends_spare(self.idle.load(Ordering::Acquire)) {
                 break;
             }
@@ -231,6 +247,7 @@ impl Pool {
                 self.parked.wait(&mut state);
             } else if self.parked.wait_for(&mut state, SPARE_LIFE).timed_out()
                 && state.vacant.is_empty()
+                && state.late.is_empty()
                 && self.idle.load(Ordering::Acquire) > 1
             {
                 break;
@@ -247,7 +264,6 @@ impl Pool {
         while let Some(strand) = lane.next_ready(engine) {
             match self.begin_batch(lane, &strand, runner) {
                 Begin::Holding => {
-                    runner.begin(true);
                     let more = strand.clone().run_batch(runner);
                     let leading = end_batch(lane, runner);
                     runner.end();
@@ -260,7 +276,6 @@ impl Pool {
                     }
                 }
                 Begin::HandedOn => {
-                    runner.begin(false);
                     let more = strand.clone().run_batch(runner);
                     runner.end();
                     self.unwatch(runner);
@@ -277,7 +292,8 @@ impl Pool {
         }
     }
 
-    /// Decides how a batch runs. Whatever it is, another thread is there to take the lead.
+    /// Decides how a batch runs, and begins it: before the watchdog sees it, which might take the batch for stuck when
+    /// this thread has to wait for a processor. Whatever it is, another thread is there to take the lead.
     fn begin_batch(
         self: &Arc<Self>,
         lane: &Arc<Lane>,
@@ -291,12 +307,15 @@ impl Pool {
         let careful = leading.careful_until.is_some_and(|until| Instant::now() < until);
         if careful || !strand.is_trusted() {
             drop(leading);
-            return match self.hand_on(lane, runner) {
-                true => Begin::HandedOn,
-                false => Begin::NoThread,
-            };
+            runner.begin(false);
+            if self.hand_on(lane, runner) {
+                return Begin::HandedOn;
+            }
+            runner.end();
+            return Begin::NoThread;
         }
         leading.careful_until = None;
+        runner.begin(true);
         leading.running = Some((runner.clone(), strand.clone()));
         drop(leading);
         self.wake_watchdog();

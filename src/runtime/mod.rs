@@ -6,6 +6,7 @@
 mod blocking;
 mod buffers;
 mod lane;
+mod late;
 mod leader;
 mod runner;
 mod service;
@@ -29,7 +30,8 @@ use tasks::Tasks;
 
 pub(crate) use buffers::{padding, Block, Buffers, BLOCK};
 pub(crate) use lane::{Lane, Strand};
-pub(crate) use runner::{hold_back, HeldBack, Runner};
+pub(crate) use late::VERY_LONG;
+pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
 pub(crate) use tasks::{caught, in_time};
 

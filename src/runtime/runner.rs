@@ -1,10 +1,13 @@
-//! A thread that runs callbacks, as the watchdog sees it: how far it is, and what it holds back.
+//! A thread that runs callbacks, as the watchdog sees it: what it does, how far it is, and what it holds back.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+
+use crate::callback::Occasion;
 
 /// What a batch of callbacks holds back, to do it once when a turn is over.
 pub(crate) trait HeldBack: Send + Sync {
@@ -19,8 +22,14 @@ pub(crate) trait HeldBack: Send + Sync {
 pub(crate) struct Runner {
     /// Advances with every few callbacks. Only the thread itself writes it.
     progress: AtomicU64,
+    /// The [`Occasion`] of the callbacks that run, or 0. Only the thread itself writes it.
+    occasion: AtomicU8,
+    /// A batch runs.
+    runs: AtomicBool,
     /// The batch that runs has the lead of its lane.
     leads: AtomicBool,
+    /// For how many nanoseconds the library itself has worked inside callbacks. Only the thread itself uses it.
+    own: AtomicU64,
     /// `None` while nothing is held back.
     held: Mutex<Option<Vec<Arc<dyn HeldBack>>>>,
 }
@@ -41,6 +50,23 @@ pub(crate) fn hold_back<T: HeldBack + 'static>(held: &Arc<T>) -> bool {
     CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(hold)).unwrap_or(false)
 }
 
+/// Runs work of the library that may take long inside a callback, and is not the callback's fault.
+pub(crate) fn own_work<T>(work: impl FnOnce() -> T) -> T {
+    let runner = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();
+    let Some(runner) = runner else { return work() };
+    let occasion = runner.occasion.load(Ordering::Relaxed);
+    runner.calls_nothing();
+    let since = Instant::now();
+    let result = work();
+    // Work inside such work has been counted.
+    if occasion != 0 {
+        let worked = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        runner.own.store(runner.own.load(Ordering::Relaxed).saturating_add(worked), Ordering::Relaxed);
+    }
+    runner.occasion.store(occasion, Ordering::Relaxed);
+    result
+}
+
 impl Runner {
     /// The runner of a thread that begins its life.
     pub(super) fn of_this_thread() -> Arc<Runner> {
@@ -58,6 +84,35 @@ impl Runner {
         self.progress.store(self.progress.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
+    /// The callbacks that follow are called for this.
+    #[inline]
+    pub(crate) fn calls(&self, occasion: Occasion) {
+        self.occasion.store(occasion as u8, Ordering::Relaxed);
+    }
+
+    /// No callback runs.
+    pub(crate) fn calls_nothing(&self) {
+        self.occasion.store(0, Ordering::Relaxed);
+    }
+
+    /// What the callbacks that run are called for. `None` while none runs, and while the library does its own work in
+    /// one.
+    pub(crate) fn occasion(&self) -> Option<Occasion> {
+        Occasion::from_number(self.occasion.load(Ordering::Relaxed))
+    }
+
+    /// How long [`own_work`] took on this thread since this was asked last.
+    pub(crate) fn take_own_work(&self) -> Duration {
+        let own = self.own.load(Ordering::Relaxed);
+        self.own.store(0, Ordering::Relaxed);
+        Duration::from_nanos(own)
+    }
+
+    /// Whether a batch runs.
+    pub(super) fn runs(&self) -> bool {
+        self.runs.load(Ordering::Acquire)
+    }
+
     pub(super) fn progress(&self) -> u64 {
         self.progress.load(Ordering::Relaxed)
     }
@@ -70,6 +125,7 @@ impl Runner {
 
     pub(crate) fn begin(&self, leads: bool) {
         self.leads.store(leads, Ordering::Release);
+        self.runs.store(true, Ordering::Release);
         self.advance();
         *self.held.lock() = Some(Vec::new());
     }
@@ -98,6 +154,7 @@ impl Runner {
     /// The batch is over.
     pub(super) fn end(&self) {
         self.leads.store(false, Ordering::Release);
+        self.runs.store(false, Ordering::Release);
         let list = self.held.lock().take();
         for held in list.into_iter().flatten() {
             held.flush();

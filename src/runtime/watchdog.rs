@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
+use super::late::{tell, LateThreads};
 use super::leader::Pool;
 use crate::callback::enter_callback;
 
@@ -28,11 +29,13 @@ pub(super) fn start(pool: &Arc<Pool>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes the lead from a callback that holds it too long, and sends what a stuck callback holds back.
+/// Takes the lead from a callback that holds it too long, sends what a stuck callback holds back, and has the log
+/// tell of it.
 fn watch(pool: &Arc<Pool>) {
     let _inside = enter_callback();
     let mut state = pool.state.lock();
     let mut quiet = 0;
+    let mut late = LateThreads::default();
     while !pool.is_closing() {
         if quiet > QUIET_TICKS {
             pool.watchdog_asleep.store(true, Ordering::SeqCst);
@@ -44,12 +47,14 @@ fn watch(pool: &Arc<Pool>) {
             quiet = 0;
         }
         pool.watchdog.wait_for(&mut state, TICK);
+        let now = Instant::now();
         quiet += 1;
         let mut stuck = Vec::new();
         state.watched.retain_mut(|(runner, seen)| {
             let progress = runner.progress();
             let moves = std::mem::replace(seen, progress) != progress;
             if !moves {
+                late.note(runner, now);
                 stuck.push(runner.clone());
             }
             moves
@@ -60,12 +65,13 @@ fn watch(pool: &Arc<Pool>) {
         for place in 0..state.engines.len() {
             let Some((lane, _)) = state.engines.get(place).cloned() else { break };
             let mut leading = lane.leading.lock();
-            let Some((runner, _)) = &leading.running else { continue };
+            let Some(runner) = leading.running.as_ref().map(|(runner, _)| runner.clone()) else { continue };
             quiet = 0;
             let progress = runner.progress();
             if std::mem::replace(&mut leading.seen, progress) != progress {
                 continue;
             }
+            late.note(&runner, now);
             drop(leading);
             if !pool.has_spare_in(&mut state) {
                 continue;
@@ -74,7 +80,7 @@ fn watch(pool: &Arc<Pool>) {
             // It may have ended, or gone on, meanwhile.
             let late = leading.running.take_if(|(runner, _)| runner.progress() == progress);
             let Some((runner, strand)) = late else { continue };
-            leading.careful_until = Some(Instant::now() + CAREFUL);
+            leading.careful_until = Some(now + CAREFUL);
             runner.lose_lead();
             drop(leading);
             pool.promote(&mut state, &lane);
@@ -86,6 +92,16 @@ fn watch(pool: &Arc<Pool>) {
         }
         if !stuck.is_empty() {
             MutexGuard::unlocked(&mut state, move || stuck.iter().for_each(|runner| runner.release()));
+        }
+        for occasion in late.due(now) {
+            // The receiver of the log may block as well. If no thread is left, the watchdog has no lead to give away.
+            match pool.has_spare_in(&mut state) {
+                true => pool.tell_late(&mut state, occasion),
+                false => MutexGuard::unlocked(&mut state, || tell(occasion)),
+            }
+        }
+        if late.are_waiting() {
+            quiet = 0;
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::peer::Peer;
 use super::Accepted;
+use crate::callback::Occasion;
 use crate::connection::{CloseEvent, DrainEvent, MessageEvent, MessagePartEvent};
 use crate::dispatch::{Listener, Listeners};
 use crate::error::{Error, Result};
@@ -93,7 +94,6 @@ pub type MessageListener = dyn Fn(&Of<'_, MessageEvent<'_>>) + Send + Sync;
 pub type MessagePartListener = dyn Fn(&Of<'_, MessagePartEvent<'_>>) + Send + Sync;
 
 /// The listeners of each event.
-#[derive(Default)]
 pub struct ServerListeners {
     /// A client has connected.
     pub connect: Listeners<ConnectionListener<ConnectEvent>>,
@@ -107,6 +107,19 @@ pub struct ServerListeners {
     pub error: Listeners<Listener<ServerError>>,
     /// A connection's send queue has room again.
     pub drain: Listeners<ConnectionListener<DrainEvent>>,
+}
+
+impl Default for ServerListeners {
+    fn default() -> Self {
+        ServerListeners {
+            connect: Listeners::of(Occasion::Connect),
+            message: Listeners::of(Occasion::Message),
+            message_part: Listeners::of(Occasion::MessagePart),
+            close: Listeners::of(Occasion::Close),
+            error: Listeners::of(Occasion::Error),
+            drain: Listeners::of(Occasion::Drain),
+        }
+    }
 }
 
 /// A request that is no upgrade.

@@ -18,9 +18,9 @@ use super::groups::Groups;
 use super::listening::Listening;
 use super::options::CertificateFiles;
 use super::peer::Peer;
-use crate::callback::in_callback;
+use crate::callback::{in_callback, Occasion};
 use crate::connection::{Connection, DrainEvent, End, MessageEvent, MessagePartEvent, Owner, Sink};
-use crate::dispatch::{Actor, Mailbox, Pace, View};
+use crate::dispatch::{Actor, Calling, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
@@ -279,26 +279,38 @@ impl Server {
         self.parted.notify_all();
     }
 
-    fn decide(&self, connect: ConnectEvent, decide: oneshot::Sender<(ConnectEvent, u16)>) {
+    fn decide(
+        &self,
+        connect: ConnectEvent,
+        decide: oneshot::Sender<(ConnectEvent, u16)>,
+        calling: Calling<'_>,
+    ) {
         self.end_question();
         // The handshake was cut while the question waited: the program need not hear of it.
         if decide.is_closed() {
             return;
         }
         let hook = self.accept_hook.lock().clone();
+        calling.begin(Occasion::Accept);
         let status = hook.map_or(0, |hook| hook(&connect));
         // The client may have left.
         let _ = decide.send((connect, status));
     }
 
     /// Puts a question to the HTTP hook.
-    fn decide_http(&self, request: &HttpRequest, decide: oneshot::Sender<Option<HttpAnswer>>) {
+    fn decide_http(
+        &self,
+        request: &HttpRequest,
+        decide: oneshot::Sender<Option<HttpAnswer>>,
+        calling: Calling<'_>,
+    ) {
         self.end_question();
         // The handshake was cut while the question waited.
         if decide.is_closed() {
             return;
         }
         let hook = self.http_hook.lock().clone();
+        calling.begin(Occasion::Http);
         // The client may have left.
         let _ = decide.send(hook.and_then(|hook| hook(request)));
     }
@@ -373,6 +385,7 @@ impl Drop for Delivering<'_> {
 struct Heard<'a> {
     server: &'a Server,
     accepted: &'a Arc<Accepted>,
+    calling: Calling<'a>,
     message: View<MessageListener>,
     message_part: View<MessagePartListener>,
 }
@@ -382,30 +395,30 @@ impl Sink for Heard<'_> {
     fn message(&mut self, message: MessageEvent<'_>) {
         let of = Of { connection: self.accepted, event: message };
         let listeners = &self.server.listeners.message;
-        listeners.emit_in(&self.server.mailbox.closed, &mut self.message, |listener| listener(&of));
+        listeners.emit_in(self.calling, &mut self.message, |listener| listener(&of));
     }
 
     fn part(&mut self, part: MessagePartEvent<'_>) {
         let of = Of { connection: self.accepted, event: part };
         let listeners = &self.server.listeners.message_part;
-        listeners.emit_in(&self.server.mailbox.closed, &mut self.message_part, |listener| listener(&of));
+        listeners.emit_in(self.calling, &mut self.message_part, |listener| listener(&of));
     }
 
     fn drained(&mut self, queued_bytes: usize) {
         let of = Of { connection: self.accepted, event: DrainEvent { queued_bytes } };
-        self.server.listeners.drain.emit(&self.server.mailbox.closed, |listener| listener(&of));
+        self.server.listeners.drain.emit(self.calling, |listener| listener(&of));
     }
 
     fn ended(&mut self, end: End) {
-        let (listeners, closed) = (&self.server.listeners, &self.server.mailbox.closed);
+        let listeners = &self.server.listeners;
         self.server.waiting.fetch_sub(1, Ordering::Relaxed);
         if let Some(error) = end.error {
             self.accepted.cut.store(error.detail == Code::CloseTimeout, Ordering::Relaxed);
             let event = ServerError { connection: Some(self.accepted.clone()), error };
-            listeners.error.emit(closed, |listener| listener(&event));
+            listeners.error.emit(self.calling, |listener| listener(&event));
         }
         let of = Of { connection: self.accepted, event: end.close };
-        listeners.close.emit(closed, |listener| listener(&of));
+        listeners.close.emit(self.calling, |listener| listener(&of));
         self.server.forget(self.accepted);
     }
 }
@@ -422,31 +435,22 @@ impl Actor for Server {
         &self.lane
     }
 
-    fn deliver(&self, Event { connection, kind }: Event) {
-        let (listeners, closed) = (&self.listeners, &self.mailbox.closed);
+    fn deliver(&self, Event { connection, kind }: Event, calling: Calling<'_>) {
+        let listeners = &self.listeners;
         let _delivering = connection.as_ref().map(Delivering);
         match (kind, &connection) {
-            (Kind::Accept(request), _) => self.decide(request.0, request.1),
-            (Kind::Http(request), _) => self.decide_http(&request.0, request.1),
+            (Kind::Accept(request), _) => self.decide(request.0, request.1, calling),
+            (Kind::Http(request), _) => self.decide_http(&request.0, request.1, calling),
             (Kind::Connect(event), Some(connection)) => {
                 connection.tell();
                 let of = Of { connection, event: *event };
-                listeners.connect.emit(closed, |listener| listener(&of));
+                listeners.connect.emit(calling, |listener| listener(&of));
             }
             (Kind::Connect(_), None) => {}
             (Kind::Error(error), _) => {
                 let event = ServerError { connection: None, error: *error };
-                listeners.error.emit(closed, |listener| listener(&event));
+                listeners.error.emit(calling, |listener| listener(&event));
             }
-        }
-    }
-
-    fn name(event: &Event) -> &'static str {
-        match event.kind {
-            Kind::Accept(_) => "accept",
-            Kind::Connect(_) => "connect",
-            Kind::Error(_) => "error",
-            Kind::Http(_) => "http",
         }
     }
 
@@ -454,7 +458,8 @@ impl Actor for Server {
         let Some(connection) = accepted.get_connection() else { return false };
         let _delivering = Delivering(accepted);
         let (message, message_part) = (View::default(), View::default());
-        connection.turn(pace, &mut Heard { server: self, accepted, message, message_part })
+        let calling = pace.calling();
+        connection.turn(pace, &mut Heard { server: self, accepted, calling, message, message_part })
     }
 
     fn panicked(self: &Arc<Self>) {

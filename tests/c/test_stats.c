@@ -1,4 +1,4 @@
-/* What a client tells of its connection in figures, and the log of callbacks that take long. */
+/* What a client tells of its connection in figures. */
 #include "pair.h"
 
 static nsws_client_stats stats_of(struct recorder *r) {
@@ -150,35 +150,6 @@ static void an_older_program_gets_what_it_knows(void) {
         if (!CHECK_INT(old.bytes[i], 0xee)) return;
 }
 
-/* Callbacks that take long. */
-
-static struct counter warnings;
-
-static void count_warnings(int32_t level, const char *line, void *user) {
-    if (level == NSWS_LOG_WARN && strstr(line, user) && strstr(line, "took")) counter_add(&warnings, 1);
-}
-
-static void take_long(struct recorder *r, const struct event *event) {
-    (void)r;
-    /* What the log counts as long is a second. */
-    if (event->kind == OPEN || event->kind == RECONNECTING) {
-        struct timespec long_enough = { 1, 50000000 };
-        nanosleep(&long_enough, NULL);
-    }
-}
-
-static void a_callback_that_takes_long_is_told_in_the_log_with_its_event(void) {
-    counter_init(&warnings);
-    CHECK_OK(nsws_set_log_callback(NSWS_LOG_WARN, count_warnings, " open ", NULL));
-    struct recorder *r = new_client();
-    r->hook = take_long;
-    if (OPENS(r, raw_url(r, "/echo"), NULL)) WAIT_COUNTER(&warnings, 1);
-    CHECK_OK(nsws_client_close(r->client, 1000, ""));
-    WAIT(r, CLOSE, 1);
-    CHECK_INT(counter_value(&warnings), 1);
-    CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
-}
-
 int main(void) {
     RUN(bytes_on_the_wire_are_those_of_requests_and_frames);
     RUN(the_first_message_has_its_time);
@@ -189,6 +160,5 @@ int main(void) {
     RUN(a_way_through_a_proxy_has_its_time_and_the_proxy_s_address);
     RUN(reconnects_are_counted_since_connect);
     RUN(an_older_program_gets_what_it_knows);
-    RUN(a_callback_that_takes_long_is_told_in_the_log_with_its_event);
     return end_tests();
 }
