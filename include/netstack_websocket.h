@@ -3502,6 +3502,38 @@ typedef void (*nsws_system_proxy_fn)(const char *url,
                                      void *user_data);
 
 /**
+ * Where an nsws_resolve_fn puts its answer. It lives until the hook returns.
+ * @since 0.2
+ */
+typedef struct nsws_resolve_answer nsws_resolve_answer;
+
+/**
+ * Answers an nsws_resolve_fn. The last call inside the hook counts.
+ *
+ * @param answer what the hook was given
+ * @param addresses IP addresses with commas between, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
+ *         without brackets, and with its zone if it is link-local ("fe80::1%wlan0"); copied. NULL or "": the host has no
+ *         address, which fails the attempt.
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of them is no address, which also fails the attempt;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note The hook's thread, inside the hook.
+ * @since 0.2
+ */
+int32_t nsws_resolve_answer_set(nsws_resolve_answer *answer,
+                                const char *addresses);
+
+/**
+ * Looks up the addresses of a host, by nsws_resolve_answer_set(). If the hook doesn't call that, the library looks the
+ * name up as it does without the hook; so a hook may know some names only.
+ *
+ * The hook is called in each attempt, for the name of the server or of its proxy, unless it is an IP address or is in
+ * `resolve` of nsws_connect_options. It is asked before the hosts file. It may block: the connect timeout runs
+ * meanwhile, and other names are looked up. The library can't end such a call, and nsws_shutdown() waits for it.
+ * @since 0.2
+ */
+typedef void (*nsws_resolve_fn)(const char *host, nsws_resolve_answer *answer, void *user_data);
+
+/**
  * The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
  * its default.
  * @since 0.1
@@ -3553,6 +3585,12 @@ typedef struct nsws_platform {
      * The most verbose level that `log` receives, one of NSWS_LOG_*. Default NSWS_LOG_INFO.
      */
     int32_t log_level;
+    /**
+     * Which addresses a host has. An answer without any fails the attempt, in phase NSWS_PHASE_DNS (of a proxy: in
+     * NSWS_PHASE_PROXY), with detail NSWS_DETAIL_NAME_NOT_FOUND. Default: the system's lookup.
+     * @since 0.2
+     */
+    nsws_resolve_fn resolve;
 } nsws_platform;
 
 /**

@@ -1,6 +1,8 @@
-//! What only the platform knows: permissions, allowed hosts, the system's proxy, the user's CAs, the device.
+//! What only the platform knows: permissions, allowed hosts, the system's proxy, the user's CAs, the device, addresses.
 //! Without hooks everything is allowed, and the defaults of the system apply.
 
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use parking_lot::RwLock;
 use crate::callback::enter_callback;
 use crate::error::{Code, Error, Result};
 use crate::proxy;
+use crate::url::is_interface;
 
 /// A question of yes or no.
 pub type Ask = Box<dyn Fn() -> bool + Send + Sync>;
@@ -16,6 +19,37 @@ pub type Ask = Box<dyn Fn() -> bool + Send + Sync>;
 pub type AskAboutHost = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
 /// A question about the proxy for a URL: one, or none, or a sentence about what can't be one.
 pub type AskForProxy = Box<dyn Fn(&str) -> Result<Option<proxy::Server>, String> + Send + Sync>;
+
+/// A question about the addresses of a host: `None` leaves the lookup to the system; or a sentence about what can't be an
+/// address.
+pub type AskForAddresses = Box<dyn Fn(&str) -> Result<Option<Vec<Address>>, String> + Send + Sync>;
+
+/// An address of a host, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// Reads an IP address, IPv6 with or without brackets. A link-local one may have a zone.
+    pub fn parse(text: &str) -> Option<Address> {
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        let (address, zone) = match bare.unwrap_or(text).split_once('%') {
+            Some((address, zone)) => (address, Some(zone)),
+            None => (bare.unwrap_or(text), None),
+        };
+        let is_right = match (address.parse().ok()?, zone) {
+            (IpAddr::V4(_), zone) => bare.is_none() && zone.is_none(),
+            (IpAddr::V6(_), None) => true,
+            (IpAddr::V6(address), Some(zone)) => address.is_unicast_link_local() && is_interface(zone),
+        };
+        is_right.then(|| Address(bare.unwrap_or(text).into()))
+    }
+
+    /// With a port. The system knows the number of a zone's interface.
+    fn with_port(&self, port: u16) -> io::Result<SocketAddr> {
+        let found = (self.0.as_str(), port).to_socket_addrs()?.next();
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
 
 /// The platform's answers. What is `None` has its default.
 #[derive(Default)]
@@ -30,6 +64,8 @@ pub struct Hooks {
     pub trusts_user_ca: Option<Ask>,
     /// Whether the device is one on which servers may run.
     pub is_tv_device: Option<Ask>,
+    /// The addresses of a host.
+    pub resolve: Option<AskForAddresses>,
 }
 
 static HOOKS: RwLock<Option<Arc<Hooks>>> = RwLock::new(None);
@@ -87,6 +123,21 @@ pub(crate) fn proxy(url: &str) -> Option<Result<Option<proxy::Server>, String>> 
     ask(|hooks| hooks.system_proxy.as_ref().map(|hook| hook(url)))
 }
 
+/// Whether the platform is to be asked for the addresses of hosts.
+pub(crate) fn knows_addresses() -> bool {
+    has_hooks() && HOOKS.read().as_ref().is_some_and(|hooks| hooks.resolve.is_some())
+}
+
+/// The addresses of a host; `None` leaves the lookup to the system. May block.
+pub(crate) fn resolve(host: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
+    match ask(|hooks| hooks.resolve.as_ref().map(|hook| hook(host)))? {
+        Ok(addresses) => {
+            addresses.map(|addresses| addresses.iter().map(|address| address.with_port(port)).collect())
+        }
+        Err(sentence) => Some(Err(io::Error::other(sentence))),
+    }
+}
+
 /// Whether the CAs that the user has installed are trusted.
 pub(crate) fn trusts_user_ca() -> bool {
     ask(|hooks| hooks.trusts_user_ca.as_ref().map(|hook| hook())).unwrap_or(false)
@@ -96,4 +147,34 @@ pub(crate) fn trusts_user_ca() -> bool {
 #[allow(dead_code)]
 pub(crate) fn is_tv_device() -> bool {
     ask(|hooks| hooks.is_tv_device.as_ref().map(|hook| hook())).unwrap_or(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_have_brackets_and_a_link_local_one_a_zone() {
+        for (text, with_port) in [
+            ("192.0.2.1", Some("192.0.2.1:80")),
+            ("2001:db8::1", Some("[2001:db8::1]:80")),
+            ("[::1]", Some("[::1]:80")),
+            ("fe80::1", Some("[fe80::1]:80")),
+            ("fe80::1%lo", Some("[fe80::1%1]:80")),
+            ("[fe80::1%lo]", Some("[fe80::1%1]:80")),
+            ("::1%lo", None),
+            ("192.0.2.1%lo", None),
+            ("[192.0.2.1]", None),
+            ("fe80::1%", None),
+            ("fe80::1%a/b", None),
+            ("[::1", None),
+            ("192.0.2.1:80", None),
+            ("192.0.2", None),
+            ("a.example", None),
+            ("", None),
+        ] {
+            let address = Address::parse(text).map(|address| address.with_port(80).unwrap());
+            assert_eq!(address, with_port.map(|address| address.parse().unwrap()), "{text}");
+        }
+    }
 }

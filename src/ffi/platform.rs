@@ -13,7 +13,7 @@ use super::log::{log_sink, nsws_log_fn, NSWS_LOG_INFO};
 use super::{call, fork};
 use crate::error::{Code, Error};
 use crate::log::{self, Level};
-use crate::platform::{self, Ask, AskAboutHost, AskForProxy, Hooks};
+use crate::platform::{self, Address, Ask, AskAboutHost, AskForAddresses, AskForProxy, Hooks};
 use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
@@ -111,6 +111,66 @@ pub type nsws_system_proxy_fn = Option<
     unsafe extern "C" fn(url: *const c_char, answer: *mut nsws_system_proxy_answer, user_data: *mut c_void),
 >;
 
+/// Where an nsws_resolve_fn puts its answer. It lives until the hook returns.
+/// @since 0.2
+#[allow(non_camel_case_types)]
+pub struct nsws_resolve_answer(Result<Option<Vec<Address>>, String>);
+
+/// Answers an nsws_resolve_fn. The last call inside the hook counts.
+///
+/// @param answer what the hook was given
+/// @param addresses IP addresses with commas between, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
+///         without brackets, and with its zone if it is link-local ("fe80::1%wlan0"); copied. NULL or "": the host has no
+///         address, which fails the attempt.
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of them is no address, which also fails the attempt;
+///         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @note The hook's thread, inside the hook.
+/// @since 0.2
+#[no_mangle]
+pub unsafe extern "C" fn nsws_resolve_answer_set(
+    answer: *mut nsws_resolve_answer,
+    addresses: *const c_char,
+) -> i32 {
+    call(|| {
+        // SAFETY: NULL, or from the library, which waits for the hook to return.
+        let Some(answer) = (unsafe { answer.as_mut() }) else {
+            return Err(Error::call(Code::Parameter, "answer is NULL."));
+        };
+        // SAFETY: the parameter's description asks for it.
+        let list = unsafe { text(addresses, "addresses") };
+        let addresses = list.and_then(|list| read_addresses(list.unwrap_or_default()));
+        answer.0 = match &addresses {
+            Ok(addresses) => Ok(Some(addresses.clone())),
+            Err(error) => Err(format!("the platform's answer can't be used: {error}")),
+        };
+        addresses.map(drop)
+    })
+}
+
+fn read_addresses(list: &str) -> crate::error::Result<Vec<Address>> {
+    let entries = list.split(',').map(str::trim);
+    let read = |entry| {
+        Address::parse(entry)
+            .ok_or_else(|| Error::call(Code::Parameter, format!("{entry:?} in addresses is no IP address")))
+    };
+    match list.trim() {
+        "" => Ok(Vec::new()),
+        _ => entries.map(read).collect(),
+    }
+}
+
+/// Looks up the addresses of a host, by nsws_resolve_answer_set(). If the hook doesn't call that, the library looks the
+/// name up as it does without the hook; so a hook may know some names only.
+///
+/// The hook is called in each attempt, for the name of the server or of its proxy, unless it is an IP address or is in
+/// `resolve` of nsws_connect_options. It is asked before the hosts file. It may block: the connect timeout runs
+/// meanwhile, and other names are looked up. The library can't end such a call, and nsws_shutdown() waits for it.
+/// @since 0.2
+#[allow(non_camel_case_types)]
+pub type nsws_resolve_fn = Option<
+    unsafe extern "C" fn(host: *const c_char, answer: *mut nsws_resolve_answer, user_data: *mut c_void),
+>;
+
 /// The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
 /// its default.
 /// @since 0.1
@@ -144,6 +204,10 @@ pub struct nsws_platform {
     pub log: nsws_log_fn,
     /// The most verbose level that `log` receives, one of NSWS_LOG_*. Default NSWS_LOG_INFO.
     pub log_level: i32,
+    /// Which addresses a host has. An answer without any fails the attempt, in phase NSWS_PHASE_DNS (of a proxy: in
+    /// NSWS_PHASE_PROXY), with detail NSWS_DETAIL_NAME_NOT_FOUND. Default: the system's lookup.
+    /// @since 0.2
+    pub resolve: nsws_resolve_fn,
 }
 
 /// Writes the defaults into `platform`: no hooks.
@@ -245,6 +309,7 @@ fn defaults() -> nsws_platform {
         is_tv_device: None,
         log: None,
         log_level: NSWS_LOG_INFO,
+        resolve: None,
     }
 }
 
@@ -283,11 +348,25 @@ fn hooks(given: &nsws_platform, user_data: &Arc<UserData>) -> Hooks {
             })
         })
     };
+    let resolve = {
+        let user_data = user_data.clone();
+        given.resolve.map(|hook| -> AskForAddresses {
+            Box::new(move |host| {
+                let mut answer = nsws_resolve_answer(Ok(None));
+                // It has no NUL, or the URL would have been refused.
+                let host = CString::new(host).map_err(|_| "the name holds a NUL".to_owned())?;
+                // SAFETY: the caller gave the hook for these arguments; the answer lives until it returns.
+                unsafe { hook(host.as_ptr(), &raw mut answer, user_data.get()) };
+                answer.0
+            })
+        })
+    };
     Hooks {
         has_internet_permission: ask(given.has_internet_permission),
         is_host_allowed,
         system_proxy,
         trusts_user_ca: ask(given.trusts_user_ca),
         is_tv_device: ask(given.is_tv_device),
+        resolve,
     }
 }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::platform;
+
 /// Name lookups that may begin at once. Each gives its place to the next when it has an answer, when no attempt waits
 /// for it any more, or when it takes long.
 const LOOKUPS: usize = 8;
@@ -111,6 +113,13 @@ impl Blocking {
     /// The addresses of a host.
     pub(crate) async fn look_up(self: &Arc<Self>, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let host = host.to_owned();
+        // With a zone, it is an address.
+        if platform::knows_addresses() && !host.contains('%') {
+            let asked = host.clone();
+            if let Some(found) = self.look_up_by(&host, move || platform::resolve(&asked, port)).await? {
+                return found;
+            }
+        }
         let asked = host.clone();
         if let Some(found) = self.read_files(move || local(&asked, port)).await? {
             return found;

@@ -174,7 +174,7 @@ AT(nsws_runtime_options, thread_stack_size, 8, 4);
 AT(nsws_runtime_options, max_threads, 16, 8);
 AT(nsws_runtime_options, io_threads, 24, 12);
 
-SIZE(nsws_platform, 80, 40);
+SIZE(nsws_platform, 88, 44);
 AT(nsws_platform, struct_size, 0, 0);
 AT(nsws_platform, user_data, 8, 4);
 AT(nsws_platform, free_fn, 16, 8);
@@ -185,6 +185,7 @@ AT(nsws_platform, trusts_user_ca, 48, 24);
 AT(nsws_platform, is_tv_device, 56, 28);
 AT(nsws_platform, log, 64, 32);
 AT(nsws_platform, log_level, 72, 36);
+AT(nsws_platform, resolve, 80, 40);
 
 SIZE(nsws_system_proxy, 48, 28);
 AT(nsws_system_proxy, struct_size, 0, 0);

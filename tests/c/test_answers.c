@@ -162,6 +162,12 @@ static void no_proxy(const char *url, nsws_system_proxy_answer *answer, void *us
     CHECK_OK(ANSWER(nsws_system_proxy_set, answer, NULL));
 }
 
+static void no_address(const char *host, nsws_resolve_answer *answer, void *user) {
+    (void)host, (void)user;
+    CHECK_CODE(ANSWER(nsws_resolve_answer_set, answer, "garbage"), NSWS_ERR_PARAMETER);
+    CHECK_OK(ANSWER(nsws_resolve_answer_set, answer, NULL));
+}
+
 /* Every function, in three ways. */
 
 struct hand {
@@ -203,6 +209,7 @@ static void call_all(struct hand h) {
     ANSWER(nsws_platform_init, &platform, sizeof platform);
     ANSWER(nsws_system_proxy_init, &proxy, sizeof proxy);
     ANSWER(nsws_system_proxy_set, NULL, &proxy);
+    ANSWER(nsws_resolve_answer_set, NULL, "192.0.2.1");
     ANSWER(nsws_set_log_callback, NSWS_LOG_DEBUG, on_log, NULL, NULL);
     ANSWER(nsws_log, NSWS_LOG_INFO, "a line");
 
@@ -542,6 +549,13 @@ static void a_platform_that_says_no(void) {
     platform.get_system_proxy = no_proxy;
     platform_says(&platform);
     end_all(connect_both());
+
+    CHECK_OK(ANSWER(nsws_platform_init, &platform, sizeof platform));
+    platform.resolve = no_address;
+    platform_says(&platform);
+    struct recorder *r = new_client();
+    CHECK_OK(ANSWER(nsws_client_connect, r->client, "ws://host.test/", NULL));
+    WAIT(r, ERROR, 1);
     platform_says(NULL);
 }
 
