@@ -1,6 +1,7 @@
-"""haproxy and nginx in front of a server: a program that starts one for each line that it is told.
+"""haproxy and nginx in front of a server, or in its place: a program that starts one for each line that it is told.
 
     KIND PORT      starts a proxy before the server on PORT; answers with the port that it listens on
+    login KIND     lets clients of a captive portal through to the server; answers "in"
     health KIND    waits until haproxy's checks of that server have succeeded once; answers "up"
 
 KIND is one of those in KINDS. They end with the standard input.
@@ -40,7 +41,7 @@ backend back
     server one 127.0.0.1:{port} {server}
 """
 
-NGINX = """
+NGINX_BEGIN = """
 daemon off;
 master_process off;
 pid {folder}/pid;
@@ -54,18 +55,57 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
+"""
+
+PASSED_ON = """
+            proxy_pass http://127.0.0.1:{port};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+"""
+
+NGINX = NGINX_BEGIN + """
     server {{
         listen 127.0.0.1:{front};
         location / {{
-            proxy_pass http://127.0.0.1:{port};
-            proxy_http_version 1.1;
-            proxy_set_header Host $host;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection_upgrade;
+""" + PASSED_ON + """
             {more}
         }}
         # As nginx speaks by default: HTTP/1.0.
         location /healthz {{ proxy_pass http://127.0.0.1:{port}; }}
+    }}
+}}
+"""
+
+# A network that answers in the place of every server, until its user has logged in.
+NGINX_PORTAL = NGINX_BEGIN + """
+    default_type text/html;
+    server {{
+        listen 127.0.0.1:{front};
+        location / {{
+            if (!-f {folder}/in) {{ return 302 http://127.0.0.1:{front}/login; }}
+""" + PASSED_ON + """
+        }}
+        location = /login {{ return 200 "<!DOCTYPE html><title>Log in</title>"; }}
+        location = /required {{ return 511 "<!DOCTYPE html><title>Log in</title>"; }}
+        location = /busy {{ add_header Retry-After 120 always; return 503; }}
+    }}
+}}
+"""
+
+# Redirects within a server, and from there to the one on PORT.
+NGINX_REDIRECTS = NGINX_BEGIN + """
+    server {{
+        listen 127.0.0.1:{front};
+        location = /start {{ absolute_redirect off; return 302 /next; }}
+        location = /next {{ return 301 /end; }}
+        location = /away {{ return 307 http://127.0.0.1:{port}/end; }}
+        location = /loop {{ return 302 /back; }}
+        location = /back {{ return 302 /loop; }}
+        location /end {{
+""" + PASSED_ON + """
+        }}
     }}
 }}
 """
@@ -79,6 +119,8 @@ KINDS = {
     "haproxy-tls": (HAPROXY, {"mode": "tcp", "more": "", "server": "send-proxy-v2"}),
     "haproxy-both": (HAPROXY, {"mode": "http", "more": "option forwardfor", "server": CHECK + " send-proxy-v2"}),
     "nginx": (NGINX, {"more": "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"}),
+    "nginx-portal": (NGINX_PORTAL, {}),
+    "nginx-redirects": (NGINX_REDIRECTS, {}),
     "nginx-forwarded": (NGINX, {"more": 'proxy_set_header X-Forwarded-For ""; proxy_set_header Forwarded "$http_forwarded, for=$remote_addr;proto=$scheme";'}),
 }
 
@@ -162,7 +204,11 @@ def main():
         try:
             for line in sys.stdin:
                 first, second = line.split()
-                folder = pathlib.Path(parent) / (second if first == "health" else first)
+                folder = pathlib.Path(parent) / (second if first in ("health", "login") else first)
+                if first == "login":
+                    (folder / "in").touch()
+                    print("in", flush=True)
+                    continue
                 if first == "health":
                     print(health(folder), flush=True)
                     continue
