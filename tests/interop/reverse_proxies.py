@@ -1,6 +1,7 @@
 """haproxy and nginx in front of a server, or in its place: a program that starts one for each line that it is told.
 
-    KIND PORT      starts a proxy before the server on PORT; answers with the port that it listens on
+    KIND PORT [IP] starts a proxy before the server on PORT, which it reaches from its address IP; answers with the port that
+                   it listens on
     login KIND     lets clients of a captive portal through to the server; answers "in"
     health KIND    waits until haproxy's checks of that server have succeeded once; answers "up"
 
@@ -30,7 +31,8 @@ defaults
     timeout tunnel 60s
 frontend front
     mode {mode}
-    bind 127.0.0.1:{front}
+    bind 127.0.0.1:{front} {bind}
+    {front_more}
     default_backend back
 backend back
     mode {mode}
@@ -38,7 +40,7 @@ backend back
     option httpchk
     http-check send meth GET uri /healthz
     http-check expect status 200
-    server one 127.0.0.1:{port} {server}
+    server one 127.0.0.1:{port} {server} {source}
 """
 
 NGINX_BEGIN = """
@@ -67,7 +69,8 @@ PASSED_ON = """
 
 NGINX = NGINX_BEGIN + """
     server {{
-        listen 127.0.0.1:{front};
+        listen 127.0.0.1:{front} {listen};
+        {source}
         location / {{
 """ + PASSED_ON + """
             {more}
@@ -111,14 +114,25 @@ NGINX_REDIRECTS = NGINX_BEGIN + """
 """
 
 CHECK = "check inter 100ms"
+FORWARDED_FOR = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+# With the test's certificate, and telling the server which protocol the client speaks.
+CERTIFICATES = pathlib.Path(os.environ.get("NSWS_CERT_DIR", ""))
+TLS = f"ssl crt {CERTIFICATES}/both.pem"
+TELLS_PROTOCOL = "http-request set-header X-Protocol %HV"
 KINDS = {
     "haproxy": (HAPROXY, {"mode": "http", "more": "option forwardfor", "server": CHECK}),
     "haproxy-send-proxy": (HAPROXY, {"mode": "tcp", "more": "", "server": CHECK + " send-proxy"}),
     "haproxy-send-proxy-v2": (HAPROXY, {"mode": "tcp", "more": "", "server": CHECK + " send-proxy-v2"}),
     # The server behind it speaks TLS with the clients themselves.
     "haproxy-tls": (HAPROXY, {"mode": "tcp", "more": "", "server": "send-proxy-v2"}),
+    "haproxy-https": (HAPROXY, {"mode": "http", "more": "option forwardfor", "server": CHECK, "bind": TLS, "front_more": TELLS_PROTOCOL}),
+    "haproxy-h2": (HAPROXY, {"mode": "http", "more": "option forwardfor", "server": CHECK, "bind": TLS + " alpn h2,http/1.1", "front_more": TELLS_PROTOCOL}),
     "haproxy-both": (HAPROXY, {"mode": "http", "more": "option forwardfor", "server": CHECK + " send-proxy-v2"}),
-    "nginx": (NGINX, {"more": "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"}),
+    "nginx": (NGINX, {"more": FORWARDED_FOR}),
+    "nginx-https": (NGINX, {
+        "listen": f"ssl; ssl_certificate {CERTIFICATES}/good.pem; ssl_certificate_key {CERTIFICATES}/good.key",
+        "more": FORWARDED_FOR + " proxy_set_header X-Protocol $server_protocol;",
+    }),
     "nginx-portal": (NGINX_PORTAL, {}),
     "nginx-redirects": (NGINX_REDIRECTS, {}),
     "nginx-forwarded": (NGINX, {"more": 'proxy_set_header X-Forwarded-For ""; proxy_set_header Forwarded "$http_forwarded, for=$remote_addr;proto=$scheme";'}),
@@ -148,12 +162,15 @@ def listens(port):
         return False
 
 
-def start(kind, port, folder):
+def start(kind, port, folder, source=None):
     """The running proxy and its port; None if somebody else took the port meanwhile."""
     template, values = KINDS[kind]
     folder.mkdir(exist_ok=True)
     front = free_port()
     conf = folder / "conf"
+    values = {"bind": "", "front_more": "", "listen": "", "source": "", **values}
+    if source:
+        values["source"] = f"source {source}" if template is HAPROXY else f"proxy_bind {source};"
     conf.write_text(template.format(folder=folder, front=front, port=port, **values))
     command = [program("haproxy"), "-db", "-f", str(conf)] if template is HAPROXY else [program("nginx"), "-p", str(folder), "-c", str(conf)]
     with open(folder / "log", "ab") as log:
@@ -203,7 +220,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="nsws-reverse-proxies-") as parent:
         try:
             for line in sys.stdin:
-                first, second = line.split()
+                first, second, *source = line.split()
                 folder = pathlib.Path(parent) / (second if first in ("health", "login") else first)
                 if first == "login":
                     (folder / "in").touch()
@@ -212,7 +229,7 @@ def main():
                 if first == "health":
                     print(health(folder), flush=True)
                     continue
-                started = next(filter(None, (start(first, int(second), folder) for _ in range(5))), None)
+                started = next(filter(None, (start(first, int(second), folder, *source) for _ in range(5))), None)
                 if started:
                     running.append(started[0])
                 print(started[1] if started else "failed: " + (folder / "log").read_text()[-500:].replace("\n", " "), flush=True)
