@@ -3385,6 +3385,41 @@ typedef struct nsws_connection_info {
      * @since 0.2
      */
     uint16_t link_port;
+    /**
+     * Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_sent;
+    /**
+     * Bytes that came from the system, in the same way; a header of the PROXY protocol does not count.
+     * @since 0.2
+     */
+    uint64_t wire_bytes_received;
+    /**
+     * The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+     * @since 0.2
+     */
+    uint64_t smoothed_rtt_us;
+    /**
+     * How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+     * @since 0.2
+     */
+    uint64_t first_message_us;
+    /**
+     * NSWS_TLS_1_2 or NSWS_TLS_1_3; 0 for ws.
+     * @since 0.2
+     */
+    uint8_t tls_version;
+    /**
+     * 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
+     * @since 0.2
+     */
+    uint8_t tls_resumed;
+    /**
+     * The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
+     * @since 0.2
+     */
+    char tls_cipher[64];
 } nsws_connection_info;
 
 /**

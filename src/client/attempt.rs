@@ -184,10 +184,9 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
             })?;
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
             let handshake = tls::connect(config, name, &peer, stream);
-            let secured = timed(&mut timings.tls, handshake).await?;
-            timings.tls_resumed = secured.resumed;
-            (agreement.tls_version, agreement.tls_cipher) = (secured.version, secured.cipher);
-            Transport::Tls(Box::new(secured.stream.into()))
+            let (stream, secured) = timed(&mut timings.tls, handshake).await?;
+            agreement.tls = secured;
+            Transport::Tls(Box::new(stream.into()))
         }
     };
 

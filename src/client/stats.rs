@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::connection::Traffic;
-use crate::tls::TlsVersion;
+use crate::tls::Secured;
 
 /// How long each step of an attempt took.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,8 +17,6 @@ pub struct Timings {
     pub proxy: Duration,
     /// The TLS handshake.
     pub tls: Duration,
-    /// The TLS handshake went on from an earlier session, which makes it short.
-    pub tls_resumed: bool,
     /// The opening handshake.
     pub handshake: Duration,
 }
@@ -28,10 +26,8 @@ pub struct Timings {
 pub struct Agreement {
     /// The other end of TCP: the server's, or its proxy's.
     pub peer: Option<SocketAddr>,
-    /// The version of TLS, for wss.
-    pub tls_version: Option<TlsVersion>,
-    /// The cipher suite of TLS, as IANA has it, or "".
-    pub tls_cipher: &'static str,
+    /// What TLS has agreed on, for wss.
+    pub tls: Secured,
     /// The extensions, as a header has them, or "".
     pub extensions: String,
 }

@@ -110,7 +110,7 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             tls_us: us(now.timings.tls),
             handshake_us: us(now.timings.handshake),
             rtt_us: us(now.traffic.rtt),
-            tls_resumed: now.timings.tls_resumed.into(),
+            tls_resumed: now.agreement.tls.resumed.into(),
             wire_bytes_sent: now.traffic.carried.sent,
             wire_bytes_received: now.traffic.carried.received,
             smoothed_rtt_us: us(now.traffic.smoothed_rtt),
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             first_message_us: us(now.traffic.first_message),
             reconnects: now.reconnects,
             peer_port: now.agreement.peer.map_or(0, |peer| peer.port()),
-            tls_version: now.agreement.tls_version.map_or(0, tls_number),
-            tls_cipher: chars(now.agreement.tls_cipher),
+            tls_version: now.agreement.tls.version.map_or(0, tls_number),
+            tls_cipher: chars(now.agreement.tls.cipher),
             peer_ip: chars(&now.agreement.peer.map(ip_text).unwrap_or_default()),
             extensions: chars(&now.agreement.extensions),
         };
@@ -128,7 +128,8 @@ pub unsafe extern "C" fn nsws_client_get_stats(
     })
 }
 
-fn tls_number(version: TlsVersion) -> u8 {
+/// A version of TLS, as the header has it.
+pub(super) fn tls_number(version: TlsVersion) -> u8 {
     match version {
         TlsVersion::Tls12 => NSWS_TLS_1_2,
         TlsVersion::Tls13 => NSWS_TLS_1_3,
@@ -143,7 +144,7 @@ fn ip_text(peer: SocketAddr) -> String {
 }
 
 /// A text as a member of a struct, with a NUL at its end.
-fn chars<const SIZE: usize>(text: &str) -> [c_char; SIZE] {
+pub(super) fn chars<const SIZE: usize>(text: &str) -> [c_char; SIZE] {
     let mut chars = [0; SIZE];
     for (place, byte) in chars.iter_mut().take(SIZE - 1).zip(text.bytes()) {
         *place = byte as c_char;

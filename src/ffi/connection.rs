@@ -1,11 +1,12 @@
 //! What a program does with a connection of a server.
 
 use std::ffi::{c_char, c_void};
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::call;
+use super::client_stats::{chars, tls_number};
 use super::handle::nsws_connection;
 use super::table::{HandleKind, Table};
 use crate::connection::Payload;
@@ -263,6 +264,27 @@ pub struct nsws_connection_info {
     /// The port that the link comes from.
     /// @since 0.2
     pub link_port: u16,
+    /// Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+    /// @since 0.2
+    pub wire_bytes_sent: u64,
+    /// Bytes that came from the system, in the same way; a header of the PROXY protocol does not count.
+    /// @since 0.2
+    pub wire_bytes_received: u64,
+    /// The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+    /// @since 0.2
+    pub smoothed_rtt_us: u64,
+    /// How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+    /// @since 0.2
+    pub first_message_us: u64,
+    /// NSWS_TLS_1_2 or NSWS_TLS_1_3; 0 for ws.
+    /// @since 0.2
+    pub tls_version: u8,
+    /// 1: the TLS handshake resumed an earlier session, which makes it short; else 0.
+    /// @since 0.2
+    pub tls_resumed: u8,
+    /// The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
+    /// @since 0.2
+    pub tls_cipher: [c_char; 64],
 }
 
 /// Reads the address of a connection's client, and the connection's current figures.
@@ -283,13 +305,8 @@ pub unsafe extern "C" fn nsws_connection_get_info(
     call(|| {
         let connection = self::connection(connection)?;
         let (peer, link, traffic) = (connection.peer(), connection.link(), connection.traffic());
-        let text = |ip: IpAddr| {
-            let mut text = [0; 46];
-            for (place, byte) in text.iter_mut().zip(ip.to_string().bytes()) {
-                *place = byte as c_char;
-            }
-            text
-        };
+        let tls = connection.tls();
+        let us = |duration: Duration| duration.as_micros() as u64;
         let values = nsws_connection_info {
             struct_size,
             messages_sent: traffic.messages_sent,
@@ -297,11 +314,18 @@ pub unsafe extern "C" fn nsws_connection_get_info(
             bytes_sent: traffic.bytes_sent,
             bytes_received: traffic.bytes_received,
             queued_bytes: traffic.queued_bytes as u64,
-            rtt_us: traffic.rtt.as_micros() as u64,
-            client_ip: text(peer.ip),
+            rtt_us: us(traffic.rtt),
+            client_ip: chars(&peer.ip.to_string()),
             client_port: peer.port,
-            link_ip: text(link.ip),
+            link_ip: chars(&link.ip.to_string()),
             link_port: link.port,
+            wire_bytes_sent: traffic.carried.sent,
+            wire_bytes_received: traffic.carried.received,
+            smoothed_rtt_us: us(traffic.smoothed_rtt),
+            first_message_us: us(traffic.first_message),
+            tls_version: tls.version.map_or(0, tls_number),
+            tls_resumed: tls.resumed.into(),
+            tls_cipher: chars(tls.cipher),
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { write_defaults(info, struct_size, values) }

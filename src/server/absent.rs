@@ -11,6 +11,7 @@ use super::{
 use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
+use crate::tls::Secured;
 
 pub(crate) fn check_device() -> Result<()> {
     Err(Error::code(Code::NotSupported))
@@ -26,6 +27,10 @@ impl Accepted {
     }
 
     pub fn link(&self) -> Peer {
+        match *self {}
+    }
+
+    pub fn tls(&self) -> Secured {
         match *self {}
     }
 

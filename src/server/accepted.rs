@@ -10,6 +10,7 @@ use super::peer::Peer;
 use crate::connection::{self, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::Line;
 use crate::error::{Code, Error, Result};
+use crate::tls::Secured;
 
 /// The server, as its connections know it.
 pub(super) trait Host: Send + Sync {
@@ -39,6 +40,7 @@ pub struct Accepted {
     server: Arc<dyn Host>,
     peer: Peer,
     link: Peer,
+    tls: Secured,
     /// Connections are numbered as they come.
     pub(super) number: u64,
     name: OnceLock<u64>,
@@ -51,12 +53,13 @@ pub struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn new(server: Arc<dyn Host>, peer: Peer, link: Peer) -> Arc<Accepted> {
+    pub(super) fn new(server: Arc<dyn Host>, peer: Peer, link: Peer, tls: Secured) -> Arc<Accepted> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Arc::new(Accepted {
             server,
             peer,
             link,
+            tls,
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             name: OnceLock::new(),
             connection: OnceLock::new(),
@@ -74,6 +77,11 @@ impl Accepted {
     /// Where the link comes from: the client, or a trusted proxy.
     pub fn link(&self) -> Peer {
         self.link
+    }
+
+    /// What TLS has agreed on, if the server speaks it.
+    pub fn tls(&self) -> Secured {
+        self.tls
     }
 
     /// What the server's [`super::Names`] call the connection once it is open.

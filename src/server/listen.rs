@@ -28,6 +28,7 @@ use crate::http::HeadReader;
 use crate::log::{log, Level};
 use crate::platform;
 use crate::runtime::{caught, in_time};
+use crate::tls::Secured;
 use crate::transport::{Tcp, Transport};
 
 /// How long the server waits when the system has no descriptor left for a client.
@@ -136,6 +137,7 @@ struct Admitted {
 struct Arrived {
     link: Peer,
     peer: Peer,
+    tls: Secured,
     /// The certificate that the client has shown.
     certificate: Option<ClientCertificate>,
 }
@@ -151,7 +153,7 @@ async fn handshake(
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
     let peer = listening.introduced(&mut stream, link, underway).await?;
-    let mut certificate = None;
+    let (mut certificate, mut tls) = (None, Secured::default());
     let mut transport = match &listening.tls {
         None => Transport::Plain(Tcp::new(stream)),
         Some(certificates) => {
@@ -159,6 +161,7 @@ async fn handshake(
             match listening.tls_turns.take(acceptor.accept(Tcp::new(stream)), underway).await {
                 Ok(stream) => {
                     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                    tls = Secured::of(stream.get_ref().1);
                     certificate = shown.map(|leaf| ClientCertificate::of(leaf));
                     Transport::Tls(Box::new(stream.into()))
                 }
@@ -179,7 +182,7 @@ async fn handshake(
     };
     let answered = match request {
         Ok(request) => {
-            let arrived = Arrived { link, peer, certificate };
+            let arrived = Arrived { link, peer, tls, certificate };
             admit(server, listening, underway, arrived, request).await
         }
         Err((refusal, None)) => Err(refusal),
@@ -218,7 +221,7 @@ async fn admit(
     server: &Arc<Server>,
     listening: &Listening,
     underway: &Underway,
-    Arrived { link, peer, certificate }: Arrived,
+    Arrived { link, peer, tls, certificate }: Arrived,
     request: Request,
 ) -> Result<(String, Admitted), Refusal> {
     if let Some(origins) = &listening.origins {
@@ -250,7 +253,7 @@ async fn admit(
         extensions: compression.map(|agreed| agreed.describe()).unwrap_or_default(),
         certificate,
     };
-    let accepted = Accepted::new(server.clone(), peer, link);
+    let accepted = Accepted::new(server.clone(), peer, link, tls);
     match server.has_accept_hook() {
         false => Ok((answer, Admitted { accepted, connect, compression, permit })),
         true => match underway.excused(server.ask(&accepted, connect)).await {

@@ -6,13 +6,14 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
-use rustls::{CipherSuite, ClientConfig, HandshakeKind, ProtocolVersion};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
 use super::files::{self, Stamps};
-use super::options::{ClientCert, TlsOptions, TlsVersion, Trust};
+use super::options::{ClientCert, TlsOptions, Trust};
+use super::secured::Secured;
 use super::{describe, identity, pins, roots, verify};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
@@ -85,23 +86,13 @@ pub(crate) fn is_server_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
 }
 
-/// What a TLS handshake leaves.
-pub(crate) struct Secured {
-    pub stream: TlsStream<Tcp>,
-    /// The handshake went on from an earlier session.
-    pub resumed: bool,
-    pub version: Option<TlsVersion>,
-    /// The cipher suite, as IANA has it.
-    pub cipher: &'static str,
-}
-
 /// The TLS handshake.
 pub(crate) async fn connect(
     config: Arc<ClientConfig>,
     host: &str,
     peer: &str,
     stream: Tcp,
-) -> Result<Secured> {
+) -> Result<(TlsStream<Tcp>, Secured)> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         let message = format!("{host} can't be the name of a TLS server.");
         Error::event(Phase::Tls, Code::CertName, message)
@@ -110,41 +101,14 @@ pub(crate) async fn connect(
         .connect(name, stream)
         .await
         .map_err(|error| describe::handshake_error(peer, &error))?;
-    let session = stream.get_ref().1;
-    let resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
-    let version = match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::Tls13),
-        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::Tls12),
-        _ => None,
-    };
-    let cipher =
-        session.negotiated_cipher_suite().map(|suite| cipher_name(suite.suite())).unwrap_or_default();
-    Ok(Secured { stream, resumed, version, cipher })
-}
-
-/// The name of a cipher suite that is offered (RFC 5289 3, RFC 7905 2, RFC 8446 B.4). rustls knows hundreds by name, which
-/// would be in the library.
-fn cipher_name(suite: CipherSuite) -> &'static str {
-    use CipherSuite as Suite;
-    match suite {
-        Suite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        Suite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        Suite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
-            "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
-        }
-        Suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        Suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-        Suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        _ => "",
-    }
+    let secured = Secured::of(stream.get_ref().1);
+    Ok((stream, secured))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::made::Made;
+    use super::super::options::TlsVersion;
     use super::*;
 
     fn anybody() -> TlsOptions {
@@ -197,14 +161,6 @@ mod tests {
         let chosen = rustls::PeerMisbehaved::SelectedUnofferedApplicationProtocol;
         let error = std::io::Error::other(rustls::Error::PeerMisbehaved(chosen));
         assert_eq!(describe::handshake_error("host:443", &error).detail, Code::Alpn);
-    }
-
-    #[test]
-    fn each_cipher_suite_that_is_offered_has_its_name() {
-        for suite in ring::default_provider().cipher_suites {
-            let known = suite.suite().as_str().unwrap();
-            assert_eq!(cipher_name(suite.suite()), known.replace("TLS13_", "TLS_"));
-        }
     }
 
     #[test]

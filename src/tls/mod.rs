@@ -17,6 +17,7 @@ mod options;
 mod pem;
 mod pins;
 mod roots;
+mod secured;
 #[cfg(feature = "server")]
 mod server;
 mod signature;
@@ -34,5 +35,6 @@ pub(crate) use files::Stamps;
 pub use options::{ClientCert, TlsVersion};
 pub(crate) use options::{TlsOptions, Trust};
 pub use pins::PublicKeyPin;
+pub use secured::Secured;
 #[cfg(feature = "server")]
 pub(crate) use server::server_config;

@@ -143,7 +143,7 @@ static int32_t call_resume(nsws_connection c) { return nsws_connection_resume(c)
 static int32_t call_join(nsws_connection c) { return nsws_connection_join(c, "room"); }
 static int32_t call_leave(nsws_connection c) { return nsws_connection_leave(c, "room"); }
 static int32_t call_get_info(nsws_connection c) {
-    nsws_connection_info info = { 7, 7, 7, 7, 7, 7, 7, "", 7, "", 7 };
+    nsws_connection_info info = { .struct_size = 7, .client_port = 7 };
     int32_t code = nsws_connection_get_info(c, &info, sizeof info);
     CHECK(info.struct_size == 7 && info.client_port == 7);
     return code;

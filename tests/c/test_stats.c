@@ -1,5 +1,6 @@
-/* What a client tells of its connection in figures. */
+/* What a client tells of its connection in figures, and a server of each of its. */
 #include "pair.h"
+#include "server.h"
 
 static nsws_client_stats stats_of(struct recorder *r) {
     nsws_client_stats stats;
@@ -150,6 +151,96 @@ static void an_older_program_gets_what_it_knows(void) {
         if (!CHECK_INT(old.bytes[i], 0xee)) return;
 }
 
+/* Connections of a server. */
+
+static nsws_connection_info info_of(nsws_connection connection) {
+    nsws_connection_info info;
+    memset(&info, 0xff, sizeof info);
+    CHECK_OK(nsws_connection_get_info(connection, &info, sizeof info));
+    CHECK_INT(info.struct_size, sizeof info);
+    return info;
+}
+
+static void a_server_s_connection_counts_what_its_client_counts(void) {
+    struct server *s = started_server(NULL);
+    nsws_connect_options options = quiet();
+    struct recorder *r = new_client();
+    if (!s) return;
+    s->echo = 1;
+    if (!OPENS(r, url_of(s, "/"), &options)) return;
+    const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, 1);
+    if (!connect) return;
+    nsws_connection_info info = info_of(connect->connection);
+    nsws_client_stats stats = stats_of(r);
+    CHECK_INT(info.wire_bytes_sent, stats.wire_bytes_received);
+    CHECK_INT(info.wire_bytes_received, stats.wire_bytes_sent);
+    CHECK_INT(info.smoothed_rtt_us + info.first_message_us, 0);
+    CHECK_INT(info.tls_version + info.tls_resumed, 0);
+    CHECK_STR(info.tls_cipher, "");
+    CHECK_OK(nsws_client_send_text(r->client, "hello", 5));
+    if (!WAIT(r, MESSAGE, 1)) return;
+    nsws_connection_info later = info_of(connect->connection);
+    CHECK_INT(later.wire_bytes_received - info.wire_bytes_received, 2 + 4 + 5);
+    CHECK_INT(later.wire_bytes_sent - info.wire_bytes_sent, 2 + 5);
+    CHECK_LEAST(later.first_message_us, 1);
+    CHECK_OK(nsws_connection_ping(connect->connection, "1", 1));
+    /* Behind the pong. */
+    CHECK_OK(nsws_connection_send_text(connect->connection, "2", 1));
+    if (!WAIT(r, MESSAGE, 2)) return;
+    CHECK_OK(nsws_client_send_text(r->client, "3", 1));
+    if (!SERVER_WAIT(s, ON_MESSAGE, 2)) return;
+    info = info_of(connect->connection);
+    CHECK_LEAST(info.rtt_us, 1);
+    CHECK_INT(info.smoothed_rtt_us, info.rtt_us);
+}
+
+static void a_server_s_connection_over_tls_has_its_version_and_cipher(void) {
+    nsws_server_options options = server_defaults();
+    options.cert_path = certificate_file("good.pem");
+    options.key_path = certificate_file("good.key");
+    struct server *s = started_server(&options);
+    if (!s) return;
+    nsws_connect_options trusting = quiet();
+    trusting.ca_path = certificate_file("ca.pem");
+    char url[64];
+    snprintf(url, sizeof url, "wss://localhost:%d/", s->port);
+    for (size_t i = 1; i <= 2; i++) {
+        struct recorder *r = new_client();
+        if (!OPENS(r, url, &trusting)) return;
+        const struct server_event *connect = SERVER_WAIT(s, ON_CONNECT, i);
+        if (!connect) return;
+        /* What resumes a session has come before the message. */
+        CHECK_OK(nsws_connection_send_text(connect->connection, "a", 1));
+        if (!WAIT(r, MESSAGE, 1)) return;
+        nsws_connection_info info = info_of(connect->connection);
+        nsws_client_stats stats = stats_of(r);
+        CHECK_INT(info.tls_version, NSWS_TLS_1_3);
+        CHECK_STR(info.tls_cipher, stats.tls_cipher);
+        CHECK_INT(info.tls_resumed, stats.tls_resumed);
+        CHECK_INT(info.tls_resumed, i - 1);
+        /* The certificates are sent once. */
+        if (!info.tls_resumed) CHECK_LEAST(info.wire_bytes_sent, 1000);
+    }
+}
+
+/* The struct of a program that was built with an earlier version. */
+static void an_older_program_gets_what_it_knows_of_a_server_s_connection(void) {
+    struct server *s = started_server(NULL);
+    struct recorder *r = s ? OPEN_CLIENT(s, "/") : NULL;
+    const struct server_event *connect = r ? SERVER_WAIT(s, ON_CONNECT, 1) : NULL;
+    if (!connect) return;
+    union {
+        nsws_connection_info info;
+        unsigned char bytes[sizeof(nsws_connection_info)];
+    } old;
+    size_t size = offsetof(nsws_connection_info, wire_bytes_sent);
+    memset(&old, 0xee, sizeof old);
+    CHECK_OK(nsws_connection_get_info(connect->connection, &old.info, size));
+    CHECK_STR(old.info.link_ip, "127.0.0.1");
+    for (size_t i = size; i < sizeof old; i++)
+        if (!CHECK_INT(old.bytes[i], 0xee)) return;
+}
+
 int main(void) {
     RUN(bytes_on_the_wire_are_those_of_requests_and_frames);
     RUN(the_first_message_has_its_time);
@@ -160,5 +251,8 @@ int main(void) {
     RUN(a_way_through_a_proxy_has_its_time_and_the_proxy_s_address);
     RUN(reconnects_are_counted_since_connect);
     RUN(an_older_program_gets_what_it_knows);
+    RUN(a_server_s_connection_counts_what_its_client_counts);
+    RUN(a_server_s_connection_over_tls_has_its_version_and_cipher);
+    RUN(an_older_program_gets_what_it_knows_of_a_server_s_connection);
     return end_tests();
 }
