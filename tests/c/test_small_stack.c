@@ -82,6 +82,10 @@ static void answer_all(nsws_server s, const nsws_http_request *r, nsws_http_answ
 static uint8_t yes(void *user) { (void)user; return 1; }
 static uint8_t any_host(const char *host, const char *url, void *user) { (void)host, (void)url, (void)user; return 1; }
 static void no_proxy(const char *url, nsws_system_proxy_answer *answer, void *user) { (void)url, (void)answer, (void)user; }
+static void look_up(const char *host, nsws_resolve_answer *answer, void *user) {
+    (void)host, (void)user;
+    CHECK_OK(nsws_resolve_answer_set(answer, "127.0.0.1"));
+}
 
 static void set_up(void) {
     CHECK(strcmp(nsws_version(), "") != 0);
@@ -101,6 +105,7 @@ static void set_up(void) {
     platform.has_internet_permission = platform.is_tv_device = yes;
     platform.is_host_allowed = any_host;
     platform.get_system_proxy = no_proxy;
+    platform.resolve = look_up;
     CHECK_OK(nsws_set_platform(&platform));
     nsws_system_proxy proxy;
     CHECK_OK(nsws_system_proxy_init(&proxy, sizeof proxy));
