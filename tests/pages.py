@@ -54,7 +54,13 @@ def is_one_page_in_two_languages(english, chinese):
     same("numbers in tables", lambda page: [re.findall(r"\d[\d.,]*", row) for row in page.rows])
 
 
+def is_merged(texts):
+    for name, text in texts.items():
+        complaints.extend(f"{name}: a conflict of a merge: {line}" for line in re.findall(r"(?m)^(?:<{7}|>{7}) .*", text))
+
+
 texts = all_pages()
+is_merged(texts)
 links_lead_somewhere(texts)
 is_one_page_in_two_languages("README.md", "README_zh.md")
 sys.exit("\n".join(complaints) or None)
