@@ -26,7 +26,7 @@ static const char usage[] =
     "  --pin sha256//BASE64   the public key that the server must have; several are separated by ;\n"
     "  --insecure             accept any server certificate\n"
     "  --tls13                refuse TLS 1.2\n"
-    "  --ping-interval MS     send a ping after this much silence; 0: never\n"
+    "  --ping-interval MS     send a ping this often; 0: never\n"
     "  --connect-timeout MS   give up connecting after this time\n"
     "  --binary               send lines as binary messages\n"
     "  --stats                print the connection's figures at the end\n"

@@ -280,6 +280,19 @@ static void read_arguments(int argc, char **argv, nsws_server_options *options, 
     }
 }
 
+/* An address that the others can type. */
+static void tell_address(const nsws_server_options *options, uint16_t port) {
+    const char *scheme = options->cert_path != NULL ? "wss" : "ws", *ip = options->server_ip;
+    if (ip == NULL || strcmp(ip, "0.0.0.0") == 0) {
+        printf("(%s://127.0.0.1:%u/chat, and at this machine's other IPv4 addresses)\n", scheme, (unsigned)port);
+    } else if (strcmp(ip, "::") == 0) {
+        printf("(%s://[::1]:%u/chat, and at this machine's other addresses)\n", scheme, (unsigned)port);
+    } else {
+        const char *bracket = strchr(ip, ':') != NULL ? "[" : "";
+        printf("(%s://%s%s%s:%u/chat)\n", scheme, bracket, ip, *bracket != '\0' ? "]" : "", (unsigned)port);
+    }
+}
+
 int main(int argc, char **argv) {
     static struct party party;
     nsws_server_options options;
@@ -310,9 +323,7 @@ int main(int argc, char **argv) {
         nsws_shutdown(5000);
         return 1;
     }
-    printf("(%s://%s:%u/chat%s)\n", options.cert_path != NULL ? "wss" : "ws",
-           options.server_ip != NULL ? options.server_ip : "127.0.0.1", (unsigned)port,
-           options.server_ip != NULL ? "" : ", and at this machine's other IPv4 addresses");
+    tell_address(&options, port);
 
     read_keyboard(server);
 

@@ -29,8 +29,7 @@ class TvServer:
         self.process = await asyncio.create_subprocess_exec(
             program, *ip, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
-        also = "" if ip else ", and at this machine's other IPv4 addresses"
-        self.url = (await self.line(rf"\((wss?://127\.0\.0\.1:\d+/chat){also}\)")).group(1)
+        self.url = (await self.line(rf"\((wss?://(?:127\.0\.0\.1|\[::1\]):\d+/chat)(?:, and at this machine's other .*)?\)")).group(1)
         return self
 
     async def line(self, pattern):
@@ -131,10 +130,11 @@ async def one_connection_too_many(program):
     await tv.end()
 
 
-async def without_an_address_it_says_one_that_works(program):
-    tv = await TvServer.start(program, ip=())
-    assert await refusal(tv) == 101
-    await tv.end()
+async def it_says_an_address_that_works(program):
+    for ip in [], ["--ip", "0.0.0.0"], ["--ip", "::"], ["--ip", "::1"]:
+        tv = await TvServer.start(program, ip=ip)
+        assert await refusal(tv) == 101, ip
+        await tv.end()
 
 
 async def main(program):
@@ -142,7 +142,7 @@ async def main(program):
     await two_guests_chat(program, *SECURE)
     await the_rules_of_the_house(program)
     await one_connection_too_many(program)
-    await without_an_address_it_says_one_that_works(program)
+    await it_says_an_address_that_works(program)
 
 
 if __name__ == "__main__":
