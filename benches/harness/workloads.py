@@ -1,10 +1,12 @@
 """What is measured: each workload runs one peer once, and returns figures by name."""
 
+import json
 import os
+import subprocess
 import time
 
 import tls
-from peers import BY_NAME, CORES, Client, Cost, Crowd, Holdings, Server, cpu_clock, load
+from peers import BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings, Server, cpu_clock, environment, load
 
 
 class Bound:
@@ -432,8 +434,30 @@ def curves():
         )
 
 
+def lanes():
+    """One process has both ends: with two lanes, two of its threads compress at the same time."""
+    for number in (1, 2):
+        yield Workload(
+            f"lanes-{number}",
+            "lanes",
+            f"JSON of 1 MiB, compressed (level 6), from two servers of one process to peers that throw it away, {number} lane{'s' * (number > 1)}",
+            lambda peer, scale, number=number: run_lanes(number, max(2, int(50 * scale))),
+            ("wall_ns",),
+            [Bound("time beside one lane's", 1 / 1.5, lambda get: get("ours", "wall_ns") / get("ours", "wall_ns", "lanes-1"))] if number > 1 else (),
+            peers=("ours",),
+        )
+
+
+def run_lanes(number, count):
+    command = [str(PROGRAMS / "lanes"), str(number), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment())
+    if done.returncode != 0:
+        raise RuntimeError(f"lanes: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
 def all_workloads():
     return [
         *pipelined(), *round_trips(), *pipelined_clients(), *client_round_trips(), *tls_workloads(), *streams(), *broadcasts(), *documents(),
-        *connects(), *idle(), *stuck(), *curves(),
+        *connects(), *idle(), *stuck(), *lanes(), *curves(),
     ]
