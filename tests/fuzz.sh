@@ -1,5 +1,5 @@
 #!/bin/bash
-# Fuzzes each parser of outside input for some seconds, starting from the examples in fuzz/seeds.
+# Fuzzes each parser of outside input, and the C API (capi), for some seconds, starting from the examples in fuzz/seeds.
 #
 #     fuzz.sh BUILD_DIR SECONDS [TARGET...]         with NSWS_BUILD_ONLY=1, only builds the targets
 #
@@ -30,7 +30,7 @@ fuzz() { # TARGET
     -print_final_stats=1 -print_funcs=0 -artifact_prefix="$build/failed/$1-" "$build/$1" "seeds/$1" \
     >"$build/logs/$1" 2>&1
 }
-# One on each core, since each runs on one thread.
+# One on each core, since each but capi runs on one thread.
 running=() failed=() figures=()
 finish() { # waits for the first of them
   local target=${running[0]%% *}
