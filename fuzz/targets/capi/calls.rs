@@ -1,7 +1,7 @@
 //! The calls, with what each may answer. The answers are those of `include/netstack_websocket.h`: a call fails with the code of one of
 //! the conditions that it breaks for sure (`sure`), or may break (`maybe`), and succeeds if it breaks none for sure.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::null;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, LazyLock};
@@ -382,7 +382,7 @@ impl Caller<'_> {
         &self,
         target: &Target,
         facts: Facts,
-        port: u32,
+        server: Option<&Arc<Object>>,
         wrong: u8,
         reconnects: bool,
     ) -> bool {
@@ -432,7 +432,8 @@ impl Caller<'_> {
         let (attempt, mut right) = (self.begin_attempt(target), Vec::new());
         if let (Some(object), Some(attempt)) = (&target.object, attempt) {
             let path = self.world.path(object, attempt);
-            right = format!("ws://127.0.0.1:{port}{path}\0").into_bytes();
+            right = format!("ws://{}{path}\0", Object::address(server)).into_bytes();
+            *object.server.lock().unwrap() = server.cloned();
             if reconnects {
                 object.reconnects.store(true, SeqCst);
             }
@@ -468,6 +469,7 @@ impl Caller<'_> {
         if let Some(object) = &target.object {
             let _ = object.ended.compare_exchange(LIVE, ENDING, SeqCst, SeqCst);
             object.has_meddled.store(true, SeqCst);
+            object.port.store(0, SeqCst);
         }
         let kind = target.object.as_ref().map_or(Kind::Client, |object| object.kind);
         let (what, answer) = match (kind, by_release) {
@@ -635,7 +637,8 @@ impl Caller<'_> {
         let mut options = unsafe { std::mem::zeroed::<nsws_server_options>() };
         let answer = unsafe { nsws_server_options_init(&mut options, size_of::<nsws_server_options>()) };
         assert_eq!(answer, NSWS_OK);
-        options.server_ip = c"127.0.0.1".as_ptr();
+        let host = CString::new(HOST.as_str()).unwrap();
+        options.server_ip = host.as_ptr();
         options.close_timeout_ms = 50;
         (options.max_connections_per_client, options.max_upgrades_per_minute) = (1000, 0);
         options.max_send_size = setting.max_send();

@@ -46,7 +46,13 @@ pub fn act(
         }
         5 if registration.event == Event::Accept || registration.event == Event::Http => {}
         5 => {
-            caller.unlisten(&own, registration.event, Some(registration), 2);
+            // Itself, or the last one, which then isn't called for this event either.
+            let all = world.registrations(object, registration.event);
+            let last = all.iter().rev().find(|one| {
+                one.action.is_some() && one.state.load(SeqCst) == REGISTERED && one.removed.load(SeqCst) == 0
+            });
+            let one = last.filter(|_| action & 16 != 0).map_or(registration, |last| last);
+            caller.unlisten(&own, registration.event, Some(one), 2);
         }
         10 => close_other(&caller, world),
         11 => {
@@ -102,7 +108,8 @@ fn act_as_client(caller: &Caller<'_>, object: &Arc<Object>, own: &Target, action
             caller.client_stats(own, 15);
         }
         7 => {
-            caller.client_connect(own, facts, object.port.load(SeqCst).max(1), 0, false);
+            let server = object.server.lock().unwrap().clone();
+            caller.client_connect(own, facts, server.as_ref(), 0, false);
         }
         8 => {
             caller.client_act("nsws_client_cork", own, facts, false, |client| nsws_client_cork(client));

@@ -300,16 +300,11 @@ impl<'a> Thread<'a> {
         let port = server.as_ref().map_or(0, |server| server.port.load(SeqCst));
         let wrong = if step.argument >> 1 & 7 == 7 { step.argument >> 4 } else { 0 };
         let reconnects = Self::is_shared(step) && step.argument >> 1 & 7 == 6;
-        if port != 0 {
-            if let Some(facts) = server.as_ref().and_then(|server| self.servers.get_mut(&server.number)) {
-                facts.may_have_clients = true;
-            }
+        // If it doesn't listen yet, a callback may still connect later.
+        if let Some(facts) = server.as_ref().and_then(|server| self.servers.get_mut(&server.number)) {
+            facts.may_have_clients = true;
         }
-        if let Some(object) = object.as_ref().filter(|object| !object.is_shared) {
-            // For a callback that connects again.
-            object.port.store(port, SeqCst);
-        }
-        if !self.caller.client_connect(&target, facts, port.max(1), wrong, reconnects) {
+        if !self.caller.client_connect(&target, facts, server.as_ref(), wrong, reconnects) {
             return;
         }
         if let Some(model) = object.as_ref().and_then(|object| self.model(object)) {
@@ -533,16 +528,17 @@ impl<'a> Thread<'a> {
         let Some(object) = object.filter(|object| !object.is_shared && !object.is_wild.load(SeqCst)) else {
             return;
         };
-        // The same again counts once.
-        if let Some(same) = self.world.registrations(&object, event).iter().rev().find(|one| {
-            let stays = one.action.is_none_or(|action| action % super::inside::ACTIONS != 5);
-            stays && one.state.load(SeqCst) == REGISTERED && one.removed.load(SeqCst) == 0
-        }) {
-            if step.object >> 5 == 3 {
-                let answer =
-                    listen(object.id, event, self.world.user_data(same), Some(Some(free_never)), false);
-                judge_handle("the same registration again", target, answer);
-            }
+        // The same again counts once, unless a callback removes it meanwhile.
+        let all = self.world.registrations(&object, event);
+        let may_remove = |action: u8| action % super::inside::ACTIONS == 5;
+        if step.object >> 5 != 3 || all.iter().any(|one| one.action.is_some_and(may_remove)) {
+            return;
+        }
+        let is_there =
+            |one: &&Arc<Registration>| one.state.load(SeqCst) == REGISTERED && one.removed.load(SeqCst) == 0;
+        if let Some(same) = all.iter().rev().find(is_there) {
+            let answer = listen(object.id, event, self.world.user_data(same), Some(Some(free_never)), false);
+            judge_handle("the same registration again", target, answer);
         }
     }
 

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{c_void, CStr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, Instant};
 
 use netstack_websocket::ffi::*;
@@ -27,6 +27,12 @@ thread_local! {
 
 static CURRENT: RwLock<Option<Arc<World>>> = RwLock::new(None);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// An address of loopback that no other process of this kind uses: ports come back.
+pub static HOST: LazyLock<String> = LazyLock::new(|| {
+    let process = std::process::id();
+    format!("127.77.{}.{}", process >> 8 & 255, process & 255)
+});
 
 /// What all objects of a program have in common.
 #[derive(Clone, Copy, Default)]
@@ -90,7 +96,10 @@ pub struct Object {
     /// A part that is not the last was sent.
     pub has_parts: AtomicBool,
     pub reconnects: AtomicBool,
+    /// Of a server that listens.
     pub port: AtomicU32,
+    /// The last server that a client has connected to.
+    pub server: Mutex<Option<Arc<Object>>>,
     /// No callback may start any more.
     pub is_quiet: AtomicBool,
     is_running: AtomicBool,
@@ -277,6 +286,7 @@ impl World {
             has_parts: AtomicBool::new(false),
             reconnects: AtomicBool::new(false),
             port: AtomicU32::new(0),
+            server: Mutex::default(),
             is_quiet: AtomicBool::new(false),
             is_running: AtomicBool::new(false),
             told: Mutex::default(),
@@ -417,6 +427,12 @@ impl Object {
 
     pub fn server(&self) -> nsws_server {
         nsws_server { id: self.id }
+    }
+
+    /// Where a server listens; a port where nothing does if it doesn't. Another server may get the port of one that is over.
+    pub fn address(server: Option<&Arc<Object>>) -> String {
+        let port = server.map_or(0, |server| server.port.load(SeqCst)).max(1);
+        format!("{}:{port}", *HOST)
     }
 
     /// Waits for what must come.
