@@ -122,8 +122,7 @@ impl<'a> Thread<'a> {
             24..=37 => self.use_server(step),
             38..=49 => self.use_connection(step),
             50 => {
-                let (target, size) = (Target::foreign(0), struct_size(argument, 400));
-                // Which has no handle, so that nothing is stale.
+                let size = struct_size(argument, 400);
                 let is_right = size.is_some_and(|size| (8..=4096).contains(&size));
                 let mut room = [0_u8; 4096];
                 let pointer = if size.is_none() { std::ptr::null_mut() } else { room.as_mut_ptr() };
@@ -133,7 +132,6 @@ impl<'a> Thread<'a> {
                     _ => unsafe { nsws_server_options_init(pointer.cast(), size) },
                 };
                 assert_eq!(answer, if is_right { NSWS_OK } else { NSWS_ERR_PARAMETER });
-                drop(target);
             }
             _ => {
                 let timeout = u32::from(argument & 1) * 60_000;
