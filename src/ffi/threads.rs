@@ -1,7 +1,9 @@
 //! Starts the library's threads, with the program's signals blocked, and the thread of a shutdown in an exit
 //! handler.
 
+use std::ffi::c_void;
 use std::mem::MaybeUninit;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::error::{Code, Error, Result};
 
@@ -46,12 +48,37 @@ pub fn driving(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     if crate::runtime::can_be_driven_here() {
         return work();
     }
-    std::thread::scope(|scope| {
-        let thread =
-            starting(|| std::thread::Builder::new().name("OS_NET_WSend".into()).spawn_scoped(scope, work));
-        match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|_| Err(Error::code(Code::Internal))),
-            Err(error) => Err(Error::call(Code::NoResources, format!("No thread can be started: {error}."))),
+    elsewhere(work)
+}
+
+struct Errand<W> {
+    work: Option<W>,
+    result: Result<()>,
+}
+
+/// Does it on a thread of its own, and waits for it. In Rust 1.85, `std::thread` needs thread-locals of its caller.
+fn elsewhere<W: FnOnce() -> Result<()> + Send>(work: W) -> Result<()> {
+    extern "C" fn run<W: FnOnce() -> Result<()>>(errand: *mut c_void) -> *mut c_void {
+        // SAFETY: the thread that made it waits for this one, and leaves it alone meanwhile.
+        let errand = unsafe { &mut *errand.cast::<Errand<W>>() };
+        // SAFETY: the calling thread's own name, NUL-terminated and short enough.
+        unsafe { libc::pthread_setname_np(libc::pthread_self(), c"OS_NET_WSend".as_ptr()) };
+        if let Some(Ok(result)) = errand.work.take().map(|work| catch_unwind(AssertUnwindSafe(work))) {
+            errand.result = result;
         }
-    })
+        std::ptr::null_mut()
+    }
+    let mut errand = Errand { work: Some(work), result: Err(Error::code(Code::Internal)) };
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: `thread` is writable, and the errand outlives the thread: it is waited for below.
+    let code = starting(|| unsafe {
+        libc::pthread_create(thread.as_mut_ptr(), std::ptr::null(), run::<W>, (&raw mut errand).cast())
+    });
+    if code != 0 {
+        let error = std::io::Error::from_raw_os_error(code);
+        return Err(Error::call(Code::NoResources, format!("No thread can be started: {error}.")));
+    }
+    // SAFETY: pthread_create() has written the thread, which nobody else joins.
+    unsafe { libc::pthread_join(thread.assume_init(), std::ptr::null_mut()) };
+    errand.result
 }
