@@ -131,6 +131,22 @@ it('esbuild, cjs: the binary beside the bundle', async () => {
   assert.equal((await node('whole/all.cjs')).stdout, LOOKS);
 });
 
+it('esbuild, esm: a binary in the working directory is not loaded', async () => {
+  // It would be loaded if it were looked for: the one of the test above.
+  const failed = run(process.execPath, [path.join(user, 'whole/all.mjs')], { env, cwd: path.join(user, 'whole') });
+  const { stdout, stderr } = await failed.then(() => assert.fail('it was loaded'), (error) => error);
+  assert.equal(stdout, '');
+  assert.match(stderr, /websocket\.node can't be loaded.*NSWS_JS_MODULE.*external.*does not tell which folder/);
+});
+
+it('a __dirname that a bundler made relative does not lead to the working directory', async () => {
+  const source = fs.readFileSync(path.join(user, 'node_modules/netstack-websocket/index.js'), 'utf8');
+  const program = `new Function('__dirname', 'exports', ${JSON.stringify(source)})('.', {})`;
+  const failed = run(process.execPath, ['-e', program], { env, cwd: path.join(user, 'whole') });
+  const { stderr } = await failed.then(() => assert.fail('it was loaded'), (error) => error);
+  assert.match(stderr, /does not tell which folder/);
+});
+
 it('without its binary, the error says what to do', async () => {
   const root = path.resolve(__dirname, '../../ohos/napi');
   const failed = (what) => run(process.execPath, ['-e', what], { env, cwd: folder }).then(() => assert.fail('it was loaded'), (error) => error.stderr);
