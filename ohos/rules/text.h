@@ -14,6 +14,10 @@ inline bool has_nul(std::string_view text) {
     return text.find('\0') != std::string_view::npos;
 }
 
+// A path that no file has, in place of one that holds a NUL: the library refuses it when files have
+// their turn.
+constexpr const char *NO_FILE = "/dev/null/";
+
 // ASCII letters alone, whatever the locale.
 inline std::string lower_case(std::string text) {
     for (char &letter : text) {

@@ -193,6 +193,46 @@ describe('connect: the options', () => {
   });
 });
 
+describe('connect: the order of the checks', () => {
+  for (const [state, arrange] of [
+    ['idle', fresh],
+    ['connecting', async () => { const made = fresh(); await made.client.connect(echoUrl); return made; }],
+    ['open', opened],
+    ['closing', async () => { const made = await opened(); await made.client.close(); return made; }],
+  ]) {
+    for (const url of ['hello', '', 'ws://host/#fragment', 'ws://host\0/', `${echoUrl}${'x'.repeat(3000)}`]) {
+      const name = JSON.stringify(url.slice(0, 20));
+      fails(`connect(${name}) when ${state}: 2302001`, 2302001, arrange, (client, callback) => client.connect(url, ...last(callback)));
+      fails(`connect(${name}, {caPath: a NUL}) when ${state}: 2302001`, 2302001, arrange,
+        (client, callback) => client.connect(url, { caPath: '/no\0pe' }, ...last(callback)));
+    }
+    for (const options of [{}, { caPath: '/no\0pe' }, { clientCert: { certPath: '/no\0pe' } }]) {
+      fails(`a host that is not allowed, ${JSON.stringify(options)} when ${state}: 2302998`, 2302998, async () => {
+        const made = await arrange();
+        platform.allowHosts(false);
+        return made;
+      }, (client, callback) => client.connect(echoUrl, options, ...last(callback)));
+    }
+    fails(`connect(url, {pinnedPublicKeys: no pin}) when ${state}: 401`, PARAMETER, arrange,
+      (client, callback) => client.connect('hello', { caPath: '/no\0pe', pinnedPublicKeys: ['none'] }, ...last(callback)));
+  }
+  for (const [name, options] of [['caPath', { caPath: '/no\0pe' }], ['certPath', { clientCert: { certPath: 'a\0b', keyPath: 'x' } }],
+    ['keyPath', { clientCert: { certPath: `${certificates}/ca.pem`, keyPath: 'a\0b' } }]]) {
+    it(`connect(url, {${name}: a NUL}): 2302002, with a sentence`, async () => {
+      const error = await errorOf(fresh().client.connect(echoUrl, options));
+      assert.deepEqual([error.code, error.data], [2302002, 'The path of a file holds a NUL.']);
+    });
+  }
+  it('without the permission: 201, whatever the files are', async () => {
+    platform.allowNetwork(false);
+    for (const url of [echoUrl, 'hello', 'ws://']) {
+      for (const options of [{ caPath: '/no\0pe' }, { clientCert: { certPath: 'a\0b' } }, { caPath: '/no/such/file' }]) {
+        assert.equal((await errorOf(fresh().client.connect(url, options))).code, 201);
+      }
+    }
+  });
+});
+
 describe('connect: the state', () => {
   fails('connect twice: 2302003 while connecting', 2302003, async () => {
     const made = fresh();

@@ -190,14 +190,18 @@ napi_value Client::connect(napi_env env, napi_callback_info info) {
 }
 
 Outcome Client::connect(const std::string &url, ConnectOptions &options) {
-    // Asked for no URL, the library answers with what comes before it: a wrong option, no
-    // permission.
-    int32_t before = nsws_client_connect(handle_, nullptr, options.get());
-    if (options.leave_out_compression(before))
-        before = nsws_client_connect(handle_, nullptr, options.get());
-    if (before != NSWS_ERR_URL) return outcome_of(before);
-    if (nsws_rules::has_nul(url)) return outcome(NSWS_ERR_URL, "The URL holds a NUL.");
-    if (nsws_rules::is_bare_scheme(url)) {
+    bool has_nul = nsws_rules::has_nul(url), is_busy = state_ != State::idle;
+    const auto start = [&] {
+        nsws_connect_options given = *options.get();
+        // The library may be idle already, with its last event on the way: then it would begin
+        // anew. So it is only asked what is wrong with the URL and what comes before it.
+        if (is_busy) given.ca_path = nsws_rules::NO_FILE;
+        return nsws_client_connect(handle_, has_nul ? nullptr : url.c_str(), &given);
+    };
+    int32_t code = start();
+    if (options.leave_out_compression(code)) code = start();
+    if (code == NSWS_ERR_URL && has_nul) return outcome(code, "The URL holds a NUL.");
+    if (code == NSWS_ERR_URL && nsws_rules::is_bare_scheme(url)) {
         Outcome failed = outcome(CONNECT_FAILED, "The URL has no host.");
         auto detail = error_detail(failed);
         detail->phase = NSWS_PHASE_PARSE;
@@ -206,12 +210,9 @@ Outcome Client::connect(const std::string &url, ConnectOptions &options) {
         source()->push(event_of(Event::Kind::call_error, std::move(detail)));
         return failed;
     }
-    if (state_ != State::idle) {
-        // The library may be idle already, with its last event on the way: then it would begin
-        // anew.
-        return outcome(NSWS_ERR_ALREADY_CONNECTED, "");
-    }
-    int32_t code = nsws_client_connect(handle_, url.c_str(), options.get());
+    if (code == NSWS_ERR_CERT_FILE && is_busy) return outcome(NSWS_ERR_ALREADY_CONNECTED, "");
+    if (code == NSWS_ERR_CERT_FILE && options.has_wrong_path())
+        return outcome(code, "The path of a file holds a NUL.");
     if (code == NSWS_OK) enter(State::connecting);
     return outcome_of(code);
 }

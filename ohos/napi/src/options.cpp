@@ -116,17 +116,20 @@ Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
     }
     for (const std::string &pin : js::as_strings(env, pinned))
         pins += pins.empty() ? pin : ";" + pin;
-    if (has_nul(ca_path + cert_path + key_path))
-        return outcome(NSWS_ERR_CERT_FILE, "The path of a file holds a NUL.");
     if (has_nul(password) || has_nul(pins))
         return wrong_parameter("A password or pin holds a NUL.");
+    if (!pins.empty()) options_.pinned_public_keys = texts_.keep(std::move(pins));
+    has_wrong_path_ = has_nul(ca_path + cert_path + key_path);
+    if (has_wrong_path_) {
+        options_.ca_path = nsws_rules::NO_FILE;
+        return {};
+    }
     if (!ca_path.empty()) options_.ca_path = texts_.keep(std::move(ca_path));
     if (!cert_path.empty()) {
         options_.client_cert_path = texts_.keep(std::move(cert_path));
         if (!key_path.empty()) options_.client_key_path = texts_.keep(std::move(key_path));
         if (!password.empty()) options_.client_key_password = texts_.keep(std::move(password));
     }
-    if (!pins.empty()) options_.pinned_public_keys = texts_.keep(std::move(pins));
     return {};
 }
 

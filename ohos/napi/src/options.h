@@ -35,6 +35,8 @@ public:
     // Whether a call was refused because this build has no compression; then it is no longer asked
     // for.
     bool leave_out_compression(int32_t code);
+    // Whether a path is one that no file can have; the library is given another that none has.
+    bool has_wrong_path() const { return has_wrong_path_; }
 
 private:
     Outcome read_headers(napi_env env, napi_value value);
@@ -45,6 +47,7 @@ private:
 
     nsws_connect_options options_{};
     std::vector<nsws_header> headers_;
+    bool has_wrong_path_ = false;
     Texts texts_;
 };
 
