@@ -201,10 +201,10 @@ int32_t WebSocketClient::Start(const std::string &url, const OpenOptions &option
     given.headers = headers.data();
     given.header_count = headers.size();
     given.support_origin_port = options.supportOriginPort ? 1 : 0;
-    if (has_nul(settings.caPath) || has_nul(settings.clientCert)) {
-        return Noted(NSWS_ERR_CERT_FILE);
-    }
-    given.ca_path = settings.caPath.empty() ? nullptr : settings.caPath.c_str();
+    const bool wrong_path = has_nul(settings.caPath) || has_nul(settings.clientCert);
+    given.ca_path = wrong_path                ? nsws_rules::NO_FILE
+                    : settings.caPath.empty() ? nullptr
+                                              : settings.caPath.c_str();
     if (!settings.clientCert.empty()) {
         given.client_cert_path = settings.clientCert.c_str();
         given.client_key_path = Text(settings.clientKey);

@@ -315,6 +315,8 @@ void a_missing_file_is_refused_at_once() {
     SAME(f.client->ConnectEx("wss://127.0.0.1/", {}), 2302002);
     f.client->GetClientContext()->caPath = std::string("/dev/null\0/ca", 13);
     SAME(f.client->ConnectEx("wss://127.0.0.1/", {}), 2302002);
+    // The URL comes first.
+    SAME(f.client->ConnectEx("hello", {}), 2302001);
 }
 
 // Send.
@@ -757,6 +759,10 @@ void without_permission_or_host_nothing_goes() {
         CHECK(f.client->GetClientContext()->permissionDenied);
         Fixture idle;
         SAME(idle.connect_ex("/sink"), WEBSOCKET_ERROR_PERMISSION_DENIED);
+        // Whatever the files are.
+        Fixture nul;
+        nul.client->GetClientContext()->caPath = std::string("/dev/null\0/ca", 13);
+        SAME(nul.connect_ex("/sink"), WEBSOCKET_ERROR_PERMISSION_DENIED);
         // Whatever the state.
         SAME(idle.client->SendEx("x", 1), WEBSOCKET_ERROR_PERMISSION_DENIED);
         SAME(idle.client->CloseEx({1000, ""}), WEBSOCKET_ERROR_PERMISSION_DENIED);
@@ -765,6 +771,7 @@ void without_permission_or_host_nothing_goes() {
         SAME(idle.connect("/sink"), WEBSOCKET_ERROR_DISALLOW_HOST);
         SAME(idle.connect_ex("/sink"), WEBSOCKET_ERROR_DISALLOW_HOST);
         CHECK(idle.client->GetClientContext()->noAllowedHost);
+        SAME(nul.connect_ex("/sink"), WEBSOCKET_ERROR_DISALLOW_HOST);
         host = 1;
     }
     CHECK(nsws_set_platform(nullptr) == NSWS_OK);
