@@ -349,6 +349,7 @@ int WebSocketServer::WithConnection(const SocketConnection &connection, Use use)
 int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connections) const {
     return contain(
         [&]() -> int {
+            connections.clear();
             const nsws_server server = link_->Known();
             const int32_t permission = Permission(server);
             uint16_t port = 0;
@@ -367,7 +368,6 @@ int WebSocketServer::ListAllConnections(std::vector<SocketConnection> &connectio
                     return FAILED;
                 }
             } while (count > handles.size());
-            connections.clear();
             for (std::size_t i = 0; i < count; i++) {
                 SocketConnection connection;
                 // One that has just ended is no longer listed.

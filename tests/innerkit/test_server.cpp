@@ -299,6 +299,7 @@ void connections_are_listed() {
     Fixture f;
     std::vector<SocketConnection> connections{{"stale", 1}};
     SAME(f.server->ListAllConnections(connections), -1);
+    SAME(connections.size(), 0u);
     if (!f.starts()) return;
     SAME(f.server->ListAllConnections(connections), 0);
     SAME(connections.size(), 0u);
@@ -470,8 +471,9 @@ void stop_frees_the_port_and_tells_every_client() {
     SAME(f.server->Stop(), 0);
     SAME(f.server->Stop(), -1);
     SAME(f.send("x", connection), -1);
-    std::vector<SocketConnection> connections;
+    std::vector<SocketConnection> connections{connection};
     SAME(f.server->ListAllConnections(connections), -1);
+    SAME(connections.size(), 0u);
     SAME(f.server->GetServerContext()->closeStatus_, LWS_CLOSE_STATUS_GOINGAWAY);
     // At once, on the same port.
     SAME(f.server->Start(f.config), 0);
@@ -677,7 +679,9 @@ void without_permission_each_call_is_201() {
             SAME(each->server->Start(each->config), 201);
             SAME(each->send("x", connection), 201);
             SAME(each->server->Close(connection, {1000, ""}), 201);
+            connections = {connection};
             SAME(each->server->ListAllConnections(connections), 201);
+            SAME(connections.size(), 0u);
             SAME(each->server->Stop(), 201);
             CHECK(each->server->GetServerContext()->IsPermissionDenied());
         }

@@ -64,7 +64,7 @@ public:
     // unknown connection.
     int Send(const char *data, int length, const SocketConnection &connection);
 
-    // 0; -1 when the server doesn't listen; 201.
+    // 0; -1 when the server doesn't listen; 201. What the list held is gone, also after a failure.
     int ListAllConnections(std::vector<SocketConnection> &connections) const;
 
     // Stops without a callback: none comes after it. 0; -1 when it was not started since the last
