@@ -185,9 +185,16 @@ describe('start', () => {
     for (const [config, code, data] of [
       [{ serverPort: 0 }, 2302005, /^config\.serverPort is not between 1 and 65535\.$/],
       [{ serverPort: port, maxConcurrentClientsNumber: 11 }, 2302999, /^config\.maxConcurrentClientsNumber or maxConnectionsForOneClient is above 10\.$/],
-      [{ serverPort: port, serverIP: 'hello' }, 2302004, /hello/],
-      [{ serverPort: port, serverIP: nul }, 2302004, /a\\+0b/],
+      [{ serverPort: port, serverIP: 'hello' }, 2302004, /^config\.serverIP "hello" is not an IPv4 or IPv6 address\.$/],
+      [{ serverPort: port, serverIP: nul }, 2302004, /^config\.serverIP "a\\+0b" is not/],
+      [{ serverPort: port, serverIP: '224.0.0.1' }, 2302004, /^config\.serverIP 224\.0\.0\.1 is not/],
+      [{ serverPort: port, allowedOrigins: ['server_ip'] }, PARAMETER, /^config\.allowedOrigins: "server_ip" is not an origin/],
+      [{ serverPort: port, allowedOrigins: [nul] }, PARAMETER, /^config\.allowedOrigins holds a NUL\.$/],
+      [{ serverPort: port, protocol: nul }, PARAMETER, /^config\.protocol holds a NUL\.$/],
+      [{ serverPort: port, protocol: 'a b(' }, PARAMETER, /^Sub-protocol 1 /],
+      [null, PARAMETER, /^start\(\) takes a configuration\.$/],
       [{ serverPort: port, serverCert: { certPath: '/no/such/file', keyPath: '' } }, 2302002, /\/no\/such\/file/],
+      [{ serverPort: port, serverCert: { certPath: `${certificates}/good.pem` } }, 2302002, /^config\.serverCert\.keyPath is empty and can't be opened: /],
       [{ serverPort: port, serverCert: { certPath: nul, keyPath: '' } }, 2302002, /NUL/],
     ]) {
       const error = await errorOf(server.start(config));

@@ -54,6 +54,23 @@ bool leaves_out(uint8_t &compression, int32_t code) {
     return true;
 }
 
+// The library's sentence about a server's options, with the names that the configuration has.
+std::string in_words_of_config(std::string sentence) {
+    const struct {
+        std::string_view beginning, instead;
+    } words[] = {
+        {"server_ip ", "config.serverIP "},
+        {"allowed_origins: ", "config.allowedOrigins: "},
+        // A file without a name is the key's: without a certificate's name there is no TLS.
+        {" can't be opened", "config.serverCert.keyPath is empty and can't be opened"},
+    };
+    for (const auto &[beginning, instead] : words) {
+        if (sentence.compare(0, beginning.size(), beginning) == 0)
+            return sentence.replace(0, beginning.size(), instead);
+    }
+    return sentence;
+}
+
 }  // namespace
 
 Texts::~Texts() {
@@ -280,5 +297,7 @@ Outcome ServerOptions::start(nsws_server server) {
     }
     if (code == NSWS_ERR_CERT_FILE && wrong_.files)
         return outcome(code, "The path of a file holds a NUL.");
-    return outcome_of(code);
+    Outcome result = outcome_of(code);
+    result.detail = in_words_of_config(std::move(result.detail));
+    return result;
 }

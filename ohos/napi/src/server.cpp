@@ -195,18 +195,18 @@ napi_value Server::start(napi_env env, napi_callback_info info) {
     auto *server = receiver<Server>(env, arguments.self);
     if (server == nullptr) return nullptr;
     Environment &environment = server->environment();
-    if (js::type_of(env, arguments.values[0]) != napi_object) {
-        return server->settle(wrong_parameter("start() takes a configuration."));
-    }
     ServerOptions options;
-    Outcome outcome = options.read(env, arguments.values[0]);
+    Outcome outcome = js::type_of(env, arguments.values[0]) == napi_object
+                          ? options.read(env, arguments.values[0])
+                          : wrong_parameter("start() takes a configuration.");
     if (napi_value exception = js::take_exception(env))
         return environment.settle_with(nullptr, exception);
+    if (outcome.is_ok()) outcome = options.start(server->handle_);
     if (outcome.is_ok()) {
-        outcome = options.start(server->handle_);
-        server->is_listening_ |= outcome.is_ok();
+        server->is_listening_ = true;
         server->update();
-        if (!outcome.is_ok()) server->tell_failed_start(outcome);
+    } else {
+        server->tell_failed_start(outcome);
     }
     return server->settle(outcome);
 }
