@@ -193,6 +193,37 @@ describe('connect: the options', () => {
   });
 });
 
+describe('connect: the heartbeat', () => {
+  const crypto = require('node:crypto');
+  const net = require('node:net');
+  // A server that opens and then says nothing, not even a pong.
+  const links = [];
+  const pinged = new Set();
+  const server = net.createServer((socket) => links.push(socket.on('error', () => {}).once('data', (request) => {
+    const [, key] = /sec-websocket-key: (.*)\r\n/i.exec(request.toString());
+    const accept = crypto.createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+    socket.once('data', () => pinged.add(socket));
+  })));
+  before(() => new Promise((resolve) => server.listen(0, '127.0.0.1', resolve)));
+  after(() => {
+    server.close();
+    for (const link of links) link.destroy();
+  });
+  const silent = (options) => opened(`ws://127.0.0.1:${server.address().port}/`, { pingInterval: 1, ...options });
+
+  it('a pongTimeout above the pingInterval counts as that; one that is not given is 30 s all the same', async () => {
+    const waits = await Promise.all([{}, { pongTimeout: undefined }, { pongTimeout: null }, { pongTimeout: '1' }].map(silent));
+    await until(() => pinged.size === waits.length, 'a ping of each');
+    const { events } = await silent({ pongTimeout: 30 });
+    const [error] = await events.wait('error');
+    assert.deepEqual([error.code, error.phase], [200, 'heartbeat']);
+    assert.equal((await events.wait('close'))[1].code, 1006);
+    // Their pings were sent before those of the one that has ended.
+    for (const { events: { names } } of waits) assert.deepEqual(names, ['headerReceive', 'open', 'openInfo']);
+  });
+});
+
 describe('connect: the order of the checks', () => {
   for (const [state, arrange] of [
     ['idle', fresh],
