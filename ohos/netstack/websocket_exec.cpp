@@ -187,12 +187,6 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
     if (has_nul(context->url)) {
         return Report(*context, NSWS_ERR_URL);
     }
-    if (context->IsAtomicService() &&
-        !CommonUtils::IsAllowedHostname(context->GetBundleName(),
-                                        CommonUtils::DOMAIN_TYPE_WEBSOCKET_REQUEST, context->url)) {
-        context->SetNoAllowedHost(true);
-        return false;
-    }
     auto self = KnownOrMade(*context, MakeClient);
     if (self == nullptr) {
         return false;
@@ -232,14 +226,21 @@ bool WebSocketExec::ExecConnect(ConnectContext *context) {
     }
     FillHeartbeat(*context, options);
     FillProxy(*context, proxyHost, proxyExclusions, options);
-    if (has_nul(context->caPath_) || has_nul(clientCert) || HasNul(clientKey)) {
-        return Report(*context, NSWS_ERR_CERT_FILE);
-    }
     if (HasNul(keyPassword) || has_nul(protocol) || has_nul(proxyHost) ||
         has_nul(proxyExclusions)) {
         return Report(*context, NSWS_ERR_PARAMETER);
     }
-    return Report(*context, nsws_client_connect({self->Handle()}, context->url.c_str(), &options));
+    // The URL is judged before its host, and both before files.
+    const bool isAllowed =
+        !context->IsAtomicService() ||
+        CommonUtils::IsAllowedHostname(context->GetBundleName(),
+                                       CommonUtils::DOMAIN_TYPE_WEBSOCKET_REQUEST, context->url);
+    if (!isAllowed || has_nul(context->caPath_) || has_nul(clientCert) || HasNul(clientKey)) {
+        options.ca_path = nsws_rules::NO_FILE;
+    }
+    const int32_t code = nsws_client_connect({self->Handle()}, context->url.c_str(), &options);
+    const bool isOnlyTheHost = !isAllowed && code == NSWS_ERR_CERT_FILE;
+    return Report(*context, isOnlyTheHost ? NSWS_ERR_DOMAIN_NOT_ALLOWED : code);
 }
 
 bool WebSocketExec::ExecSend(SendContext *context) {

@@ -141,12 +141,22 @@ bool Find(BaseContext &context, const WebSocketConnection &name, nsws_connection
 }  // namespace
 
 bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
-    if (context == nullptr || !HasPermission(*context)) {
+    if (context == nullptr) {
         return false;
     }
+    const bool isPermitted = HasPermission(*context);
     auto self = KnownOrMade(*context, MakeServer);
     if (self == nullptr) {
         return false;
+    }
+    const auto ended = [&](int32_t code) {
+        if (code != NSWS_OK) {
+            self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, nsws_error_message(code), 0));
+        }
+        return Report(*context, code);
+    };
+    if (!isPermitted) {
+        return ended(NSWS_ERR_PERMISSION_DENIED);
     }
     nsws_server_options options = nsws_rules::server_defaults();
     // No address has a backslash in it, nor a NUL.
@@ -160,17 +170,13 @@ bool WebSocketServerExec::ExecServerStart(ServerStartContext *context) {
     const std::string origins = AllowedOrigins(*context, 0);
     options.allowed_origins = origins.empty() ? nullptr : origins.c_str();
     if (has_nul(context->websocketServerProtocol_) || has_nul(origins)) {
-        return Report(*context, NSWS_ERR_PARAMETER);
+        return ended(NSWS_ERR_PARAMETER);
     }
     options.cert_path = context->certPath_.c_str();
     options.key_path = context->certPath_.empty() ? nullptr : context->keyPath_.c_str();
     nsws_rules::WrongConfig wrong = nsws_rules::wrong_in(options);
     wrong.files = has_nul(context->certPath_) || has_nul(context->keyPath_);
-    int32_t code = nsws_rules::start({self->Handle()}, options, wrong);
-    if (code != NSWS_OK) {
-        self->Post(ErrorEvent(NSWS_ERR_CONNECT_FAILED, nsws_error_message(code), 0));
-    }
-    return Report(*context, code);
+    return ended(nsws_rules::start({self->Handle()}, options, wrong));
 }
 
 bool WebSocketServerExec::ExecListAllConnections(ListAllConnectionsContext *context) {

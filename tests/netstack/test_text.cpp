@@ -1,4 +1,5 @@
-// A NUL in a text: what a peer sends arrives whole, and what a program gives is refused and never cut. The functions of NetStack's layer
+// A NUL in a text: what a peer sends arrives whole, and what a program gives is refused and never cut. And in which order a call is
+// judged. The functions of NetStack's layer
 // that the engine calls for that are here, and JavaScript values are texts and objects of texts.
 
 #include <arpa/inet.h>
@@ -28,7 +29,7 @@ namespace {
 using namespace std::string_literals;
 
 const std::string NUL = "a\0b"s;
-constexpr int PARAMETER = 401, URL = 2302001, CERT_FILE = 2302002, LISTEN_ADDRESS = 2302004, NOT_EXIST = 2302006;
+constexpr int PERMISSION = 201, PARAMETER = 401, HOST = 2302998, URL = 2302001, CERT_FILE = 2302002, LISTEN_ADDRESS = 2302004, NOT_EXIST = 2302006;
 
 int failures = 0;
 
@@ -75,6 +76,18 @@ std::deque<Event> events;
 
 WebSocketConnection named;
 
+// What the layer says.
+bool hasPermission = true, isAtomic = false;
+
+// Does what waits longest, unlocked.
+void run_next(std::unique_lock<std::mutex> &lock)
+{
+    const Work work = works.front();
+    works.pop_front();
+    lock.unlock();
+    work.handler(nullptr, napi_ok, work.data);
+}
+
 // The next event of this type.
 Value next(const std::string &type)
 {
@@ -86,11 +99,16 @@ Value next(const std::string &type)
         }
         std::unique_lock<std::mutex> lock(mutex);
         queued.wait(lock, [] { return !works.empty(); });
-        const Work work = works.front();
-        works.pop_front();
-        lock.unlock();
-        work.handler(nullptr, napi_ok, work.data);
+        run_next(lock);
     }
+}
+
+// The message of the error event that a call has posted, or "".
+std::string posted_error()
+{
+    events.clear();
+    for (std::unique_lock<std::mutex> lock(mutex); !works.empty(); lock.lock()) run_next(lock);
+    return events.size() == 1 && events[0].type == "error" ? events[0].value.members["message"].text : "";
 }
 
 sockaddr_in loopback(uint16_t port)
@@ -202,6 +220,36 @@ void a_server_refuses_a_nul()
           "the path of its key");
 }
 
+void the_url_comes_before_its_host_and_both_before_files()
+{
+    using Context = ConnectContext;
+    const auto connect = [](const char *url, const std::string &caPath) {
+        return connect_with([=](Context &context) { context.url = url, context.caPath_ = caPath; });
+    };
+    check(connect("hello", NUL) == URL, "the URL before a path");
+    isAtomic = true;
+    for (const std::string &caPath : {""s, NUL, "/no/such/file"s}) {
+        check(connect("hello", caPath) == URL, "the URL before its host");
+        check(connect("ws://127.0.0.1:1/", caPath) == HOST, "the host before a path");
+    }
+    hasPermission = false;
+    check(connect("hello", NUL) == PERMISSION, "the permission before all");
+    hasPermission = true;
+    isAtomic = false;
+}
+
+void each_failed_start_is_told_by_an_event()
+{
+    using Context = ServerStartContext;
+    const auto object = new_object();
+    hasPermission = false;
+    check(start_with(object, [](Context &) {}) == PERMISSION, "start without the permission");
+    check(posted_error() == "Permission denied.", "its event");
+    hasPermission = true;
+    check(start_with(object, [](Context &context) { context.websocketServerProtocol_ = NUL; }) == PARAMETER, "start with a NUL");
+    check(posted_error() == "Parameter error.", "the event of that");
+}
+
 void a_text_arrives_whole()
 {
     const auto server = new_object(), client = new_object();
@@ -284,6 +332,16 @@ void BaseContext::SetErrorCode(int32_t code)
     errorCode_ = code;
 }
 
+void BaseContext::SetPermissionDenied(bool)
+{
+    errorCode_ = PERMISSION;
+}
+
+void BaseContext::SetNoAllowedHost(bool)
+{
+    errorCode_ = HOST;
+}
+
 bool BaseContext::IsPermissionDenied() const
 {
     return false;
@@ -334,6 +392,16 @@ void ConnectContext::GetClientCert(std::string &cert, Secure::SecureChar &key, S
 
 bool ConnectContext::IsAtomicService() const
 {
+    return isAtomic;
+}
+
+std::string ConnectContext::GetBundleName() const
+{
+    return "";
+}
+
+bool CommonUtils::IsAllowedHostname(const std::string &, const std::string &, const std::string &)
+{
     return false;
 }
 
@@ -349,7 +417,7 @@ WebSocketConnection ServerCloseContext::GetConnection() const
 
 bool CommonUtils::HasInternetPermission()
 {
-    return true;
+    return hasPermission;
 }
 
 namespace OHOS::NetStack::NapiUtils {
@@ -426,6 +494,8 @@ int main()
 {
     a_client_refuses_a_nul();
     a_server_refuses_a_nul();
+    the_url_comes_before_its_host_and_both_before_files();
+    each_failed_start_is_told_by_an_event();
     a_text_arrives_whole();
     // No event comes while the queue is being destroyed.
     nsws_shutdown(NSWS_FOR_EVER);
