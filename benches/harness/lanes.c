@@ -105,5 +105,6 @@ int main(int argc, char **argv) {
     for (int i = 0; i < SERVERS; i++) pthread_join(threads[i], NULL);
     double took = now() - begin;
     printf("{\"messages\": %ld, \"wall_ns\": %.1f}\n", SERVERS * count, took * 1e9 / (double)(SERVERS * count));
+    for (int i = 0; i < SERVERS; i++) hang_up(&links[i]);
     return nsws_shutdown(5000) == NSWS_OK ? 0 : 1;
 }
