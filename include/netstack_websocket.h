@@ -21,10 +21,10 @@
  * Memory. Everything that is passed in is copied before the call returns. What an event points to lives until the callback
  * returns. Text is UTF-8 and NUL-terminated. Bytes are a pointer and a length; NULL with length 0 is empty.
  *
- * Threads. Every function may be called on any thread and inside any callback, unless its description says otherwise, and none
- * waits for the network. Callbacks run on threads of the library: never inside a call, in order, and never two at once for one
- * client or one server. A callback may block; it delays only its own client or server. Callbacks must not throw C++ exceptions or
- * longjmp out.
+ * Threads. Every function may be called on any thread and inside any callback, unless its description says otherwise. Only
+ * nsws_shutdown(), nsws_server_stop_gracefully() and the destroy functions wait. Listeners are called on threads of the library:
+ * never inside a call, in order, and never two at once for one client or one server. A listener may block; it delays only its own
+ * client or server. The hooks of nsws_platform may be called inside a call. No callback may throw a C++ exception or longjmp out.
  *
  * user_data. A registration may have a free_fn. It runs exactly once, on any thread, after the last call that uses the user_data.
  * If the registration fails, it does not run.
@@ -33,7 +33,8 @@
  * begin with their size as well. Both grow only at their end.
  *
  * A client. nsws_client_connect() returns NSWS_OK. Then come header_receive, open, message and data_end for each message, and close.
- * If the attempt fails, one error comes instead of open. After open, error events may come, and exactly one close, the last event.
+ * If the attempt fails, one error comes instead of open; if the program closes first, close does. After open, error events may
+ * come, and exactly one close, the last event of this connection; reconnecting begins another.
  *
  * This is client.c. It says hello to the server whose URL it is given, and ends when it has an answer.
  *
@@ -344,6 +345,7 @@ typedef struct nsws_connection {
 
 /**
  * A message that is being sent in parts lacks its last part; until then, only its parts and pings may be sent.
+ * @since 0.2
  */
 #define NSWS_ERR_MESSAGE_UNFINISHED 2302911
 
@@ -448,7 +450,7 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_CLOSE_TIMEOUT 2302969
 
 /**
- * Detail: the system's proxy setting (environment or platform hook) can't be used.
+ * Detail: the proxy setting of the environment or the platform hook can't be used.
  */
 #define NSWS_DETAIL_PROXY_SETTING 2302970
 
@@ -469,28 +471,33 @@ typedef struct nsws_connection {
 
 /**
  * Detail: there is no memory for data from the peer; the connection ends with 1009.
+ * @since 0.2
  */
 #define NSWS_DETAIL_NO_MEMORY 2302974
 
 /**
  * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
  * with 1009.
+ * @since 0.2
  */
 #define NSWS_DETAIL_RECEIVE_BUDGET 2302975
 
 /**
  * Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
+ * @since 0.2
  */
 #define NSWS_DETAIL_MESSAGE_TIMEOUT 2302976
 
 /**
  * Detail: compressed data can't be decompressed; the connection ends with 1007.
+ * @since 0.2
  */
 #define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
  * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
  * allowed, or its `Location` can't be used.
+ * @since 0.2
  */
 #define NSWS_DETAIL_REDIRECT 2302978
 
@@ -498,6 +505,7 @@ typedef struct nsws_connection {
  * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
  * server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
  * refusal: NSWS_DETAIL_HTTP_STATUS.
+ * @since 0.2
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
 
@@ -517,7 +525,7 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_NO_PASSWORD 2302982
 
 /**
- * Detail: the password is not the private key's.
+ * Detail: the password does not decrypt the private key.
  */
 #define NSWS_DETAIL_WRONG_PASSWORD 2302983
 
@@ -548,6 +556,7 @@ typedef struct nsws_connection {
 
 /**
  * Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301); it may speak only HTTP/2.
+ * @since 0.2
  */
 #define NSWS_DETAIL_ALPN 2302989
 
@@ -744,7 +753,7 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  *
  * If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback or platform hook that does not
  * return, a name lookup, a file that is being read, or another thread's nsws_shutdown(); nsws_last_error() says
- * which. Their threads end when these do; another call waits for them again.
+ * which. Each such thread ends when its work does. Call again to go on waiting.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
  *         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
@@ -1348,7 +1357,7 @@ typedef void (*nsws_data_end_fn)(nsws_client client,
  * event.
  *
  * Messages that were accepted and still wait when the peer's close frame arrives are not sent, since the answer
- * follows at once (RFC 6455 5.5.1); that is no error, and the close can be clean. In this event, `messages_sent` of
+ * follows at once (RFC 6455 5.5.1); that is not an error, and the close can be clean. In this event, `messages_sent` of
  * nsws_client_get_stats() or nsws_connection_get_info() counts the messages that went to the system, and
  * `queued_bytes` is above 0 if others did not.
  * @since 0.1
@@ -1543,7 +1552,7 @@ int32_t nsws_client_connect(nsws_client client,
 
 /**
  * Sends a text message. Accepted messages are sent in order, and nsws_client_close() sends them before it
- * closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
+ * closes; see nsws_close_event for what happens when the server closes first. After any error nothing was queued.
  *
  * @param client the client
  * @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
@@ -1562,7 +1571,7 @@ int32_t nsws_client_send_text(nsws_client client,
 
 /**
  * Sends a binary message. Accepted messages are sent in order, and nsws_client_close() sends them before it
- * closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
+ * closes; see nsws_close_event for what happens when the server closes first. After any error nothing was queued.
  *
  * @param client the client
  * @param data the payload, copied; may be NULL if `length` is 0
@@ -2364,7 +2373,7 @@ typedef struct nsws_server_options {
      */
     uint8_t proxy_protocol;
     /**
-     * A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
+     * A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that isn't an upgrade
      * gets 200 and "OK", or 503 while clients are refused because the server's callbacks lag behind. It begins
      * with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
      * nsws_server_set_http_hook() answers other requests.
@@ -2389,7 +2398,7 @@ typedef struct nsws_server_options {
      * networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
      *
      * In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-     * is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
+     * is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a client writes
      * there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
      * `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
      * bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers
@@ -2898,7 +2907,7 @@ int32_t nsws_server_broadcast_group(nsws_server server,
                                     size_t *out_accepted);
 
 /**
- * A request that is no upgrade, for nsws_http_fn. Its body isn't read.
+ * A request that isn't an upgrade, for nsws_http_fn. Its body isn't read.
  * @since 0.2
  */
 typedef struct nsws_http_request {
@@ -2947,7 +2956,7 @@ typedef struct nsws_http_request {
 typedef struct nsws_http_answer nsws_http_answer;
 
 /**
- * Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
+ * Answers a request that isn't an upgrade, by calling nsws_http_answer_set(). A request that is not answered is
  * refused, as without a hook. The hook takes turns with the listeners of the server. Meanwhile the client
  * waits, at most for what is left of `handshake_timeout_ms`.
  * @since 0.2
@@ -2958,7 +2967,7 @@ typedef void (*nsws_http_fn)(nsws_server server,
                              void *user_data);
 
 /**
- * Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
+ * Sets the hook that answers requests that aren't upgrades: health checks that need more than `health_path` of
  * nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
  * sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
  *
@@ -3192,7 +3201,7 @@ int32_t nsws_server_off_drain(nsws_server server, nsws_server_drain_fn fn, void 
 
 /**
  * Sends a text message to a client. Accepted messages are sent in order, and nsws_connection_close() sends them
- * before it closes; nsws_close_event tells what happens when the client closes first. After any error nothing
+ * before it closes; see nsws_close_event for what happens when the client closes first. After any error nothing
  * was queued.
  *
  * @param connection the connection
@@ -3212,7 +3221,7 @@ int32_t nsws_connection_send_text(nsws_connection connection,
 
 /**
  * Sends a binary message to a client. Accepted messages are sent in order, and nsws_connection_close() sends
- * them before it closes; nsws_close_event tells what happens when the client closes first. After any error
+ * them before it closes; see nsws_close_event for what happens when the client closes first. After any error
  * nothing was queued.
  *
  * @param connection the connection
@@ -3386,12 +3395,12 @@ typedef struct nsws_connection_info {
      */
     uint16_t link_port;
     /**
-     * Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+     * The bytes that were handed to the system, including the WebSocket handshake, the frames' headers and TLS.
      * @since 0.2
      */
     uint64_t wire_bytes_sent;
     /**
-     * Bytes that came from the system, in the same way; a header of the PROXY protocol does not count.
+     * The bytes that were received from the system, counted in the same way, without a header of the PROXY protocol.
      * @since 0.2
      */
     uint64_t wire_bytes_received;
@@ -3401,7 +3410,7 @@ typedef struct nsws_connection_info {
      */
     uint64_t smoothed_rtt_us;
     /**
-     * How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+     * How long after the WebSocket handshake the first message arrived, in microseconds; 0 before it has.
      * @since 0.2
      */
     uint64_t first_message_us;
@@ -3444,7 +3453,7 @@ int32_t nsws_connection_get_info(nsws_connection connection,
 /**
  * Answers yes (not 0) or no (0).
  *
- * Hooks may be called on any thread, on several at once, in the middle of the library's calls. They may call
+ * Hooks may be called on any thread, and on several at once, in the middle of the library's calls. They may call
  * the library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as
  * long as the hook does.
  * @since 0.1
@@ -3546,7 +3555,7 @@ typedef struct nsws_resolve_answer nsws_resolve_answer;
  * Answers an nsws_resolve_fn. The last call inside the hook counts.
  *
  * @param answer what the hook was given
- * @param addresses IP addresses with commas between, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
+ * @param addresses IP addresses, separated by commas, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
  *         without brackets, and with its zone if it is link-local ("fe80::1%wlan0"); copied. NULL or "": the host has no
  *         address, which fails the attempt.
  * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of them is no address, which also fails the attempt;

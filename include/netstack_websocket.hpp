@@ -326,7 +326,7 @@ struct ConnectEvent {
     std::string_view client_cert_subject, client_cert_fingerprint, client_cert_pem;
 };
 
-// A request that is no upgrade.
+// A request that isn't an upgrade.
 struct HttpRequest {
     explicit HttpRequest(const nsws_http_request &request)
         : method(request.method), path(request.path), client_ip(request.client_ip),
@@ -914,7 +914,7 @@ public:
 
     using HttpHook = detail::Guarded<void(ServerRef, const HttpRequest &, HttpAnswer), Failed>;
 
-    // Sets the function that answers requests that are no upgrade. Empty: they are refused.
+    // Sets the function that answers requests that aren't upgrades. Empty: they are refused.
     std::error_code set_http_hook(HttpHook f) const {
         using Hook = HttpHook;
         if (!f) {

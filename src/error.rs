@@ -122,7 +122,7 @@ codes! {
     HeartbeatLost = 2302968, c"NSWS_DETAIL_HEARTBEAT_LOST", c"The peer did not answer a ping in time.";
     /// Detail: the closing handshake did not end in time.
     CloseTimeout = 2302969, c"NSWS_DETAIL_CLOSE_TIMEOUT", c"The closing handshake did not end in time.";
-    /// Detail: the system's proxy setting can't be used.
+    /// Detail: the platform's or the environment's proxy setting can't be used.
     ProxySetting = 2302970, c"NSWS_DETAIL_PROXY_SETTING", c"The system's proxy setting can't be used.";
     /// Detail: the proxy demands credentials, or refused those that it got.
     ProxyAuth = 2302971, c"NSWS_DETAIL_PROXY_AUTH", c"The proxy demands a user name and password, or refused those that it got.";
@@ -149,7 +149,7 @@ codes! {
     KeyContent = 2302981, c"NSWS_DETAIL_KEY_CONTENT", c"The key file holds no usable private key.";
     /// Detail: the private key is encrypted, and there is no password.
     NoPassword = 2302982, c"NSWS_DETAIL_NO_PASSWORD", c"The private key is encrypted, and no password was given.";
-    /// Detail: the password is not the private key's.
+    /// Detail: the password does not decrypt the private key.
     WrongPassword = 2302983, c"NSWS_DETAIL_WRONG_PASSWORD", c"The password does not open the private key.";
     /// Detail: the private key is in a form that can't be read.
     KeyForm = 2302984, c"NSWS_DETAIL_KEY_FORM", c"The private key is in a form that can't be read.";

@@ -1,4 +1,5 @@
-//! What only the platform knows: permissions, allowed hosts, the system's proxy, the user's CAs, the device, addresses.
+//! What only the platform knows. Here the system's proxy is read, unless the environment has it (`proxy::environment`);
+//! permissions, allowed hosts, the user's CAs, the device and addresses are asked for.
 //! Without hooks everything is allowed, and the defaults of the system apply.
 
 use std::io;

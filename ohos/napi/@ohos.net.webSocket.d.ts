@@ -319,7 +319,7 @@ declare namespace webSocket {
     /** Closes a client's connection. */
     close(connection: WebSocketConnection, options?: webSocket.WebSocketCloseOptions): Promise<boolean>;
 
-    /** Stops to listen, and closes every connection with 1001. */
+    /** Stops listening, and closes every connection with 1001. */
     stop(): Promise<boolean>;
 
     /** Adds a listener; each function counts once. */

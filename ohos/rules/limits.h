@@ -1,4 +1,4 @@
-// The limits of NetStack's C, C++ and JavaScript programs, where they differ from the C ABI's.
+// Where a limit differs from the C ABI's: those of NetStack's C, C++ and JavaScript programs.
 #pragma once
 
 #include <netstack_websocket.h>
@@ -18,6 +18,11 @@ constexpr size_t CLIENT_SENDS = 4u << 20;
 // request headers.
 constexpr size_t LONGEST_URL = 8196;
 constexpr size_t MOST_HEADERS = 8192;
+
+// JavaScript's module: the longest URL, and seconds of a heartbeat that isn't given, and at most.
+constexpr size_t JS_LONGEST_URL = 2048;
+constexpr double JS_HEARTBEAT_SECONDS = 30;
+constexpr double JS_MOST_HEARTBEAT_SECONDS = 30000;
 
 // Of a proxy whose port isn't given.
 constexpr uint32_t DEFAULT_PROXY_PORT = 80;

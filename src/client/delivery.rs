@@ -99,6 +99,7 @@ impl Actor for Client {
         connection.turn(pace, &mut heard)
     }
 
+    /// The listener's panic itself ends in `dispatch::mailbox`.
     fn panicked(self: &Arc<Self>) {
         let error = Error {
             code: Code::Internal,

@@ -105,7 +105,7 @@ pub unsafe extern "C" fn nsws_client_connect(
 }
 
 /// Sends a text message. Accepted messages are sent in order, and nsws_client_close() sends them before it
-/// closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
+/// closes; see nsws_close_event for what happens when the server closes first. After any error nothing was queued.
 ///
 /// @param client the client
 /// @param text UTF-8, copied; may hold NULs, which are sent; may be NULL if `length` is 0
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn nsws_client_send_text(
 }
 
 /// Sends a binary message. Accepted messages are sent in order, and nsws_client_close() sends them before it
-/// closes; nsws_close_event tells what happens when the server closes first. After any error nothing was queued.
+/// closes; see nsws_close_event for what happens when the server closes first. After any error nothing was queued.
 ///
 /// @param client the client
 /// @param data the payload, copied; may be NULL if `length` is 0

@@ -135,7 +135,7 @@ pub type nsws_data_end_fn = Option<
 /// event.
 ///
 /// Messages that were accepted and still wait when the peer's close frame arrives are not sent, since the answer
-/// follows at once (RFC 6455 5.5.1); that is no error, and the close can be clean. In this event, `messages_sent` of
+/// follows at once (RFC 6455 5.5.1); that is not an error, and the close can be clean. In this event, `messages_sent` of
 /// nsws_client_get_stats() or nsws_connection_get_info() counts the messages that went to the system, and
 /// `queued_bytes` is above 0 if others did not.
 /// @since 0.1

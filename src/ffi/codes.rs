@@ -50,6 +50,7 @@ pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
 /// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
 pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
 /// A message that is being sent in parts lacks its last part; until then, only its parts and pings may be sent.
+/// @since 0.2
 pub const NSWS_ERR_MESSAGE_UNFINISHED: i32 = 2302911;
 
 /// Detail: the time ran out.
@@ -92,7 +93,7 @@ pub const NSWS_DETAIL_MESSAGE_TOO_BIG: i32 = 2302967;
 pub const NSWS_DETAIL_HEARTBEAT_LOST: i32 = 2302968;
 /// Detail: the closing handshake did not end in time.
 pub const NSWS_DETAIL_CLOSE_TIMEOUT: i32 = 2302969;
-/// Detail: the system's proxy setting (environment or platform hook) can't be used.
+/// Detail: the proxy setting of the environment or the platform hook can't be used.
 pub const NSWS_DETAIL_PROXY_SETTING: i32 = 2302970;
 /// Detail: the proxy demands a user name and password, or refused those that it got.
 pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
@@ -101,20 +102,26 @@ pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
 /// Detail: the proxy's answer is invalid; it may speak another protocol.
 pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
 /// Detail: there is no memory for data from the peer; the connection ends with 1009.
+/// @since 0.2
 pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
 /// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
 /// with 1009.
+/// @since 0.2
 pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
 /// Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
+/// @since 0.2
 pub const NSWS_DETAIL_MESSAGE_TIMEOUT: i32 = 2302976;
 /// Detail: compressed data can't be decompressed; the connection ends with 1007.
+/// @since 0.2
 pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
 /// allowed, or its `Location` can't be used.
+/// @since 0.2
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
 /// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
 /// server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
 /// refusal: NSWS_DETAIL_HTTP_STATUS.
+/// @since 0.2
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 
 /// Detail: a certificate file holds no usable certificate.
@@ -123,7 +130,7 @@ pub const NSWS_DETAIL_CERT_CONTENT: i32 = 2302980;
 pub const NSWS_DETAIL_KEY_CONTENT: i32 = 2302981;
 /// Detail: the private key is encrypted, and there is no password.
 pub const NSWS_DETAIL_NO_PASSWORD: i32 = 2302982;
-/// Detail: the password is not the private key's.
+/// Detail: the password does not decrypt the private key.
 pub const NSWS_DETAIL_WRONG_PASSWORD: i32 = 2302983;
 /// Detail: the private key is in a form that can't be read.
 pub const NSWS_DETAIL_KEY_FORM: i32 = 2302984;
@@ -136,6 +143,7 @@ pub const NSWS_DETAIL_CLIENT_CERT_REQUIRED: i32 = 2302987;
 /// Detail: the server does not accept the client's certificate.
 pub const NSWS_DETAIL_CLIENT_CERT_REFUSED: i32 = 2302988;
 /// Detail: the server does not speak HTTP/1.1 inside TLS (ALPN, RFC 7301); it may speak only HTTP/2.
+/// @since 0.2
 pub const NSWS_DETAIL_ALPN: i32 = 2302989;
 
 /// Phase: a call, not tied to a connection.

@@ -46,7 +46,7 @@ fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
 }
 
 /// Sends a text message to a client. Accepted messages are sent in order, and nsws_connection_close() sends them
-/// before it closes; nsws_close_event tells what happens when the client closes first. After any error nothing
+/// before it closes; see nsws_close_event for what happens when the client closes first. After any error nothing
 /// was queued.
 ///
 /// @param connection the connection
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn nsws_connection_send_text(
 }
 
 /// Sends a binary message to a client. Accepted messages are sent in order, and nsws_connection_close() sends
-/// them before it closes; nsws_close_event tells what happens when the client closes first. After any error
+/// them before it closes; see nsws_close_event for what happens when the client closes first. After any error
 /// nothing was queued.
 ///
 /// @param connection the connection
@@ -264,16 +264,16 @@ pub struct nsws_connection_info {
     /// The port that the link comes from.
     /// @since 0.2
     pub link_port: u16,
-    /// Bytes that went to the system, with the WebSocket handshake, the frames' headers and TLS.
+    /// The bytes that were handed to the system, including the WebSocket handshake, the frames' headers and TLS.
     /// @since 0.2
     pub wire_bytes_sent: u64,
-    /// Bytes that came from the system, in the same way; a header of the PROXY protocol does not count.
+    /// The bytes that were received from the system, counted in the same way, without a header of the PROXY protocol.
     /// @since 0.2
     pub wire_bytes_received: u64,
     /// The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
     /// @since 0.2
     pub smoothed_rtt_us: u64,
-    /// How long after the WebSocket handshake the first message was there, in microseconds; 0 before.
+    /// How long after the WebSocket handshake the first message arrived, in microseconds; 0 before it has.
     /// @since 0.2
     pub first_message_us: u64,
     /// NSWS_TLS_1_2 or NSWS_TLS_1_3; 0 for ws.

@@ -37,7 +37,7 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 ///
 /// If it returns NSWS_ERR_BUSY, something could not be ended in time: a callback or platform hook that does not
 /// return, a name lookup, a file that is being read, or another thread's nsws_shutdown(); nsws_last_error() says
-/// which. Their threads end when these do; another call waits for them again.
+/// which. Each such thread ends when its work does. Call again to go on waiting.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
 ///         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take

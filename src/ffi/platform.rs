@@ -18,7 +18,7 @@ use crate::proxy::{Exclusions, Names, Server};
 
 /// Answers yes (not 0) or no (0).
 ///
-/// Hooks may be called on any thread, on several at once, in the middle of the library's calls. They may call
+/// Hooks may be called on any thread, and on several at once, in the middle of the library's calls. They may call
 /// the library, but must not wait for it. A call that asks a hook (about permission, host or device) takes as
 /// long as the hook does.
 /// @since 0.1
@@ -119,7 +119,7 @@ pub struct nsws_resolve_answer(Result<Option<Vec<Address>>, String>);
 /// Answers an nsws_resolve_fn. The last call inside the hook counts.
 ///
 /// @param answer what the hook was given
-/// @param addresses IP addresses with commas between, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
+/// @param addresses IP addresses, separated by commas, the preferred one first ("2001:db8::1, 192.0.2.1"): IPv6 with or
 ///         without brackets, and with its zone if it is link-local ("fe80::1%wlan0"); copied. NULL or "": the host has no
 ///         address, which fails the attempt.
 /// @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or one of them is no address, which also fails the attempt;

@@ -1,4 +1,4 @@
-//! Requests that are no upgrade, and the program's answers.
+//! Requests that aren't upgrades, and the program's answers.
 
 use std::ffi::{c_char, c_void};
 use std::mem::size_of;
@@ -12,7 +12,7 @@ use super::server::server;
 use crate::error::{Code, Error};
 use crate::server::{HttpAnswer, HttpHook, HttpRequest};
 
-/// A request that is no upgrade, for nsws_http_fn. Its body isn't read.
+/// A request that isn't an upgrade, for nsws_http_fn. Its body isn't read.
 /// @since 0.2
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -42,7 +42,7 @@ pub struct nsws_http_request {
 #[allow(non_camel_case_types)]
 pub struct nsws_http_answer(Option<HttpAnswer>);
 
-/// Answers a request that is no upgrade, by calling nsws_http_answer_set(). A request that is not answered is
+/// Answers a request that isn't an upgrade, by calling nsws_http_answer_set(). A request that is not answered is
 /// refused, as without a hook. The hook takes turns with the listeners of the server. Meanwhile the client
 /// waits, at most for what is left of `handshake_timeout_ms`.
 /// @since 0.2
@@ -56,7 +56,7 @@ pub type nsws_http_fn = Option<
     ),
 >;
 
-/// Sets the hook that answers requests which are no upgrade: health checks that need more than `health_path` of
+/// Sets the hook that answers requests that aren't upgrades: health checks that need more than `health_path` of
 /// nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
 /// sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
 ///

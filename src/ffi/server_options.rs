@@ -134,7 +134,7 @@ pub struct nsws_server_options {
     /// accepted. Needs `trusted_proxies`. Default 0.
     /// @since 0.2
     pub proxy_protocol: u8,
-    /// A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that is no upgrade
+    /// A path such as "/healthz", for load balancers and supervisors: a `GET` or `HEAD` of it that isn't an upgrade
     /// gets 200 and "OK", or 503 while clients are refused because the server's callbacks lag behind. It begins
     /// with a slash and has no query; the query of a request isn't looked at. NULL or "": none.
     /// nsws_server_set_http_hook() answers other requests.
@@ -153,7 +153,7 @@ pub struct nsws_server_options {
     /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
     ///
     /// In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-    /// is no such header, and the first address that is no trusted proxy's is the client's. So what a client writes
+    /// is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a client writes
     /// there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
     /// `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
     /// bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers

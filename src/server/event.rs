@@ -122,7 +122,7 @@ impl Default for ServerListeners {
     }
 }
 
-/// A request that is no upgrade.
+/// A request that isn't an upgrade.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
     /// Where the client is.
@@ -137,7 +137,7 @@ pub struct HttpRequest {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
-/// What a request gets that is no upgrade.
+/// What a request that isn't an upgrade gets.
 #[derive(Clone, Debug)]
 pub struct HttpAnswer {
     pub(super) status: u16,
@@ -145,7 +145,7 @@ pub struct HttpAnswer {
     pub(super) body: Vec<u8>,
 }
 
-/// Answers a request that is no upgrade; `None`: it is refused.
+/// Answers a request that isn't an upgrade; `None`: it is refused.
 pub type HttpHook = Box<dyn Fn(&HttpRequest) -> Option<HttpAnswer> + Send + Sync>;
 
 /// Decides whether a client may connect: 0, or the HTTP status that refuses it.

@@ -1,4 +1,4 @@
-//! The hook for requests that are no upgrade, and the path of health checks.
+//! The hook for requests that aren't upgrades, and the path of health checks.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::Server;
 use crate::error::Result;
 
 impl Server {
-    /// Asks a hook, which `make` makes, about requests that are no upgrade; `None`: they are refused.
+    /// Asks a hook, which `make` makes, about requests that aren't upgrades; `None`: they are refused.
     pub fn set_http_hook(&self, make: Option<impl FnOnce() -> HttpHook>) -> Result<()> {
         self.replace_hook(&self.http_hook, make)
     }
@@ -21,7 +21,7 @@ impl Server {
         self.http_hook.lock().is_some()
     }
 
-    /// The answer to a request that is no upgrade, if there is another than a refusal.
+    /// The answer to a request that isn't an upgrade, if there is another than a refusal.
     pub(super) async fn answer_http(
         self: &Arc<Self>,
         request: HttpRequest,

@@ -64,7 +64,7 @@ pub struct ServerOptions {
     pub allowed_origins: Option<String>,
     /// Headers of every answer, besides those of the handshake.
     pub response_headers: Vec<(String, String)>,
-    /// The path for which a `GET` that is no upgrade gets a 200; `None`: there is none.
+    /// The path for which a `GET` that isn't an upgrade gets a 200; `None`: there is none.
     pub health_path: Option<String>,
     /// Proxies whose word about the client's address is trusted: addresses and networks, separated by commas.
     pub trusted_proxies: String,

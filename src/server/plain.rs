@@ -1,4 +1,4 @@
-//! Requests that are no upgrade, and answers to them: small and whole, and the link ends with them.
+//! Requests that aren't upgrades, and answers to them: small and whole, and the link ends with them.
 
 use super::event::{HttpAnswer, HttpRequest};
 use super::handshake::{reason_phrase, target, MOST_HEADERS};
@@ -50,7 +50,7 @@ impl HttpAnswer {
     }
 }
 
-/// A request that is no upgrade: of HTTP/1.1, or of HTTP/1.0, which proxies speak that look after a server. Its body isn't read.
+/// A request that isn't an upgrade: of HTTP/1.1, or of HTTP/1.0, which proxies speak that look after a server. Its body isn't read.
 pub(super) fn parse(head: &[u8], link: Peer) -> Option<HttpRequest> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

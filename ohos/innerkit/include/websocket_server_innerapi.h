@@ -49,7 +49,7 @@ public:
     // a limit outside 0 to 10.
     int Start(const ServerConfig &config);
 
-    // Stops to listen: the port is free when this returns. Clients are told 1001, and each has its
+    // Stops listening: the port is free when this returns. Clients are told 1001, and each has its
     // onCloseCallback_. 0; -1 when it doesn't listen; 201. It may start again at once.
     int Stop();
 

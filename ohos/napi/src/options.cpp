@@ -14,9 +14,6 @@ using nsws_rules::has_nul;
 
 namespace {
 
-constexpr double DEFAULT_SECONDS = 30;
-constexpr double MOST_SECONDS = 30000;
-
 std::string member_string(napi_env env, napi_value object, const char *name) {
     return js::as_string(env, js::get(env, object, name)).value_or("");
 }
@@ -34,7 +31,7 @@ uint32_t milliseconds(double seconds) {
 std::optional<double> member_seconds(napi_env env, napi_value object, const char *name) {
     auto seconds = js::as_number(env, js::get(env, object, name));
     if (!seconds) return std::nullopt;
-    return *seconds >= 0 && *seconds <= MOST_SECONDS ? *seconds : DEFAULT_SECONDS;
+    return *seconds >= 0 && *seconds <= nsws_rules::JS_MOST_HEARTBEAT_SECONDS ? *seconds : nsws_rules::JS_HEARTBEAT_SECONDS;
 }
 
 // A whole number, cut to 32 bits as if by ToUint32 but for what doesn't fit, which is above every
@@ -79,9 +76,8 @@ Texts::~Texts() {
 }
 
 ConnectOptions::ConnectOptions() {
-    nsws_connect_options_init(&options_, sizeof options_);
-    options_.max_receive_size = nsws_rules::CLIENT_RECEIVES;
-    options_.support_origin_port = 0;
+    options_ = nsws_rules::client_defaults();
+    options_.max_url_length = nsws_rules::JS_LONGEST_URL;
 #if !defined(__OHOS__)
     options_.ca_path = with_extra_cas();
 #endif
@@ -178,7 +174,7 @@ Outcome ConnectOptions::read_headers(napi_env env, napi_value value) {
 Outcome ConnectOptions::read_heartbeat(napi_env env, napi_value value) {
     auto interval = member_seconds(env, value, "pingInterval"),
          timeout = member_seconds(env, value, "pongTimeout");
-    double every = interval.value_or(DEFAULT_SECONDS);
+    double every = interval.value_or(nsws_rules::JS_HEARTBEAT_SECONDS);
     options_.ping_interval_ms = milliseconds(every);
     if (timeout) options_.pong_timeout_ms = milliseconds(std::min(*timeout, every));
     return {};
