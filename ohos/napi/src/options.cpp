@@ -31,7 +31,9 @@ uint32_t milliseconds(double seconds) {
 std::optional<double> member_seconds(napi_env env, napi_value object, const char *name) {
     auto seconds = js::as_number(env, js::get(env, object, name));
     if (!seconds) return std::nullopt;
-    return *seconds >= 0 && *seconds <= nsws_rules::JS_MOST_HEARTBEAT_SECONDS ? *seconds : nsws_rules::JS_HEARTBEAT_SECONDS;
+    return *seconds >= 0 && *seconds <= nsws_rules::JS_MOST_HEARTBEAT_SECONDS
+               ? *seconds
+               : nsws_rules::JS_HEARTBEAT_SECONDS;
 }
 
 // A whole number, cut to 32 bits as if by ToUint32 but for what doesn't fit, which is above every
