@@ -1,4 +1,5 @@
-"""The repository's Markdown pages: links lead somewhere, to a heading too. README.md is short, and README_zh.md is the same in Chinese."""
+"""The repository's Markdown pages: links lead somewhere, to a heading too. README.md is short, and README_zh.md is the same in Chinese;
+CONTRIBUTING.md has the minutes of each part of the tests."""
 
 import pathlib
 import re
@@ -9,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "docs/si
 from markdown_page import PROJECT, Page, all_pages  # noqa: E402
 
 MOST_LINES = 100
+MOST_MINUTES = 75
 complaints = []
 
 
@@ -59,7 +61,21 @@ def is_merged(texts):
         complaints.extend(f"{name}: a conflict of a merge: {line}" for line in re.findall(r"(?m)^(?:<{7}|>{7}) .*", text))
 
 
+def has_the_minutes_of_each_part(name, text):
+    """What `scripts/test --all` does, and for how long: its parts, in its order."""
+    parts = re.findall(r'(?m)^ *part "(.+)"$', (PROJECT / "scripts/test").read_text())
+    parts.remove("ctest")  # without --all
+    table = re.search(r"(?m)^\| part \| minutes \|\n\|[-|]+\|\n((?:\|.*\n)+)", text)[1]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
+    if [part for part, _ in rows] != parts:
+        complaints.append(f"{name}: the table of minutes has {[part for part, _ in rows]}, and scripts/test has {parts}")
+    total = sum(int(minutes) for _, minutes in rows)
+    if total > MOST_MINUTES:
+        complaints.append(f"{name}: the parts take {total} minutes; {MOST_MINUTES} are allowed")
+
+
 texts = all_pages()
+has_the_minutes_of_each_part("CONTRIBUTING.md", texts["CONTRIBUTING.md"])
 is_merged(texts)
 links_lead_somewhere(texts)
 is_one_page_in_two_languages("README.md", "README_zh.md")
