@@ -503,8 +503,9 @@ typedef struct nsws_connection {
 
 /**
  * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
- * server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
- * refusal: NSWS_DETAIL_HTTP_STATUS.
+ * server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an ordinary
+ * refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws, does not
+ * count.
  * @since 0.2
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
@@ -1002,7 +1003,7 @@ typedef struct nsws_connect_options {
      * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It does not reconnect if
      * the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted. It does if a
      * certificate is not valid yet or has expired, since clocks and certificates get corrected, and behind a
-     * captive portal. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+     * captive portal; one that redirects to its page is recognised only with `max_redirects`. A server's `Retry-After` makes the delay longer, up to an hour, or up to
      * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
      * or connection. nsws_client_close() ends reconnecting.
      */

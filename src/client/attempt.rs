@@ -74,17 +74,17 @@ impl From<Error> for Failed {
 }
 
 /// Tries to connect within the time that the options allow, following as many redirects as they do.
-pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
-    let after = plan.options.connect_timeout;
+pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Opened> {
+    let after = first.options.connect_timeout;
     let until = Instant::now() + after;
     let left = || until.saturating_duration_since(Instant::now());
     let mut followed: Option<Plan> = None;
     let mut redirects = 0;
     loop {
-        let plan = followed.as_ref().unwrap_or(plan);
+        let plan = followed.as_ref().unwrap_or(first);
         let address = plan.target.address();
-        let first = (Phase::Proxy, format!("Asking the platform for the proxy to {address}"));
-        let progress = Progress { step: Mutex::new(first), tried: Tried::default() };
+        let step = (Phase::Proxy, format!("Asking the platform for the proxy to {address}"));
+        let progress = Progress { step: Mutex::new(step), tried: Tried::default() };
         let Failed { mut error, transport } = match in_time(left(), steps(client, plan, &progress)).await {
             Some(Ok(opened)) => return Ok(opened),
             Some(Err(failed)) => failed,
@@ -104,11 +104,16 @@ pub(super) async fn attempt(client: &Client, plan: &Plan) -> Result<Opened> {
             }
             None => {}
         }
-        // A portal has no certificate for the server's name.
-        let is_verified = plan.target.secure && !plan.options.skip_server_cert_verification;
-        refusal::read_body(&mut transport, &mut error, left(), is_verified).await;
+        refusal::read_body(&mut transport, &mut error, left(), is_the_servers_own(first, plan)).await;
         return Err(error);
     }
+}
+
+/// Whether an answer is from the server that the URL names and not from a portal, which has no certificate of the URL's host. It
+/// may have one of its own, where a redirect leads.
+fn is_the_servers_own(first: &Plan, last: &Plan) -> bool {
+    let is_verified = |plan: &Plan| plan.target.secure && !plan.options.skip_server_cert_verification;
+    is_verified(first) || (is_verified(last) && first.target.host == last.target.host)
 }
 
 /// The plan for where an answer leads, or why it isn't followed. `None`: it is no redirect.

@@ -14,13 +14,13 @@ const MOST_BODY: usize = 16 << 10;
 /// How long a body may take. The refusal itself is known by then.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Reads the body of a refusal, as far as it comes in time, and looks at it: a web page is that of a captive portal, unless the
-/// server's certificate was verified.
+/// Reads the body of a refusal, as far as it comes in time, and looks at it: a web page is that of a captive portal, unless it is
+/// the server's own.
 pub(super) async fn read_body(
     transport: &mut Transport,
     error: &mut Error,
     limit: Duration,
-    is_verified: bool,
+    is_the_servers_own: bool,
 ) {
     let status = error.http_status;
     let Some(refusal) = &mut error.refusal else { return };
@@ -37,7 +37,8 @@ pub(super) async fn read_body(
     let _ = in_time(limit.min(PATIENCE), reading).await;
     refusal.body = body.taken;
     // RFC 6585 6 has a status for it, which few portals know.
-    if status == 511 || (status == 200 && !is_verified && is_web_page(&refusal.headers, &refusal.body)) {
+    if status == 511 || (status == 200 && !is_the_servers_own && is_web_page(&refusal.headers, &refusal.body))
+    {
         error.detail = Code::CaptivePortal;
         add_clause(error, "the answer is a web page, as from a captive portal");
     }

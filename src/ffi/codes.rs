@@ -119,8 +119,9 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// @since 0.2
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
 /// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
-/// server that has no WebSocket there. From a server that has shown a valid certificate, a page is an ordinary
-/// refusal: NSWS_DETAIL_HTTP_STATUS.
+/// server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an ordinary
+/// refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws, does not
+/// count.
 /// @since 0.2
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 

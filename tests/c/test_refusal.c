@@ -290,6 +290,28 @@ static void from_ws_to_wss_is_followed(void) {
     CHECK_INT(peer_number(r->token, "connections"), 2);
 }
 
+/* Most portals redirect to a page of their own, with a certificate of their own: it is not the server's. */
+static void a_page_of_another_host_is_not_the_server_s_own(void) {
+    unsigned port = relay("unwrap", (uint16_t)atoi(setting("NSWS_RAW_PORT")));
+    for (int same = 0; same <= 1; same++) {
+        struct recorder *r = new_client();
+        nsws_connect_options options = following(1);
+        options.ca_path = certificate_file("ca.pem");
+        options.reconnect_max_attempts = 1;
+        options.reconnect_min_delay_ms = options.reconnect_max_delay_ms = 10;
+        char url[4200];
+        snprintf(url, sizeof url, "ws://%s:%s/redirect-to/302/https:%%2F%%2Flocalhost:%u%%2Frefuse%%2F200%%2FContent-Type=text%%252Fhtml?t=%s",
+                 same ? "localhost" : "127.0.0.1", setting("NSWS_RAW_PORT"), port, r->token);
+        CHECK_OK(nsws_client_connect(r->client, url, &options));
+        const struct event *error = WAIT(r, ERROR, same ? 1 : 2);
+        if (!error) return;
+        CHECK_INT(error->http_status, 200);
+        CHECK_INT(error->detail, same ? NSWS_DETAIL_HTTP_STATUS : NSWS_DETAIL_CAPTIVE_PORTAL);
+        CHECK_STR(order(r), same ? "error" : "error reconnecting error");
+        CHECK_INT(peer_number(r->token, "connections"), same ? 2 : 4);
+    }
+}
+
 /* What the last request held. */
 static void check_request(struct recorder *r, const char *part, int has_it) {
     char *head = ask_peer("get %s head", r->token);
@@ -369,6 +391,7 @@ int main(void) {
     RUN(a_redirect_that_can_not_be_followed_says_why);
     RUN(from_wss_to_ws_is_not_followed);
     RUN(from_ws_to_wss_is_followed);
+    RUN(a_page_of_another_host_is_not_the_server_s_own);
     RUN(only_the_same_origin_gets_credentials);
     RUN(a_redirect_to_a_host_that_is_not_allowed_is_not_followed);
     RUN(reconnecting_begins_with_the_first_url);
