@@ -1143,8 +1143,9 @@ typedef struct nsws_connect_options {
     const char *bind_interface;
     /**
      * Addresses for names, used instead of a lookup, as curl writes them: `host:port:address[,address]`, several
-     * separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must
-     * still be the name's. NULL or "": none.
+     * separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. An entry for the name
+     * counts before one for all names, and a later entry before an earlier one. A leading `+` makes no difference;
+     * `-host:port` is refused. The certificate must still be the name's. NULL or "": none.
      * @since 0.2
      */
     const char *resolve;

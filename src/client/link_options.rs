@@ -46,7 +46,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Reads curl's form, `host:port:address[,address]`, of which several are separated by semicolons.
+    /// Reads curl's form, `[+]host:port:address[,address]`, of which several are separated by semicolons.
     pub fn parse_list(list: &str) -> Result<Vec<Known>> {
         let entries = list.split(';').map(str::trim).filter(|entry| !entry.is_empty());
         entries
@@ -60,7 +60,9 @@ impl Known {
     }
 
     fn parse(entry: &str) -> Option<Known> {
-        let (host, rest) = entry.split_once(':')?;
+        // curl's plus lets an entry expire, which none does here; its minus removes one.
+        let entry = entry.strip_prefix('+').unwrap_or(entry);
+        let (host, rest) = entry.split_once(':').filter(|(host, _)| !host.starts_with('-'))?;
         let (port, addresses) = rest.split_once(':')?;
         let host = match host {
             "*" => None,
@@ -112,12 +114,12 @@ impl LinkOptions {
         }
     }
 
-    /// The addresses that the program knows of a name.
+    /// The addresses that the program knows of a name: an entry for it counts before one for all, and the last before others.
     pub(super) fn known(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
-        let is_it = |known: &&Known| {
-            known.port == port && known.host.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(host))
+        let last_of = |name: Option<&str>| {
+            self.resolve.iter().rev().find(|known| known.port == port && known.host.as_deref() == name)
         };
-        let known = self.resolve.iter().find(is_it)?;
+        let known = last_of(Some(&host.to_ascii_lowercase())).or_else(|| last_of(None))?;
         Some(known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect())
     }
 
@@ -228,6 +230,15 @@ mod tests {
         assert_eq!(known("xn--bcher-kva.example", 81).as_deref(), Some("10.0.0.1:81"));
         assert_eq!(known("anything", 82).as_deref(), Some("10.0.0.2:82"));
         assert_eq!((known("b", 80), known("c", 443)), (None, None));
+        // An exact name before all names, wherever it stands, and the later of two entries.
+        let list = "*:80:10.0.0.1;a:80:10.0.0.2;+a:80:10.0.0.3;*:80:10.0.0.4;b:80:10.0.0.5;*:81:10.0.0.6";
+        let link = LinkOptions { resolve: Known::parse_list(list).unwrap(), ..Default::default() };
+        let known = |host: &str, port| link.known(host, port).unwrap()[0].to_string();
+        assert_eq!(
+            [known("a", 80), known("b", 80), known("c", 80)],
+            ["10.0.0.3:80", "10.0.0.5:80", "10.0.0.4:80"]
+        );
+        assert_eq!(known("a", 81), "10.0.0.6:81");
         assert!(Known::parse_list("").unwrap().is_empty());
         for list in [
             "a",
@@ -243,6 +254,9 @@ mod tests {
             "1.2.3.4:80:1.2.3.4",
             "a:80:[1.2.3.4]",
             "a:80:1.2.3.4;b",
+            "-a:80",
+            "-a:80:1.2.3.4",
+            "+:80:1.2.3.4",
         ] {
             assert_eq!(Known::parse_list(list).expect_err(list).code, Code::Parameter);
         }

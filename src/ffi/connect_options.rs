@@ -209,8 +209,9 @@ pub struct nsws_connect_options {
     /// @since 0.2
     pub bind_interface: *const c_char,
     /// Addresses for names, used instead of a lookup, as curl writes them: `host:port:address[,address]`, several
-    /// separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. The certificate must
-    /// still be the name's. NULL or "": none.
+    /// separated by `;`. The host may be `*` for all names; IPv6 addresses may have brackets. An entry for the name
+    /// counts before one for all names, and a later entry before an earlier one. A leading `+` makes no difference;
+    /// `-host:port` is refused. The certificate must still be the name's. NULL or "": none.
     /// @since 0.2
     pub resolve: *const c_char,
     /// The size of the system's receive buffer for the connection, in bytes, at most 2147483647; the system bounds
