@@ -150,7 +150,8 @@ pub struct nsws_server_options {
     /// @since 0.2
     pub response_header_count: usize,
     /// The proxies in front of this server that are trusted to name the client's address: addresses and
-    /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). NULL or "": none.
+    /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). An IPv4 address that is written as an IPv6
+    /// address ("::ffff:10.0.0.0/104") is the same. NULL or "": none.
     ///
     /// In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
     /// is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a client writes

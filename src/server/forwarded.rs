@@ -22,7 +22,10 @@ impl Trusted {
                 Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => bits.parse().ok()?,
                 Some(_) => return None,
             };
-            (bits <= most).then_some((ip, bits))
+            // A client that comes by IPv4 is known by its IPv4 address, whatever the socket.
+            let canonical = ip.to_canonical();
+            let prefix = if canonical.is_ipv4() { most - 32 } else { 0 };
+            (prefix..=most).contains(&bits).then(|| (canonical, bits - prefix))
         };
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let read = |entry: &str| {
@@ -159,12 +162,26 @@ mod tests {
         ] {
             assert_eq!(trusted.cover(ip.parse().unwrap()), expected, "{ip}");
         }
+        // IPv4 addresses as IPv6 has them.
+        let trusted = Trusted::parse("::ffff:127.0.0.1, ::ffff:10.0.0.0/104, ::/1").unwrap();
+        for (ip, expected) in [
+            ("127.0.0.1", true),
+            ("127.0.0.2", false),
+            ("10.255.0.1", true),
+            ("11.0.0.1", false),
+            ("::1", true),
+        ] {
+            assert_eq!(trusted.cover(ip.parse().unwrap()), expected, "{ip}");
+        }
+        assert!(Trusted::parse("::ffff:0:0/96").unwrap().cover(IpAddr::from([1, 2, 3, 4])));
         assert!(Trusted::parse(" , ").unwrap().is_empty());
         assert!(Trusted::parse("0.0.0.0/0").unwrap().cover(IpAddr::from([1, 2, 3, 4])));
         for wrong in [
             "localhost",
             "10.0.0.0/33",
             "::/129",
+            "::ffff:10.0.0.0/95",
+            "::ffff:10.0.0.0/129",
             "10.0.0.0/",
             "10.0.0.0/+8",
             "/8",
