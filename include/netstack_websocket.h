@@ -3002,7 +3002,7 @@ int32_t nsws_server_set_http_hook(nsws_server server,
  *        "text/plain; charset=utf-8".
  * @param header_count how many headers there are
  * @param body the body, copied; may be NULL if `body_length` is 0. In the answer to `HEAD`, it is left out.
- * @param body_length its length in bytes, at most 65536; 0 with the status 204 or 304
+ * @param body_length its length in bytes, at most 65536; 0 with the status 204, 205 or 304
  * @return NSWS_OK; NSWS_ERR_PARAMETER: `answer` is NULL, or another argument breaks a rule above, and the
  *         answer stays as it was; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note The thread that the hook runs on.

@@ -21,7 +21,7 @@ impl HttpAnswer {
         if body.len() > LARGEST_BODY {
             return wrong(format!("The body has {} bytes, more than {LARGEST_BODY}.", body.len()));
         }
-        if !body.is_empty() && matches!(status, 204 | 304) {
+        if !body.is_empty() && matches!(status, 204 | 205 | 304) {
             return wrong(format!("An answer with the status {status} can't have a body."));
         }
         headers.iter().try_for_each(|(name, value)| check_header(name, value, &OWNED_IN_ANSWERS))?;
@@ -147,7 +147,9 @@ mod tests {
         ] {
             assert_eq!(answer(200, &[(name, value)], "").unwrap_err().code, Code::Parameter, "{name:?}");
         }
-        assert!(answer(204, &[], "x").is_err());
+        for status in [204, 205, 304] {
+            assert!(answer(status, &[], "x").is_err() && answer(status, &[], "").is_ok(), "{status}");
+        }
         assert!(answer(200, &[], &"x".repeat(LARGEST_BODY)).is_ok());
         assert!(answer(200, &[], &"x".repeat(LARGEST_BODY + 1)).is_err());
     }
