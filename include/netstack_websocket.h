@@ -891,7 +891,8 @@ typedef struct nsws_connect_options {
     /**
      * Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
      * `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
-     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
+     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused, and so are `Content-Length` and
+     * `Transfer-Encoding`, since the request has no body.
      */
     const nsws_header *headers;
     /**
@@ -2386,7 +2387,8 @@ typedef struct nsws_server_options {
      * Headers for every answer to a request, whether 101 or a refusal, such as `Server` or
      * `Strict-Transport-Security`. Names are tokens; values hold no control characters. Headers that belong to
      * the handshake or to the body of an answer can't be set (`Upgrade`, `Connection`,
-     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` and the like). NULL if there are none.
+     * `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Encoding`, `Content-Length` and the like). NULL if there
+     * are none.
      * @since 0.2
      */
     const nsws_header *response_headers;

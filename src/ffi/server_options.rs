@@ -143,7 +143,8 @@ pub struct nsws_server_options {
     /// Headers for every answer to a request, whether 101 or a refusal, such as `Server` or
     /// `Strict-Transport-Security`. Names are tokens; values hold no control characters. Headers that belong to
     /// the handshake or to the body of an answer can't be set (`Upgrade`, `Connection`,
-    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Length` and the like). NULL if there are none.
+    /// `Sec-WebSocket-Protocol`, `Content-Type`, `Content-Encoding`, `Content-Length` and the like). NULL if there
+    /// are none.
     /// @since 0.2
     pub response_headers: *const nsws_header,
     /// How many headers there are.

@@ -31,6 +31,9 @@ pub(super) const OWNED_IN_ANSWERS: [&str; 9] = [
     "trailer",
 ];
 
+/// Headers of a body, which only an answer with a body of its own may set.
+const OF_THE_BODY: [&str; 3] = ["Content-Type", "Content-Encoding", "Content-Range"];
+
 /// How to listen.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -179,11 +182,9 @@ impl ServerOptions {
     pub(super) fn response_header_lines(&self) -> Result<String> {
         for (name, value) in &self.response_headers {
             check_header(name, value, &OWNED_IN_ANSWERS)?;
-            if name.eq_ignore_ascii_case("Content-Type") {
-                return Err(Error::call(
-                    Code::Parameter,
-                    "response_headers can't set Content-Type: each answer has its own.",
-                ));
+            if OF_THE_BODY.iter().any(|of_the_body| name.eq_ignore_ascii_case(of_the_body)) {
+                let message = format!("response_headers can't set {name}: each answer has its own body.");
+                return Err(Error::call(Code::Parameter, message));
             }
         }
         Ok(self.response_headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect())

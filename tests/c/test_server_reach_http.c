@@ -252,7 +252,8 @@ static void headers_that_would_break_an_answer_are_refused(void) {
         { "X", "a\r\nSet-Cookie: b" }, { "X\r\nY", "a" }, { "X", "a\nb" }, { "X", "a\rb" }, { "", "a" }, { "X y", "a" },
         { "X:", "a" }, { "X", "\x7f" }, { "Upgrade", "h2c" }, { "connection", "close" }, { "Sec-WebSocket-Accept", "x" },
         { "Sec-WebSocket-Protocol", "chat" }, { "Sec-WebSocket-Extensions", "x" }, { "Content-Length", "5" },
-        { "Content-Type", "text/html" }, { "Transfer-Encoding", "chunked" }, { NULL, "a" }, { "X", NULL }, { "X", "\xff" },
+        { "Content-Type", "text/html" }, { "Content-Encoding", "gzip" }, { "content-range", "bytes 0-1/2" },
+        { "Transfer-Encoding", "chunked" }, { NULL, "a" }, { "X", NULL }, { "X", "\xff" },
     };
     struct server *s = new_server();
     nsws_server_options options = server_defaults();
