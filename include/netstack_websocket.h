@@ -1123,8 +1123,8 @@ typedef struct nsws_connect_options {
      * may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
      * origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
      * headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
-     * can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is
-     * a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
+     * can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default 0: a
+     * redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
      * @since 0.2
      */
     uint32_t max_redirects;

@@ -12,6 +12,9 @@ use crate::proxy::Proxy;
 use crate::tls::{is_server_name, ClientCert, PublicKeyPin, TlsVersion};
 use crate::url::LONGEST_URL;
 
+/// The most redirects in a row. More are a loop.
+const MOST_REDIRECTS: u32 = 50;
+
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
@@ -92,6 +95,10 @@ impl ConnectOptions {
                 Code::Parameter,
                 "reconnect_min_delay_ms is 0 or above reconnect_max_delay_ms.",
             ));
+        }
+        if self.max_redirects > MOST_REDIRECTS {
+            let message = format!("max_redirects is above {MOST_REDIRECTS}.");
+            return Err(Error::call(Code::Parameter, message));
         }
         for (name, value) in &self.headers {
             check_header(name, value, &OWNED_HEADERS)?;

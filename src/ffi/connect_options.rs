@@ -195,8 +195,8 @@ pub struct nsws_connect_options {
     /// may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
     /// origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
     /// headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
-    /// can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. Default 0: a redirect is
-    /// a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
+    /// can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default 0: a
+    /// redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
     /// @since 0.2
     pub max_redirects: u32,
     /// The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.

@@ -537,6 +537,9 @@ static void options_out_of_their_range_are_refused(void) {
     REFUSED(o.origin = "\xff");
     TAKEN(o.origin = "");
     TAKEN(o.protocol = "");
+    REFUSED(o.max_redirects = 51);
+    REFUSED(o.max_redirects = UINT32_MAX);
+    TAKEN(o.max_redirects = 50);
     close(fd);
 }
 
