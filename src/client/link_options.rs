@@ -156,7 +156,7 @@ impl LinkOptions {
                     &error,
                 )
             })?;
-            self.bind(&socket).map_err(|error| {
+            self.bind(&socket, *usable).map_err(|error| {
                 cannot(
                     format!("the address {}", self.bind_address.unwrap_or(Ipv4Addr::UNSPECIFIED.into())),
                     &error,
@@ -170,7 +170,7 @@ impl LinkOptions {
     pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let socket = plain_socket(address)?;
         self.bind_device(&socket)?;
-        self.bind(&socket)?;
+        self.bind(&socket, address)?;
         let options = SockRef::from(&socket);
         if let Some(time) = self.keepalive {
             // Whole seconds, at least one.
@@ -197,11 +197,15 @@ impl LinkOptions {
         }
     }
 
-    fn bind(&self, socket: &TcpSocket) -> io::Result<()> {
-        match self.bind_address {
-            None => Ok(()),
-            Some(address) => socket.bind(SocketAddr::new(address, 0)),
+    fn bind(&self, socket: &TcpSocket, to: SocketAddr) -> io::Result<()> {
+        let Some(address) = self.bind_address else { return Ok(()) };
+        let mut from = SocketAddr::new(address, 0);
+        // A link-local address is one of the interface that the target's is of. Another interface that was chosen would be
+        // overridden.
+        if let (SocketAddr::V6(from), SocketAddr::V6(to), None) = (&mut from, to, &self.bind_interface) {
+            from.set_scope_id(to.scope_id());
         }
+        socket.bind(from)
     }
 }
 

@@ -200,7 +200,8 @@ pub struct nsws_connect_options {
     /// @since 0.2
     pub max_redirects: u32,
     /// The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.
-    /// An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
+    /// For a link-local address, the interface is that of the URL's zone or `bind_interface`; without either, it is
+    /// an `error` event with NSWS_DETAIL_UNREACHABLE. An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
     /// system's choice. This and the following members also hold for the connection to a proxy.
     /// @since 0.2
     pub bind_address: *const c_char,

@@ -42,6 +42,23 @@ static void a_link_local_address_is_reached_through_its_zone(void) {
     CHECK_STR(order(other), "error");
 }
 
+/* A link-local address means nothing without an interface: that of the server's, or the one that was chosen. */
+static void a_link_local_address_is_connected_from(void) {
+    struct server *s = serve("::");
+    if (!s) return;
+    nsws_connect_options options = defaults();
+    options.bind_address = "fe80::9";
+    struct recorder *r = new_client();
+    if (!OPENS(r, url_at(r, "[fe80::9%25link0]", s), &options)) return;
+    const struct server_event *event = SERVER_WAIT(s, ON_CONNECT, 1);
+    if (event) CHECK_CONTAINS(event->ip, "fe80::9");
+    options.bind_interface = "lo";
+    struct recorder *other = new_client();
+    CHECK_OK(nsws_client_connect(other->client, url_at(other, "[fe80::9%25link0]", s), &options));
+    const struct event *error = WAIT(other, ERROR, 1);
+    if (error) CHECK_INT(error->detail, NSWS_DETAIL_UNREACHABLE);
+}
+
 static void the_interface_counts_whatever_the_routes_say(void) {
     struct server *s = serve("127.0.0.1");
     if (!s) return;
@@ -93,6 +110,7 @@ int main(void) {
         return 0;
     }
     RUN(a_link_local_address_is_reached_through_its_zone);
+    RUN(a_link_local_address_is_connected_from);
     RUN(the_interface_counts_whatever_the_routes_say);
     RUN(a_lost_network_is_found_out_and_the_next_one_taken);
     return end_tests();
