@@ -891,8 +891,7 @@ typedef struct nsws_connect_options {
     /**
      * Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
      * `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
-     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused, and so are `Content-Length` and
-     * `Transfer-Encoding`, since the request has no body.
+     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
      */
     const nsws_header *headers;
     /**

@@ -21,16 +21,9 @@ pub(crate) fn sub_protocols<'a>(lists: impl Iterator<Item = &'a str>) -> Result<
     Ok(protocols)
 }
 
-/// The request headers that are refused when a program sets them: the opening handshake writes them itself, and has no body.
-pub(crate) const OWNED_HEADERS: [&str; 7] = [
-    "upgrade",
-    "connection",
-    "sec-websocket-key",
-    "sec-websocket-version",
-    "sec-websocket-extensions",
-    "content-length",
-    "transfer-encoding",
-];
+/// The request headers that are refused when a program sets them: the opening handshake writes them itself.
+pub(crate) const OWNED_HEADERS: [&str; 5] =
+    ["upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"];
 
 /// Checks a header that a program sets. `owned`: the headers that are refused, in lower case.
 pub(crate) fn check_header(name: &str, value: &str, owned: &[&str]) -> Result<()> {

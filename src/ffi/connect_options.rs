@@ -41,8 +41,7 @@ pub struct nsws_connect_options {
     pub struct_size: usize,
     /// Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
     /// `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
-    /// `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused, and so are `Content-Length` and
-    /// `Transfer-Encoding`, since the request has no body.
+    /// `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,

@@ -460,8 +460,7 @@ static void headers_can_not_be_injected(void) {
 static void the_handshake_s_own_headers_can_not_be_set(void) {
     static const char *const names[] = {
         "Upgrade", "Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions", "upgrade",
-        "CONNECTION", "sec-websocket-key", "SEC-WEBSOCKET-VERSION", "Sec-Websocket-Extensions", "Content-Length",
-        "transfer-encoding",
+        "CONNECTION", "sec-websocket-key", "SEC-WEBSOCKET-VERSION", "Sec-Websocket-Extensions",
     };
     struct recorder *r = new_client();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
