@@ -37,7 +37,7 @@ PARTS = [
      "served one. A negative figure is a garbage collector's."),
     ("Connections at rest, clients", ["client-idle"], "private_kib", "KiB", ""),
     ("Callbacks that get stuck", ["stuck"], "p50_ns", "ns", "Clients of one process; the callbacks of some of them never return."),
-    ("Two lanes on two cores", ["lanes"], "wall_ns", "ns", "Two servers of one process; the time for each message."),
+    ("Two lanes on two cores", ["lanes"], "wall_ns", "ns", "Two servers of one process; the time for each message. One lane alone keeps both cores busy too: while a long callback compresses, another thread leads."),
 ]
 CURVES = [
     ("curve-connections", "Cost against the number of connections", "cpu_ns", "ns", "connections, 16 messages of 128 B under way on each"),
