@@ -655,6 +655,17 @@ describe('payloads and order', () => {
     assert.equal((await events.wait('openInfo'))[1].protocol, 'chat');
     server.close();
   });
+  it('Origin has no port, whatever the port of the URL, unless supportOriginPort is true', async () => {
+    const { WsServer } = require('./support');
+    const server = new WsServer({ host: '127.0.0.1', port: 0 });
+    const origins = [];
+    server.on('connection', (socket, request) => origins.push(request.headers.origin));
+    await new Promise((resolve) => server.on('listening', resolve));
+    const url = `ws://127.0.0.1:${server.address().port}/`;
+    for (const options of [undefined, {}, { supportOriginPort: false }, { supportOriginPort: true }]) await opened(url, options);
+    assert.deepEqual(origins, [...Array(3).fill('http://127.0.0.1'), `http://127.0.0.1:${server.address().port}`]);
+    server.close();
+  });
 });
 
 describe('TLS', () => {

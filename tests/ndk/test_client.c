@@ -124,6 +124,14 @@ static void headers_reach_the_server_in_order(void) {
     free(head);
 }
 
+static void the_origin_has_no_port(void) {
+    struct app *app = new_app();
+    if (!APP_OPENS(app, app_url(app, "/echo"))) return;
+    char *head = request_head(app);
+    CHECK_CONTAINS(head, "\r\nOrigin: http://127.0.0.1\r\n");
+    free(head);
+}
+
 static void the_list_is_the_program_s_to_read(void) {
     struct app *app = new_app();
     const char *name = "X-First";
@@ -1004,6 +1012,7 @@ int main(void) {
     RUN(a_pointer_that_is_no_client_is_refused_and_never_touched);
     RUN(a_destroyed_client_is_refused);
     RUN(headers_reach_the_server_in_order);
+    RUN(the_origin_has_no_port);
     RUN(the_list_is_the_program_s_to_read);
     RUN(a_header_may_be_uninitialised_when_it_is_added);
     RUN(next_is_ignored_when_a_header_is_added);
