@@ -1059,6 +1059,119 @@ inline std::error_code network_changed(std::chrono::milliseconds timeout) noexce
     return error_code(nsws_network_changed(detail::in_ms(timeout)));
 }
 
+// The platform.
+
+// The system's proxy; none by default.
+struct SystemProxy : nsws_system_proxy {
+    SystemProxy() noexcept { nsws_system_proxy_init(this, sizeof(nsws_system_proxy)); }
+};
+
+// Takes a hook's answer which proxy the system has.
+class SystemProxyAnswer {
+public:
+    explicit SystemProxyAnswer(nsws_system_proxy_answer *answer) noexcept : answer_(answer) {}
+    std::error_code set(const SystemProxy &proxy) const noexcept {
+        return error_code(nsws_system_proxy_set(answer_, &proxy));
+    }
+
+private:
+    nsws_system_proxy_answer *answer_;
+};
+
+// Takes a hook's answer which addresses a host has.
+class ResolveAnswer {
+public:
+    explicit ResolveAnswer(nsws_resolve_answer *answer) noexcept : answer_(answer) {}
+    // Separated by commas; "": the host has none.
+    std::error_code set(std::string_view addresses) const {
+        // Text with a NUL is no address. The library has to hear of it, so that the attempt fails.
+        const std::string text(detail::has_nul(addresses) ? "?" : addresses);
+        return error_code(nsws_resolve_answer_set(answer_, text.c_str()));
+    }
+
+private:
+    nsws_resolve_answer *answer_;
+};
+
+// The hooks for what only the platform knows: see nsws_platform. An empty one has its default. They
+// are called on any thread, and on several at once. One that throws answers no, or fails the
+// attempt to connect. The log is set_log()'s.
+struct Platform {
+    struct Denied {
+        template <class... Arguments>
+        bool operator()(Arguments...) const noexcept {
+            return false;
+        }
+    };
+    struct Failed {
+        void operator()(std::string_view, ResolveAnswer answer) const noexcept { answer.set({}); }
+        void operator()(std::string_view, SystemProxyAnswer answer) const noexcept {
+            // Without an answer, the attempt would go on without a proxy; this one is invalid.
+            SystemProxy none;
+            none.host = "?";
+            answer.set(none);
+        }
+    };
+
+    detail::Guarded<bool(), Denied> has_internet_permission;
+    // With the host and the URL.
+    detail::Guarded<bool(std::string_view, std::string_view), Denied> is_host_allowed;
+    // With scheme, host and port of the server, as a URL.
+    detail::Guarded<void(std::string_view, SystemProxyAnswer), Failed> get_system_proxy;
+    detail::Guarded<bool(), Denied> trusts_user_ca;
+    detail::Guarded<bool(), Denied> is_tv_device;
+    // With the host. If it doesn't answer, the system is asked.
+    detail::Guarded<void(std::string_view, ResolveAnswer), Failed> resolve;
+};
+
+// Sets the hooks of the whole process, in place of all earlier ones: once, before the first
+// connection. Platform(): the defaults.
+inline std::error_code set_platform(Platform hooks) {
+    auto held = std::make_unique<Platform>(std::move(hooks));
+    nsws_platform raw;
+    if (const int32_t code = nsws_platform_init(&raw, sizeof raw)) {
+        return error_code(code);
+    }
+    raw.user_data = held.get();
+    raw.free_fn = [](void *user_data) { delete static_cast<Platform *>(user_data); };
+    if (held->has_internet_permission) {
+        raw.has_internet_permission = [](void *user_data) -> uint8_t {
+            return static_cast<Platform *>(user_data)->has_internet_permission() ? 1 : 0;
+        };
+    }
+    if (held->is_host_allowed) {
+        raw.is_host_allowed = [](const char *host, const char *url, void *user_data) -> uint8_t {
+            return static_cast<Platform *>(user_data)->is_host_allowed(host, url) ? 1 : 0;
+        };
+    }
+    if (held->get_system_proxy) {
+        raw.get_system_proxy = [](const char *url, nsws_system_proxy_answer *answer,
+                                  void *user_data) {
+            static_cast<Platform *>(user_data)->get_system_proxy(url, SystemProxyAnswer(answer));
+        };
+    }
+    if (held->trusts_user_ca) {
+        raw.trusts_user_ca = [](void *user_data) -> uint8_t {
+            return static_cast<Platform *>(user_data)->trusts_user_ca() ? 1 : 0;
+        };
+    }
+    if (held->is_tv_device) {
+        raw.is_tv_device = [](void *user_data) -> uint8_t {
+            return static_cast<Platform *>(user_data)->is_tv_device() ? 1 : 0;
+        };
+    }
+    if (held->resolve) {
+        raw.resolve = [](const char *host, nsws_resolve_answer *answer, void *user_data) {
+            static_cast<Platform *>(user_data)->resolve(host, ResolveAnswer(answer));
+        };
+    }
+    const int32_t code = nsws_set_platform(&raw);
+    if (code == NSWS_OK) {
+        (void)held.release();
+    }
+    return error_code(code);
+}
+
 }  // namespace nsws
 
 #endif  // NETSTACK_WEBSOCKET_HPP

@@ -643,6 +643,85 @@ void a_server_moves() {
     SAME(second.start(options), std::error_code());
 }
 
+// The platform.
+
+void the_platform_s_hooks_are_functions() {
+    Events events;
+    nsws::Server server;
+    nsws::ServerOptions local;
+    local.server_ip = "127.0.0.1";
+    SAME(server.start(local), std::error_code());
+    const std::string port = ":" + std::to_string(server.port()) + "/";
+    nsws::Client client;
+    record(client, events);
+
+    std::shared_ptr<void> held(nullptr, [&](void *) { events.add("released"); });
+    std::atomic<bool> may{true};
+    nsws::Platform hooks;
+    hooks.has_internet_permission = [&] { return may.load(); };
+    hooks.is_tv_device = [] { return false; };
+    hooks.is_host_allowed = [](std::string_view host, std::string_view url) {
+        return host != "barred.invalid" || url.find("ws://barred.invalid") != 0;
+    };
+    hooks.get_system_proxy = [](std::string_view url, nsws::SystemProxyAnswer answer) {
+        nsws::SystemProxy proxy;
+        if (url.find("ws://far.invalid:") == 0) {
+            proxy.host = "127.0.0.1";
+            proxy.port = 1;
+        }
+        SAME(answer.set(proxy), std::error_code());
+    };
+    hooks.resolve = [held](std::string_view host, nsws::ResolveAnswer answer) {
+        if (host == "here.invalid") SAME(answer.set("127.0.0.1"), std::error_code());
+        if (host == "cut.invalid") SAME(answer.set(std::string_view("127.0.0.1\0", 10)).value(), NSWS_ERR_PARAMETER);
+    };
+    SAME(nsws::set_platform(hooks), std::error_code());
+
+    SAME(client.connect("ws://here.invalid" + port), std::error_code());
+    events.wait("open");
+    may = false;
+    SAME(client.send_text("x").value(), NSWS_ERR_PERMISSION_DENIED);
+    may = true;
+    SAME(client.close(), std::error_code());
+    events.wait("close");
+    SAME(client.connect("ws://cut.invalid" + port), std::error_code());
+    events.wait("error dns", 1);
+    SAME(client.connect("ws://far.invalid" + port), std::error_code());
+    events.wait("error proxy", 1);
+    SAME(client.connect("ws://barred.invalid" + port).value(), NSWS_ERR_DOMAIN_NOT_ALLOWED);
+    SAME(nsws::Server().error().value(), NSWS_ERR_NOT_SUPPORTED);
+    hooks = nsws::Platform();
+    held.reset();
+    SAME(events.count("released"), 0u);
+    SAME(nsws::set_platform(hooks), std::error_code());
+    events.wait("released");
+    SAME(nsws::Server().error(), std::error_code());
+}
+
+#if defined(__cpp_exceptions)
+void a_hook_of_the_platform_that_throws_denies_or_fails_the_attempt() {
+    Events events;
+    nsws::Client client;
+    record(client, events);
+    nsws::Platform hooks;
+    hooks.is_host_allowed = [](std::string_view host, std::string_view) {
+        if (host == "allowed.invalid") throw std::runtime_error("mine");
+        return true;
+    };
+    hooks.get_system_proxy = [](std::string_view url, nsws::SystemProxyAnswer) {
+        if (url.find("proxy.invalid") != std::string_view::npos) throw std::runtime_error("mine");
+    };
+    hooks.resolve = [](std::string_view, nsws::ResolveAnswer) { throw std::runtime_error("mine"); };
+    SAME(nsws::set_platform(hooks), std::error_code());
+    SAME(client.connect("ws://allowed.invalid/").value(), NSWS_ERR_DOMAIN_NOT_ALLOWED);
+    SAME(client.connect("ws://proxy.invalid/"), std::error_code());
+    events.wait("error proxy");
+    SAME(client.connect("ws://resolve.invalid/"), std::error_code());
+    events.wait("error dns");
+    SAME(nsws::set_platform(nsws::Platform()), std::error_code());
+}
+#endif
+
 // The library.
 
 void the_log_goes_to_a_function() {
@@ -699,6 +778,10 @@ int main() {
         TEST(an_http_hook_answers),
         TEST(groups_bans_certificates_and_a_graceful_stop),
         TEST(a_server_moves),
+        TEST(the_platform_s_hooks_are_functions),
+#if defined(__cpp_exceptions)
+        TEST(a_hook_of_the_platform_that_throws_denies_or_fails_the_attempt),
+#endif
         TEST(the_log_goes_to_a_function),
         TEST(a_refusal_has_its_headers_its_body_and_the_wait_it_asks_for),
         TEST(an_open_client_is_checked),
