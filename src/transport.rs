@@ -57,6 +57,15 @@ impl Transport {
         }
     }
 
+    /// How many bytes the system may hold for it.
+    pub(crate) fn receive_buffer(&self) -> u64 {
+        let tcp = match self {
+            Transport::Plain(tcp) => tcp,
+            Transport::Tls(stream) => stream.get_ref().0,
+        };
+        SockRef::from(&tcp.stream).recv_buffer_size().map_or(0, |size| size as u64)
+    }
+
     /// Makes the next reads ask the system, whatever the runtime knows: its last look at the sockets may be older
     /// than what lies in this one.
     pub(crate) fn ask_the_system(&mut self) {

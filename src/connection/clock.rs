@@ -34,6 +34,9 @@ impl Connection {
             return;
         }
         let next = self.next_deadline(link, now, is_due);
+        if next.is_none_or(|next| next > now) {
+            link.in_time = None;
+        }
         if let (Some(next), None) = (next, &link.alarm) {
             link.alarm = Some(self.lane.service.at(next, self));
         } else if let (Some(next), Some(alarm)) = (next, link.alarm) {

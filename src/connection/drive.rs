@@ -100,6 +100,7 @@ impl Connection {
             self.note_unread(link, room, now);
         }
         self.answer(link);
+        let is_due = is_due && !link.has_more_in_time(read.more);
         self.look_at_clock(link, now, is_due);
         if !link.has_more_to_write() {
             if let Some(ending) = link.ending.take() {

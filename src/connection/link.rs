@@ -64,6 +64,8 @@ pub(super) struct Link {
     pub end_by: Option<Instant>,
     pub unfinished: Option<Unfinished>,
     pub alarm: Option<Alarm>,
+    /// A deadline is over; what arrives up to this count of bytes may have been in time.
+    pub in_time: Option<u64>,
     /// The task that waits for the end.
     pub ended: Option<oneshot::Sender<Ending>>,
 }
@@ -204,6 +206,7 @@ impl Link {
             end_by: None,
             unfinished: None,
             alarm: None,
+            in_time: None,
             ended: Some(ended),
         }
     }
@@ -219,6 +222,16 @@ impl Link {
     /// What the transport has carried.
     pub fn carried(&self) -> Carried {
         self.transport.as_ref().map_or(self.carried, Transport::carried)
+    }
+
+    /// Whether some of what lay in the socket when a deadline was over is still to be looked at. A peer that goes on
+    /// sending gains no more than the system's buffer.
+    pub fn has_more_in_time(&mut self, read_more: bool) -> bool {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.end as u64);
+        let received = self.carried().received;
+        let Some(transport) = self.transport.as_ref().filter(|_| rest > 0 || read_more) else { return false };
+        let until = *self.in_time.get_or_insert_with(|| received + transport.receive_buffer());
+        received.saturating_sub(rest) < until
     }
 
     /// Nothing waits in it, and it takes messages.
