@@ -360,6 +360,39 @@ static void a_goodbye_behind_many_messages_is_heard(void) {
     }
 }
 
+/* A peer that never stops. */
+
+static void ignore(struct pair *p, const nsws_message_event *e) {
+    (void)p, (void)e;
+}
+
+static void *sends_on(void *pair) {
+    struct pair *p = pair;
+    struct batch b = { 0 };
+    for (int i = 0; i < 1000; i++) batch_frame(p, &b, BINARY_FRAME, "more", 4);
+    while (write(p->fd, b.bytes, b.size) > 0) {
+    }
+    free(b.bytes);
+    return NULL;
+}
+
+static void a_peer_that_goes_on_sending_is_cut_after_the_close_timeout(void) {
+    BOTH_ROLES(role) {
+        struct pair_options options = pair_defaults();
+        pthread_t thread;
+        options.on_message = ignore;
+        SET(options, close_timeout_ms, DEADLINE_MS);
+        struct pair *p = OPEN_PAIR(role, &options);
+        if (!p) return;
+        pthread_create(&thread, NULL, sends_on, p);
+        CHECK_OK(pair_close(p, 4000, "enough"));
+        struct told error = PAIR_ERROR(p);
+        if (error.came) CHECK_INT(error.detail, NSWS_DETAIL_CLOSE_TIMEOUT);
+        shutdown(p->fd, SHUT_RDWR);
+        pthread_join(thread, NULL);
+    }
+}
+
 /* A write that fails. */
 
 static struct gate gate;
@@ -439,6 +472,7 @@ int main(int count, char **words) {
         RUN(a_goodbye_that_came_in_time_is_heard);
         RUN(a_goodbye_behind_many_messages_is_heard);
     }
+    RUN(a_peer_that_goes_on_sending_is_cut_after_the_close_timeout);
     RUN(a_write_error_does_not_overrule_what_can_still_be_read);
     return end_tests();
 }
