@@ -3627,7 +3627,8 @@ typedef struct nsws_platform {
      */
     nsws_ask_fn is_tv_device;
     /**
-     * Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: that one stays.
+     * Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: the receiver
+     * stays, and so does that of an earlier nsws_set_platform(), with its `user_data`.
      */
     nsws_log_fn log;
     /**

@@ -200,7 +200,8 @@ pub struct nsws_platform {
     /// Whether the device is one on which servers may run. Asked by nsws_server_create(); "no" is
     /// NSWS_ERR_NOT_SUPPORTED. Default: yes.
     pub is_tv_device: nsws_ask_fn,
-    /// Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: that one stays.
+    /// Receives the log, in place of the receiver of nsws_set_log_callback(). NULL: the receiver
+    /// stays, and so does that of an earlier nsws_set_platform(), with its `user_data`.
     pub log: nsws_log_fn,
     /// The most verbose level that `log` receives, one of NSWS_LOG_*. Default NSWS_LOG_INFO.
     pub log_level: i32,
