@@ -37,6 +37,8 @@ pub(crate) struct Share {
     number: u64,
     waiting: AtomicUsize,
     unfinished: AtomicUsize,
+    /// What was read and has no turn yet, which counts as waiting.
+    rest: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
     /// It is among those that have stopped to read.
@@ -63,6 +65,7 @@ impl Budget {
             number: self.count.fetch_add(1, Ordering::Relaxed) as u64,
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
+            rest: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             is_starved: AtomicBool::new(false),
         }
@@ -142,6 +145,16 @@ impl Share {
         }
     }
 
+    /// What was read and has no turn yet.
+    pub fn holds_rest(&self, held: usize) {
+        let before = self.rest.swap(held, Ordering::SeqCst);
+        if held > before {
+            self.wait_for(held - before);
+        } else if held < before {
+            self.delivered(before - held);
+        }
+    }
+
     /// What an unfinished message holds now.
     pub fn holds_unfinished(&self, held: usize) {
         let before = self.unfinished.swap(held, Ordering::SeqCst);
@@ -196,6 +209,18 @@ impl Drop for Share {
 mod tests {
     use super::super::Connection;
     use super::*;
+
+    #[test]
+    fn what_has_no_turn_yet_counts_and_is_given_back() {
+        let budget = Budget::new(100);
+        let share = budget.share([127, 0, 0, 1].into());
+        share.holds_rest(101);
+        assert!(!budget.may_read());
+        share.holds_rest(1);
+        assert!(budget.may_read());
+        drop(share);
+        assert_eq!(budget.waiting.load(Ordering::SeqCst), 0);
+    }
 
     #[test]
     fn reading_goes_on_when_only_unfinished_messages_fill_the_budget() {

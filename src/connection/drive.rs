@@ -88,7 +88,10 @@ impl Connection {
             self.fault(link, Fault::OverBudget);
         }
         if let (None, Some(turn)) = (&link.ending, turn) {
-            let room = self.inbox.has_room() && self.share().is_none_or(|share| share.has_room(self));
+            // What was read already counts, whether it waits here or for its listeners.
+            let counts = link.rest.is_some();
+            let room =
+                self.inbox.has_room() && (counts || self.share().is_none_or(|share| share.has_room(self)));
             link.signals.pulse.set_deaf(!room);
             match room {
                 true => read = self.read(link, turn, now),
@@ -96,6 +99,7 @@ impl Connection {
             }
             if let Some(share) = self.share() {
                 share.holds_unfinished(link.receiver.held());
+                share.holds_rest(link.rest.as_ref().map_or(0, |rest| rest.end));
             }
             self.note_unread(link, room, now);
         }

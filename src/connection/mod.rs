@@ -422,6 +422,7 @@ impl Connection {
         }
         if let Some(share) = &self.share {
             share.holds_unfinished(0);
+            share.holds_rest(0);
         }
         let mut outbox = self.outbox.lock();
         outbox.stage = Stage::Closed;

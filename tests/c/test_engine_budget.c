@@ -156,6 +156,42 @@ static void whole_messages_that_wait_only_stop_the_reading(void) {
     free(data);
 }
 
+/* Small messages: one turn of each connection is delivered, and what was read with it waits for the next turns. */
+static void what_was_read_and_has_no_turn_yet_counts(void) {
+    enum { BUDGET = MIB, MANY = 40, EACH = 2000 };
+    struct pair_options options = pair_defaults();
+    options.on_message = wait_there;
+    gate_init(&gate);
+    struct pair *first = budgeted(__LINE__, BUDGET, MIB, wait_there), *p[MANY];
+    struct batch b = { 0 };
+    if (!first) return;
+    for (int i = 0; i < MANY; i++) {
+        char from[32];
+        snprintf(from, sizeof from, "127.0.0.%d", 10 + i / 5);
+        p[i] = JOIN(first, from, &options);
+        if (!p[i]) return;
+    }
+    char *data = letters(100);
+    for (int i = 0; i < EACH; i++) batch_frame(first, &b, BINARY_FRAME, data, 100);
+    for (int i = 0; i < MANY; i++) raw_write(p[i]->fd, b.bytes, b.size);
+    /* Until nothing has been read for half a second. */
+    long all = MANY * (long)b.size, read = -1;
+    for (long now = 0; now != read; usleep(500000)) {
+        read = now;
+        now = all;
+        for (int i = 0; i < MANY; i++) now -= peer_unread(p[i]);
+    }
+    CHECK_LEAST(read, BUDGET / 2);
+    CHECK_LEAST(BUDGET + BUDGET / 2, read);
+    gate_open(&gate);
+    WAIT_COUNTER(&first->messages, MANY * EACH);
+    CHECK_INT(server_count(first->s, ON_ERROR), 0);
+    for (int i = 0; i < MANY; i++) peer_leaves(p[i]);
+    peer_leaves(first);
+    free(data);
+    free(b.bytes);
+}
+
 /* The time. */
 
 static struct pair *timed(int line, enum role role, uint32_t timeout, uint32_t ping) {
@@ -315,6 +351,7 @@ int main(void) {
     RUN(the_address_that_holds_most_loses_its_largest_message);
     RUN(the_budget_bounds_what_a_server_holds);
     RUN(whole_messages_that_wait_only_stop_the_reading);
+    RUN(what_was_read_and_has_no_turn_yet_counts);
     RUN(a_message_that_stands_still_is_ended);
     RUN(control_frames_do_not_keep_a_message_alive);
     if (slowness() == 1) RUN(a_message_that_trickles_is_ended_after_ten_times);
