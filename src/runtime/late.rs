@@ -14,8 +14,8 @@ pub(crate) const VERY_LONG: Duration = Duration::from_secs(1);
 struct Late {
     runner: Arc<Runner>,
     progress: u64,
-    /// Since when it has been in the program's code.
-    since: Instant,
+    /// Since when it has been seen in the program's code; `None`: it was not there at the last look.
+    since: Option<Instant>,
     is_told: bool,
 }
 
@@ -28,7 +28,8 @@ impl LateThreads {
     pub fn note(&mut self, runner: &Arc<Runner>, now: Instant) {
         if !self.0.iter().any(|late| Arc::ptr_eq(&late.runner, runner)) {
             let (runner, progress) = (runner.clone(), runner.progress());
-            self.0.push(Late { runner, progress, since: now, is_told: false });
+            let since = runner.occasion().map(|_| now);
+            self.0.push(Late { runner, progress, since, is_told: false });
         }
     }
 
@@ -39,15 +40,16 @@ impl LateThreads {
         for late in &mut self.0 {
             let progress = late.runner.progress();
             if std::mem::replace(&mut late.progress, progress) != progress {
-                (late.since, late.is_told) = (now, false);
+                (late.since, late.is_told) = (None, false);
             }
-            match late.runner.occasion() {
-                None => late.since = now,
-                Some(occasion) if !late.is_told && now.duration_since(late.since) >= VERY_LONG => {
-                    late.is_told = true;
-                    due.push(occasion);
-                }
-                Some(_) => {}
+            let Some(occasion) = late.runner.occasion() else {
+                late.since = None;
+                continue;
+            };
+            let since = *late.since.get_or_insert(now);
+            if !late.is_told && now.duration_since(since) >= VERY_LONG {
+                late.is_told = true;
+                due.push(occasion);
             }
         }
         due
@@ -100,6 +102,18 @@ mod tests {
     }
 
     #[test]
+    fn the_time_before_a_callback_does_not_count() {
+        let (runner, now) = (Arc::new(Runner::default()), Instant::now());
+        let mut late = LateThreads::default();
+        runner.begin(true);
+        late.note(&runner, now);
+        assert_eq!(late.due(now), []);
+        runner.calls(Occasion::Open);
+        assert_eq!(late.due(now + VERY_LONG), []);
+        assert_eq!(late.due(now + 2 * VERY_LONG), [Occasion::Open]);
+    }
+
+    #[test]
     fn the_library_s_own_work_does_not_count_as_a_callback_s_time() {
         std::thread::spawn(|| {
             let (runner, now) = (Runner::of_this_thread(), Instant::now());
@@ -110,6 +124,7 @@ mod tests {
             let told = own_work(|| own_work(|| late.due(now + VERY_LONG)));
             assert_eq!(told, []);
             assert!(runner.take_own_work() > Duration::ZERO);
+            assert_eq!(late.due(now + VERY_LONG), []);
             assert_eq!(late.due(now + 2 * VERY_LONG - MOMENT), []);
             assert_eq!(late.due(now + 2 * VERY_LONG), [Occasion::Message]);
         })
