@@ -30,7 +30,7 @@
  * If the registration fails, it does not run.
  *
  * Structs. Those that a program fills begin with struct_size and are prepared by an _init function; those that a program receives
- * begin with their size as well. Both grow only at their end.
+ * begin with their size as well. Both grow only at their end. nsws_header and nsws_ban have no size and never grow.
  *
  * A client. nsws_client_connect() returns NSWS_OK. Then come header_receive, open, message and data_end for each message, and close.
  * If the attempt fails, one error comes instead of open; if the program closes first, close does. After open, error events may
@@ -84,8 +84,8 @@
  *     }
  *
  * A server. nsws_server_start() returns NSWS_OK. Then come, for each client, connect, message for each message, and exactly one
- * close, the last event of this client. nsws_server_stop() closes the connections of all clients. The callbacks of one server take
- * turns, whichever connection they are about.
+ * close, the last event of this client, unless the server is destroyed first. nsws_server_stop() closes the connections of all
+ * clients. The callbacks of one server take turns, whichever connection they are about.
  *
  * This is server.c. It prints its URL, sends every message back, and ends when its input does.
  *
@@ -350,7 +350,7 @@ typedef struct nsws_connection {
 #define NSWS_ERR_MESSAGE_UNFINISHED 2302911
 
 /**
- * Detail: the time ran out.
+ * Detail: a timeout expired.
  */
 #define NSWS_DETAIL_TIMEOUT 2302950
 
@@ -360,7 +360,7 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_NAME_NOT_FOUND 2302951
 
 /**
- * Detail: nothing listens there.
+ * Detail: the host refused the connection: nothing listens on this port.
  */
 #define NSWS_DETAIL_REFUSED 2302952
 
@@ -470,14 +470,15 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_PROXY_ANSWER 2302973
 
 /**
- * Detail: there is no memory for data from the peer; the connection ends with 1009.
+ * Detail: there was no memory for a message; the connection ends with 1009 if the peer sent it, or with 1011 if
+ * this side did. During the handshake, the attempt fails.
  * @since 0.2
  */
 #define NSWS_DETAIL_NO_MEMORY 2302974
 
 /**
- * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
- * with 1009.
+ * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection
+ * ends with 1009.
  * @since 0.2
  */
 #define NSWS_DETAIL_RECEIVE_BUDGET 2302975
@@ -495,17 +496,17 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_COMPRESSION 2302977
 
 /**
- * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
- * allowed, or its `Location` can't be used.
+ * Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host
+ * that is not allowed, or its `Location` can't be used.
  * @since 0.2
  */
 #define NSWS_DETAIL_REDIRECT 2302978
 
 /**
- * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
- * server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an ordinary
- * refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws, does not
- * count.
+ * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a
+ * web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an
+ * ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws,
+ * does not count.
  * @since 0.2
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
@@ -808,7 +809,7 @@ typedef void (*nsws_log_fn)(int32_t level, const char *message, void *user_data)
  * to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
  *
  * When a callback has held its thread for a second, a line of NSWS_LOG_WARN names its event ("message", or "accept" and
- * "http" for the hooks of a server); another one tells how long it took when it has returned.
+ * "http" for the hooks of a server); when it has returned, a second line says how long it took.
  *
  * @param max_level the most verbose level to receive, one of NSWS_LOG_*
  * @param fn the receiver; NULL: none
@@ -891,7 +892,7 @@ typedef struct nsws_connect_options {
     /**
      * Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
      * `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
-     * `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
+     * `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version` and `Sec-WebSocket-Extensions` are refused.
      */
     const nsws_header *headers;
     /**
@@ -904,10 +905,10 @@ typedef struct nsws_connect_options {
     const char *protocol;
     /**
      * A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
-     * it is trusted as well; unless that certificate may issue others, it vouches for no other. NULL: the system's
-     * CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
-     * program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
-     * an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
+     * it is trusted as well; unless that certificate may issue others, it is trusted for that server only. NULL:
+     * the system's CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a
+     * set-user-ID program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a
+     * certificate is an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
      */
     const char *ca_path;
     /**
@@ -1000,12 +1001,14 @@ typedef struct nsws_connect_options {
     uint32_t close_timeout_ms;
     /**
      * How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
-     * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It does not reconnect if
-     * the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted. It does if a
-     * certificate is not valid yet or has expired, since clocks and certificates get corrected, and behind a
-     * captive portal; one that redirects to its page is recognised only with `max_redirects`. A server's `Retry-After` makes the delay longer, up to an hour, or up to
-     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
-     * or connection. nsws_client_close() ends reconnecting.
+     * peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It stops if the server
+     * or proxy refused (a status below 500 other than 408 and 429), can't be trusted or answered something
+     * invalid, if a redirect was not followed, if sub-protocol or ALPN can't be agreed on, or if a setting or file
+     * can't be used. It goes on if a certificate is not valid yet or has expired, since clocks and certificates
+     * get corrected, and behind a captive portal; one that redirects to its page is recognised only with
+     * `max_redirects`. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+     * `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the
+     * attempt or connection. nsws_client_close() ends reconnecting.
      */
     uint32_t reconnect_max_attempts;
     /**
@@ -1120,18 +1123,19 @@ typedef struct nsws_connect_options {
     /**
      * How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
      * may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
-     * origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
-     * headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
-     * can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default 0: a
-     * redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
+     * origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor
+     * the headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect
+     * that can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default
+     * 0: a redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
      * @since 0.2
      */
     uint32_t max_redirects;
     /**
      * The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.
-     * For a link-local address, the interface is that of the URL's zone or `bind_interface`; without either, it is
-     * an `error` event with NSWS_DETAIL_UNREACHABLE. An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
-     * system's choice. This and the following members also hold for the connection to a proxy.
+     * For a link-local address, the interface is that of the URL's zone or `bind_interface`; without either, and
+     * for an address that this device doesn't have, there is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL
+     * or "": the system's choice. This member and those down to `tcp_user_timeout_ms` also hold for the connection
+     * to a proxy.
      * @since 0.2
      */
     const char *bind_address;
@@ -1356,8 +1360,8 @@ typedef void (*nsws_data_end_fn)(nsws_client client,
                                  void *user_data);
 
 /**
- * `close`: the connection is over. It comes exactly once for each connection that reached `open`, as the last
- * event.
+ * `close`: the connection is over. It comes exactly once for each connection that reached `open`, and for
+ * an attempt that nsws_client_close() ended, as the last event.
  *
  * Messages that were accepted and still wait when the peer's close frame arrives are not sent, since the answer
  * follows at once (RFC 6455 5.5.1); that is not an error, and the close can be clean. In this event, `messages_sent` of
@@ -1380,8 +1384,8 @@ typedef struct nsws_close_event {
     size_t reason_length;
     /**
      * The code of the close frame that was received; 1005 if it held none; 1006 if the link broke without a close
-     * frame; the code that this side sent if it ended the connection because of what it received: 1002, 1007, 1008
-     * or 1009.
+     * frame. If this side failed the connection, the code that it sent: 1002, 1007, 1008 or 1009 for what it
+     * received, 1011 for a fault of its own.
      */
     uint16_t code;
     /**
@@ -1397,7 +1401,8 @@ typedef struct nsws_close_event {
 typedef void (*nsws_close_fn)(nsws_client client, const nsws_close_event *event, void *user_data);
 
 /**
- * `error`: something failed. Before `open` it ends the attempt; after it, `close` follows.
+ * `error`: something failed. Before `open` it ends the attempt; after it, `close` follows. Nothing
+ * follows an error of a server itself.
  * @since 0.1
  */
 typedef struct nsws_error_event {
@@ -2256,8 +2261,9 @@ typedef struct nsws_server_options {
     uint32_t max_connections_per_client;
     /**
      * How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
-     * the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
-     * many TLS handshakes is banned as well. IPv6 networks have four times these limits, as above.
+     * the next 60 seconds: requests get status 429, and wss links are cut before TLS. Default 50; 0: no limit. An
+     * address that begins more than twice as many TLS handshakes is banned as well. IPv6 networks have four times
+     * these limits, as above.
      */
     uint32_t max_upgrades_per_minute;
     /**
@@ -2398,16 +2404,16 @@ typedef struct nsws_server_options {
      */
     size_t response_header_count;
     /**
-     * The proxies in front of this server that are trusted to name the client's address: addresses and
-     * networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). An IPv4 address that is written as an IPv6
-     * address ("::ffff:10.0.0.0/104") is the same. NULL or "": none.
+     * The proxies in front of this server that are trusted to name the client's address: addresses and networks,
+     * separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). An IPv4 address that is written as an IPv6 address
+     * ("::ffff:10.0.0.0/104") is the same. NULL or "": none.
      *
      * In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-     * is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a client writes
-     * there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
-     * `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
-     * bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers
-     * are ignored.
+     * is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a
+     * client writes there has no effect, provided that the proxy appends to the header that is read; a proxy that
+     * writes only `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that
+     * limits and bans count. The proxy's own address is used only if the proxy names no client. Such headers from
+     * other peers are ignored.
      * @since 0.2
      */
     const char *trusted_proxies;
@@ -2670,8 +2676,8 @@ int32_t nsws_server_set_accept_hook(nsws_server server,
  * @param list receives up to `capacity` handles; may be NULL if `capacity` is 0
  * @param capacity how many handles `list` has room for
  * @param out_count receives how many connections there are, which may be more than `capacity`
- * @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` or `list` is NULL; NSWS_ERR_PERMISSION_DENIED;
- *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` is NULL, or `list` is and `capacity` is not 0;
+ *         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.1
  */
@@ -2822,7 +2828,7 @@ typedef struct nsws_ban {
      */
     char ip[52];
     /**
-     * How long the ban lasts, in milliseconds.
+     * How long the ban still lasts, in milliseconds.
      */
     uint32_t remaining_ms;
 } nsws_ban;
@@ -2976,8 +2982,9 @@ typedef void (*nsws_http_fn)(nsws_server server,
  * nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
  * sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
  *
- * Such requests count towards no limit and no ban. While the server's callbacks lag so far behind that clients
- * are refused with 503, these requests are refused as well, and the hook isn't asked.
+ * Such requests count towards no limit and no ban; with a certificate, their TLS handshakes do. While the server's
+ * callbacks lag so far behind that clients are refused with 503, these requests are refused as well, and the hook
+ * isn't asked.
  *
  * @param server the server
  * @param fn the hook; NULL: none
@@ -3410,7 +3417,7 @@ typedef struct nsws_connection_info {
      */
     uint64_t wire_bytes_received;
     /**
-     * The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+     * The time from pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
      * @since 0.2
      */
     uint64_t smoothed_rtt_us;
@@ -3583,8 +3590,7 @@ int32_t nsws_resolve_answer_set(nsws_resolve_answer *answer,
 typedef void (*nsws_resolve_fn)(const char *host, nsws_resolve_answer *answer, void *user_data);
 
 /**
- * The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
- * its default.
+ * The platform's hooks. Prepare the struct with nsws_platform_init(). A hook that is NULL has its default.
  * @since 0.1
  */
 typedef struct nsws_platform {
@@ -3658,7 +3664,7 @@ int32_t nsws_platform_init(nsws_platform *platform,
 
 /**
  * Sets the platform's hooks for the whole process. Usually called once, before the first connection. A later
- * call replaces all hooks; running calls of the old ones go on.
+ * call replaces all hooks, though the log's receiver stays until another is set; running calls of the old ones go on.
  *
  * @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
  *         `free_fn` is not called.

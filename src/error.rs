@@ -82,11 +82,11 @@ codes! {
     /// A message that is being sent in parts lacks its last part.
     MessageUnfinished = 2302911, c"NSWS_ERR_MESSAGE_UNFINISHED", c"A message that is being sent in parts lacks its last part.";
 
-    /// Detail: the time ran out.
+    /// Detail: a timeout expired.
     Timeout = 2302950, c"NSWS_DETAIL_TIMEOUT", c"The time ran out.";
     /// Detail: the host name has no address.
     NameNotFound = 2302951, c"NSWS_DETAIL_NAME_NOT_FOUND", c"The host name could not be resolved.";
-    /// Detail: nothing listens there.
+    /// Detail: the host refused the connection: nothing listens on this port.
     Refused = 2302952, c"NSWS_DETAIL_REFUSED", c"The connection was refused.";
     /// Detail: there is no route to the host.
     Unreachable = 2302953, c"NSWS_DETAIL_UNREACHABLE", c"The host can't be reached.";

@@ -131,8 +131,8 @@ pub type nsws_data_end_fn = Option<
     unsafe extern "C" fn(client: nsws_client, event: *const nsws_data_end_event, user_data: *mut c_void),
 >;
 
-/// `close`: the connection is over. It comes exactly once for each connection that reached `open`, as the last
-/// event.
+/// `close`: the connection is over. It comes exactly once for each connection that reached `open`, and for
+/// an attempt that nsws_client_close() ended, as the last event.
 ///
 /// Messages that were accepted and still wait when the peer's close frame arrives are not sent, since the answer
 /// follows at once (RFC 6455 5.5.1); that is not an error, and the close can be clean. In this event, `messages_sent` of
@@ -149,8 +149,8 @@ pub struct nsws_close_event {
     /// The reason's length in bytes, at most 123. A reason may hold NULs.
     pub reason_length: usize,
     /// The code of the close frame that was received; 1005 if it held none; 1006 if the link broke without a close
-    /// frame; the code that this side sent if it ended the connection because of what it received: 1002, 1007, 1008
-    /// or 1009.
+    /// frame. If this side failed the connection, the code that it sent: 1002, 1007, 1008 or 1009 for what it
+    /// received, 1011 for a fault of its own.
     pub code: u16,
     /// 1: both sides sent a close frame (RFC 6455 7.1.4). 0: they did not.
     pub was_clean: u8,
@@ -162,7 +162,8 @@ pub struct nsws_close_event {
 pub type nsws_close_fn =
     Option<unsafe extern "C" fn(client: nsws_client, event: *const nsws_close_event, user_data: *mut c_void)>;
 
-/// `error`: something failed. Before `open` it ends the attempt; after it, `close` follows.
+/// `error`: something failed. Before `open` it ends the attempt; after it, `close` follows. Nothing
+/// follows an error of a server itself.
 /// @since 0.1
 #[repr(C)]
 #[allow(non_camel_case_types)]

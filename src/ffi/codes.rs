@@ -53,11 +53,11 @@ pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
 /// @since 0.2
 pub const NSWS_ERR_MESSAGE_UNFINISHED: i32 = 2302911;
 
-/// Detail: the time ran out.
+/// Detail: a timeout expired.
 pub const NSWS_DETAIL_TIMEOUT: i32 = 2302950;
 /// Detail: the host name has no address.
 pub const NSWS_DETAIL_NAME_NOT_FOUND: i32 = 2302951;
-/// Detail: nothing listens there.
+/// Detail: the host refused the connection: nothing listens on this port.
 pub const NSWS_DETAIL_REFUSED: i32 = 2302952;
 /// Detail: there is no route to the host.
 pub const NSWS_DETAIL_UNREACHABLE: i32 = 2302953;
@@ -101,11 +101,12 @@ pub const NSWS_DETAIL_PROXY_AUTH: i32 = 2302971;
 pub const NSWS_DETAIL_PROXY_REFUSED: i32 = 2302972;
 /// Detail: the proxy's answer is invalid; it may speak another protocol.
 pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
-/// Detail: there is no memory for data from the peer; the connection ends with 1009.
+/// Detail: there was no memory for a message; the connection ends with 1009 if the peer sent it, or with 1011 if
+/// this side did. During the handshake, the attempt fails.
 /// @since 0.2
 pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
-/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection ends
-/// with 1009.
+/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection
+/// ends with 1009.
 /// @since 0.2
 pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
 /// Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
@@ -114,14 +115,14 @@ pub const NSWS_DETAIL_MESSAGE_TIMEOUT: i32 = 2302976;
 /// Detail: compressed data can't be decompressed; the connection ends with 1007.
 /// @since 0.2
 pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
-/// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host that is not
-/// allowed, or its `Location` can't be used.
+/// Detail: a redirect was not followed: there were more than `max_redirects`, it leads from wss to ws or to a host
+/// that is not allowed, or its `Location` can't be used.
 /// @since 0.2
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
-/// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a web
-/// server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an ordinary
-/// refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws, does not
-/// count.
+/// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a
+/// web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an
+/// ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws,
+/// does not count.
 /// @since 0.2
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 

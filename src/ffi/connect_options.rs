@@ -41,17 +41,17 @@ pub struct nsws_connect_options {
     pub struct_size: usize,
     /// Request headers, or NULL. Names are tokens; values hold no control characters. `Host`, `Origin`,
     /// `Authorization` and `Sec-WebSocket-Protocol` (which acts as `protocol`) may be given; `Upgrade`,
-    /// `Connection`, `Sec-WebSocket-Key`, `-Version` and `-Extensions` are refused.
+    /// `Connection`, `Sec-WebSocket-Key`, `Sec-WebSocket-Version` and `Sec-WebSocket-Extensions` are refused.
     pub headers: *const nsws_header,
     /// How many headers there are.
     pub header_count: usize,
     /// Sub-protocols to offer, separated by commas, the preferred one first. NULL or "": none.
     pub protocol: *const c_char,
     /// A PEM file with the CA certificates to trust *instead of* the system's. A server whose own certificate is in
-    /// it is trusted as well; unless that certificate may issue others, it vouches for no other. NULL: the system's
-    /// CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a set-user-ID
-    /// program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a certificate is
-    /// an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
+    /// it is trusted as well; unless that certificate may issue others, it is trusted for that server only. NULL:
+    /// the system's CAs, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name (not in a
+    /// set-user-ID program: secure_getenv(3)). A file that can't be opened is NSWS_ERR_CERT_FILE; one without a
+    /// certificate is an `error` event of NSWS_PHASE_TLS. The file is read once, and again when it has changed.
     pub ca_path: *const c_char,
     /// A PEM file with the client's certificate, for servers that demand one, followed by those that lead to its
     /// CA. NULL: none. A file that can't be opened is NSWS_ERR_CERT_FILE; one whose content can't be used is an
@@ -112,12 +112,14 @@ pub struct nsws_connect_options {
     /// queued included. Default 5000, at least 1.
     pub close_timeout_ms: u32,
     /// How often in a row the client reconnects by itself when an attempt fails or the connection is lost (or the
-    /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It does not reconnect if
-    /// the server or proxy refused (a status below 500 other than 408 and 429) or can't be trusted. It does if a
-    /// certificate is not valid yet or has expired, since clocks and certificates get corrected, and behind a
-    /// captive portal; one that redirects to its page is recognised only with `max_redirects`. A server's `Retry-After` makes the delay longer, up to an hour, or up to
-    /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the attempt
-    /// or connection. nsws_client_close() ends reconnecting.
+    /// peer closes it with 1001, 1012 or 1013). Default 0: never; NSWS_FOR_EVER: no limit. It stops if the server
+    /// or proxy refused (a status below 500 other than 408 and 429), can't be trusted or answered something
+    /// invalid, if a redirect was not followed, if sub-protocol or ALPN can't be agreed on, or if a setting or file
+    /// can't be used. It goes on if a certificate is not valid yet or has expired, since clocks and certificates
+    /// get corrected, and behind a captive portal; one that redirects to its page is recognised only with
+    /// `max_redirects`. A server's `Retry-After` makes the delay longer, up to an hour, or up to
+    /// `reconnect_max_delay_ms` if that is longer. Each time, `reconnecting` follows the events that end the
+    /// attempt or connection. nsws_client_close() ends reconnecting.
     pub reconnect_max_attempts: u32,
     /// The delay before the first of these attempts, in milliseconds; it doubles each time, and half of it is
     /// random. Default 1000, at least 1.
@@ -192,16 +194,17 @@ pub struct nsws_connect_options {
     pub receive_parts: u8,
     /// How many redirects (301, 302, 303, 307, 308) to follow in a row, all within `connect_timeout_ms`. `Location`
     /// may be relative, and http and https mean ws and wss. A redirect from wss to ws is not followed. Another
-    /// origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor the
-    /// headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect that
-    /// can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default 0: a
-    /// redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
+    /// origin (scheme, host and port) gets neither the user and password of the URL, nor `client_cert_path`, nor
+    /// the headers `Authorization`, `Cookie`, `Proxy-Authorization` and `Host`; other headers go along. A redirect
+    /// that can't be followed is an `error` event of phase handshake with NSWS_DETAIL_REDIRECT. At most 50. Default
+    /// 0: a redirect is a refusal like any other, with NSWS_DETAIL_HTTP_STATUS.
     /// @since 0.2
     pub max_redirects: u32,
     /// The local address to connect from, an IPv4 or IPv6 literal; only server addresses of its family are tried.
-    /// For a link-local address, the interface is that of the URL's zone or `bind_interface`; without either, it is
-    /// an `error` event with NSWS_DETAIL_UNREACHABLE. An address that this device doesn't have is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL or "": the
-    /// system's choice. This and the following members also hold for the connection to a proxy.
+    /// For a link-local address, the interface is that of the URL's zone or `bind_interface`; without either, and
+    /// for an address that this device doesn't have, there is an `error` event with NSWS_DETAIL_UNREACHABLE. NULL
+    /// or "": the system's choice. This member and those down to `tcp_user_timeout_ms` also hold for the connection
+    /// to a proxy.
     /// @since 0.2
     pub bind_address: *const c_char,
     /// The network interface to go through, whatever the routes say (SO_BINDTODEVICE), such as "wlan0"; at most 15
@@ -407,8 +410,8 @@ unsafe fn read_link_options(given: &nsws_connect_options) -> Result<LinkOptions>
     })
 }
 
-/// The rule of secure_getenv(3): a process with more privileges than its caller does not trust the environment, which the caller
-/// has made.
+/// The rule of secure_getenv(3): a process with more privileges than its caller does not trust the environment,
+/// which the caller has made.
 fn trusts_environment() -> bool {
     // SAFETY: getauxval has no preconditions.
     unsafe { libc::getauxval(libc::AT_SECURE) == 0 }

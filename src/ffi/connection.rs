@@ -270,7 +270,7 @@ pub struct nsws_connection_info {
     /// The bytes that were received from the system, counted in the same way, without a header of the PROXY protocol.
     /// @since 0.2
     pub wire_bytes_received: u64,
-    /// The time of pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
+    /// The time from pings to their pongs, smoothed as TCP does (RFC 6298), in microseconds; 0 before the first.
     /// @since 0.2
     pub smoothed_rtt_us: u64,
     /// How long after the WebSocket handshake the first message arrived, in microseconds; 0 before it has.

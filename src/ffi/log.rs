@@ -31,7 +31,7 @@ pub type nsws_log_fn =
 /// to hilog, with the tag "netstack_websocket". No secret and no payload is ever logged.
 ///
 /// When a callback has held its thread for a second, a line of NSWS_LOG_WARN names its event ("message", or "accept" and
-/// "http" for the hooks of a server); another one tells how long it took when it has returned.
+/// "http" for the hooks of a server); when it has returned, a second line says how long it took.
 ///
 /// @param max_level the most verbose level to receive, one of NSWS_LOG_*
 /// @param fn the receiver; NULL: none

@@ -171,8 +171,7 @@ pub type nsws_resolve_fn = Option<
     unsafe extern "C" fn(host: *const c_char, answer: *mut nsws_resolve_answer, user_data: *mut c_void),
 >;
 
-/// The hooks for what only the platform knows. Prepare it with nsws_platform_init(). A hook that is NULL has
-/// its default.
+/// The platform's hooks. Prepare the struct with nsws_platform_init(). A hook that is NULL has its default.
 /// @since 0.1
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -226,7 +225,7 @@ pub unsafe extern "C" fn nsws_platform_init(platform: *mut nsws_platform, struct
 }
 
 /// Sets the platform's hooks for the whole process. Usually called once, before the first connection. A later
-/// call replaces all hooks; running calls of the old ones go on.
+/// call replaces all hooks, though the log's receiver stays until another is set; running calls of the old ones go on.
 ///
 /// @param platform prepared by nsws_platform_init(), copied; NULL: the defaults again. If this call fails, its
 ///         `free_fn` is not called.

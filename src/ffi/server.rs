@@ -169,8 +169,8 @@ pub unsafe extern "C" fn nsws_server_set_accept_hook(
 /// @param list receives up to `capacity` handles; may be NULL if `capacity` is 0
 /// @param capacity how many handles `list` has room for
 /// @param out_count receives how many connections there are, which may be more than `capacity`
-/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` or `list` is NULL; NSWS_ERR_PERMISSION_DENIED;
-///         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+/// @return NSWS_OK; NSWS_ERR_PARAMETER: `out_count` is NULL, or `list` is and `capacity` is not 0;
+///         NSWS_ERR_PERMISSION_DENIED; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
 /// @note Any thread.
 /// @since 0.1
 #[no_mangle]

@@ -84,7 +84,7 @@ pub extern "C" fn nsws_server_reload_certificates(server: nsws_server) -> i32 {
 pub struct nsws_ban {
     /// The banned IP address as text, or an IPv6 network ("2001:db8:0:1::/64"); NUL-terminated.
     pub ip: [c_char; 52],
-    /// How long the ban lasts, in milliseconds.
+    /// How long the ban still lasts, in milliseconds.
     pub remaining_ms: u32,
 }
 

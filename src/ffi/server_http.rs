@@ -60,8 +60,9 @@ pub type nsws_http_fn = Option<
 /// nsws_server_options, or a small page on the server's own port. This is no web server: an answer is small and
 /// sent whole, and the link ends after it. Without a hook, such requests are refused with 426, 405 or 400.
 ///
-/// Such requests count towards no limit and no ban. While the server's callbacks lag so far behind that clients
-/// are refused with 503, these requests are refused as well, and the hook isn't asked.
+/// Such requests count towards no limit and no ban; with a certificate, their TLS handshakes do. While the server's
+/// callbacks lag so far behind that clients are refused with 503, these requests are refused as well, and the hook
+/// isn't asked.
 ///
 /// @param server the server
 /// @param fn the hook; NULL: none

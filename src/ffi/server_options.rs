@@ -54,8 +54,9 @@ pub struct nsws_server_options {
     /// addresses of one IPv6 network of 64 bits may have four times as many together, unless they are link-local.
     pub max_connections_per_client: u32,
     /// How many upgrade requests one address may make within 60 seconds. An address that makes more is banned for
-    /// the next 60 seconds: it gets status 429. Default 50; 0: no limit. An address that begins more than twice as
-    /// many TLS handshakes is banned as well. IPv6 networks have four times these limits, as above.
+    /// the next 60 seconds: requests get status 429, and wss links are cut before TLS. Default 50; 0: no limit. An
+    /// address that begins more than twice as many TLS handshakes is banned as well. IPv6 networks have four times
+    /// these limits, as above.
     pub max_upgrades_per_minute: u32,
     /// How long a client may take from its TCP connection to the end of the opening handshake, TLS included, in
     /// milliseconds; a slower one is cut off. Default 10000, at least 1.
@@ -150,16 +151,16 @@ pub struct nsws_server_options {
     /// How many headers there are.
     /// @since 0.2
     pub response_header_count: usize,
-    /// The proxies in front of this server that are trusted to name the client's address: addresses and
-    /// networks, separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). An IPv4 address that is written as an IPv6
-    /// address ("::ffff:10.0.0.0/104") is the same. NULL or "": none.
+    /// The proxies in front of this server that are trusted to name the client's address: addresses and networks,
+    /// separated by commas ("127.0.0.1, 10.0.0.0/8, fd00::/8"). An IPv4 address that is written as an IPv6 address
+    /// ("::ffff:10.0.0.0/104") is the same. NULL or "": none.
     ///
     /// In a request from one of them, `X-Forwarded-For` is read from the right, or `Forwarded` (RFC 7239) if there
-    /// is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a client writes
-    /// there has no effect, provided that the proxy appends to the header that is read; a proxy that writes only
-    /// `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that limits and
-    /// bans count. The proxy's own address is used only if the proxy names no client. Such headers from other peers
-    /// are ignored.
+    /// is no such header, and the first address that isn't a trusted proxy's is taken as the client's. So what a
+    /// client writes there has no effect, provided that the proxy appends to the header that is read; a proxy that
+    /// writes only `Forwarded` must remove `X-Forwarded-For`. This address is the one in events, and the one that
+    /// limits and bans count. The proxy's own address is used only if the proxy names no client. Such headers from
+    /// other peers are ignored.
     /// @since 0.2
     pub trusted_proxies: *const c_char,
     /// A PEM file with the CAs of the certificates that clients must have, or with such certificates themselves.
