@@ -176,7 +176,8 @@ static void what_was_read_and_has_no_turn_yet_counts(void) {
     for (int i = 0; i < MANY; i++) raw_write(p[i]->fd, b.bytes, b.size);
     /* Until nothing has been read for half a second. */
     long all = MANY * (long)b.size, read = -1;
-    for (long now = 0; now != read; usleep(500000)) {
+    long long end = now_us() + guard_seconds() * 1000000LL;
+    for (long now = 0; (now != read || read < BUDGET / 2) && now_us() < end; usleep(500000)) {
         read = now;
         now = all;
         for (int i = 0; i < MANY; i++) now -= peer_unread(p[i]);
