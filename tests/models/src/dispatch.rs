@@ -21,22 +21,35 @@ pub mod pace {
         pub fn withdraw(&self) {}
     }
 
-    pub struct Pace<'a> {
+    #[derive(Clone, Copy)]
+    pub struct Calling<'a> {
         runner: &'a Runner,
         closed: &'a AtomicBool,
     }
 
-    impl<'a> Pace<'a> {
-        pub fn new(runner: &'a Runner, closed: &'a AtomicBool, _: &'a Trust) -> Self {
-            Pace { runner, closed }
+    impl<'a> Calling<'a> {
+        pub fn new(runner: &'a Runner, closed: &'a AtomicBool) -> Self {
+            Calling { runner, closed }
         }
 
         pub fn is_closed(&self) -> bool {
             self.closed.load(Ordering::Acquire)
         }
+    }
+
+    pub struct Pace<'a>(Calling<'a>);
+
+    impl<'a> Pace<'a> {
+        pub fn new(calling: Calling<'a>, _: &'a Trust) -> Self {
+            Pace(calling)
+        }
+
+        pub fn is_closed(&self) -> bool {
+            self.0.is_closed()
+        }
 
         pub fn leads(&self) -> bool {
-            self.runner.leads()
+            self.0.runner.leads()
         }
 
         pub fn is_over(&self) -> bool {
@@ -48,7 +61,5 @@ pub mod pace {
         pub fn leave(&mut self) {}
 
         pub fn enter(&mut self) {}
-
-        pub fn name(&mut self, _: &'static str) {}
     }
 }

@@ -27,6 +27,9 @@ mod error {
     pub type Result<T> = std::result::Result<T, Error>;
 }
 
+#[path = "../../../src/callback.rs"]
+mod callback;
+
 #[path = "../../../src/ffi/table.rs"]
 mod handle;
 

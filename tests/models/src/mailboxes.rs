@@ -7,6 +7,7 @@ use loom::thread;
 use parking_lot::Mutex;
 
 use crate::dispatch::mailbox::{Actor, Line, Mailbox};
+use crate::dispatch::pace::Calling;
 use crate::every_order;
 use crate::runtime::Lane;
 
@@ -69,11 +70,7 @@ impl Actor for Handle {
         &self.lane
     }
 
-    fn name(_: &usize) -> &'static str {
-        "event"
-    }
-
-    fn deliver(&self, event: usize) {
+    fn deliver(&self, event: usize, _: Calling<'_>) {
         self.called(|| self.delivered.lock().push(event));
         if event == self.closes {
             Mailbox::close(self, false);
