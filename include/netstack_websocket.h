@@ -1029,8 +1029,9 @@ typedef struct nsws_connect_options {
      */
     uint8_t min_tls_version;
     /**
-     * 1: any server certificate and any host name is accepted. For tests; it makes TLS worthless, unless
-     * `pinned_public_keys` names the key. Default 0.
+     * 1: any server certificate and any host name is accepted, except certificates whose key the handshake can't use:
+     * with TLS 1.2, P-521 and RSA-PSS-only keys. For tests; it makes TLS worthless, unless `pinned_public_keys` names
+     * the key. Default 0.
      */
     uint8_t skip_server_cert_verification;
     /**
@@ -1910,6 +1911,12 @@ typedef struct nsws_client_stats {
      * @since 0.2
      */
     char extensions[160];
+    /**
+     * How many pings, including heartbeats, the server answered before the next one was sent. `rtt_us` has been measured
+     * this many times.
+     * @since 0.2
+     */
+    uint64_t pings_answered;
 } nsws_client_stats;
 
 /**
@@ -1926,6 +1933,95 @@ typedef struct nsws_client_stats {
 int32_t nsws_client_get_stats(nsws_client client,
                               nsws_client_stats *stats,
                               size_t struct_size);
+
+/**
+ * A certificate that a server has presented. If it can't be read, `subject`, `issuer` and `pin` are "", there are
+ * no names, and both times are 0. Subject, issuer and names come from the network. Control characters are removed, and
+ * each is cut at 200 characters: show them to people, but decide by the pin, the fingerprint or the certificate itself.
+ * The struct and what it points to are valid until the callback returns; copy what you keep.
+ * @since 0.2
+ */
+typedef struct nsws_certificate {
+    /**
+     * The size of this struct in the library that made it.
+     */
+    size_t struct_size;
+    /**
+     * The certificate as DER (X.509).
+     */
+    const uint8_t *der;
+    /**
+     * The length of `der` in bytes.
+     */
+    size_t der_length;
+    /**
+     * The certificate as PEM.
+     */
+    const char *pem;
+    /**
+     * The SHA-256 of the DER as 64 lower-case hexadecimal digits.
+     */
+    const char *fingerprint;
+    /**
+     * The SHA-256 of its public key as `pinned_public_keys` of nsws_connect_options takes it: "sha256//BASE64".
+     */
+    const char *pin;
+    /**
+     * The subject, as "CN=..., O=...".
+     */
+    const char *subject;
+    /**
+     * The issuer, in the same form.
+     */
+    const char *issuer;
+    /**
+     * The DNS names and IP addresses that it is for. A DNS name that looks like an IP address has
+     * " as a DNS name" appended.
+     */
+    const char *const *names;
+    /**
+     * The number of `names`.
+     */
+    size_t name_count;
+    /**
+     * The first second of its validity, in seconds since 1970 (UTC).
+     */
+    int64_t not_before_s;
+    /**
+     * The last second of its validity, in seconds since 1970 (UTC).
+     */
+    int64_t not_after_s;
+} nsws_certificate;
+
+/**
+ * Receives a certificate from nsws_client_list_certificates(). It may call the library.
+ * @since 0.2
+ */
+typedef void (*nsws_certificate_fn)(nsws_client client,
+                                    const nsws_certificate *certificate,
+                                    void *user_data);
+
+/**
+ * Lists the certificates that the server has presented in TLS: calls `fn` once for each, the server's own first, in
+ * the server's order. From `open` to `close`, these are the certificates of the open connection, even if its TLS session
+ * was resumed. If the last attempt failed because of the certificate, or after the TLS handshake, they are that
+ * attempt's, until the next attempt ends or nsws_client_connect() is called. An `error` listener can therefore show them.
+ * If the server's signature was refused, only its own certificate is known.
+ *
+ * That a certificate is listed doesn't mean that it is trusted.
+ *
+ * @param client the client
+ * @param fn called on this thread, before this call returns; each certificate is valid only during its call
+ * @param user_data passed to `fn`
+ * @return NSWS_OK: `fn` was called at least once; NSWS_ERR_PARAMETER: `fn` is NULL; NSWS_ERR_NOT_CONNECTED: there
+ *         is no open connection over TLS, and no certificates are kept from a failed attempt; NSWS_ERR_BAD_HANDLE;
+ *         NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ * @note Any thread.
+ * @since 0.2
+ */
+int32_t nsws_client_list_certificates(nsws_client client,
+                                      nsws_certificate_fn fn,
+                                      void *user_data);
 
 /* ================================================================================================
  * Client: listeners
@@ -3441,6 +3537,12 @@ typedef struct nsws_connection_info {
      * @since 0.2
      */
     char tls_cipher[64];
+    /**
+     * How many pings, including heartbeats, the client answered before the next one was sent. `rtt_us` has been measured
+     * this many times.
+     * @since 0.2
+     */
+    uint64_t pings_answered;
 } nsws_connection_info;
 
 /**

@@ -357,6 +357,20 @@ private:
     nsws_http_answer *answer_;
 };
 
+// An owned copy of an nsws_certificate.
+struct Certificate {
+    explicit Certificate(const nsws_certificate &certificate)
+        : der(certificate.der, certificate.der + certificate.der_length), pem(certificate.pem),
+          fingerprint(certificate.fingerprint), pin(certificate.pin), subject(certificate.subject),
+          issuer(certificate.issuer),
+          names(certificate.names, certificate.names + certificate.name_count),
+          not_before_s(certificate.not_before_s), not_after_s(certificate.not_after_s) {}
+    std::vector<uint8_t> der;
+    std::string pem, fingerprint, pin, subject, issuer;
+    std::vector<std::string> names;
+    int64_t not_before_s, not_after_s;
+};
+
 // Options: the C structs with their defaults. What their pointers point to must live until the call
 // returns.
 
@@ -603,6 +617,23 @@ public:
     std::error_code get_stats(nsws_client_stats &stats) const noexcept {
         return error_code(nsws_client_get_stats(handle_, &stats, sizeof stats));
     }
+    // Those that the server has presented in TLS, its own first; see
+    // nsws_client_list_certificates(). Without memory for one, the list lacks it.
+    std::vector<Certificate> certificates() const {
+        std::vector<Certificate> list;
+        const Take take = [](const nsws_certificate &certificate, std::vector<Certificate> &to) {
+            to.emplace_back(certificate);
+        };
+        std::pair<const Take &, std::vector<Certificate> &> both(take, list);
+        nsws_client_list_certificates(
+            handle_,
+            [](nsws_client, const nsws_certificate *certificate, void *user_data) {
+                auto &given = *static_cast<decltype(both) *>(user_data);
+                given.first(*certificate, given.second);
+            },
+            &both);
+        return list;
+    }
 
     // Runs when a listener throws.
     struct Failed {
@@ -614,6 +645,13 @@ public:
 
     template <class Event>
     using On = detail::Guarded<void(ClientRef, const Event &), Failed>;
+
+    // Called if there is no memory for a certificate: it is left out.
+    struct Skipped {
+        void operator()(const nsws_certificate &, std::vector<Certificate> &) const noexcept {}
+    };
+    using Take =
+        detail::Guarded<void(const nsws_certificate &, std::vector<Certificate> &), Skipped>;
 
     Listener on_header_receive(On<HeaderReceiveEvent> f) const {
         return add<nsws_client_on_header_receive, nsws_client_off_header_receive,

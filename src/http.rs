@@ -1,11 +1,15 @@
 //! HTTP heads (RFC 9112): read whole from a stream, within a bound, and searched for what a handshake asks.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::Ipv6Addr;
+use std::pin::Pin;
+use std::task::{ready, Poll};
 
 use data_encoding::BASE64;
 use ring::digest;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Heads that may come before the one that counts: a peer can't keep this side busy with interim answers (RFC 9110 15.2).
 const MOST_BEFORE: usize = 16;
@@ -66,7 +70,7 @@ impl HeadReader {
     }
 
     fn of(kind: HeadKind, largest: usize) -> Self {
-        HeadReader { received: Vec::with_capacity(1024), start: 0, searched: 0, largest, told: 0, kind }
+        HeadReader { received: Vec::new(), start: 0, searched: 0, largest, told: 0, kind }
     }
 
     /// The next head, up to and with its empty line. The lines of an answer are unfolded.
@@ -89,9 +93,7 @@ impl HeadReader {
             // Only a part of a head is left to be moved.
             self.received.drain(..std::mem::take(&mut self.start));
             self.searched = self.received.len();
-            // The peer decides how much this is, within the bound.
-            self.received.try_reserve(1).map_err(|_| NoHead::Io(io::ErrorKind::OutOfMemory.into()))?;
-            if stream.read_buf(&mut self.received).await.map_err(NoHead::Io)? == 0 {
+            if self.read(stream).await.map_err(NoHead::Io)? == 0 {
                 return Err(NoHead::Closed);
             }
         };
@@ -108,6 +110,21 @@ impl HeadReader {
         Ok(head)
     }
 
+    /// Reads more, and takes no more memory than that needs: among connections that stay, what is left of each would stay as well.
+    async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        poll_fn(|cx| {
+            let mut bytes = [const { MaybeUninit::uninit() }; 1024];
+            let mut bytes = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut bytes))?;
+            let bytes = bytes.filled();
+            // The peer decides how much this is, within the bound.
+            self.received.try_reserve(bytes.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            self.received.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        })
+        .await
+    }
+
     /// Whether bytes can be the beginning of a head: a peer that speaks something else is found out at once.
     fn is_head(&self, received: &[u8]) -> bool {
         match self.kind {
@@ -117,22 +134,24 @@ impl HeadReader {
     }
 
     /// What has arrived behind the last head.
-    pub fn into_rest(mut self) -> Vec<u8> {
-        self.received.drain(..self.start);
-        self.received
+    pub fn into_rest(self) -> Vec<u8> {
+        self.received.get(self.start..).unwrap_or_default().to_vec()
     }
 }
 
 /// Puts blanks where a header goes on in the next line (RFC 9112 5.2). The first line is no header.
 fn unfold(head: &mut [u8]) {
-    let Some(first) = head.iter().position(|byte| *byte == b'\n') else { return };
-    for at in first + 1..head.len() {
-        if let [.., line_end @ b'\n', b' ' | b'\t'] = head.get_mut(..at + 2).unwrap_or_default() {
+    let newline = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n');
+    let Some(mut line) = newline(head).map(|end| end + 1) else { return };
+    while let Some(length) = head.get(line..).and_then(newline) {
+        let end = line + length;
+        if let Some([line_end, b' ' | b'\t']) = head.get_mut(end..end + 2) {
             *line_end = b' ';
-            if let Some(before @ b'\r') = head.get_mut(at - 1) {
+            if let Some(before @ b'\r') = head.get_mut(end - 1) {
                 *before = b' ';
             }
         }
+        line = end + 1;
     }
 }
 
@@ -211,14 +230,15 @@ pub(crate) fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> 
 
 /// Where the head that begins at `start` ends, if it does; nothing before `searched` needs another look.
 fn end_of_head(received: &[u8], start: usize, searched: usize) -> Option<usize> {
-    let from = searched.saturating_sub(3).max(start);
-    let rest = received.get(from..)?;
-    let newlines = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| from + at + 1);
-    newlines.into_iter().find_map(|next| match received.get(next..)? {
-        [b'\n', ..] => Some(next + 1),
-        [b'\r', b'\n', ..] => Some(next + 2),
-        _ => None,
-    })
+    let mut next = searched.saturating_sub(3).max(start);
+    loop {
+        next += received.get(next..)?.iter().position(|byte| *byte == b'\n')? + 1;
+        match received.get(next..)? {
+            [b'\n', ..] => return Some(next + 1),
+            [b'\r', b'\n', ..] => return Some(next + 2),
+            _ => {}
+        }
+    }
 }
 
 fn begins_like_an_answer(received: &[u8]) -> bool {

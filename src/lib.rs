@@ -45,7 +45,7 @@ pub mod fuzz {
     pub use crate::server::plain::fuzz as request;
     #[cfg(feature = "server")]
     pub use crate::server::proxy_protocol::fuzz as proxy_protocol;
-    pub use crate::tls::describe::fuzz as certificate;
     pub use crate::tls::identity::fuzz as key;
+    pub use crate::tls::presented::fuzz as certificate;
     pub use crate::url::fuzz as url;
 }

@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read as _};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
 
+use rustls_pki_types::CertificateDer;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -15,6 +17,8 @@ use tokio_rustls::TlsStream;
 /// How long the link stays open after the last that this side sends, for the peer to read it and to close the
 /// link.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// How often a turn may read from the system: enough for 64 KiB of TLS, which reads 4 KiB at a time.
+const TURN_READS: u32 = 20;
 
 /// TCP, with or without TLS.
 #[derive(Debug)]
@@ -30,16 +34,21 @@ impl Transport {
     /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset
     /// would overtake what was written last.
     pub(crate) async fn linger(mut self) {
+        let mut is_shut = false;
         // Whether the peer was in time makes no difference.
-        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(cx))).await;
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(&mut is_shut, cx))).await;
     }
 
-    /// The body of [`Transport::linger`], without its bound.
-    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
-        let mut buffer = [0; 4096];
+    /// The body of [`Transport::linger`], without its bound; it notes in `is_shut` that this side has ended.
+    pub(crate) fn poll_drain(&mut self, is_shut: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
+        if !*is_shut {
+            let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
+            *is_shut = true;
+        }
+        self.begin_turn();
+        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
         loop {
-            let mut buffer = ReadBuf::new(&mut buffer);
+            let mut buffer = ReadBuf::uninit(&mut buffer);
             match ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => continue,
                 _ => return Poll::Ready(()),
@@ -49,35 +58,66 @@ impl Transport {
 }
 
 impl Transport {
+    fn tcp(&self) -> &Tcp {
+        match self {
+            Transport::Plain(tcp) => tcp,
+            Transport::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    fn tcp_mut(&mut self) -> &mut Tcp {
+        match self {
+            Transport::Plain(tcp) => tcp,
+            Transport::Tls(stream) => stream.get_mut().0,
+        }
+    }
+
     /// How many bytes it has carried, TLS and handshakes included.
     pub(crate) fn carried(&self) -> Carried {
-        match self {
-            Transport::Plain(tcp) => tcp.carried,
-            Transport::Tls(stream) => stream.get_ref().0.carried,
-        }
+        self.tcp().carried
     }
 
     /// How many bytes the system may hold for it.
     pub(crate) fn receive_buffer(&self) -> u64 {
-        let tcp = match self {
-            Transport::Plain(tcp) => tcp,
-            Transport::Tls(stream) => stream.get_ref().0,
-        };
-        SockRef::from(&tcp.stream).recv_buffer_size().map_or(0, |size| size as u64)
+        SockRef::from(&self.tcp().stream).recv_buffer_size().map_or(0, |size| size as u64)
     }
 
     /// Makes the next reads ask the system, whatever the runtime knows: its last look at the sockets may be older
     /// than what lies in this one.
     pub(crate) fn ask_the_system(&mut self) {
+        self.tcp_mut().asks = true;
+    }
+
+    /// From now on, reading ends after a number of reads from the system, and goes on in the next turn. By itself, TLS would read
+    /// until data has come, whatever else the peer sends.
+    pub(crate) fn begin_turn(&mut self) {
+        self.tcp_mut().reads_left = TURN_READS;
+    }
+
+    /// Whether the turn has no reads left, so that there may be more.
+    pub(crate) fn is_turn_over(&self) -> bool {
+        self.tcp().reads_left == 0
+    }
+
+    /// The certificates that the peer has presented in TLS, its own first.
+    pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         match self {
-            Transport::Plain(tcp) => tcp.asks = true,
-            Transport::Tls(stream) => stream.get_mut().0.asks = true,
+            Transport::Plain(_) => &[],
+            Transport::Tls(stream) => stream.get_ref().1.peer_certificates().unwrap_or_default(),
         }
     }
 
     /// Whether a short read tells that nothing more is there.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self, Transport::Plain(_))
+    }
+
+    /// Whether nothing is left to be read.
+    pub(crate) fn is_drained(&mut self) -> bool {
+        self.ask_the_system();
+        self.begin_turn();
+        let read = self.poll_receive(&mut Context::from_waker(Waker::noop()), &mut [0]);
+        matches!(read, Poll::Pending | Poll::Ready(Ok(0) | Err(_)))
     }
 
     /// Reads what is there.
@@ -132,6 +172,8 @@ pub struct Tcp {
     carried: Carried,
     /// Reads go to the system until it has nothing.
     asks: bool,
+    /// How often this turn may still read.
+    reads_left: u32,
 }
 
 /// How many bytes a connection has carried.
@@ -146,7 +188,7 @@ pub struct Carried {
 impl Tcp {
     /// A connection that has carried nothing.
     pub fn new(stream: TcpStream) -> Tcp {
-        Tcp { stream, carried: Carried::default(), asks: false }
+        Tcp { stream, carried: Carried::default(), asks: false, reads_left: u32::MAX }
     }
 
     /// The other end.
@@ -174,6 +216,11 @@ fn ask(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
 impl AsyncRead for Tcp {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let tcp = self.get_mut();
+        let Some(reads_left) = tcp.reads_left.checked_sub(1) else {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        };
+        tcp.reads_left = reads_left;
         let before = buf.filled().len();
         let mut read = Poll::Pending;
         if tcp.asks {
@@ -278,7 +325,9 @@ impl AsyncWrite for Transport {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::task::Waker;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::Arc;
+    use std::task::Wake;
 
     use super::*;
 
@@ -305,5 +354,38 @@ mod tests {
             assert_eq!(read(), None);
             assert_eq!(transport.carried().received, 5);
         });
+    }
+
+    #[test]
+    fn a_turn_reads_so_often_and_then_asks_for_another() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let mut transport = Transport::Plain(Tcp::new(listener.accept().await.unwrap().0));
+            peer.write_all(&[1; 4096]).unwrap();
+            poll_fn(|cx| transport.poll_readable(cx)).await;
+            for _ in 0..2 {
+                transport.begin_turn();
+                for _ in 0..TURN_READS {
+                    let byte = poll_fn(|cx| transport.poll_receive(cx, &mut [0])).await;
+                    assert_eq!(byte.unwrap(), 1);
+                }
+                assert!(transport.is_turn_over());
+                let woken = Arc::new(Woken::default());
+                let waker = Waker::from(woken.clone());
+                assert!(transport.poll_receive(&mut Context::from_waker(&waker), &mut [0]).is_pending());
+                assert!(woken.0.load(Ordering::SeqCst));
+            }
+        });
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
     }
 }

@@ -85,17 +85,46 @@ fn the_version_is_the_same_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     let [major, minor, patch] =
         [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
-    for (file, text) in [
+    each_has([
         ("include/netstack_websocket.h", format!("#define NSWS_VERSION_MAJOR {major}\n")),
         ("include/netstack_websocket.h", format!("#define NSWS_VERSION_MINOR {minor}\n")),
         ("include/netstack_websocket.h", format!("#define NSWS_VERSION_PATCH {patch}\n")),
         ("CMakeLists.txt", format!("project(NetStackWebSocket VERSION {version} ")),
         ("ohos/napi/package.json", format!("\"version\": \"{version}\"")),
+        ("packaging/lycium/netstack-websocket/HPKBUILD", format!("\npkgver={version}\n")),
+        ("packaging/vcpkg/netstack-websocket/vcpkg.json", format!("\"version\": \"{version}\"")),
         ("CHANGELOG.md", format!("\n## {version}")),
         ("docs/guide/install.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
+        ("docs/guide/install.md", format!("netstack-websocket-{version}.tar.gz")),
+        ("docs/guide/install.md", format!("\nnetstack-websocket/{version}\n")),
+        ("docs/guide/install.md", format!("netstack-websocket-{version}-npm-x64.tgz")),
         ("docs/guide/openharmony.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
         ("scripts/release-readme.md", format!("find_package(NetStackWebSocket {major}.{minor} ")),
-    ] {
+    ]);
+}
+
+/// The rule is in CONTRIBUTING.md.
+#[test]
+fn the_soname_is_that_of_the_version_everywhere() {
+    let header =
+        std::fs::read_to_string(root().join("include/netstack_websocket.h")).expect("the header is there");
+    let abi = header
+        .lines()
+        .find_map(|line| line.strip_prefix("#define NSWS_ABI_VERSION "))
+        .expect("it is defined");
+    let number = if env!("CARGO_PKG_VERSION_MAJOR") == "0" { "0" } else { abi };
+    each_has([
+        ("build.rs", format!("-Wl,-soname,libnetstack_websocket.so.{number}\"")),
+        (
+            "cmake/NetStackWebSocketTargets.cmake",
+            format!("set(NSWS_SONAME libnetstack_websocket.so.{number})\n"),
+        ),
+        ("scripts/debian/control", format!("\nPackage: libnetstack-websocket{number}\n")),
+    ]);
+}
+
+fn each_has<const N: usize>(texts: [(&str, String); N]) {
+    for (file, text) in texts {
         let content = std::fs::read_to_string(root().join(file)).expect("the file is there");
         assert!(content.contains(&text), "{file} does not have {text:?}");
     }

@@ -3,11 +3,14 @@
 mod common;
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use common::{Recorder, Seen};
-use netstack_websocket::client::{ConnectOptions, Reconnect};
-use netstack_websocket::error::Code;
+use common::{Recorder, Seen, FAR};
+use netstack_websocket::client::{Client, ConnectOptions, Reconnect};
+use netstack_websocket::dispatch::ListenerKey;
+use netstack_websocket::error::{Code, Error};
+use netstack_websocket::process;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::CloseFrame;
 
@@ -81,4 +84,21 @@ fn close_ends_the_waiting() {
     recorder.client.close(1000, "").unwrap();
     recorder.expect([Seen::Close(1006)]);
     recorder.expect_nothing_more();
+}
+
+#[test]
+fn a_client_that_is_released_as_its_connection_is_lost_ends() {
+    let url = server(&[Act::OpenAndHangUp]);
+    let client = process::create(Client::new).unwrap();
+    let weak = Arc::downgrade(&client);
+    let of = weak.clone();
+    let release = Box::new(move |_: &Error| of.upgrade().unwrap().release());
+    client.listeners.error.add(ListenerKey(0, 0), || release).unwrap();
+    client.connect(&url, options(3)).unwrap();
+    drop(client);
+    let start = Instant::now();
+    while weak.upgrade().is_some() {
+        assert!(start.elapsed() < FAR, "its session goes on");
+        std::thread::yield_now();
+    }
 }

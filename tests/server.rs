@@ -5,7 +5,7 @@
 mod common;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,10 @@ use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
 use netstack_websocket::process;
 use netstack_websocket::server::{Accepted, Of, Server, ServerOptions};
+use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::Frame;
 use tungstenite::stream::MaybeTlsStream;
 use tungstenite::{Message, WebSocket};
 
@@ -203,31 +206,97 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConn
 
 /// A place among the clients is free again when the descriptor is, not earlier.
 #[test]
-fn a_client_that_says_goodbye_and_does_not_hang_up_keeps_its_place() {
+fn a_client_that_is_cut_off_and_does_not_hang_up_keeps_its_place() {
+    with_one_place(
+        |_| {},
+        |ended, ask| {
+            let (mut first, status) = ask();
+            assert_eq!(status, "101");
+            // Not masked.
+            first.write_all(b"\x81\0").unwrap();
+            assert_eq!(ended.recv_timeout(FAR).unwrap(), 1002);
+            assert_eq!(ask().1, "503");
+            drop(first);
+            while ask().1 != "101" {}
+        },
+    );
+}
+
+/// After both close frames, nothing is to come that would need the descriptor.
+#[test]
+fn a_client_that_says_goodbye_and_does_not_hang_up_keeps_no_descriptor() {
+    with_one_place(
+        |_| {},
+        |ended, ask| {
+            let (mut first, status) = ask();
+            assert_eq!(status, "101");
+            first.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
+            assert_eq!(ended.recv_timeout(FAR).unwrap(), 1000);
+            assert_eq!(ask().1, "101");
+            let mut rest = Vec::new();
+            first.read_to_end(&mut rest).unwrap();
+            assert!(rest.ends_with(b"\x88\x02\x03\xe8"));
+        },
+    );
+}
+
+/// A server for one connection of each client: the codes of its close events, and how to ask it for one.
+fn with_one_place(
+    connected: fn(&Accepted),
+    test: impl FnOnce(&Receiver<u16>, &dyn Fn() -> (TcpStream, String)),
+) {
     let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     let (to, ended) = channel();
     let key = ListenerKey(0, 0);
     server.listeners().close.add(key, || Box::new(move |of| to.send(of.event.code).unwrap())).unwrap();
+    server.listeners().connect.add(key, || Box::new(move |of| connected(of.connection))).unwrap();
     let options =
         ServerOptions { ip: "127.0.0.1".into(), max_connections_per_client: 1, ..ServerOptions::default() };
     server.start(&options).unwrap();
     let address = ("127.0.0.1", server.port().unwrap());
-    let ask = || {
-        let mut client = TcpStream::connect(address).unwrap();
+    test(&ended, &|| {
+        let mut client = connect_slowly(address.1);
         client.set_read_timeout(Some(FAR)).unwrap();
         client.write_all(REQUEST).unwrap();
         let mut status = [0; 12];
         client.read_exact(&mut status).unwrap();
         (client, String::from_utf8_lossy(&status[9..]).into_owned())
-    };
-    let (mut first, status) = ask();
-    assert_eq!(status, "101");
-    first.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
-    assert_eq!(ended.recv_timeout(FAR).unwrap(), 1000);
-    assert_eq!(ask().1, "503");
-    drop(first);
-    while ask().1 != "101" {}
+    });
     server.destroy();
+}
+
+/// A connection to this port whose receive buffer is small.
+fn connect_slowly(port: u16) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], port)).into()).unwrap();
+    socket.into()
+}
+
+/// A client has to answer pings until it has read the close frame (RFC 6455 5.5.2).
+#[test]
+fn a_late_pong_does_not_cost_the_close_frame() {
+    let connected = |accepted: &Accepted| {
+        accepted.ping(b"?").unwrap();
+        accepted.send_binary(&[0; 100_000]).unwrap();
+    };
+    with_one_place(connected, |ended, ask| {
+        let (mut client, status) = ask();
+        assert_eq!(status, "101");
+        let mut begun = Vec::new();
+        while !begun.ends_with(b"\r\n\r\n\x89\x01?") {
+            let mut byte = [0];
+            client.read_exact(&mut byte).unwrap();
+            begun.extend(byte);
+        }
+        client.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
+        assert_eq!(ended.recv_timeout(FAR).unwrap(), 1000);
+        // Everything is on its way, most of it in the server's system.
+        client.write_all(b"\x8a\x81\0\0\0\0?").unwrap();
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).unwrap();
+        assert!(rest.len() > 100_000 && rest.ends_with(b"\x88\x02\x03\xe8"));
+    });
 }
 
 #[test]
@@ -258,5 +327,50 @@ fn pages_of_other_origins_are_refused_and_ban_nobody() {
     let wrong = ServerOptions { allowed_origins: Some("here".into()), ..options };
     let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
     assert_eq!(server.start(&wrong).unwrap_err().code, Code::Parameter);
+    server.destroy();
+}
+
+/// One that spreads its messages over the addresses of its network gains nothing.
+#[test]
+fn the_network_that_holds_most_loses_its_largest_message() {
+    const KIB: usize = 1024;
+    let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
+    let options = ServerOptions {
+        ip: "127.0.0.1".into(),
+        receive_budget: 1024 * KIB,
+        trusted_proxies: "127.0.0.1".into(),
+        ..ServerOptions::default()
+    };
+    server.start(&options).unwrap();
+    let url = format!("ws://127.0.0.1:{}/", server.port().unwrap());
+    // A client from this address that has sent the beginning of a message.
+    let begun = |from: &str, bytes: usize| {
+        let mut request = url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("X-Forwarded-For", from.parse().unwrap());
+        let (mut client, _) = tungstenite::connect(request).unwrap();
+        let part = Frame::message(vec![b'x'; bytes], OpCode::Data(Data::Binary), false);
+        client.send(Message::Frame(part)).unwrap();
+        client.send(Message::Ping(Default::default())).unwrap();
+        client
+    };
+    let is_answered =
+        |client: &mut WebSocket<MaybeTlsStream<TcpStream>>| matches!(client.read(), Ok(Message::Pong(_)));
+    let mut other = begun("203.0.113.1", 400 * KIB);
+    assert!(is_answered(&mut other));
+    let greedy: Vec<_> = (1..=4)
+        .map(|host| {
+            let mut client = begun(&format!("2001:db8:0:1::{host}"), 300 * KIB);
+            // By then the server has counted what came before.
+            let is_open = is_answered(&mut client);
+            (client, is_open)
+        })
+        .collect();
+    let is_left = |(mut client, is_open): (WebSocket<MaybeTlsStream<TcpStream>>, bool)| {
+        is_open && client.send(Message::Ping(Default::default())).is_ok() && is_answered(&mut client)
+    };
+    let left: Vec<bool> = greedy.into_iter().map(is_left).collect();
+    assert_eq!(left.iter().filter(|left| **left).count(), 2, "{left:?}");
+    other.send(Message::Ping(Default::default())).unwrap();
+    assert!(is_answered(&mut other), "it holds less than the four of one network");
     server.destroy();
 }

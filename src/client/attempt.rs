@@ -1,11 +1,13 @@
 //! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustls::ClientConfig;
+use rustls_pki_types::CertificateDer;
 
 use super::dial::{dial, Tried};
 use super::event::{HeaderReceiveEvent, OpenEvent};
@@ -61,20 +63,28 @@ impl Progress {
 }
 
 /// What a failed attempt leaves.
-struct Failed {
-    error: Error,
+pub(super) struct Failed {
+    pub error: Error,
+    /// What the server had presented in TLS, if it is known.
+    pub certificates: Vec<CertificateDer<'static>>,
     /// If the server has refused: its answer may go on.
     transport: Option<Transport>,
 }
 
-impl From<Error> for Failed {
-    fn from(error: Error) -> Failed {
-        Failed { error, transport: None }
+impl From<Error> for Box<Failed> {
+    fn from(error: Error) -> Box<Failed> {
+        tls::Failed::from(error).into()
+    }
+}
+
+impl From<tls::Failed> for Box<Failed> {
+    fn from(tls::Failed { error, certificates }: tls::Failed) -> Box<Failed> {
+        Failed { error, certificates, transport: None }.into()
     }
 }
 
 /// Tries to connect within the time that the options allow, following as many redirects as they do.
-pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Opened> {
+pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>, Box<Failed>> {
     let after = first.options.connect_timeout;
     let until = Instant::now() + after;
     let left = || until.saturating_duration_since(Instant::now());
@@ -85,13 +95,18 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Opened> {
         let address = plan.target.address();
         let step = (Phase::Proxy, format!("Asking the platform for the proxy to {address}"));
         let progress = Progress { step: Mutex::new(step), tried: Tried::default() };
-        let Failed { mut error, transport } = match in_time(left(), steps(client, plan, &progress)).await {
-            Some(Ok(opened)) => return Ok(opened),
+        let timeout = || progress.timeout(after).into();
+        let mut failed = match in_time(left(), steps(client, plan, &address, &progress)).await {
+            Some(Ok(opened)) => return Ok(opened.into()),
             Some(Err(failed)) => failed,
-            None => return Err(progress.timeout(after)),
+            None => return Err(timeout()),
         };
-        let Some(mut transport) = transport else { return Err(error) };
-        match redirect(client, plan, &error, redirects).await {
+        let Some(mut transport) = failed.transport.take() else { return Err(failed) };
+        let error = &mut failed.error;
+        let Some(next) = in_time(left(), redirect(client, plan, error, redirects)).await else {
+            return Err(timeout());
+        };
+        match next {
             Some(Ok(next)) => {
                 log(Level::Info, || format!("{address}: redirected to {}", next.target.address()));
                 redirects += 1;
@@ -100,12 +115,13 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Opened> {
             }
             Some(Err((detail, why))) => {
                 error.detail = detail;
-                refusal::add_clause(&mut error, &why);
+                refusal::add_clause(error, &why);
             }
             None => {}
         }
-        refusal::read_body(&mut transport, &mut error, left(), is_the_servers_own(first, plan)).await;
-        return Err(error);
+        refusal::read_body(&mut transport, error, left(), is_the_servers_own(first, plan)).await;
+        failed.certificates = transport.peer_certificates().to_vec();
+        return Err(failed);
     }
 }
 
@@ -145,11 +161,14 @@ async fn redirect(
     Some(Ok(plan.redirected(target)))
 }
 
-async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Opened, Failed> {
+async fn steps(
+    client: &Client,
+    plan: &Plan,
+    address: &str,
+    progress: &Progress,
+) -> Result<Opened, Box<Failed>> {
     let Plan { target, options, proxy, tls } = plan;
     let mut timings = Timings::default();
-    let address = target.address();
-
     let blocking = client.runtime.blocking();
     let ask_platform = |url: String| async move {
         match platform::knows_proxy() {
@@ -158,7 +177,7 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
         }
     };
     let proxy = proxy.choose(target, ask_platform).await?;
-    let next = Next::new(target, proxy.as_ref());
+    let next = Next::new(target, address, proxy.as_ref());
     let addresses = look_up(client, &next, &options.link, progress, &mut timings.dns).await?;
     let connected = async {
         let mut stream = connect(&next, addresses, &options.link, progress).await?;
@@ -177,7 +196,7 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
     // The server, as errors call it: what answers in its place may be the proxy.
     let peer = match &proxy {
         Some(proxy) => format!("{address} through {proxy}"),
-        None => address.clone(),
+        None => address.to_owned(),
     };
     let mut transport = match target.secure {
         false => Transport::Plain(stream),
@@ -199,12 +218,14 @@ async fn steps(client: &Client, plan: &Plan, progress: &Progress) -> Result<Open
     let request = handshake::Request::new(target, options, &peer)?;
     let answer = match timed(&mut timings.handshake, request.exchange(&mut transport)).await {
         Ok(answer) => answer,
-        Err(error) => return Err(Failed { error, transport: Some(transport) }),
+        Err(error) => {
+            return Err(Failed { error, certificates: Vec::new(), transport: Some(transport) }.into())
+        }
     };
     agreement.extensions = answer.compression.map(|agreed| agreed.describe()).unwrap_or_default();
     Ok(Opened {
         transport,
-        address,
+        address: address.to_owned(),
         early: answer.early,
         header_receive: HeaderReceiveEvent { status: answer.status, headers: answer.headers },
         open: OpenEvent {
@@ -243,33 +264,29 @@ struct Next<'a> {
     zone: Option<&'a str>,
     port: u16,
     /// Host and port, in a sentence.
-    name: String,
-    /// What is looked up, in a sentence.
-    host_name: String,
+    name: Cow<'a, str>,
+    is_proxy: bool,
     /// The phases of looking up and connecting.
     phases: (Phase, Phase),
 }
 
 impl<'a> Next<'a> {
-    fn new(target: &'a Target, proxy: Option<&'a Server>) -> Next<'a> {
+    fn new(target: &'a Target, address: &'a str, proxy: Option<&'a Server>) -> Next<'a> {
         match proxy {
             None => Next {
                 host: &target.host,
                 zone: target.zone.as_deref(),
                 port: target.port,
-                name: target.address(),
-                host_name: match &target.zone {
-                    Some(zone) => format!("The address {}%{zone}", target.host),
-                    None => format!("The host name {}", target.host),
-                },
+                name: address.into(),
+                is_proxy: false,
                 phases: (Phase::Dns, Phase::Tcp),
             },
             Some(proxy) => Next {
                 host: proxy.host(),
                 zone: None,
                 port: proxy.port(),
-                name: proxy.to_string(),
-                host_name: format!("The host name of {proxy}"),
+                name: proxy.to_string().into(),
+                is_proxy: true,
                 phases: (Phase::Proxy, Phase::Proxy),
             },
         }
@@ -283,7 +300,7 @@ async fn look_up(
     progress: &Progress,
     took: &mut Duration,
 ) -> Result<Vec<SocketAddr>> {
-    let Next { host, zone, port, name, host_name, phases: (phase, _) } = next;
+    let Next { host, zone, port, name, is_proxy, phases: (phase, _) } = next;
     let with_zone = zone.map(|zone| format!("{host}%{zone}"));
     // The system knows the number of an interface.
     let host = match (&with_zone, host.parse::<IpAddr>()) {
@@ -296,13 +313,21 @@ async fn look_up(
     }
     progress.enter(*phase, format!("The name lookup of {name}"));
     let not_found = |cause: String| {
-        Error::event(*phase, Code::NameNotFound, format!("{host_name} could not be resolved: {cause}."))
+        let what = match (&with_zone, is_proxy) {
+            (Some(with_zone), _) => format!("The address {with_zone}"),
+            (None, true) => format!("The host name of {name}"),
+            (None, false) => format!("The host name {host}"),
+        };
+        Error::event(*phase, Code::NameNotFound, format!("{what} could not be resolved: {cause}."))
     };
     match timed(took, client.runtime.blocking().look_up(host, *port)).await {
         Ok(addresses) if addresses.is_empty() => Err(not_found("it has no address".into())),
         Ok(addresses) => Ok(addresses),
         Err(error) => {
-            Err(Error { os_error: error.raw_os_error().unwrap_or(0), ..not_found(error.to_string()) })
+            let os_error = error.raw_os_error().unwrap_or(0);
+            // What Rust puts before the system's words, our sentence says.
+            let cause = error.to_string().replace("failed to lookup address information: ", "");
+            Err(Error { os_error, ..not_found(cause) })
         }
     }
 }
@@ -350,10 +375,13 @@ mod tests {
         let config = |trusted: bool| {
             TRUSTED.store(trusted, Ordering::Release);
             let (of, (to, made)) = (client.clone(), channel());
-            client.runtime.spawn(&client.lane, async move {
-                let options = tls_options(&ConnectOptions::default(), |_| None);
-                to.send(tls_config(&of, &options).await.unwrap()).unwrap();
-            });
+            client.runtime.spawn(
+                &client.lane,
+                Box::pin(async move {
+                    let options = tls_options(&ConnectOptions::default(), |_| None);
+                    to.send(tls_config(&of, &options).await.unwrap()).unwrap();
+                }),
+            );
             made.recv().unwrap()
         };
         let without = config(false);

@@ -21,7 +21,8 @@ struct Heard<'a> {
 
 impl Sink for Heard<'_> {
     #[inline]
-    fn message(&mut self, message: MessageEvent<'_>) {
+    fn message(&mut self, data: &[u8], is_text: bool) {
+        let message = MessageEvent { data, is_text };
         let listeners = &self.client.listeners;
         if self.client.counts(self.session) {
             listeners.message.emit_in(self.calling, &mut self.message, |listener| listener(&message));
@@ -83,7 +84,11 @@ impl Actor for Client {
             Kind::Open(event) => listeners.open.emit(calling, |listener| listener(&event)),
             Kind::Error(error) => listeners.error.emit(calling, |listener| listener(&error)),
             Kind::Close(event) => listeners.close.emit(calling, |listener| listener(&event)),
-            Kind::Reconnecting(event) => listeners.reconnecting.emit(calling, |listener| listener(&event)),
+            Kind::Reconnecting(event) => {
+                self.state.lock().is_untold = false;
+                self.settled.notify_one();
+                listeners.reconnecting.emit(calling, |listener| listener(&event));
+            }
         }
     }
 

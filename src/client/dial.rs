@@ -83,7 +83,11 @@ pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &T
         };
         match next {
             Some((_, Ok(stream))) => return Some(stream),
-            Some((address, Err(error))) => tried.failed(address, error),
+            Some((address, Err(error))) => {
+                tried.failed(address, error);
+                // Many that fail at once leave the others their time.
+                tokio::task::yield_now().await;
+            }
             None => {}
         }
     }
@@ -104,12 +108,15 @@ async fn first_of<T>(running: &mut Vec<Pin<Box<impl Future<Output = T>>>>) -> T 
     .await
 }
 
+/// A name may have any number of addresses; so many are tried.
+const MOST_ADDRESSES: usize = 512;
+
 /// Each address once, in the system's order of preference, but with the families in turn (RFC 8305 4): the first
 /// address's family begins.
 fn in_turn(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let mut left: Vec<SocketAddr> = Vec::new();
     for address in addresses {
-        if !left.contains(address) {
+        if left.len() < MOST_ADDRESSES && !left.contains(address) {
             left.push(*address);
         }
     }

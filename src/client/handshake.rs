@@ -237,19 +237,22 @@ impl Request {
     }
 }
 
-/// A URL without user name and password, if it has any, in each way in which browsers read URLs.
+/// A URL without user names and passwords, wherever something that reads URLs may find some.
 fn without_userinfo(url: &str) -> String {
     let slashed = url.replace('\\', "/");
-    let is_scheme =
-        |scheme: &&&str| slashed.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme));
-    let scheme = ["http:", "https:", "ws:", "wss:"].iter().find(is_scheme).map_or(0, |scheme| scheme.len());
-    let slashes = slashed.bytes().skip(scheme).take_while(|byte| *byte == b'/').count();
-    let (before, rest) = slashed.split_at(scheme + slashes);
-    let authority = rest.split('/').next().unwrap_or_default();
-    match authority.rfind('@').and_then(|at| rest.get(at + 1..)) {
-        Some(host) if (scheme, slashes) != (0, 1) => format!("{before}{host}"),
-        _ => url.to_owned(),
-    }
+    let mut before: [Option<&str>; 2] = [None, None];
+    let parts = slashed.split('/').map(|part| {
+        // Behind a scheme or two slashes, or at once.
+        let is_authority = match before {
+            [_, None] => true,
+            [None, Some(scheme)] => scheme.ends_with(':'),
+            [Some(_), Some(between)] => between.is_empty(),
+        };
+        before = [before[1], Some(part)];
+        let userinfo = part.rfind('@').filter(|_| is_authority);
+        userinfo.and_then(|at| part.get(at + 1..)).unwrap_or(part)
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Any answer is checked without a panic, and what is reported of it is fit for a log. `$` stands for the right
@@ -390,6 +393,11 @@ mod tests {
             ("http:\\\\user:pass@host\\a", "http://host/a"),
             ("HTTPS:/user:pass@host", "HTTPS:/host"),
             ("user:pass@host/a", "host/a"),
+            ("ftp://user:pass@host/", "ftp://host/"),
+            ("other+1:\\\\user:pass@host/a", "other+1://host/a"),
+            ("blob:http://user:pass@host/a", "blob:http://host/a"),
+            ("http:user:pass@host//a", "host//a"),
+            ("\u{a0}http:///user:pass@host", "\u{a0}http:///host"),
             ("/users/@me", "/users/@me"),
             (&long, "http://host/a"),
         ] {

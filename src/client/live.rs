@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing};
-use super::stats::Stats;
+use super::stats::{Agreement, Stats, Timings};
 use crate::callback::in_callback;
-use crate::connection::{self, CloseEvent, CloseFrame, Connection, Part, Payload, ABNORMAL, GOING_AWAY};
+use crate::connection::{
+    self, CloseEvent, CloseFrame, Connection, Part, Payload, Traffic, ABNORMAL, GOING_AWAY,
+};
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
 use crate::platform;
 use crate::runtime::{Lane, Runtime};
-use crate::tls;
+use crate::tls::{self, ServerCertificate};
 
 /// What waits to be delivered, and which session it belongs to.
 pub(crate) struct Event {
@@ -47,21 +50,41 @@ pub struct Client {
     pub(super) state: Mutex<State>,
     /// The number of the session whose events count.
     session: AtomicU32,
-    /// Notifies a session that wants to connect again: its last connection's `close` is being delivered.
+    /// Notifies a session that wants to connect again: its last connection's `close`, or `reconnecting`, is being delivered.
     pub(super) settled: Notify,
     /// Ends a session's wait before it connects again.
     pub(super) hurry: Notify,
 }
 
+#[derive(Default)]
 pub(super) struct State {
     pub stage: Stage,
     /// The session that is under way.
     pub task: Option<AbortHandle>,
-    pub stats: Stats,
+    pub timings: Timings,
+    pub agreement: Agreement,
+    pub reconnects: u32,
+    /// Of the last connection, once it is over.
+    traffic: Option<Box<Traffic>>,
+    /// The program has not heard yet that there will be another attempt.
+    pub is_untold: bool,
+    /// What the server has presented in the last attempt, if that failed.
+    pub presented: Box<[CertificateDer<'static>]>,
+}
+
+impl State {
+    /// A session begins.
+    pub fn forget_figures(&mut self) {
+        (self.timings, self.agreement) = Default::default();
+        (self.reconnects, self.traffic) = Default::default();
+        (self.is_untold, self.presented) = Default::default();
+    }
 }
 
 /// Where the client stands, as its listeners have been told: it is open once `open` is being delivered.
+#[derive(Default)]
 pub(super) enum Stage {
+    #[default]
     Idle,
     /// The connection, if there is one, has its `open` event on the way.
     Connecting(Option<Arc<Connection>>),
@@ -81,7 +104,7 @@ impl Client {
             mailbox: Mailbox::new(),
             is_paused: AtomicBool::new(false),
             listeners: ClientListeners::default(),
-            state: Mutex::new(State { stage: Stage::Idle, task: None, stats: Stats::default() }),
+            state: Mutex::new(State::default()),
             session: AtomicU32::new(0),
             settled: Notify::new(),
             hurry: Notify::new(),
@@ -198,12 +221,39 @@ impl Client {
                 Stage::Open(connection) => Some(connection.clone()),
                 _ => None,
             };
-            (state.stats.clone(), connection)
+            let stats = Stats {
+                traffic: state.traffic.as_deref().copied().unwrap_or_default(),
+                timings: state.timings,
+                agreement: state.agreement.clone(),
+                reconnects: state.reconnects,
+            };
+            (stats, connection)
         };
         if let Some(connection) = connection {
             stats.traffic = connection.traffic();
         }
         stats
+    }
+
+    /// The certificates that the server has presented, its own first: on the open connection or, if the last attempt has failed,
+    /// in that.
+    pub fn certificates(&self) -> Result<Vec<ServerCertificate>> {
+        let (connection, presented) = {
+            let state = self.state.lock();
+            match &state.stage {
+                Stage::Open(connection) => (Some(connection.clone()), Vec::new()),
+                Stage::Destroyed => return Err(Error::code(Code::BadHandle)),
+                _ => (None, state.presented.to_vec()),
+            }
+        };
+        let presented = connection.map_or(presented, |connection| connection.certificates());
+        match presented.is_empty() {
+            true => Err(Error::call(
+                Code::NotConnected,
+                "No certificate is known: there is no connection over TLS.",
+            )),
+            false => Ok(presented.iter().map(|der| ServerCertificate::of(der)).collect()),
+        }
     }
 
     /// Ends the client. Outside callbacks, returns when no callback of it runs and its listeners are gone.
@@ -303,7 +353,7 @@ impl Client {
         }
         let next = if is_last { Stage::Idle } else { Stage::Connecting(None) };
         if let Stage::Open(connection) = std::mem::replace(&mut state.stage, next) {
-            state.stats.traffic = connection.traffic();
+            state.traffic = Some(connection.traffic().into());
         }
         true
     }

@@ -41,6 +41,11 @@ impl Backoff {
         self.attempts = 0;
     }
 
+    /// Whether there may be another attempt.
+    pub fn has_next(&self) -> bool {
+        self.attempts < self.reconnect.max_attempts
+    }
+
     /// [`Backoff::next`], and no earlier than the server has asked for.
     pub fn next_after(&mut self, asked: Duration) -> Option<(u32, Duration)> {
         let asked = asked.min(LONGEST_ASKED.max(self.reconnect.max_delay));
@@ -49,7 +54,7 @@ impl Backoff {
 
     /// The number of the next attempt and the wait before it; `None` when there is none.
     pub fn next(&mut self) -> Option<(u32, Duration)> {
-        if self.attempts >= self.reconnect.max_attempts {
+        if !self.has_next() {
             return None;
         }
         self.attempts = self.attempts.saturating_add(1);

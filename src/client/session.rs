@@ -1,17 +1,22 @@
 //! One session, from `connect` on: an attempt and, if it succeeds, the connection to its end.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::attempt::{attempt, Opened};
+use rustls_pki_types::CertificateDer;
+
+use super::attempt::{attempt, Failed, Opened};
 use super::event::ReconnectingEvent;
-use super::live::{Client, Kind, Stage, Turn};
+use super::live::{Client, Kind, Stage, State, Turn};
 use super::options::ConnectOptions;
 use super::plan::Plan;
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
-use crate::connection::{CloseEvent, Connection, End, Opening, Owner, ABNORMAL};
+use crate::connection::{
+    CloseEvent, Connection, Course, End, Ending, Limits, Opening, Owner, PeerName, ABNORMAL,
+};
 use crate::dispatch::Mailbox;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
@@ -43,9 +48,9 @@ impl Client {
             _ => return Err(Error::code(Code::AlreadyConnected)),
         }
         let number = self.next_session();
-        state.stats = Default::default();
+        state.forget_figures();
         state.stage = Stage::Connecting(None);
-        state.task = Some(self.runtime.spawn(&self.lane, run(self.clone(), number, plan)));
+        state.task = Some(self.runtime.spawn(&self.lane, Box::pin(run(self.clone(), number, plan))));
         Ok(())
     }
 }
@@ -74,67 +79,105 @@ impl Session {
     /// One connection after another, if the options ask for more than one.
     async fn live(self: &Arc<Self>, plan: Box<Plan>) {
         let mut backoff = Backoff::new(plan.options.reconnect);
-        loop {
+        let mut plan = Some(plan);
+        while let Some(next) = &plan {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-            let again = match Box::pin(attempt(&self.client, &plan)).await {
+            let begun = match Box::pin(attempt(&self.client, next)).await {
                 Ok(opened) => {
                     backoff.succeeded();
-                    self.converse(opened, &plan, &mut backoff).await
-                }
-                Err(error) => {
-                    log(Level::Info, || format!("{}: {error}", plan.target.address()));
-                    let asked = error.refusal.as_ref().and_then(|refusal| refusal.retry_after);
-                    let again = match may_help_after_failure(&error) {
-                        true => backoff.next_after(asked.unwrap_or_default()),
-                        false => None,
-                    };
-                    let error = Kind::Error(Box::new(error));
-                    match again {
-                        Some(_) => self.client.post(self.number, [error]),
-                        None => self.client.post_last(self.number, error),
+                    let limits = Arc::new(next.options.limits);
+                    if !backoff.has_next() {
+                        plan = None;
                     }
-                    again
+                    Ok(self.open(opened, limits))
                 }
+                Err(failed) => {
+                    let Failed { error, certificates, .. } = *failed;
+                    log(Level::Info, || format!("{}: {error}", next.target.address()));
+                    self.keep_presented(certificates);
+                    Err(self.tell_failure(error, &mut backoff))
+                }
+            };
+            let again = match begun {
+                Ok(Some(course)) => self.converse(course, &mut backoff).await,
+                Ok(None) => None,
+                Err(again) => again,
             };
             let Some((attempt, delay)) = again else { return };
             // A connection that ended before its `open` was delivered counts until its `close` is.
             while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
-            // Enabled before the event is delivered, so that no notification is missed.
-            let mut hurry = pin!(self.client.hurry.notified());
-            hurry.as_mut().enable();
-            let event = ReconnectingEvent { attempt, delay };
-            self.client.post(self.number, [Kind::Reconnecting(event)]);
-            let _ = tokio::time::timeout(delay, hurry).await;
+            Box::pin(self.wait_for_next(attempt, delay)).await;
             if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
                 return;
             }
         }
     }
 
-    /// An open connection, to its end. Whether, and how, to connect again.
-    async fn converse(
-        self: &Arc<Self>,
-        opened: Opened,
-        plan: &Plan,
-        backoff: &mut Backoff,
-    ) -> Option<(u32, Duration)> {
+    /// What the server has presented in an attempt that failed.
+    fn keep_presented(&self, certificates: Vec<CertificateDer<'static>>) {
+        let mut state = self.client.state.lock();
+        if self.client.counts(self.number) {
+            state.presented = certificates.into();
+        }
+    }
+
+    /// Tells the program that an attempt has failed. Whether, and how, to connect again.
+    fn tell_failure(&self, error: Error, backoff: &mut Backoff) -> Option<(u32, Duration)> {
+        let asked = error.refusal.as_ref().and_then(|refusal| refusal.retry_after);
+        let again = match may_help_after_failure(&error) {
+            true => backoff.next_after(asked.unwrap_or_default()),
+            false => None,
+        };
+        let error = Kind::Error(Box::new(error));
+        match again {
+            Some(_) => self.client.post(self.number, [error]),
+            None => self.client.post_last(self.number, error),
+        }
+        again
+    }
+
+    /// Waits before the next attempt.
+    async fn wait_for_next(&self, attempt: u32, delay: Duration) {
+        // Enabled before the event is delivered, so that no notification is missed.
+        let mut hurry = pin!(self.client.hurry.notified());
+        hurry.as_mut().enable();
+        let event = ReconnectingEvent { attempt, delay };
+        // A client that was destroyed meanwhile hears of nothing any more.
+        let is_untold = |state: &State| state.is_untold && matches!(state.stage, Stage::Connecting(_));
+        {
+            let mut state = self.client.state.lock();
+            state.is_untold = true;
+            if !is_untold(&state) {
+                return;
+            }
+        }
+        self.client.post(self.number, [Kind::Reconnecting(event)]);
+        let _ = tokio::time::timeout(delay, hurry).await;
+        // While a callback blocks, the events of further attempts would pile up.
+        while is_untold(&self.client.state.lock()) {
+            self.client.settled.notified().await;
+        }
+    }
+
+    /// Opens the connection; `None` if the program has given it up.
+    fn open(self: &Arc<Self>, opened: Box<Opened>, limits: Arc<Limits>) -> Option<Course> {
         let (client, number) = (&self.client, self.number);
         let Opened { transport, address: peer, early, header_receive, open, compression, timings, agreement } =
-            opened;
+            *opened;
         let role = tungstenite::protocol::Role::Client;
-        let (connection, mut course) = Connection::new(Opening {
+        let (connection, course) = Connection::new(Opening {
             transport,
             role,
             early,
-            limits: plan.options.limits,
+            limits,
             compression,
             lane: client.lane.clone(),
             owner: self.clone(),
             share: None,
             tag: number,
-            peer: peer.clone(),
+            peer: PeerName::Server(peer.into()),
         });
         {
             let mut state = client.state.lock();
@@ -142,28 +185,46 @@ impl Session {
                 Stage::Connecting(place) => *place = Some(connection.clone()),
                 _ => return None,
             }
-            let is_first = state.stats.agreement.peer.is_none();
-            state.stats.reconnects += u32::from(!is_first);
-            (state.stats.timings, state.stats.agreement) = (timings, agreement);
+            let is_first = state.agreement.peer.is_none();
+            state.reconnects += u32::from(!is_first);
+            (state.timings, state.agreement) = (timings, agreement);
+            state.presented = Box::default();
             if client.is_paused.load(Ordering::SeqCst) {
                 connection.pause();
             }
         }
-        log(Level::Info, || format!("{peer}: open"));
+        log(Level::Info, || format!("{}: open", connection.peer()));
         client.post(number, [Kind::HeaderReceive(header_receive.into()), Kind::Open(open.into())]);
+        course.start();
+        Some(course)
+    }
 
-        let ending = course.run().await;
-        log(Level::Info, || format!("{peer}: closed with {}", ending.close.code));
+    /// An open connection, to its end. Whether, and how, to connect again.
+    async fn converse(&self, mut course: Course, backoff: &mut Backoff) -> Option<(u32, Duration)> {
+        let ending = poll_fn(|cx| course.poll_end(cx)).await;
+        let (lingers, again) = self.tell_end(&course, ending, backoff);
+        if lingers {
+            course.linger().await;
+        }
+        again
+    }
+
+    /// Tells the program how a connection has ended. Whether it lingers; whether, and how, to connect again.
+    fn tell_end(
+        &self,
+        course: &Course,
+        ending: Ending,
+        backoff: &mut Backoff,
+    ) -> (bool, Option<(u32, Duration)>) {
+        let connection = course.connection();
+        log(Level::Info, || format!("{}: closed with {}", connection.peer(), ending.close.code));
         let again = match !ending.wanted && may_help_after_ending(&ending) {
             true => backoff.next(),
             false => None,
         };
-        let lost = ending.is_lost();
+        let lingers = course.must_linger(&ending);
         connection.tell_end(End { error: ending.error, close: ending.close, is_last: again.is_none() });
-        if !lost {
-            course.linger().await;
-        }
-        again
+        (lingers, again)
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Budget {
     waiting: AtomicUsize,
     /// Messages that aren't complete.
     unfinished: AtomicUsize,
+    /// What was read of connections that the program has paused: only the program makes room of it.
+    paused: AtomicUsize,
     /// Connections that have stopped to read.
     starved: Mutex<Vec<Anybody>>,
     members: Mutex<HashMap<u64, (IpAddr, Anybody)>>,
@@ -39,6 +41,8 @@ pub(crate) struct Share {
     unfinished: AtomicUsize,
     /// What was read and has no turn yet, which counts as waiting.
     rest: AtomicUsize,
+    /// The same while the program has paused the connection.
+    paused: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
     /// It is among those that have stopped to read.
@@ -51,6 +55,7 @@ impl Budget {
             most,
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
+            paused: AtomicUsize::new(0),
             starved: Mutex::default(),
             members: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -66,18 +71,25 @@ impl Budget {
             waiting: AtomicUsize::new(0),
             unfinished: AtomicUsize::new(0),
             rest: AtomicUsize::new(0),
+            paused: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
             is_starved: AtomicBool::new(false),
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) + self.unfinished.load(Ordering::SeqCst) > self.most
+    fn held(&self) -> usize {
+        [&self.waiting, &self.unfinished, &self.paused].iter().map(|held| held.load(Ordering::SeqCst)).sum()
     }
 
-    /// Whether connections may read: where nothing waits, nothing else makes room than that one of them ends.
+    fn is_full(&self) -> bool {
+        self.held() > self.most
+    }
+
+    /// Whether connections may read: where nothing waits, room comes only from the end of a connection with an unfinished
+    /// message.
     fn may_read(&self) -> bool {
-        !self.is_full() || self.waiting.load(Ordering::SeqCst) == 0
+        !self.is_full()
+            || self.waiting.load(Ordering::SeqCst) == 0 && self.unfinished.load(Ordering::SeqCst) > 0
     }
 
     /// Reading goes on where it had stopped.
@@ -106,7 +118,7 @@ impl Budget {
         };
         // Those that are to go hold what they hold for a moment yet.
         let mut left: usize = members.iter().map(|(_, member)| unfinished(member)).sum();
-        while left > self.most {
+        while left > 0 && left + self.paused.load(Ordering::Relaxed) > self.most {
             let mut held: HashMap<IpAddr, usize> = HashMap::new();
             for (ip, member) in &members {
                 *held.entry(*ip).or_default() += unfinished(member);
@@ -139,14 +151,22 @@ impl Share {
     /// Less waits for the listeners.
     pub fn delivered(&self, held: usize) {
         self.waiting.fetch_sub(held, Ordering::SeqCst);
-        let before = self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
-        if before + self.budget.unfinished.load(Ordering::Relaxed) > self.budget.most {
+        let before = self.budget.held();
+        self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
+        if before > self.budget.most {
             self.budget.relieve();
         }
     }
 
-    /// What was read and has no turn yet.
-    pub fn holds_rest(&self, held: usize) {
+    /// What was read and has no turn yet, or gets none while the program has paused the connection.
+    pub fn holds_rest(&self, held: usize, is_paused: bool) {
+        let (held, paused) = if is_paused { (0, held) } else { (held, 0) };
+        let before = self.paused.swap(paused, Ordering::SeqCst);
+        self.budget.paused.fetch_add(paused, Ordering::SeqCst);
+        self.budget.paused.fetch_sub(before, Ordering::SeqCst);
+        if paused < before {
+            self.budget.relieve();
+        }
         let before = self.rest.swap(held, Ordering::SeqCst);
         if held > before {
             self.wait_for(held - before);
@@ -192,6 +212,7 @@ impl Share {
     pub fn leave(&self) {
         self.budget.members.lock().remove(&self.number);
         self.holds_unfinished(0);
+        self.holds_rest(0, false);
         let waiting = self.waiting.load(Ordering::SeqCst);
         if waiting > 0 {
             self.delivered(waiting);
@@ -214,12 +235,28 @@ mod tests {
     fn what_has_no_turn_yet_counts_and_is_given_back() {
         let budget = Budget::new(100);
         let share = budget.share([127, 0, 0, 1].into());
-        share.holds_rest(101);
+        share.holds_rest(101, false);
         assert!(!budget.may_read());
-        share.holds_rest(1);
+        share.holds_rest(1, false);
         assert!(budget.may_read());
         drop(share);
         assert_eq!(budget.waiting.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn what_a_paused_connection_holds_makes_no_room_for_unfinished_messages() {
+        let budget = Budget::new(100);
+        let (paused, large) = (budget.share([127, 0, 0, 1].into()), budget.share([127, 0, 0, 2].into()));
+        paused.holds_rest(60, false);
+        large.holds_unfinished(60);
+        assert!(!budget.may_read(), "the delivery of what waits makes room");
+        paused.holds_rest(60, true);
+        assert!(budget.may_read(), "only the end of the unfinished message does");
+        large.holds_unfinished(0);
+        paused.holds_rest(101, true);
+        assert!(!budget.may_read(), "only the program does");
+        paused.holds_rest(0, false);
+        assert!(budget.may_read());
     }
 
     #[test]

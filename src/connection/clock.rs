@@ -84,7 +84,7 @@ impl Connection {
             if now >= until && is_due {
                 let message = format!(
                     "{} did not end the closing handshake in time; {queued} bytes were not sent.",
-                    self.subject(),
+                    self.peer.subject(),
                 );
                 self.lost(link, Error::event(Phase::Io, Code::CloseTimeout, message));
                 return None;
@@ -98,7 +98,7 @@ impl Connection {
         if is_due && unfinished.is_some_and(|deadline| now >= deadline) {
             let message = format!(
                 "{} began a message and sent it too slowly: message_timeout_ms is {}.",
-                self.subject(),
+                self.peer.subject(),
                 timeout.unwrap_or_default().as_millis()
             );
             let error = Error::event(Phase::Protocol, Code::MessageTimeout, message);
@@ -111,9 +111,9 @@ impl Connection {
                 Beat::Wait(next) => return next.into_iter().chain(unfinished).min(),
                 Beat::Ping(payload) => {
                     link.signals.pulse.sent_ping(&payload, now);
-                    // One that finds no room is as good as unanswered.
+                    // Where there is no room, it goes behind the frame that is being written, and its time runs.
+                    link.interject_last(Control::Ping, self.control(Control::Ping, &payload));
                     if !link.blocked {
-                        link.interject(self.control(Control::Ping, &payload));
                         self.write(link);
                     }
                 }
@@ -121,7 +121,7 @@ impl Connection {
                 Beat::Lost => {
                     let message = format!(
                         "{} did not answer a ping within {} ms.",
-                        self.subject(),
+                        self.peer.subject(),
                         link.signals.pulse.timeout().as_millis()
                     );
                     self.lost(link, Error::event(Phase::Heartbeat, Code::HeartbeatLost, message));

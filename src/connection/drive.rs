@@ -12,9 +12,10 @@ use super::inbox::{Delivery, Waiting};
 use super::link::{Link, Rest};
 use super::message::{Fault, Turn, TURN_BYTES};
 use super::send::Stage;
-use super::{Connection, LinkLock, Release};
+use super::Connection;
 use crate::error::{Code, Error, Phase};
 use crate::runtime::Block;
+use crate::transport::Transport;
 
 /// What a read has brought.
 pub(super) struct Read {
@@ -24,11 +25,14 @@ pub(super) struct Read {
     pub block: Option<Block>,
     /// The parts of it that came before.
     pub done: Option<Block>,
+    /// The turn has ended amid what was read.
+    pub is_cut: bool,
 }
 
 impl Read {
-    pub(super) const NOTHING: Read = Read { more: false, block: None, done: None };
+    pub(super) const NOTHING: Read = Read { more: false, block: None, done: None, is_cut: false };
 }
+
 impl Connection {
     /// Does what can be done without listeners.
     pub(super) fn drive_without_listeners(self: &Arc<Self>, is_due: bool) {
@@ -46,6 +50,7 @@ impl Connection {
                     transport.ask_the_system();
                 }
             }
+            self.outbox.lock().waits_for_rest = false;
             let mut turn = Turn::new();
             let read = self.work(&mut link, Some(&mut turn), is_due);
             if !turn.items.is_empty() {
@@ -83,15 +88,16 @@ impl Connection {
         let now = Instant::now();
         link.signals.now = now;
         self.fail_if_asked(link);
-        self.pump(link);
+        let waits_for_rest = link.rest.is_some() && self.outbox.lock().waits_for_rest;
+        let writes_more = !waits_for_rest && self.pump(link);
         if link.ending.is_none() && self.share().is_some_and(Share::is_over) {
             self.fault(link, Fault::OverBudget);
         }
+        let mut room = false;
         if let (None, Some(turn)) = (&link.ending, turn) {
             // What was read already counts, whether it waits here or for its listeners.
             let counts = link.rest.is_some();
-            let room =
-                self.inbox.has_room() && (counts || self.share().is_none_or(|share| share.has_room(self)));
+            room = self.inbox.has_room() && (counts || self.share().is_none_or(|share| share.has_room(self)));
             link.signals.pulse.set_deaf(!room);
             match room {
                 true => read = self.read(link, turn, now),
@@ -99,13 +105,18 @@ impl Connection {
             }
             if let Some(share) = self.share() {
                 share.holds_unfinished(link.receiver.held());
-                share.holds_rest(link.rest.as_ref().map_or(0, |rest| rest.end));
+                let rest = link.rest.as_ref().map_or(0, |rest| rest.end);
+                share.holds_rest(rest, self.inbox.is_paused());
             }
             self.note_unread(link, room, now);
         }
         self.answer(link);
-        let is_due = is_due && !link.has_more_in_time(read.more);
-        self.look_at_clock(link, now, is_due);
+        // What this side doesn't read puts off nothing.
+        let is_due = is_due && !(room && link.has_more_in_time(read.more));
+        if link.ending.is_none() || link.has_more_to_write() {
+            self.look_at_clock(link, now, is_due);
+        }
+        read.more |= writes_more || (link.has_more_to_write() && !link.blocked);
         if !link.has_more_to_write() {
             if let Some(ending) = link.ending.take() {
                 read.more = false;
@@ -116,7 +127,7 @@ impl Connection {
     }
 
     /// Wakes the task that waits for the end.
-    pub(super) fn finish(self: &Arc<Self>, link: &mut Link, ending: Ending) {
+    pub(super) fn finish(self: &Arc<Self>, link: &mut Link, ending: Box<Ending>) {
         if let Some(alarm) = link.alarm.take() {
             self.lane.service.cancel(alarm);
         }
@@ -133,7 +144,7 @@ impl Connection {
         }
         if let Stage::Failed(error) = std::mem::replace(&mut outbox.stage, Stage::Closed) {
             drop(outbox);
-            self.fail_with(link, CloseFrame::own(close::INTERNAL_ERROR, "Internal error"), error);
+            self.fail_with(link, CloseFrame::own(close::INTERNAL_ERROR, "Internal error"), *error);
         }
     }
 
@@ -147,6 +158,13 @@ impl Connection {
             Ok(read) => (read, None),
             Err((read, fault)) => (read, Some(fault)),
         };
+        let is_over = fault.is_some() || link.signals.close.is_some();
+        if is_over && (link.has_more_to_write() || self.outbox.lock().waits_for_rest) {
+            // What was sent in earlier turns comes before the end.
+            let accepted = self.outbox.lock().cost;
+            // Control frames may pass it.
+            self.pump_up_to(link, accepted + TURN_BYTES);
+        }
         if let Some(fault) = fault {
             self.fault(link, fault);
         } else if let Some(payload) = link.signals.close.take() {
@@ -161,7 +179,7 @@ impl Connection {
         let buffers = &self.lane.buffers;
         let is_rest = link.rest.is_some();
         let Rest { mut block, end, mut more, done } = match link.rest.take() {
-            Some(rest) => rest,
+            Some(rest) => *rest,
             None if link.receiver.has_compressed() => {
                 let (mut at, mut nothing) = (0, []);
                 let taken = link.receiver.take(&mut nothing, &mut at, 0, turn, &mut link.signals, buffers);
@@ -178,9 +196,9 @@ impl Connection {
                 let Some(mut block) = buffers.block() else { return Err((Read::NOTHING, Fault::NoMemory)) };
                 match self.fill(link, &mut block) {
                     Ok((end, more)) => Rest { block, end, more, done: None },
-                    Err(()) => {
+                    Err(more) => {
                         buffers.give_back(block);
-                        return Ok(Read::NOTHING);
+                        return Ok(Read { more, ..Read::NOTHING });
                     }
                 }
             }
@@ -188,25 +206,28 @@ impl Connection {
         let mut at = 0;
         let taken = link.receiver.take(block.bytes(), &mut at, end, turn, &mut link.signals, buffers);
         match taken {
-            Err(fault) => Err((Read { more: false, block: Some(block), done }, fault)),
+            Err(fault) => Err((Read { block: Some(block), done, ..Read::NOTHING }, fault)),
             Ok(()) if at < end && turn.is_over() => {
                 let front = match buffers.may_keep_block() {
                     true => block.split_to(at),
                     false => {
                         let Some(copy) = Block::copied(block.get().get(at..end).unwrap_or_default()) else {
-                            return Err((Read { more: false, block: Some(block), done }, Fault::NoMemory));
+                            return Err((
+                                Read { block: Some(block), done, ..Read::NOTHING },
+                                Fault::NoMemory,
+                            ));
                         };
                         std::mem::replace(&mut block, copy)
                     }
                 };
-                link.rest = Some(Rest { block, end: end - at, more, done });
-                Ok(Read { more: true, block: Some(front), done: None })
+                link.rest = Some(Rest { block, end: end - at, more, done }.into());
+                Ok(Read { more: true, block: Some(front), done: None, is_cut: true })
             }
             Ok(()) => {
                 // While the rest waited, the socket may have told that it is ready, which it does but once.
                 more |= (is_rest && self.is_readable(link)) || link.receiver.has_compressed();
                 let kept = link.receiver.keep(block.get().get(at..end).unwrap_or_default());
-                let read = Read { more, block: Some(block), done };
+                let read = Read { more, block: Some(block), done, is_cut: false };
                 match kept {
                     Ok(()) => Ok(read),
                     Err(fault) => Err((read, fault)),
@@ -225,23 +246,38 @@ impl Connection {
         if link.end_of_stream.is_some() {
             return Ok(None);
         }
-        let Some((memory, most)) = link.receiver.direct(&self.lane.buffers).map_err(fault)? else {
-            return Ok(None);
-        };
-        let Some(transport) = &mut link.transport else { return Ok(Some(Read::NOTHING)) };
-        let read = transport.poll_receive_behind(&mut Context::from_waker(&link.waker), memory, most);
-        let Some(length) = self.length(link, read) else { return Ok(Some(Read::NOTHING)) };
-        link.receiver.took_direct(length, turn).map_err(fault)?;
-        let more = length == most || self.is_readable(link);
-        Ok(Some(Read { more, ..Read::NOTHING }))
+        let mut so_far: Option<usize> = None;
+        loop {
+            let Some((memory, most)) = link.receiver.direct(&self.lane.buffers).map_err(fault)? else {
+                return Ok(so_far.map(|_| Read { more: true, ..Read::NOTHING }));
+            };
+            let Some(transport) = &mut link.transport else { return Ok(Some(Read::NOTHING)) };
+            if so_far.is_none() {
+                transport.begin_turn();
+            }
+            let is_plain = transport.is_plain();
+            let read = transport.poll_receive_behind(&mut Context::from_waker(&link.waker), memory, most);
+            let Some(length) = self.length(link, read) else {
+                let more = link.transport.as_ref().is_some_and(Transport::is_turn_over);
+                return Ok(Some(Read { more, ..Read::NOTHING }));
+            };
+            link.receiver.took_direct(length, turn).map_err(fault)?;
+            let read = so_far.unwrap_or_default() + length;
+            // TLS gives what one read has brought.
+            if is_plain || read >= TURN_BYTES {
+                let more = !is_plain || length == most || self.is_readable(link);
+                return Ok(Some(Read { more, ..Read::NOTHING }));
+            }
+            so_far = Some(read);
+        }
     }
 
-    /// Reads into a block, behind what is left of an earlier read: how far, and whether there may be more. An error
-    /// when there is nothing new; the end of the stream is settled.
-    pub(super) fn fill(self: &Arc<Self>, link: &mut Link, block: &mut Block) -> Result<(usize, bool), ()> {
+    /// Reads into a block, behind what is left of an earlier read: how far, and whether there may be more. An error, whether there
+    /// may be more, when there is nothing new; the end of the stream is settled.
+    pub(super) fn fill(self: &Arc<Self>, link: &mut Link, block: &mut Block) -> Result<(usize, bool), bool> {
         if let Some(end) = link.end_of_stream.take() {
             let _ = self.length(link, Poll::Ready(end.map(|()| 0)));
-            return Err(());
+            return Err(false);
         }
         let mut end = link.receiver.tail.len();
         if let Some(place) = block.bytes().get_mut(..end) {
@@ -249,8 +285,11 @@ impl Connection {
         }
         // What came with the handshake was never looked at, so it needs no read.
         let mut is_new = std::mem::take(&mut link.has_early);
+        if let Some(transport) = &mut link.transport {
+            transport.begin_turn();
+        }
         let more = loop {
-            let Some(transport) = &mut link.transport else { return Err(()) };
+            let Some(transport) = &mut link.transport else { return Err(false) };
             let room = block.bytes().get_mut(end..).unwrap_or_default();
             let (most, is_plain) = (room.len(), transport.is_plain());
             let read = transport.poll_receive(&mut Context::from_waker(&link.waker), room);
@@ -262,19 +301,21 @@ impl Connection {
                 };
                 break true;
             }
-            let Some(length) = self.length(link, read) else { break false };
+            let Some(length) = self.length(link, read) else {
+                break link.transport.as_ref().is_some_and(Transport::is_turn_over);
+            };
             is_new = true;
             end += length;
             if is_plain {
                 break length == most || self.is_readable(link);
             }
-            // TLS gives a record at a time, and asks to be woken only when it has none.
+            // TLS gives what one read has brought, and asks to be woken only when it has none.
             if end >= TURN_BYTES {
                 break true;
             }
         };
         if !is_new {
-            return Err(());
+            return Err(more);
         }
         link.receiver.tail = Vec::new();
         Ok((end, more))
@@ -284,7 +325,7 @@ impl Connection {
     pub(super) fn length(&self, link: &mut Link, read: Poll<io::Result<usize>>) -> Option<usize> {
         match read {
             Poll::Ready(Ok(0)) => {
-                let message = format!("{} closed the connection without a close frame.", self.subject());
+                let message = format!("{} closed the connection without a close frame.", self.peer.subject());
                 self.lost(link, Error::event(Phase::Io, Code::LinkLost, message));
                 None
             }
@@ -318,8 +359,8 @@ impl Connection {
             None => block,
         };
         if whole.is_part() {
-            // The rest of it may still be there.
-            let mut link = LinkLock { link: self.link.lock(), _then: Release(self) };
+            // The rest of it may still be in use. If the link is taken, as during a large write, drop this part.
+            let Some(mut link) = self.try_link() else { return };
             if let Some(rest) = &mut link.rest {
                 match &mut rest.done {
                     Some(done) => done.join(whole),

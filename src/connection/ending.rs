@@ -13,14 +13,6 @@ use crate::error::{Code, Error, Phase};
 use crate::frame::write::{first_byte, put_frame};
 
 impl Connection {
-    /// The peer at the beginning of a sentence.
-    pub(super) fn subject(&self) -> String {
-        match self.peer.strip_prefix("the ") {
-            Some(name) => format!("The {name}"),
-            None => self.peer.clone(),
-        }
-    }
-
     pub(super) fn io_error(&self, error: &io::Error) -> Error {
         Error::io(Phase::Io, format!("The connection to {} broke", self.peer), error)
     }
@@ -38,6 +30,10 @@ impl Connection {
     /// The connection is over: nothing more is accepted, and what is left is to flush.
     pub(super) fn settle(&self, link: &mut Link, ending: Ending) {
         link.settle(ending);
+        if let Some(share) = self.share() {
+            share.holds_unfinished(0);
+            share.holds_rest(0, false);
+        }
         let mut outbox = self.outbox.lock();
         if matches!(outbox.stage, Stage::Open) {
             outbox.stage = Stage::Broken;
@@ -51,7 +47,7 @@ impl Connection {
             // The rest of the close frame can't be written, which changes nothing.
             return;
         }
-        link.broken = Some(Broken { error, left: self.limits.close_timeout, reading_since: None });
+        link.broken = Some(Broken { error, left: self.limits.close_timeout, reading_since: None }.into());
         let mut outbox = self.outbox.lock();
         if matches!(outbox.stage, Stage::Open) {
             outbox.stage = Stage::Broken;
@@ -61,11 +57,10 @@ impl Connection {
 
     /// The peer's close frame.
     pub(super) fn closed_by_peer(&self, link: &mut Link, payload: &[u8]) {
-        let peer = self.subject();
         let frame = match CloseFrame::received(payload) {
             Ok(frame) => frame,
             Err(BadClose::Code) => {
-                let message = format!("{peer} sent a close code that must not be sent.");
+                let message = format!("{} sent a close code that must not be sent.", self.peer.subject());
                 let error = Error::event(Phase::Protocol, Code::Protocol, message);
                 let frame = CloseFrame::own(close::PROTOCOL_ERROR, "Protocol error");
                 self.send_last(link, &frame);
@@ -91,7 +86,7 @@ impl Connection {
 
     /// What the peer sent can't be accepted: says so, and ends.
     pub(super) fn fault(&self, link: &mut Link, fault: Fault) {
-        let peer = self.subject();
+        let peer = self.peer.subject();
         let protocol = |detail, message: String| Error::event(Phase::Protocol, detail, message);
         let (code, reason, error) = match fault {
             Fault::Protocol(what) => (

@@ -23,18 +23,28 @@ pub(super) struct Pulse {
     next_ping: Option<Instant>,
     /// The oldest ping since which nothing was received.
     unanswered: Option<Instant>,
-    /// The program wants to know whether the peer is there: how long that may take, and since when it runs.
-    check: Option<(Duration, Option<Instant>)>,
+    /// The program wants to know whether the peer is there. Boxed, as it seldom does.
+    check: Option<Box<Check>>,
     /// A ping goes out with the next beat.
     ping_now: bool,
     /// Reading has stopped, so silence means nothing.
     deaf: bool,
     pings: u64,
     /// The last ping that was sent, for the round-trip time.
-    last_ping: Option<(Box<[u8]>, Instant)>,
+    last_ping: Option<Box<(Box<[u8]>, Instant)>>,
+    /// How often one was answered.
+    answered: u32,
     rtt: Duration,
     /// As TCP smooths it (RFC 6298 2).
     smoothed_rtt: Duration,
+}
+
+#[derive(Debug)]
+struct Check {
+    /// How long it may take.
+    timeout: Duration,
+    /// Since when its time runs.
+    since: Option<Instant>,
 }
 
 impl Pulse {
@@ -48,6 +58,7 @@ impl Pulse {
             deaf: false,
             pings: 0,
             last_ping: None,
+            answered: 0,
             rtt: Duration::ZERO,
             smoothed_rtt: Duration::ZERO,
         }
@@ -57,7 +68,7 @@ impl Pulse {
     #[inline]
     pub fn heard(&mut self) {
         self.unanswered = None;
-        if self.check.is_some_and(|(_, since)| since.is_some()) {
+        if self.check.as_ref().is_some_and(|check| check.since.is_some()) {
             self.check = None;
         }
     }
@@ -68,8 +79,8 @@ impl Pulse {
             let left = since.map_or(other, |since| (since + other).saturating_duration_since(now));
             timeout < left
         };
-        if self.check.is_none_or(|(other, since)| is_sooner(other, since)) {
-            self.check = Some((timeout, None));
+        if self.check.as_ref().is_none_or(|other| is_sooner(other.timeout, other.since)) {
+            self.check = Some(Check { timeout, since: None }.into());
         }
         self.ping_now = true;
     }
@@ -82,25 +93,35 @@ impl Pulse {
         }
         if deaf {
             // It begins anew when this side reads again.
-            if let Some((_, since)) = &mut self.check {
-                (*since, self.ping_now) = (None, true);
+            if let Some(check) = &mut self.check {
+                (check.since, self.ping_now) = (None, true);
             }
         }
         self.deaf = deaf;
     }
 
     pub fn sent_ping(&mut self, payload: &[u8], now: Instant) {
-        self.last_ping = Some((payload.into(), now));
+        self.last_ping = Some(Box::new((payload.into(), now)));
     }
 
     pub fn got_pong(&mut self, payload: &[u8], now: Instant) {
-        if let Some((_, sent)) = self.last_ping.take_if(|(expected, _)| **expected == *payload) {
-            self.rtt = now.saturating_duration_since(sent);
+        if let Some(ping) = self.last_ping.take_if(|ping| *ping.0 == *payload) {
+            self.answered = self.answered.saturating_add(1);
+            self.rtt = now.saturating_duration_since(ping.1);
             self.smoothed_rtt = match self.smoothed_rtt {
                 Duration::ZERO => self.rtt,
                 before => (before * 7 + self.rtt) / 8,
             };
         }
+    }
+
+    /// Whether the peer still owes the last ping's answer.
+    pub fn awaits_pong(&self) -> bool {
+        self.last_ping.is_some()
+    }
+
+    pub fn answered(&self) -> u32 {
+        self.answered
     }
 
     pub fn rtt(&self) -> Duration {
@@ -127,7 +148,7 @@ impl Pulse {
             return None;
         }
         let pinged = self.unanswered.zip(self.heartbeat.timeout);
-        let checked = self.check.and_then(|(timeout, since)| Some((since?, timeout)));
+        let checked = self.check.as_ref().and_then(|check| Some((check.since?, check.timeout)));
         [pinged, checked].into_iter().flatten().map(|(since, timeout)| (since + timeout, timeout)).min()
     }
 
@@ -137,8 +158,8 @@ impl Pulse {
         }
         if self.ping_now && !self.deaf {
             self.ping_now = false;
-            if let Some((_, since @ None)) = &mut self.check {
-                *since = Some(now);
+            if let Some(check) = &mut self.check {
+                check.since.get_or_insert(now);
             }
             self.pings += 1;
             return Beat::Ping(self.pings.to_be_bytes());

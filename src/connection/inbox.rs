@@ -187,6 +187,10 @@ impl Inbox {
         self.paused.store(true, Ordering::SeqCst);
     }
 
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::SeqCst)
+    }
+
     /// Lets the reading go on. Whether it had stopped.
     pub fn unpause(&self) -> bool {
         self.paused.store(false, Ordering::SeqCst);

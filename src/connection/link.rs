@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use rustls_pki_types::CertificateDer;
 use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
+use tungstenite::protocol::frame::coding::Control;
 
 use super::close::Ending;
 use super::heartbeat::Pulse;
@@ -20,7 +22,7 @@ use crate::transport::{Carried, Transport};
 /// Segments that one write takes.
 const PARTS: usize = 16;
 /// A larger queue of segments is given back when it is empty.
-const KEPT_CAPACITY: usize = 4;
+const KEPT_CAPACITY: usize = 1;
 /// So much of an unfinished message must arrive in ten times the time that it may pause.
 const LEAST_BYTES: u64 = 64 << 10;
 
@@ -37,7 +39,7 @@ pub(super) struct Link {
     pub has_early: bool,
     pub signals: Signals,
     /// What was read and had no place in its turn.
-    pub rest: Option<Rest>,
+    pub rest: Option<Box<Rest>>,
     /// What was taken from the outbox and not yet written.
     wire: VecDeque<Segment>,
     /// TLS holds something that isn't flushed.
@@ -53,13 +55,15 @@ pub(super) struct Link {
     pub first_message: Option<Duration>,
     /// What the transport has carried, once it is gone.
     pub carried: Carried,
+    /// What the peer has presented in TLS, once the transport is gone.
+    pub presented: Box<[CertificateDer<'static>]>,
     /// Received since the last send, so that the next send is worth a write of its own.
     pub answering: bool,
     pub close_sent: bool,
     /// A write has failed; what the peer has sent before it went is still read.
-    pub broken: Option<Broken>,
+    pub broken: Option<Box<Broken>>,
     /// How the connection has ended; what is left is to flush.
-    pub ending: Option<Ending>,
+    pub ending: Option<Box<Ending>>,
     /// Until when the last frame may take.
     pub end_by: Option<Instant>,
     pub unfinished: Option<Unfinished>,
@@ -67,7 +71,7 @@ pub(super) struct Link {
     /// A deadline is over; what arrives up to this count of bytes may have been in time.
     pub in_time: Option<u64>,
     /// The task that waits for the end.
-    pub ended: Option<oneshot::Sender<Ending>>,
+    pub ended: Option<oneshot::Sender<Box<Ending>>>,
 }
 
 /// The link after a failed write.
@@ -112,15 +116,6 @@ impl Signals {
             left = rest;
             Some(payload)
         })
-    }
-
-    /// Forgets all pings but the last (RFC 6455 5.5.3).
-    pub fn keep_last_ping(&mut self) {
-        let last = Signals::payloads(&self.pings).last().map(<[u8]>::to_vec);
-        self.pings.clear();
-        if let Some(last) = last {
-            self.ping(&last);
-        }
     }
 }
 
@@ -180,7 +175,7 @@ impl Link {
         receiver: Receiver,
         pulse: Pulse,
         now: Instant,
-        ended: oneshot::Sender<Ending>,
+        ended: oneshot::Sender<Box<Ending>>,
     ) -> Link {
         Link {
             transport: Some(transport),
@@ -199,6 +194,7 @@ impl Link {
             opened: now,
             first_message: None,
             carried: Carried::default(),
+            presented: Box::default(),
             answering: true,
             close_sent: false,
             broken: None,
@@ -222,6 +218,11 @@ impl Link {
     /// What the transport has carried.
     pub fn carried(&self) -> Carried {
         self.transport.as_ref().map_or(self.carried, Transport::carried)
+    }
+
+    /// The certificates that the peer has presented in TLS, its own first.
+    pub fn presented(&self) -> &[CertificateDer<'static>] {
+        self.transport.as_ref().map_or(&self.presented, Transport::peer_certificates)
     }
 
     /// Whether some of what lay in the socket when a deadline was over is still to be looked at. A peer that goes on
@@ -259,6 +260,17 @@ impl Link {
         self.wire.insert(usize::from(begun), Segment::new(frames, Sent::default()));
     }
 
+    /// Puts a control frame before everything that has not begun, in the place of one of its kind that still waits there.
+    pub fn interject_last(&mut self, kind: Control, frame: Vec<u8>) {
+        let begun = usize::from(self.wire.front().is_some_and(|first| first.begun));
+        let mut waiting = self.wire.iter_mut().skip(begun).take_while(|segment| segment.control.is_some());
+        let segment = Segment { control: Some(kind), ..Segment::new(frame, Sent::default()) };
+        match waiting.find(|waits| waits.control == Some(kind)) {
+            Some(waits) => *waits = segment,
+            None => self.wire.insert(begun, segment),
+        }
+    }
+
     /// Puts a last frame behind what has begun, and drops the rest.
     pub fn conclude(&mut self, frame: Vec<u8>) {
         let begun = self.wire.front().is_some_and(|first| first.begun);
@@ -266,12 +278,15 @@ impl Link {
         self.wire.push_back(Segment::new(frame, Sent::default()));
     }
 
-    /// Writes until all is written or the transport takes no more.
-    pub fn write(&mut self, buffers: &Buffers) -> io::Result<()> {
+    /// Writes until all is written, the transport takes no more, or nothing is `left` of the turn.
+    pub fn write(&mut self, buffers: &Buffers, left: &mut usize) -> io::Result<()> {
         self.blocked = false;
         let Some(transport) = &mut self.transport else { return Err(io::ErrorKind::NotConnected.into()) };
         let mut cx = Context::from_waker(&self.waker);
         while !self.wire.is_empty() {
+            if *left == 0 {
+                return Ok(());
+            }
             let written = match self.wire.len() {
                 1 => {
                     let first = self.wire.front().map(Segment::left).unwrap_or_default();
@@ -279,17 +294,25 @@ impl Link {
                 }
                 _ => {
                     let mut parts = [IoSlice::new(&[]); PARTS];
+                    let (mut count, mut bytes) = (0, 0);
                     for (part, segment) in parts.iter_mut().zip(&self.wire) {
+                        if bytes >= *left {
+                            break;
+                        }
                         *part = IoSlice::new(segment.left());
+                        count += 1;
+                        bytes += part.len();
                     }
-                    let count = self.wire.len().min(PARTS);
                     transport.poll_send(&mut cx, parts.get(..count).unwrap_or_default())
                 }
             };
             self.dirty = !transport.is_plain();
             match written {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(written)) => advance(&mut self.wire, written, &mut self.sent, buffers),
+                Poll::Ready(Ok(written)) => {
+                    *left = left.saturating_sub(written);
+                    advance(&mut self.wire, written, &mut self.sent, buffers);
+                }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => {
                     self.blocked = true;
@@ -342,7 +365,7 @@ impl Link {
     /// The connection is over: what is left is to flush.
     pub fn settle(&mut self, ending: Ending) {
         if self.ending.is_none() {
-            self.ending = Some(ending);
+            self.ending = Some(ending.into());
             self.receiver.close();
             self.rest = None;
             self.unfinished = None;

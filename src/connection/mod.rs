@@ -6,8 +6,10 @@
 mod budget;
 mod clock;
 mod close;
+mod course;
 mod drive;
 mod ending;
+mod figures;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod heartbeat;
@@ -16,6 +18,7 @@ mod link;
 mod message;
 mod options;
 mod payload;
+mod peer;
 mod receive;
 mod segment;
 mod send;
@@ -31,18 +34,20 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use tungstenite::protocol::Role;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::frame::deflate::Inflater;
 use crate::frame::extension::Agreed;
 use crate::platform;
 use crate::runtime::{HeldBack, Lane, Served};
-use crate::transport::{Carried, Transport, LINGER};
+use crate::transport::Transport;
 
 #[cfg(feature = "server")]
 pub(crate) use budget::Budget;
 pub(crate) use budget::Share;
 pub use close::{CloseEvent, CloseFrame, Ending};
 pub(crate) use close::{ABNORMAL, GOING_AWAY};
+pub(crate) use course::Course;
+pub use figures::Traffic;
 pub(crate) use inbox::End;
 pub(crate) use options::DEFAULT_PING_INTERVAL;
 pub use options::{Heartbeat, Limits};
@@ -50,6 +55,7 @@ pub use options::{Heartbeat, Limits};
 pub(crate) use payload::Broadcast;
 pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
+pub(crate) use peer::PeerName;
 pub(crate) use turn::Sink;
 
 use budget::Member;
@@ -57,7 +63,7 @@ use heartbeat::Pulse;
 use inbox::{Delivery, Inbox};
 use link::Link;
 use receive::Receiver;
-use send::{Compression, Outbox, Stage};
+use send::{Compressor, Outbox, Stage};
 
 /// What the connection tells the object that it belongs to.
 pub(crate) trait Owner: Send + Sync {
@@ -89,48 +95,26 @@ pub struct MessagePartEvent<'a> {
     pub is_last: bool,
 }
 
-/// Figures of a connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Traffic {
-    /// Messages handed to the system.
-    pub messages_sent: u64,
-    /// Messages received.
-    pub messages_received: u64,
-    /// Payload bytes of the messages sent.
-    pub bytes_sent: u64,
-    /// Payload bytes of the messages received.
-    pub bytes_received: u64,
-    /// What waits to be sent: the bytes of the frames, and 64 for each message or ping.
-    pub queued_bytes: usize,
-    /// The last ping's time to its pong.
-    pub rtt: Duration,
-    /// The same over the last pings.
-    pub smoothed_rtt: Duration,
-    /// How long after the connection was open the first message was there; zero before.
-    pub first_message: Duration,
-    /// What the system has carried, handshakes and TLS included.
-    pub carried: Carried,
-}
-
 /// An open connection.
 pub struct Connection {
     link: Mutex<Link>,
     /// A thread found the link taken: the service looks when it is released.
     wanted: AtomicBool,
     outbox: Mutex<Outbox>,
+    compressor: Option<Box<Compressor>>,
     inbox: Inbox,
-    share: Option<Share>,
+    /// Boxed, since clients have none.
+    share: Option<Box<Share>>,
     owner: Arc<dyn Owner>,
     lane: Arc<Lane>,
     /// It waits for its turn, or to be served.
     has_turn: AtomicBool,
     is_served: AtomicBool,
-    limits: Limits,
+    limits: Arc<Limits>,
     role: Role,
     /// The number by which its owner knows it.
     tag: u32,
-    /// The peer's name in error messages.
-    peer: String,
+    peer: PeerName,
 }
 
 /// The link's lock. Must not be released while the outbox is locked.
@@ -170,7 +154,7 @@ pub(crate) struct Opening {
     pub role: Role,
     /// What arrived behind the handshake.
     pub early: Vec<u8>,
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     /// What the handshake has agreed to.
     pub compression: Option<Agreed>,
     pub lane: Arc<Lane>,
@@ -178,39 +162,7 @@ pub(crate) struct Opening {
     /// Its share of its server's receive budget.
     pub share: Option<Share>,
     pub tag: u32,
-    pub peer: String,
-}
-
-/// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
-pub(crate) struct Course {
-    connection: Arc<Connection>,
-    ended: oneshot::Receiver<Ending>,
-}
-
-impl Drop for Course {
-    fn drop(&mut self) {
-        self.connection.hang_up();
-    }
-}
-
-impl Course {
-    /// Starts reading, and waits until the connection has ended.
-    pub async fn run(&mut self) -> Ending {
-        self.connection.attend();
-        let gone = || Ending::lost(Error::code(Code::Internal));
-        let ending = (&mut self.ended).await.unwrap_or_else(|_| gone());
-        let stage = std::mem::replace(&mut self.connection.outbox.lock().stage, Stage::Closed);
-        Ending { wanted: matches!(stage, Stage::Closing(..)), ..ending }
-    }
-
-    /// [`Transport::linger`] after the close frames.
-    pub async fn linger(&self) {
-        let drained = std::future::poll_fn(|cx| match &mut self.connection.link.lock().transport {
-            Some(transport) => transport.poll_drain(cx),
-            None => std::task::Poll::Ready(()),
-        });
-        let _ = tokio::time::timeout(LINGER, drained).await;
-    }
+    pub peer: PeerName,
 }
 
 /// Sends on a connection if it is open. What is wrong with the message comes first, then what the platform
@@ -243,19 +195,18 @@ impl Connection {
             Role::Server => (agreed.server, agreed.client),
         });
         let inflater = ways.map(|(_, incoming)| Box::new(Inflater::new(incoming)));
-        let compression = ways.map(|(way, _)| Compression {
-            way,
-            level: limits.compression.level,
-            threshold: limits.compression.threshold,
-        });
+        let (level, threshold) = (limits.compression.level, limits.compression.threshold);
+        let compressor = ways.map(|(way, _)| Compressor::new(way, level, threshold));
+        let threshold = if compressor.is_some() { threshold } else { usize::MAX };
         let receiver = Receiver::new(role, limits.max_receive_size, limits.receive_parts, inflater, early);
         let link = Link::new(transport, receiver, Pulse::new(limits.heartbeat, now), now, tell);
         let connection = Arc::new(Connection {
             link: Mutex::new(link),
             wanted: AtomicBool::new(false),
-            outbox: Mutex::new(Outbox::new(role, compression)),
+            outbox: Mutex::new(Outbox::new(role, limits.max_send_size, threshold)),
+            compressor,
             inbox: Inbox::default(),
-            share,
+            share: share.map(Box::new),
             owner,
             lane,
             has_turn: AtomicBool::new(false),
@@ -270,8 +221,13 @@ impl Connection {
         if let Some(share) = &connection.share {
             share.join(&connection);
         }
-        let course = Course { connection: connection.clone(), ended };
+        let course = Course::new(connection.clone(), ended);
         (connection, course)
+    }
+
+    /// The peer within a sentence.
+    pub(crate) fn peer(&self) -> &PeerName {
+        &self.peer
     }
 
     /// The number by which its owner knows it.
@@ -289,6 +245,8 @@ impl Connection {
         let mut outbox = self.outbox.lock();
         outbox.check_open()?;
         outbox.corked = true;
+        // What an earlier turn has sent doesn't wait for the uncorking.
+        outbox.is_due |= outbox.waits_for_rest;
         Ok(())
     }
 
@@ -307,7 +265,7 @@ impl Connection {
 
     /// Starts to close: what was accepted goes first.
     pub(crate) fn close(self: &Arc<Self>, frame: CloseFrame) -> Result<()> {
-        self.outbox.lock().close(Stage::Closing(frame, Instant::now() + self.limits.close_timeout))?;
+        self.outbox.lock().close(Stage::Closing(frame.into(), Instant::now() + self.limits.close_timeout))?;
         self.attend();
         Ok(())
     }
@@ -318,7 +276,7 @@ impl Connection {
             let mut outbox = self.outbox.lock();
             match &mut outbox.stage {
                 Stage::Closing(_, by) => *by = until.min(*by),
-                stage @ Stage::Open => *stage = Stage::Closing(frame, until),
+                stage @ Stage::Open => *stage = Stage::Closing(frame.into(), until),
                 Stage::Failed(_) | Stage::Broken | Stage::Closed => return,
             }
         }
@@ -332,7 +290,7 @@ impl Connection {
 
     /// Ends the connection because this side failed.
     pub(crate) fn fail(self: &Arc<Self>, error: Error) {
-        self.outbox.lock().stage = Stage::Failed(error);
+        self.outbox.lock().stage = Stage::Failed(error.into());
         self.attend();
     }
 
@@ -344,7 +302,7 @@ impl Connection {
     /// Writes what is queued on this thread, if the link is free; else the service does it.
     fn flush_now(self: &Arc<Self>) {
         match self.try_link() {
-            Some(mut link) => self.pump(&mut link),
+            Some(mut link) => self.pump_or_attend(&mut link),
             None => self.attend(),
         }
     }
@@ -384,28 +342,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Figures up to now.
-    pub fn traffic(self: &Arc<Self>) -> Traffic {
-        let mut traffic = {
-            // Like a check, this waits for the link: its holders never wait themselves.
-            let link = LinkLock { link: self.link.lock(), _then: Release(self) };
-            Traffic {
-                messages_received: link.messages_received,
-                bytes_received: link.bytes_received,
-                rtt: link.signals.pulse.rtt(),
-                smoothed_rtt: link.signals.pulse.smoothed_rtt(),
-                first_message: link.first_message.unwrap_or_default(),
-                carried: link.carried(),
-                ..Traffic::default()
-            }
-        };
-        let outbox = self.outbox.lock();
-        traffic.messages_sent = outbox.sent.messages;
-        traffic.bytes_sent = outbox.sent.bytes;
-        traffic.queued_bytes = outbox.cost;
-        traffic
-    }
-
     /// Closes the link, even if others still hold the connection.
     fn hang_up(self: &Arc<Self>) {
         let (_transport, _waker, alarm) = {
@@ -414,6 +350,7 @@ impl Connection {
             link.rest = None;
             link.drop_unwritten();
             link.carried = link.carried();
+            link.presented = link.presented().into();
             let waker = std::mem::replace(&mut link.waker, std::task::Waker::noop().clone());
             (link.transport.take(), waker, link.alarm.take())
         };
@@ -422,7 +359,7 @@ impl Connection {
         }
         if let Some(share) = &self.share {
             share.holds_unfinished(0);
-            share.holds_rest(0);
+            share.holds_rest(0, false);
         }
         let mut outbox = self.outbox.lock();
         outbox.stage = Stage::Closed;
@@ -430,7 +367,7 @@ impl Connection {
     }
 
     fn share(&self) -> Option<&Share> {
-        self.share.as_ref()
+        self.share.as_deref()
     }
 
     fn try_link(self: &Arc<Self>) -> Option<LinkLock<'_>> {
@@ -468,7 +405,9 @@ impl Member for Connection {
 
 impl HeldBack for Connection {
     fn flush(self: Arc<Self>) {
-        self.flush_now();
+        if !self.outbox.lock().waits_for_rest {
+            self.flush_now();
+        }
     }
 
     fn flush_elsewhere(self: Arc<Self>) {

@@ -39,7 +39,7 @@ pub(super) struct Receiver {
     /// Bytes of a frame that isn't whole.
     pub tail: Vec<u8>,
     frame: Option<Frame>,
-    message: Option<Message>,
+    message: Option<Box<Message>>,
     /// The bytes that were taken of messages that did not arrive whole.
     taken: u64,
     inflater: Option<Box<Inflater>>,
@@ -78,7 +78,8 @@ impl Receiver {
 
     /// What an unfinished message holds.
     pub fn held(&self) -> usize {
-        self.tail.len() + self.message.as_ref().map_or(0, |message| message.own.bytes().len())
+        let left = self.frame.as_ref().map_or(0, |frame| frame.left);
+        self.tail.len() + self.message.as_ref().map_or(0, |message| message.held(left))
     }
 
     /// Nothing more of what arrives matters.
@@ -160,15 +161,17 @@ impl Receiver {
             }
             *at += header.size;
             self.frame = Some(Frame { left: header.length, mask: header.mask, is_final: header.is_final });
-            self.message.get_or_insert_with(|| Message {
-                is_text: opcode == Data::Text,
-                own: Own::default(),
-                length: 0,
-                text: Pieces::default(),
-                begun: Vec::new(),
-                is_first: true,
-                compressed: None,
-                is_compressed,
+            self.message.get_or_insert_with(|| {
+                Box::new(Message {
+                    is_text: opcode == Data::Text,
+                    own: Own::default(),
+                    length: 0,
+                    text: Pieces::default(),
+                    begun: Vec::new(),
+                    is_first: true,
+                    compressed: None,
+                    is_compressed,
+                })
             });
             if header.length == 0 {
                 self.continue_frame(block, at, *at, turn, buffers)?;
@@ -298,8 +301,8 @@ impl Receiver {
         self.taken += length as u64;
         let piece = block.get_mut(range.clone()).unwrap_or_default();
         frame.arrived(piece);
-        let (is_over, left) = (frame.left == 0, frame.left);
-        let is_end = is_over && frame.is_final;
+        let (is_over, left, is_final) = (frame.left == 0, frame.left, frame.is_final);
+        let is_end = is_over && is_final;
         if is_over {
             self.frame = None;
             turn.frame();
@@ -313,8 +316,7 @@ impl Receiver {
         if self.in_parts {
             message.hand_on_part(block, range, is_end, turn);
         } else {
-            let wanted = if is_end { length as u64 } else { length as u64 + left };
-            message.grow(length, wanted, buffers)?;
+            message.grow(length, length as u64 + left, is_final, buffers)?;
             message.own.memory.extend_from_slice(piece);
             turn.bytes = turn.bytes.saturating_sub(length);
         }
@@ -331,7 +333,7 @@ impl Receiver {
             return Ok(None);
         }
         let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
-        message.grow(1, frame.left, buffers)?;
+        message.grow(1, frame.left, frame.is_final, buffers)?;
         let memory = &mut message.own.memory;
         let most = left.min(BLOCK).min(memory.capacity() - memory.len());
         Ok(Some((memory, most)))
@@ -388,7 +390,7 @@ impl Receiver {
         }
         let is_end = progress.done && is_last;
         let produced = message.own.memory.len() - start;
-        turn.bytes = turn.bytes.saturating_sub(produced);
+        turn.bytes = turn.bytes.saturating_sub(produced.max(progress.consumed));
         let own = std::mem::take(&mut message.own);
         message.check_text(own.memory.get(start..).unwrap_or_default(), is_end)?;
         message.own = own;

@@ -1,6 +1,7 @@
 //! Frames that are encoded, on their way to the socket.
 
 use bytes::Bytes;
+use tungstenite::protocol::frame::coding::Control;
 
 /// Whole frames on their way out.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(super) struct Segment {
     /// Bytes of its first frame are written, so no other frame may come before it.
     pub begun: bool,
     pub sent: Sent,
+    /// A control frame that a later one of its kind replaces while none of it is written.
+    pub control: Option<Control>,
 }
 
 #[derive(Debug)]
@@ -21,7 +24,11 @@ pub(super) enum Memory {
 
 impl Segment {
     pub fn new(bytes: Vec<u8>, sent: Sent) -> Segment {
-        Segment { memory: Memory::Own(bytes), at: 0, begun: false, sent }
+        Segment { memory: Memory::Own(bytes), at: 0, begun: false, sent, control: None }
+    }
+
+    pub fn shared(bytes: Bytes, sent: Sent) -> Segment {
+        Segment { memory: Memory::Shared(bytes), at: 0, begun: false, sent, control: None }
     }
 
     /// What is still to be written.

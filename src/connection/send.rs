@@ -3,36 +3,42 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::Role;
 
+mod compress;
+mod join;
+
 use super::close::CloseFrame;
-use super::payload::{cost, encode, Broadcast, Part, Payload, FRAGMENT, ITEM, WHOLE_FRAGMENT};
-use super::segment::{Memory, Segment, Sent};
+use super::payload::{cost, encode, Part, Payload, FRAGMENT, ITEM, WHOLE_FRAGMENT};
+use super::segment::{Segment, Sent};
 use crate::error::{Code, Error, Phase, Result};
-use crate::frame::deflate::Deflater;
-use crate::frame::extension::Way;
 use crate::frame::mask::Keys;
 use crate::frame::utf8::Pieces;
 use crate::frame::write::{first_byte, put_frame};
 use crate::frame::{LARGEST_HEADER, RSV1};
-use crate::runtime::{own_work, Lane};
+use crate::runtime::Lane;
+
+pub(super) use compress::{Compressor, Packed};
 
 /// Frames up to this length go out together; a longer one is a segment of its own.
 pub(super) const LARGE: usize = 16 << 10;
+/// Small messages may join others that wait while their object is locked.
+pub(super) const SMALL: usize = 1 << 10;
 /// So much goes out together at most.
 const TOGETHER: usize = 64 << 10;
 /// The first size of an outgoing buffer.
-const SMALLEST: usize = 512;
+const SMALLEST: usize = 1024;
 
 /// How far a connection is, as sending sees it.
 #[derive(Debug)]
 pub(super) enum Stage {
     Open,
     /// What was accepted goes out, then the frame; until the time, the peer must have answered.
-    Closing(CloseFrame, Instant),
+    Closing(Box<CloseFrame>, Instant),
     /// This side can't go on.
-    Failed(Error),
+    Failed(Box<Error>),
     /// Nothing is accepted any more: a write has failed, or the end is settled.
     Broken,
     /// Nothing can be sent any more.
@@ -41,17 +47,10 @@ pub(super) enum Stage {
 
 /// A message that is sent in parts.
 #[derive(Clone, Copy, Debug)]
-struct UnfinishedMessage {
+pub(super) struct UnfinishedMessage {
     is_text: bool,
-    is_compressed: bool,
+    pub is_compressed: bool,
     text: Pieces,
-}
-
-/// How a connection compresses what it sends.
-pub(super) struct Compression {
-    pub way: Way,
-    pub level: u8,
-    pub threshold: usize,
 }
 
 /// The messages that were accepted.
@@ -63,16 +62,16 @@ pub(super) struct Outbox {
     buffer: Vec<u8>,
     buffered: Sent,
     keys: Option<Box<Keys>>,
-    deflater: Option<Box<Deflater>>,
-    /// How this side compresses, and from which length on.
-    way: Way,
-    threshold: usize,
+    /// [`SMALL`], or less where such messages are too long or compressed.
+    joinable: usize,
     /// The message of which a part was sent and not the last.
     unfinished: Option<UnfinishedMessage>,
     /// What was accepted and isn't written costs so much.
     pub cost: usize,
     /// A thread will write.
     pub scheduled: bool,
+    /// It will do so in the connection's next turn, which has all of its frames already.
+    pub waits_for_rest: bool,
     /// A message was refused because the queue was full.
     refused: bool,
     /// Small messages wait for others, until the program uncorks.
@@ -83,21 +82,15 @@ pub(super) struct Outbox {
     /// When a send last had the choice to write at once.
     pub last_send: Option<Instant>,
     /// The program's last ping, until the link knows of it.
-    pub ping: Option<(Box<[u8]>, Instant)>,
+    pub ping: Option<Box<(Box<[u8]>, Instant)>>,
     pub sent: Sent,
 }
 
 impl Outbox {
-    pub fn new(role: Role, compression: Option<Compression>) -> Self {
-        let (way, threshold) = match &compression {
-            Some(compression) => (compression.way, compression.threshold),
-            None => (Way { bits: 15, no_takeover: true }, usize::MAX),
-        };
-        let deflater = compression.map(|compression| Deflater::new(compression.way, compression.level));
+    /// Of a connection that sends messages up to `most` bytes, and compresses those from `threshold` on.
+    pub fn new(role: Role, most: usize, threshold: usize) -> Self {
         Outbox {
-            deflater: deflater.map(Box::new),
-            way,
-            threshold,
+            joinable: SMALL.min(most).min(threshold.saturating_sub(1)),
             unfinished: None,
             role,
             segments: VecDeque::new(),
@@ -106,6 +99,7 @@ impl Outbox {
             keys: matches!(role, Role::Client).then(|| Box::new(Keys::new())),
             cost: 0,
             scheduled: false,
+            waits_for_rest: false,
             refused: false,
             corked: false,
             is_due: false,
@@ -138,6 +132,7 @@ impl Outbox {
     pub fn check_turn(&self, payload: &Payload<'_>) -> Result<()> {
         match (&self.unfinished, payload) {
             (Some(_), Payload::Text(_) | Payload::Binary(_) | Payload::Shared(_)) => {
+                self.check_open()?;
                 Err(Error::code(Code::MessageUnfinished))
             }
             _ => Ok(()),
@@ -178,55 +173,26 @@ impl Outbox {
         self.buffer.len()
     }
 
-    /// Whether messages of this length are compressed.
-    pub fn compresses(&self, length: usize) -> bool {
-        // Without a compressor, no length reaches the threshold.
-        length >= self.threshold
-    }
-
-    /// Queues a small message behind others that wait, as it is. `false`: it can't join them.
-    #[inline(always)]
-    pub fn join(&mut self, first: u8, payload: &[u8], cost: usize, capacity: usize) -> bool {
-        let joins = self.scheduled
-            && !self.corked
-            && self.unfinished.is_none()
-            && payload.len() < self.threshold
-            // There is a buffer, with room for it.
-            && !self.buffer.is_empty()
-            && self.buffer.len() + cost <= TOGETHER;
-        if !joins || !self.takes(cost, capacity) {
-            return false;
-        }
-        let mask = match &mut self.keys {
-            None => None,
-            Some(keys) => match keys.next() {
-                Ok(mask) => Some(mask),
-                Err(_) => {
-                    self.cost -= cost;
-                    return false;
-                }
-            },
-        };
-        put_frame(&mut self.buffer, first, payload, mask);
-        self.buffered.add(Sent { cost, messages: 1, bytes: payload.len() as u64 });
-        true
-    }
-
     /// Queues what was admitted at this cost.
-    pub fn push(&mut self, payload: Payload<'_>, cost: usize, lane: &Lane) -> Result<()> {
+    pub fn push(&mut self, payload: Payload<'_>, packed: Packed, cost: usize, lane: &Lane) -> Result<()> {
         let mut sent = match payload {
             Payload::Ping(data) => {
-                self.ping = Some((data.into(), Instant::now()));
+                self.ping = Some(Box::new((data.into(), Instant::now())));
                 Sent { cost, ..Sent::default() }
             }
             _ => Sent { cost, messages: 1, bytes: payload.len() as u64 },
         };
-        let result = match payload {
-            Payload::Part(part) => self.push_part(part, &mut sent, lane),
-            Payload::Text(_) | Payload::Binary(_) if self.compresses(payload.len()) => {
-                self.push_compressed(payload.opcode(), payload.bytes(), &mut sent, lane)
+        let result = match (payload, packed) {
+            (Payload::Part(part), packed) => self.push_part(part, packed, &mut sent, lane),
+            (_, Packed::Compressed(bytes)) => {
+                sent.cost = self::cost(bytes.len(), self.role);
+                self.push_frames(payload.opcode(), RSV1, &bytes, sent, lane)
             }
-            Payload::Shared(message) => self.push_shared(message, &mut sent, lane),
+            (Payload::Shared(_), Packed::Frames(frames)) => {
+                sent.cost = frames.len() + ITEM;
+                self.push_shared(frames, sent, lane)
+            }
+            (Payload::Shared(message), _) => self.push_shared(message.frames.clone(), sent, lane),
             _ => self.push_frames(payload.opcode(), 0, payload.bytes(), sent, lane),
         };
         match result {
@@ -283,7 +249,7 @@ impl Outbox {
         let most = payload.len().min(FRAGMENT) + LARGEST_HEADER;
         let reserve =
             |memory: &mut Vec<u8>| memory.try_reserve(most).map_err(|_| Error::code(Code::NoResources));
-        let mut memory = if payload.len() > TOGETHER { lane.buffers.large() } else { Vec::new() };
+        let mut memory = if payload.len() > TOGETHER { lane.buffers.large(most) } else { Vec::new() };
         reserve(&mut memory)?;
         let mut whole = Vec::new();
         encode(&mut memory, opcode, reserved, payload, self.keys.as_deref_mut(), |out| {
@@ -298,100 +264,67 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues a message compressed, unless it does not shrink.
-    fn push_compressed(
-        &mut self,
-        opcode: OpCode,
-        payload: &[u8],
-        sent: &mut Sent,
-        lane: &Lane,
-    ) -> Result<()> {
-        let mut bytes = Vec::new();
-        let deflater = self.deflater.as_mut();
-        match deflater.is_some_and(|deflater| own_work(|| deflater.compress(payload, &mut bytes))) {
-            true => {
-                sent.cost = cost(bytes.len(), self.role);
-                let pushed = self.push_frames(opcode, RSV1, &bytes, *sent, lane);
-                if let (Err(_), Some(deflater)) = (&pushed, &mut self.deflater) {
-                    deflater.forget();
-                }
-                pushed
-            }
-            false => self.push_frames(opcode, 0, payload, *sent, lane),
-        }
-    }
-
-    fn push_shared(&mut self, message: &Broadcast<'_>, sent: &mut Sent, lane: &Lane) -> Result<()> {
-        let mut frames = message.frames.clone();
-        if self.compresses(message.payload.len()) {
-            let way = self.way;
-            if !way.no_takeover {
-                return self.push_compressed(message.opcode, message.payload, sent, lane);
-            }
-            let compressed =
-                self.deflater.as_mut().and_then(|deflater| own_work(|| message.compressed(deflater, way)));
-            if let Some(compressed) = compressed {
-                frames = compressed;
-                sent.cost = frames.len() + ITEM;
-            }
-        }
+    fn push_shared(&mut self, mut frames: Bytes, sent: Sent, lane: &Lane) -> Result<()> {
         if frames.len() <= LARGE {
             self.make_room(frames.len(), lane);
             self.buffer.extend_from_slice(&frames);
-            self.buffered.add(*sent);
+            self.buffered.add(sent);
             return Ok(());
         }
         self.close_buffer();
         while frames.len() > WHOLE_FRAGMENT {
-            let memory = Memory::Shared(frames.split_to(WHOLE_FRAGMENT));
-            self.segments.push_back(Segment { memory, at: 0, begun: false, sent: Sent::default() });
+            let first = frames.split_to(WHOLE_FRAGMENT);
+            self.segments.push_back(Segment::shared(first, Sent::default()));
         }
-        self.segments.push_back(Segment { memory: Memory::Shared(frames), at: 0, begun: false, sent: *sent });
+        self.segments.push_back(Segment::shared(frames, sent));
         Ok(())
     }
 
-    /// Queues a part of a message as a fragment.
-    fn push_part(&mut self, part: Part<'_>, sent: &mut Sent, lane: &Lane) -> Result<()> {
-        let first = self.unfinished.is_none();
+    /// The message that a part continues or begins, with this part; compressed, if it may be.
+    pub fn with_part(&self, part: &Part<'_>, threshold: usize) -> Result<UnfinishedMessage> {
         let mut unfinished = self.unfinished.unwrap_or(UnfinishedMessage {
             is_text: part.is_text,
-            is_compressed: self.deflater.is_some() && (part.data.len() >= self.threshold || !part.is_last),
+            is_compressed: threshold < usize::MAX && (part.data.len() >= threshold || !part.is_last),
             text: Pieces::default(),
         });
         let text = &mut unfinished.text;
         if unfinished.is_text && !(text.accept(part.data) && (!part.is_last || text.is_complete())) {
             return Err(Error::call(Code::Parameter, "The text is not UTF-8."));
         }
+        Ok(unfinished)
+    }
+
+    /// Queues a part of a message as a fragment.
+    fn push_part(&mut self, part: Part<'_>, packed: Packed, sent: &mut Sent, lane: &Lane) -> Result<()> {
+        let (unfinished, compressed) = match packed {
+            Packed::Part(unfinished, compressed) => (unfinished, Some(compressed)),
+            _ => (self.with_part(&part, usize::MAX)?, None),
+        };
+        let first = self.unfinished.is_none();
         let opcode = match (first, unfinished.is_text) {
             (false, _) => Data::Continue,
             (true, true) => Data::Text,
             (true, false) => Data::Binary,
         };
-        let mut compressed = Vec::new();
         let mut data = part.data;
-        if let Some(deflater) = self.deflater.as_mut().filter(|_| unfinished.is_compressed) {
-            if own_work(|| deflater.compress_part(part.data, part.is_last, &mut compressed)).is_err() {
-                self.lost_a_part();
-                return Err(Error::code(Code::NoResources));
-            }
-            data = &compressed;
+        if let Some(compressed) = &compressed {
+            data = compressed;
             sent.cost = cost(data.len(), self.role);
         }
         sent.messages = u64::from(part.is_last);
         let reserved = if first && unfinished.is_compressed { RSV1 } else { 0 };
-        let pushed = self.push_fragments(opcode, reserved, data, part.is_last, *sent, lane);
-        match &pushed {
-            Ok(()) => self.unfinished = (!part.is_last).then_some(unfinished),
-            Err(_) if unfinished.is_compressed => self.lost_a_part(),
-            Err(_) => {}
-        }
-        pushed
+        self.push_fragments(opcode, reserved, data, part.is_last, *sent, lane)?;
+        self.unfinished = (!part.is_last).then_some(unfinished);
+        Ok(())
     }
 
     /// Ends the connection: the peer won't get what was compressed already, to which later messages may refer.
-    fn lost_a_part(&mut self) {
+    pub fn lost_a_part(&mut self) {
+        if self.check_open().is_err() {
+            return;
+        }
         let sentence = "There is no memory to compress a message.";
-        self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence));
+        self.stage = Stage::Failed(Error::event(Phase::Io, Code::NoMemory, sentence).into());
     }
 
     /// Queues a fragment at a time, so that control frames pass between.
@@ -448,12 +381,13 @@ impl Outbox {
         if self.corked && !self.is_due && matches!(self.stage, Stage::Open) {
             return false;
         }
-        (self.scheduled, self.is_due) = (false, false);
+        (self.scheduled, self.is_due, self.waits_for_rest) = (false, false, false);
         if self.segments.is_empty() {
             if self.buffer.is_empty() {
                 return false;
             }
             let sent = std::mem::take(&mut self.buffered);
+            wire.reserve_exact(1); // kept, so that most writes allocate nothing
             wire.push_back(Segment::new(std::mem::take(&mut self.buffer), sent));
             return true;
         }
@@ -461,6 +395,12 @@ impl Outbox {
         wire.append(&mut self.segments);
         self.segments = VecDeque::new();
         true
+    }
+
+    /// Whether what a turn has sent may wait for the next one.
+    pub fn may_wait(&self, capacity: usize) -> bool {
+        let is_due = !matches!(self.stage, Stage::Open) || self.corked || self.ping.is_some();
+        self.scheduled && !is_due && self.segments.is_empty() && self.cost <= capacity / 8
     }
 
     /// Drops what was accepted: the link takes no more.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::drive::Read;
 use super::inbox::{Delivery, End, Waiting};
 use super::message::{Item, Place, Turn, ITEM, TURN_BYTES, TURN_FRAMES};
-use super::{Connection, MessageEvent, MessagePartEvent};
+use super::{Connection, MessagePartEvent};
 use crate::dispatch::Pace;
 use crate::runtime::Block;
 
 /// The listeners of a connection.
 pub(crate) trait Sink {
-    fn message(&mut self, message: MessageEvent<'_>);
+    fn message(&mut self, data: &[u8], is_text: bool);
     fn part(&mut self, part: MessagePartEvent<'_>);
     fn drained(&mut self, queued_bytes: usize);
     fn ended(&mut self, end: End);
@@ -26,6 +26,7 @@ impl Connection {
             (messages, bytes) = (messages + delivered, bytes + of_bytes);
         }
         if pace.is_closed() {
+            self.wait_for_rest(false);
             return false;
         }
         if !pace.leads() || messages > 0 {
@@ -40,15 +41,28 @@ impl Connection {
             }
             self.work(&mut link, Some(&mut turn), false)
         };
-        if !turn.items.is_empty() {
+        let (more, is_cut) = (read.more, read.is_cut);
+        if turn.items.is_empty() {
+            self.give_back(read);
+        } else {
             pace.enter();
-            let more = read.more;
             Left { connection: self, turn, next: 0, read }.deliver(pace, sink);
-            return more;
         }
-        let more = read.more;
-        self.give_back(read);
+        self.wait_for_rest(is_cut && pace.was_quick());
         more
+    }
+
+    /// If a quick turn was cut short, what it has sent goes out with what the next one sends: each write may wake the
+    /// peer, which costs more than a hundred small messages.
+    fn wait_for_rest(self: &Arc<Self>, may_wait: bool) {
+        let mut outbox = self.outbox.lock();
+        let waited = outbox.waits_for_rest;
+        outbox.waits_for_rest = may_wait && outbox.may_wait(self.limits.send_queue_size);
+        let is_over = waited && !outbox.waits_for_rest;
+        drop(outbox);
+        if is_over {
+            self.flush_now();
+        }
     }
 
     /// Delivers what has waited; how many messages that were, and what they held.
@@ -80,7 +94,7 @@ impl Connection {
             Delivery::Drained(queued_bytes) => {
                 sink.drained(queued_bytes);
                 pace.called(0);
-                (0, 0)
+                (1, 0)
             }
             Delivery::Ended(end) => {
                 sink.ended(*end);
@@ -96,7 +110,7 @@ impl Connection {
 fn emit(sink: &mut impl Sink, in_parts: bool, item: &Item, data: &[u8]) {
     let Item { is_text, is_first, is_last, .. } = *item;
     match in_parts {
-        false => sink.message(MessageEvent { data, is_text }),
+        false => sink.message(data, is_text),
         true => sink.part(MessagePartEvent { data, is_text, is_first, is_last }),
     }
 }
@@ -115,10 +129,7 @@ impl Left<'_> {
         let block = self.read.block.as_ref().map(Block::get).unwrap_or_default();
         let in_parts = self.connection.limits.receive_parts;
         while let Some(item) = self.turn.items.get(self.next) {
-            if pace.is_closed() {
-                self.next = self.turn.items.len();
-                return;
-            }
+            // No listener is called once the mailbox is closed.
             self.next += 1;
             let length = match item.place {
                 Place::Block(start, length) => {

@@ -12,9 +12,9 @@ use super::inbox::Delivery;
 use super::link::{Link, Signals};
 use super::payload::{cost, Payload, FRAGMENT};
 use super::segment::{Segment, Sent};
-use super::send::{Outbox, Stage, LARGE};
-use super::Connection;
-use crate::error::Result;
+use super::send::{Compressor, Outbox, Packed, Stage, LARGE, SMALL};
+use super::{Connection, LinkLock};
+use crate::error::{Code, Result};
 use crate::frame::write::put_header;
 use crate::frame::LARGEST_HEADER;
 use crate::platform;
@@ -22,58 +22,124 @@ use crate::runtime::{hold_back, own_work};
 
 /// So much of what is corked is worth a write of its own.
 const CORKED: usize = 16 << 10;
-/// Small messages may join others that wait while their object is locked.
-const SMALL: usize = 1 << 10;
 /// How a whole message begins.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
+/// Others have their turn when one connection has written so much.
+const WRITE_TURN: usize = 256 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
 
 impl Connection {
     /// Sends a message that keeps to the limits: accepted whole, or not at all.
     pub(super) fn send(self: &Arc<Self>, payload: Payload<'_>) -> Result<()> {
-        let cost = cost(payload.len(), self.role);
-        let mut outbox = self.outbox.lock();
-        outbox.check_turn(&payload)?;
-        if let Err(error) = outbox.admit(cost, self.limits.send_queue_size) {
-            // A program that is refused waits for `drain`, so what is corked waits no longer.
-            let corked = outbox.corked;
-            outbox.is_due |= corked;
-            drop(outbox);
-            if corked {
-                self.attend();
-            }
-            return Err(error);
+        if let Some(compressor) = self.compressor.as_ref().filter(|compressor| compressor.takes(&payload)) {
+            return own_work(|| self.send_packed(compressor, payload));
         }
+        let mut outbox = self.outbox.lock();
+        if let Payload::Shared(message) = payload {
+            if outbox.join_shared(message, self.limits.send_queue_size) {
+                return Ok(());
+            }
+        }
+        let cost = cost(payload.len(), self.role);
+        let mut outbox = match (self.admit(outbox, &payload, cost), &self.compressor) {
+            (Err(error), Some(compressor)) if error.code == Code::QueueFull => {
+                // What another thread compresses is booked as it is, and will cost less.
+                drop(compressor.deflater.lock());
+                self.admit(self.outbox.lock(), &payload, cost)?
+            }
+            (outbox, _) => outbox?,
+        };
         if payload.len() > LARGE {
             return own_work(|| self.send_large(outbox, payload, cost));
         }
-        let was_scheduled = outbox.scheduled;
-        if let Err(error) = outbox.push(payload, cost, &self.lane) {
-            let failed = !matches!(outbox.stage, Stage::Open);
-            drop(outbox);
-            if failed {
-                self.attend();
+        let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
+        self.queued(outbox, None, payload.len(), pushed)
+    }
+
+    /// Sends a message that may have to be compressed, which takes long: without the outbox, which the lane's thread needs.
+    fn send_packed(self: &Arc<Self>, compressor: &Compressor, payload: Payload<'_>) -> Result<()> {
+        let mut deflater = compressor.deflater.lock();
+        let cost = cost(payload.len(), self.role);
+        let outbox = self.outbox.lock();
+        let unfinished = match &payload {
+            Payload::Part(part) => Some(outbox.with_part(part, compressor.threshold)?),
+            _ => None,
+        };
+        drop(self.admit(outbox, &payload, cost)?);
+        let packed = compressor.pack(&mut deflater, &payload, unfinished);
+        let mut outbox = self.outbox.lock();
+        // It may have begun to close meanwhile.
+        let pushed = match outbox.check_open().and(packed) {
+            Ok(packed) => outbox.push(payload, packed, cost, &self.lane),
+            Err(error) => {
+                outbox.cost -= cost;
+                Err(error)
             }
-            return Err(error);
-        }
-        outbox.scheduled = true;
-        if was_scheduled || outbox.corked {
-            let many = outbox.waiting() >= CORKED && outbox.waiting() - payload.len() < CORKED;
-            let worth_a_write = outbox.corked && (many || payload.len() > SMALL);
-            outbox.is_due |= worth_a_write;
-            drop(outbox);
-            if worth_a_write {
-                self.attend();
+        };
+        if pushed.is_err() {
+            // The peer doesn't get what later messages would refer to.
+            deflater.forget();
+            if unfinished.is_some_and(|unfinished| unfinished.is_compressed) {
+                outbox.lost_a_part();
             }
-            return Ok(());
         }
+        drop(deflater);
+        self.queued(outbox, None, payload.len(), pushed)
+    }
+
+    /// Makes room for a message, if it may be sent now.
+    fn admit<'a>(
+        self: &Arc<Self>,
+        mut outbox: MutexGuard<'a, Outbox>,
+        payload: &Payload<'_>,
+        cost: usize,
+    ) -> Result<MutexGuard<'a, Outbox>> {
+        outbox.check_turn(payload)?;
+        let Err(error) = outbox.admit(cost, self.limits.send_queue_size) else { return Ok(outbox) };
+        // A program that is refused waits for `drain`, so what is corked waits no longer.
+        let corked = outbox.corked;
+        outbox.is_due |= corked;
         drop(outbox);
-        if !hold_back(self) {
+        if corked {
+            self.attend();
+        }
+        Err(error)
+    }
+
+    /// Has what was queued written, here or elsewhere, unless it waits for more. A link that this thread has taken is released.
+    fn queued(
+        self: &Arc<Self>,
+        mut outbox: MutexGuard<'_, Outbox>,
+        taken: Option<LinkLock<'_>>,
+        length: usize,
+        pushed: Result<()>,
+    ) -> Result<()> {
+        let is_queued = pushed.is_ok();
+        let was_scheduled = outbox.scheduled;
+        outbox.scheduled |= is_queued;
+        let is_corked = outbox.corked;
+        let (must_write, room) = match is_queued {
+            true => {
+                let waiting = outbox.waiting();
+                let many = waiting >= CORKED && waiting.saturating_sub(length) < CORKED;
+                let is_worth_a_write = is_corked && (many || length > SMALL);
+                outbox.is_due |= is_worth_a_write;
+                (is_worth_a_write, None)
+            }
+            // What was refused meanwhile had no room beside this message.
+            false => (!matches!(outbox.stage, Stage::Open), self.room_after(&mut outbox, Sent::default())),
+        };
+        drop(outbox);
+        drop(taken);
+        self.tell_room(room);
+        if must_write {
+            self.attend();
+        } else if is_queued && !was_scheduled && !is_corked && !hold_back(self) {
             self.write_soon();
         }
-        Ok(())
+        pushed
     }
 
     /// Writes what waits, here if that is worth it.
@@ -84,7 +150,7 @@ impl Connection {
         match self.try_link() {
             Some(mut link) if link.is_free() && (link.answering || !in_burst) => {
                 link.answering = false;
-                self.pump(&mut link);
+                self.pump_or_attend(&mut link);
             }
             link => {
                 drop(link);
@@ -94,43 +160,26 @@ impl Connection {
     }
 
     /// Sends a large message. A server's goes straight from the caller's memory if nothing else waits.
-    fn send_large(
-        self: &Arc<Self>,
-        mut outbox: MutexGuard<'_, Outbox>,
+    fn send_large<'a>(
+        self: &'a Arc<Self>,
+        mut outbox: MutexGuard<'a, Outbox>,
         payload: Payload<'_>,
         cost: usize,
     ) -> Result<()> {
         let is_direct =
             matches!((self.role, &payload), (Role::Server, Payload::Text(_) | Payload::Binary(_)));
-        let is_direct = is_direct && outbox.is_empty() && !outbox.corked && !outbox.compresses(payload.len());
-        // Released only when the outbox is.
-        let link = is_direct.then(|| self.try_link()).flatten();
-        let taken = match link {
-            Some(mut link) if link.is_free() => {
+        // Not released while the outbox is locked.
+        let mut taken = None;
+        if is_direct && outbox.is_empty() && !outbox.corked {
+            taken = self.try_link();
+            if let Some(link) = taken.as_mut().filter(|link| link.is_free()) {
                 drop(outbox);
-                self.send_direct(&mut link, payload, cost);
+                self.send_direct(link, payload, cost);
                 return Ok(());
             }
-            link => link,
-        };
-        let (was_scheduled, was_corked) = (outbox.scheduled, outbox.corked);
-        let pushed = outbox.push(payload, cost, &self.lane);
-        outbox.scheduled |= pushed.is_ok();
-        outbox.is_due |= was_corked;
-        let failed = pushed.is_err() && !matches!(outbox.stage, Stage::Open);
-        drop(outbox);
-        drop(taken);
-        if failed {
-            self.attend();
         }
-        pushed?;
-        match (was_scheduled, was_corked) {
-            (_, true) => self.attend(),
-            (true, false) => {}
-            (false, false) if !hold_back(self) => self.write_soon(),
-            _ => {}
-        }
-        Ok(())
+        let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
+        self.queued(outbox, taken, payload.len(), pushed)
     }
 
     /// Writes a server's message from the caller's memory, and keeps what the socket does not take.
@@ -177,7 +226,7 @@ impl Connection {
             }
         }
         // TLS flushes what it holds.
-        self.pump(link);
+        self.pump_or_attend(link);
     }
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
@@ -189,20 +238,26 @@ impl Connection {
             Payload::Binary(bytes) => (BINARY, bytes),
             _ => return false,
         };
-        if bytes.len() > SMALL.min(self.limits.max_send_size) || platform::has_hooks() {
+        if platform::has_hooks() {
             return false;
         }
         let cost = cost(bytes.len(), self.role);
-        self.outbox.lock().join(first, bytes, cost, self.limits.send_queue_size)
+        // If another thread is compressing, don't wait for it here, within the table of handles.
+        let Some(mut outbox) = self.outbox.try_lock() else { return false };
+        outbox.join(first, bytes, cost, self.limits.send_queue_size)
     }
 
-    /// Answers the pings, all in one write; of those that can't be answered now the last is kept.
+    /// Answers the pings, all in one write. Of those that can't be answered now the last is kept (RFC 6455 5.5.3), and
+    /// its pong goes behind the frame that is being written.
     pub(super) fn answer(self: &Arc<Self>, link: &mut Link) {
         if !link.signals.pings.is_empty() {
             if !link.may_write() {
                 link.signals.pings = Vec::new();
             } else if link.blocked {
-                link.signals.keep_last_ping();
+                let pings = std::mem::take(&mut link.signals.pings);
+                if let Some(payload) = Signals::payloads(&pings).last() {
+                    link.interject_last(Control::Pong, self.control(Control::Pong, payload));
+                }
             } else {
                 let pings = std::mem::take(&mut link.signals.pings);
                 let mut pongs = Vec::new();
@@ -218,31 +273,46 @@ impl Connection {
     }
 
     pub(super) fn write(self: &Arc<Self>, link: &mut Link) {
-        if let Err(error) = link.write(&self.lane.buffers) {
+        self.write_up_to(link, &mut { WRITE_TURN });
+    }
+
+    fn write_up_to(self: &Arc<Self>, link: &mut Link, left: &mut usize) {
+        if let Err(error) = link.write(&self.lane.buffers, left) {
             self.broke(link, error);
         }
         self.book(link);
     }
 
-    /// Writes what was accepted as far as the transport takes it, then the close frame if one is due.
-    pub(super) fn pump(self: &Arc<Self>, link: &mut Link) {
+    /// Writes one turn of what was accepted, then the close frame if one is due. Whether there is more to write now.
+    pub(super) fn pump(self: &Arc<Self>, link: &mut Link) -> bool {
+        self.pump_up_to(link, WRITE_TURN)
+    }
+
+    /// [`Connection::pump`], where the caller has no further turn.
+    pub(super) fn pump_or_attend(self: &Arc<Self>, link: &mut Link) {
+        if self.pump(link) || link.broken.is_some() {
+            self.attend();
+        }
+    }
+
+    pub(super) fn pump_up_to(self: &Arc<Self>, link: &mut Link, mut left: usize) -> bool {
         loop {
             if link.has_more_to_write() {
-                self.write(link);
+                self.write_up_to(link, &mut left);
             } else if link.sent.cost > 0 {
                 self.book(link);
             }
-            if link.blocked || link.broken.is_some() || link.ending.is_some() || link.transport.is_none() {
-                return;
-            }
-            if !link.signals.pings.is_empty() {
-                self.answer(link);
-                if link.blocked || link.broken.is_some() {
-                    return;
-                }
+            // Nothing goes behind the close frame.
+            let is_over = link.ending.is_some() || link.ended.is_none();
+            if link.blocked || link.broken.is_some() || is_over || link.transport.is_none() {
+                return false;
             }
             let mut outbox = self.outbox.lock();
-            if let Some((payload, now)) = outbox.ping.take() {
+            if left == 0 {
+                return link.has_more_to_write() || outbox.scheduled || !matches!(outbox.stage, Stage::Open);
+            }
+            if let Some(ping) = outbox.ping.take() {
+                let (payload, now) = *ping;
                 link.signals.pulse.sent_ping(&payload, now);
             }
             if !outbox.take(link.wire()) {
@@ -251,7 +321,7 @@ impl Connection {
                     _ => None,
                 };
                 drop(outbox);
-                let Some(frame) = due else { return };
+                let Some(frame) = due else { return false };
                 self.send_last(link, &frame);
             }
         }
@@ -262,11 +332,17 @@ impl Connection {
         if sent.cost == 0 {
             return;
         }
-        let mut outbox = self.outbox.lock();
-        let room = outbox.book(sent, self.limits.send_queue_size);
-        let queued = outbox.cost;
-        drop(outbox);
-        if room {
+        let room = self.room_after(&mut self.outbox.lock(), sent);
+        self.tell_room(room);
+    }
+
+    /// Books what was written. What waits then, if a sender that was refused may hear that there is room.
+    fn room_after(&self, outbox: &mut Outbox, sent: Sent) -> Option<usize> {
+        outbox.book(sent, self.limits.send_queue_size).then_some(outbox.cost)
+    }
+
+    fn tell_room(self: &Arc<Self>, queued: Option<usize>) {
+        if let Some(queued) = queued {
             self.inbox.push(Delivery::Drained(queued), None);
             self.owner.deliverable(self);
         }

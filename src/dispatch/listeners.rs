@@ -26,17 +26,15 @@ struct Registered<C: ?Sized> {
 /// The listeners of one event, in the order of their registration. `C` is what is called.
 pub struct Listeners<C: ?Sized> {
     occasion: Occasion,
-    list: Mutex<List<C>>,
+    /// Changed with the lock of the list.
+    closed: AtomicBool,
     /// How often the list has changed.
     version: AtomicU32,
+    list: Mutex<Snapshot<C>>,
 }
 
-type Snapshot<C> = Arc<Vec<Arc<Registered<C>>>>;
-
-struct List<C: ?Sized> {
-    listeners: Snapshot<C>,
-    closed: bool,
-}
+/// Without listeners it takes no memory: most clients have none for most events.
+type Snapshot<C> = Arc<[Arc<Registered<C>>]>;
 
 /// The listeners as a batch of events knows them, which spares each event the lock.
 pub(crate) struct View<C: ?Sized> {
@@ -53,24 +51,26 @@ impl<C: ?Sized> Default for View<C> {
 impl<C: ?Sized> Listeners<C> {
     /// Those of this event.
     pub(crate) fn of(occasion: Occasion) -> Self {
-        let list = List { listeners: Arc::default(), closed: false };
-        Listeners { occasion, list: Mutex::new(list), version: AtomicU32::new(0) }
+        Listeners {
+            occasion,
+            closed: AtomicBool::new(false),
+            version: AtomicU32::new(0),
+            list: Mutex::new(Arc::default()),
+        }
     }
 
     /// Adds a listener, which `make` makes unless the key is there already.
     pub fn add(&self, key: ListenerKey, make: impl FnOnce() -> Box<C>) -> Result<()> {
         let mut list = self.list.lock();
-        if list.closed {
+        if self.closed.load(Ordering::Relaxed) {
             return Err(Error::code(Code::BadHandle));
         }
-        if list.listeners.iter().any(|listener| listener.key == key) {
+        if list.iter().any(|listener| listener.key == key) {
             return Ok(());
         }
         let listener = Arc::new(Registered { key, registered: AtomicBool::new(true), call: make() });
         // A new list, since an event may be going through the old one.
-        let mut listeners = Vec::clone(&list.listeners);
-        listeners.push(listener);
-        list.listeners = Arc::new(listeners);
+        *list = list.iter().cloned().chain([listener]).collect();
         self.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
@@ -80,22 +80,22 @@ impl<C: ?Sized> Listeners<C> {
         // Dropped outside the lock: what a listener owns may call back.
         let _removed = {
             let mut list = self.list.lock();
-            let (removed, kept): (Vec<_>, Vec<_>) = list
-                .listeners
-                .iter()
-                .cloned()
-                .partition(|listener| key.is_none_or(|key| listener.key == key));
+            let (removed, kept): (Vec<_>, Vec<_>) =
+                list.iter().cloned().partition(|listener| key.is_none_or(|key| listener.key == key));
             for listener in &removed {
                 listener.registered.store(false, Ordering::Release);
             }
             self.version.fetch_add(1, Ordering::Release);
-            (std::mem::replace(&mut list.listeners, Arc::new(kept)), removed)
+            (std::mem::replace(&mut *list, kept.into()), removed)
         };
     }
 
     /// Removes all listeners and takes no more.
     pub fn close(&self) {
-        self.list.lock().closed = true;
+        {
+            let _list = self.list.lock();
+            self.closed.store(true, Ordering::Relaxed);
+        }
         self.remove(None);
     }
 
@@ -109,7 +109,7 @@ impl<C: ?Sized> Listeners<C> {
     pub(crate) fn emit_in(&self, calling: Calling<'_>, view: &mut View<C>, call: impl Fn(&C)) {
         if view.version != self.version.load(Ordering::Acquire) {
             let list = self.list.lock();
-            let seen = (self.version.load(Ordering::Relaxed), Some(list.listeners.clone()));
+            let seen = (self.version.load(Ordering::Relaxed), Some(list.clone()));
             drop(list);
             (view.version, view.listeners) = seen;
         }

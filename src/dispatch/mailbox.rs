@@ -52,6 +52,8 @@ struct State<E, L> {
     waiting: VecDeque<Entry<E, L>>,
     /// Connections that want another turn: behind what a look at the I/O brings.
     again: Vec<L>,
+    /// Among those that wait is one to read.
+    has_readable: bool,
     batch: BatchState,
     /// The batch that runs has the lead.
     leads: bool,
@@ -82,7 +84,8 @@ enum BatchState {
 impl<E: Send, L: Line> Mailbox<E, L> {
     pub fn new() -> Self {
         let (waiting, again) = (VecDeque::new(), Vec::new());
-        let state = State { waiting, again, batch: BatchState::Idle, leads: false, current: None };
+        let (batch, has_readable, leads, current) = (BatchState::Idle, false, false, None);
+        let state = State { waiting, again, has_readable, batch, leads, current };
         Mailbox {
             state: Mutex::new(state),
             ended: Condvar::new(),
@@ -98,7 +101,13 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     {
         let mut events = events.into_iter().map(Entry::Event).peekable();
         if events.peek().is_some() {
-            Self::push(actor, |state| state.waiting.extend(events));
+            Self::push(actor, |state| {
+                if state.waiting.capacity() == 0 {
+                    // All that most clients ever need.
+                    state.waiting.reserve_exact(2);
+                }
+                state.waiting.extend(events);
+            });
         }
     }
 
@@ -117,6 +126,8 @@ impl<E: Send, L: Line> Mailbox<E, L> {
             drop(state);
             return line.serve();
         }
+        // Also if it waits already, to deliver something.
+        state.has_readable = true;
         if line.mark().swap(true, Ordering::AcqRel) {
             return;
         }
@@ -207,12 +218,15 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     fn end_turn(&self, line: L, more: bool, leads: bool) {
         let mut state = self.state.lock();
         let current = state.current.take();
+        state.has_readable |= more;
         // Without the lead nothing was read, or not all. The thread that took the lead serves the lines that wait when
         // [`Strand::lost_lead`] runs, and this one may have ended before, or wait only from now on.
         if !leads && (state.leads || more) {
             line.serve();
         }
-        if more && !self.closed.load(Ordering::Acquire) && !line.mark().swap(true, Ordering::AcqRel) {
+        if more && self.closed.load(Ordering::Acquire) {
+            line.serve();
+        } else if more && !line.mark().swap(true, Ordering::AcqRel) {
             state.again.push(line);
         }
         drop(state);
@@ -233,7 +247,7 @@ impl<A: Actor> Strand for A {
             state.leads = runner.leads();
             let State { waiting, again, .. } = &mut *state;
             waiting.extend(again.drain(..).map(Entry::Turn));
-            if !state.leads {
+            if !state.leads && std::mem::take(&mut state.has_readable) {
                 for entry in &state.waiting {
                     if let Entry::Turn(line) = entry {
                         line.serve();
@@ -256,6 +270,7 @@ impl<A: Actor> Strand for A {
                 Entry::Turn(line) => {
                     let turned = catch_unwind(AssertUnwindSafe(|| self.turn(&line, &mut pace)));
                     // After a panic, what is left of it has a turn of its own.
+                    pace.end_turn();
                     mailbox.end_turn(line, *turned.as_ref().unwrap_or(&true), runner.leads());
                     turned.map(|_| ())
                 }

@@ -11,6 +11,8 @@ use crate::runtime::{Runner, VERY_LONG};
 const TRUST: u32 = 16;
 /// A call that takes longer is long.
 const SHORT: Duration = Duration::from_micros(100);
+/// A quick turn takes less.
+const QUICK: Duration = Duration::from_micros(100);
 /// A large payload may take longer, to be copied once or twice.
 const BYTES_PER_NANOSECOND: u64 = 2;
 /// How many calls are timed together.
@@ -18,9 +20,10 @@ const TIMED_TOGETHER: u32 = 8;
 /// So many long groups, without a run of short ones between, end the trust: one may have lost its processor to
 /// another process.
 const LONG_GROUPS: u32 = 3;
-/// What one batch hands on before a look at the I/O: about as much as one turn of a busy connection.
+/// A batch ends, for a look at the I/O, when it has handed on one of these amounts and this time has passed.
 const BATCH_CALLS: u32 = 128;
 const BATCH_BYTES: u64 = 64 << 10;
+const BATCH_TIME: Duration = Duration::from_micros(250);
 
 /// Whether a handle's callbacks are short.
 #[derive(Default)]
@@ -87,6 +90,9 @@ impl<'a> Calling<'a> {
 pub(crate) struct Pace<'a> {
     calling: Calling<'a>,
     trust: &'a Trust,
+    /// When the batch began, and the turn of the callbacks that run.
+    began: Instant,
+    entered: Instant,
     since: Instant,
     /// Calls and bytes since then.
     group: u32,
@@ -94,6 +100,10 @@ pub(crate) struct Pace<'a> {
     /// Calls and bytes of the batch.
     calls: u32,
     bytes: u64,
+    /// Calls up to the last turn's end.
+    calls_before: u32,
+    /// A turn has called nobody.
+    was_silent: bool,
     is_long: bool,
 }
 
@@ -101,7 +111,20 @@ impl<'a> Pace<'a> {
     pub(super) fn new(calling: Calling<'a>, trust: &'a Trust) -> Self {
         let since = Instant::now();
         let (group, group_bytes, calls, bytes) = (0, 0, 0, 0);
-        Pace { calling, trust, since, group, group_bytes, calls, bytes, is_long: false }
+        Pace {
+            calling,
+            trust,
+            began: since,
+            entered: since,
+            since,
+            group,
+            group_bytes,
+            calls,
+            bytes,
+            calls_before: 0,
+            was_silent: false,
+            is_long: false,
+        }
     }
 
     /// Where the batch runs.
@@ -123,7 +146,8 @@ impl<'a> Pace<'a> {
 
     /// The others should have their turn.
     pub(super) fn is_over(&self) -> bool {
-        self.is_long || self.calls >= BATCH_CALLS || self.bytes >= BATCH_BYTES
+        let has_enough = self.calls >= BATCH_CALLS || self.bytes >= BATCH_BYTES || self.was_silent;
+        self.is_long || (has_enough && self.since - self.began >= BATCH_TIME)
     }
 
     /// The callbacks of one event, which had so many bytes, have returned.
@@ -134,6 +158,17 @@ impl<'a> Pace<'a> {
         if self.group >= TIMED_TOGETHER {
             self.look();
         }
+    }
+
+    /// A turn is over. One that has called nobody takes time, too.
+    pub(super) fn end_turn(&mut self) {
+        let calls = self.calls + self.group;
+        if calls == self.calls_before {
+            self.calling.runner.advance();
+            self.since = Instant::now();
+            self.was_silent = true;
+        }
+        self.calls_before = calls;
     }
 
     /// What follows is not the callbacks' time.
@@ -149,6 +184,12 @@ impl<'a> Pace<'a> {
         self.leave();
         let _ = self.calling.runner.take_own_work();
         self.since = Instant::now();
+        self.entered = self.since;
+    }
+
+    /// The callbacks since [`Pace::enter`] have taken little time together.
+    pub fn was_quick(&self) -> bool {
+        self.since - self.entered < QUICK
     }
 
     fn look(&mut self) {

@@ -249,7 +249,8 @@ pub(super) fn with_message(event: &MessageEvent<'_>, call: impl FnOnce(*const ns
     call(&nsws_message_event {
         struct_size: size_of::<nsws_message_event>(),
         data: event.data.as_ptr(),
-        length: event.data.len(),
+        // Apart from the pointer: one load of both would wait for the two stores that have just made them.
+        length: std::hint::black_box(event.data.len()),
         is_text: event.is_text.into(),
     });
 }

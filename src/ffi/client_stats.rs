@@ -78,6 +78,10 @@ pub struct nsws_client_stats {
     /// The extensions that were agreed on, as the header has them, or "".
     /// @since 0.2
     pub extensions: [c_char; 160],
+    /// How many pings, including heartbeats, the server answered before the next one was sent. `rtt_us` has been measured
+    /// this many times.
+    /// @since 0.2
+    pub pings_answered: u64,
 }
 
 /// Reads the figures of the current connection, or of the last one.
@@ -122,6 +126,7 @@ pub unsafe extern "C" fn nsws_client_get_stats(
             tls_cipher: chars(now.agreement.tls.cipher),
             peer_ip: chars(&now.agreement.peer.map(ip_text).unwrap_or_default()),
             extensions: chars(&now.agreement.extensions),
+            pings_answered: now.traffic.pings_answered,
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { write_defaults(stats, struct_size, values) }

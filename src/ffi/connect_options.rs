@@ -130,8 +130,9 @@ pub struct nsws_connect_options {
     pub proxy_port: u32,
     /// The oldest acceptable TLS version: NSWS_TLS_1_2 (the default) or NSWS_TLS_1_3.
     pub min_tls_version: u8,
-    /// 1: any server certificate and any host name is accepted. For tests; it makes TLS worthless, unless
-    /// `pinned_public_keys` names the key. Default 0.
+    /// 1: any server certificate and any host name is accepted, except certificates whose key the handshake can't use:
+    /// with TLS 1.2, P-521 and RSA-PSS-only keys. For tests; it makes TLS worthless, unless `pinned_public_keys` names
+    /// the key. Default 0.
     pub skip_server_cert_verification: u8,
     /// 1, the default: the `Origin` header has the port if it isn't the default of the scheme (RFC 6454 6.2); many
     /// servers compare it with `Host`. 0: it never has a port.

@@ -285,6 +285,10 @@ pub struct nsws_connection_info {
     /// The cipher suite of TLS as IANA names it, such as "TLS_AES_256_GCM_SHA384"; "" for ws.
     /// @since 0.2
     pub tls_cipher: [c_char; 64],
+    /// How many pings, including heartbeats, the client answered before the next one was sent. `rtt_us` has been measured
+    /// this many times.
+    /// @since 0.2
+    pub pings_answered: u64,
 }
 
 /// Reads the address of a connection's client, and the connection's current figures.
@@ -326,6 +330,7 @@ pub unsafe extern "C" fn nsws_connection_get_info(
             tls_version: tls.version.map_or(0, tls_number),
             tls_resumed: tls.resumed.into(),
             tls_cipher: chars(tls.cipher),
+            pings_answered: traffic.pings_answered,
         };
         // SAFETY: the parameters' descriptions ask for it.
         unsafe { write_defaults(info, struct_size, values) }

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod client;
+mod client_certificates;
 mod client_events;
 mod client_link;
 mod client_listeners;
@@ -38,6 +39,7 @@ mod threads;
 mod version;
 
 pub use client::*;
+pub use client_certificates::*;
 pub use client_events::*;
 pub use client_link::*;
 pub use client_listeners::*;
@@ -77,18 +79,19 @@ use crate::error::{Code, Error, Result};
 /// Runs the body of an export: refuses forked children, stops panics, and turns an error into its number
 /// after keeping its sentence for nsws_last_error().
 fn call(body: impl FnOnce() -> Result<()>) -> i32 {
-    let result = match fork::in_child() {
-        true => Err(Error::code(Code::Forked)),
-        false => catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(Error::code(Code::Internal))),
-    };
-    match result {
-        Ok(()) => codes::NSWS_OK,
-        Err(error) => {
-            let code = error.code as i32;
-            errors::keep_last_error(error);
-            code
-        }
+    if fork::in_child() {
+        return failed(Error::code(Code::Forked));
     }
+    let checked = AssertUnwindSafe(|| body().map_or_else(failed, |()| codes::NSWS_OK));
+    catch_unwind(checked).unwrap_or_else(|_| failed(Error::code(Code::Internal)))
+}
+
+/// Keeps the error for its thread; its code.
+#[cold]
+fn failed(error: Error) -> i32 {
+    let code = error.code as i32;
+    errors::keep_last_error(error);
+    code
 }
 
 /// Prepares the process for its first object.

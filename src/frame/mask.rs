@@ -1,9 +1,7 @@
-//! Masking (RFC 6455 5.3), eight bytes at a time.
+//! Masking (RFC 6455 5.3).
 
 use crate::error::{Code, Error, Result};
 
-/// What the loop below does at once; compilers make wide instructions of it.
-const WIDE: usize = 32;
 /// So much is copied before it is masked, while the processor still has it at hand.
 const PIECE: usize = 4 << 10;
 
@@ -11,17 +9,18 @@ const PIECE: usize = 4 << 10;
 #[inline]
 pub(crate) fn apply(data: &mut [u8], mask: [u8; 4], at: usize) {
     let mask = turned(mask, at);
-    let [a, b, c, d] = mask;
-    let wide =
-        [a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d];
-    let mut blocks = data.chunks_exact_mut(WIDE);
-    for block in &mut blocks {
-        if let Ok(block) = <&mut [u8; WIDE]>::try_from(block) {
-            xor(block, &wide);
+    let word = u64::from(u32::from_ne_bytes(mask));
+    let word = u128::from(word << 32 | word);
+    let wide = word << 64 | word;
+    // Compilers make wide instructions of these words, and a short loop when they optimize for size.
+    let mut words = data.chunks_exact_mut(16);
+    for word in &mut words {
+        if let Ok(word) = <&mut [u8; 16]>::try_from(word) {
+            *word = (u128::from_ne_bytes(*word) ^ wide).to_ne_bytes();
         }
     }
-    for bytes in blocks.into_remainder().chunks_mut(4) {
-        xor(bytes, &mask);
+    for (byte, mask) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
     }
 }
 
@@ -42,13 +41,6 @@ pub(crate) fn turned(mut mask: [u8; 4], at: usize) -> [u8; 4] {
     mask
 }
 
-#[inline]
-fn xor(bytes: &mut [u8], mask: &[u8]) {
-    for (byte, mask) in bytes.iter_mut().zip(mask) {
-        *byte ^= mask;
-    }
-}
-
 /// Mask keys from the operating system's generator, fetched many at a time.
 #[derive(Debug)]
 pub(crate) struct Keys {
@@ -63,7 +55,6 @@ impl Keys {
         Keys { pool: [0; Keys::POOL], at: Keys::POOL }
     }
 
-    #[inline]
     pub fn next(&mut self) -> Result<[u8; 4]> {
         if self.at >= Keys::POOL {
             let random = ring::rand::SystemRandom::new();
@@ -71,9 +62,15 @@ impl Keys {
                 .map_err(|_| Error::call(Code::NoResources, "The system gives no random bytes for masks."))?;
             self.at = 0;
         }
-        let key = self.pool.get(self.at..).and_then(|bytes| bytes.first_chunk()).copied();
+        self.at_hand().ok_or_else(|| Error::code(Code::Internal))
+    }
+
+    /// The next key, if the system need not be asked for it.
+    #[inline(always)]
+    pub fn at_hand(&mut self) -> Option<[u8; 4]> {
+        let key = self.pool.get(self.at..)?.first_chunk().copied()?;
         self.at += 4;
-        key.ok_or_else(|| Error::code(Code::Internal))
+        Some(key)
     }
 }
 

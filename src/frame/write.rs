@@ -59,7 +59,7 @@ pub(crate) fn put_header(
 pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Option<[u8; 4]>) {
     let length = payload.len();
     match (mask, length) {
-        // A server's usual frames, byte by byte: that costs less than a call.
+        // Usual frames, byte by byte: that costs less than a call.
         (None, 0..=125) => {
             out.push(first);
             out.push(length as u8);
@@ -70,6 +70,13 @@ pub(crate) fn put_frame(out: &mut Vec<u8>, first: u8, payload: &[u8], mask: Opti
             out.push(126);
             out.push(high);
             out.push(low);
+        }
+        (Some(mask), 126..=0xffff) => {
+            let [high, low] = (length as u16).to_be_bytes();
+            let [a, b, c, d] = mask;
+            for byte in [first, 0x80 | 126, high, low, a, b, c, d] {
+                out.push(byte);
+            }
         }
         _ => {
             let mut header = [0; LARGEST_HEADER];

@@ -52,18 +52,33 @@ async fn connect(stream: &mut Tcp, proxy: &Server, target: &Target) -> Result<()
 
 /// The request, with its credentials.
 fn request(proxy: &Server, target: &Target) -> Zeroizing<String> {
+    const REST: usize = 64;
     let address = target.address();
-    let authorization = proxy.credentials.as_ref().map(basic);
-    let authorization = authorization.as_deref().map_or("", |header| header.as_str());
-    Zeroizing::new(format!("CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n{authorization}\r\n"))
+    let pair = proxy.credentials.as_ref().map(pair);
+    let encoded = pair.as_ref().map_or(0, |pair| BASE64.encode_len(pair.len()));
+    // As much as it takes: a text that grows leaves copies behind.
+    let mut head = Zeroizing::new(String::with_capacity(REST + 2 * address.len() + encoded));
+    for part in ["CONNECT ", &address, " HTTP/1.1\r\nHost: ", &address, "\r\n"] {
+        head.push_str(part);
+    }
+    if let Some(pair) = pair {
+        head.push_str("Proxy-Authorization: Basic ");
+        BASE64.encode_append(pair.as_bytes(), &mut head);
+        head.push_str("\r\n");
+    }
+    head.push_str("\r\n");
+    head
 }
 
-/// RFC 7617 2.
-fn basic(credentials: &Credentials) -> Zeroizing<String> {
+/// User and password (RFC 7617 2).
+fn pair(credentials: &Credentials) -> Zeroizing<String> {
     let Credentials { username, password } = credentials;
-    let pair = Zeroizing::new(format!("{}:{}", username.expose(), password.expose()));
-    let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
-    Zeroizing::new(format!("Proxy-Authorization: Basic {}\r\n", encoded.as_str()))
+    let (username, password) = (username.expose(), password.expose());
+    let mut pair = Zeroizing::new(String::with_capacity(username.len() + 1 + password.len()));
+    for part in [username, ":", password] {
+        pair.push_str(part);
+    }
+    pair
 }
 
 /// Checks a complete head. Whether the tunnel is open; else another head follows.
@@ -210,6 +225,15 @@ mod tests {
             "CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\
              Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn the_request_is_written_where_it_stays() {
+        for length in 1..300 {
+            let request = request(&proxy(Some(("user", &"p".repeat(length)))), &target());
+            // With less room than it takes, it would have twice as much in the end.
+            assert!(request.capacity() - request.len() < 64, "{length}: {}", request.capacity());
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 
 /// What one read may bring.
 pub(crate) const BLOCK: usize = 256 << 10;
-/// Blocks that a lane keeps, or lets connections keep whose turn has ended amid what they have read.
+/// Blocks that connections may keep whose turn has ended amid what they have read. The lane keeps one more, for the next
+/// read.
 const BLOCKS: usize = 4;
 /// Outgoing buffers that a lane keeps, and the largest of them.
 const BUFFERS: usize = 32;
@@ -110,7 +111,7 @@ impl Buffers {
 
     /// Takes a block back if it is whole.
     pub fn give_back(&self, block: Block) {
-        if block.memory.len() == BLOCK && self.may_keep_block() {
+        if block.memory.len() == BLOCK && self.count.load(Ordering::Relaxed) <= BLOCKS + 1 {
             self.blocks.lock().push(block);
         }
     }
@@ -137,9 +138,13 @@ impl Buffers {
         }
     }
 
-    /// Memory for a large message, which may be empty.
-    pub fn large(&self) -> Vec<u8> {
-        std::mem::take(&mut *self.spare.lock())
+    /// Memory for a message of this length, which may be empty. None is given that is far too large.
+    pub fn large(&self, length: usize) -> Vec<u8> {
+        let mut spare = self.spare.lock();
+        match spare.capacity() / 2 > length {
+            true => Vec::new(),
+            false => std::mem::take(&mut *spare),
+        }
     }
 
     /// Takes such memory back.
@@ -149,5 +154,19 @@ impl Buffers {
             buffer.clear();
             *spare = buffer;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_gets_no_memory_that_is_far_too_large() {
+        let buffers = Buffers::default();
+        buffers.give_back_large(Vec::with_capacity(1 << 20));
+        assert_eq!(buffers.large((1 << 19) - 1).capacity(), 0);
+        assert!(buffers.large(1 << 19).capacity() >= 1 << 20);
+        assert_eq!(buffers.large(1 << 20).capacity(), 0);
     }
 }

@@ -139,7 +139,11 @@ impl Runtime {
     }
 
     /// Runs a task until it ends or the runtime does.
-    pub(crate) fn spawn(&self, lane: &Lane, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    pub(crate) fn spawn(
+        &self,
+        lane: &Lane,
+        task: impl Future<Output = ()> + Send + Unpin + 'static,
+    ) -> AbortHandle {
         self.tasks.spawn(&lane.tokio, task)
     }
 

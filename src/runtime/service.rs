@@ -104,11 +104,12 @@ impl Service {
     pub(super) async fn run(&self) {
         let far = || tokio::time::Instant::now() + Duration::from_secs(86400 * 365);
         let mut timer = pin!(tokio::time::sleep_until(far()));
+        let mut due = VecDeque::new();
         loop {
             poll_fn(|cx| {
                 {
                     let mut queue = self.queue.lock();
-                    if !queue.waiting.is_empty() {
+                    if !queue.waiting.is_empty() || !due.is_empty() {
                         return Poll::Ready(());
                     }
                     // Before the look at the deadlines, so that none is set unseen.
@@ -129,11 +130,11 @@ impl Service {
                 served.mark().store(false, Ordering::Release);
                 served.serve(false);
             }
-            let due = self.clock.lock().take(Instant::now());
+            due.extend(self.clock.lock().take(Instant::now()));
             // What lies in the sockets comes before the judgement: after a pause of the whole process all of it has
             // arrived in time.
             tokio::task::yield_now().await;
-            for served in due {
+            for served in due.drain(..due.len().min(SERVED_TOGETHER)) {
                 served.serve(true);
             }
         }
@@ -148,5 +149,58 @@ impl Clock {
             due.push(first.remove());
         }
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stub {
+        mark: AtomicBool,
+        name: &'static str,
+        served: Arc<Mutex<Vec<&'static str>>>,
+        /// What the first of them wakes.
+        wakes: Option<(Arc<Service>, Arc<Stub>)>,
+    }
+
+    impl Served for Stub {
+        fn serve(self: Arc<Self>, _: bool) {
+            let mut served = self.served.lock();
+            if let (true, Some((service, other))) = (served.is_empty(), &self.wakes) {
+                service.soon(other);
+            }
+            served.push(self.name);
+        }
+
+        fn mark(&self) -> &AtomicBool {
+            &self.mark
+        }
+    }
+
+    #[test]
+    fn where_many_deadlines_are_due_together_others_have_their_turn() {
+        let (service, served) = (Arc::new(Service::default()), Arc::new(Mutex::new(Vec::new())));
+        let stub = |name, wakes| {
+            Arc::new(Stub { mark: AtomicBool::new(false), name, served: served.clone(), wakes })
+        };
+        let other = stub("other", None);
+        for _ in 0..10 * SERVED_TOGETHER {
+            service.at(Instant::now(), &stub("due", Some((service.clone(), other.clone()))));
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let mut run = pin!(service.run());
+            poll_fn(|cx| {
+                let _ = run.as_mut().poll(cx);
+                match served.lock().len() > 10 * SERVED_TOGETHER {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+        });
+        let place = served.lock().iter().position(|name| *name == "other").unwrap();
+        assert!(place <= 2 * SERVED_TOGETHER, "{place}");
     }
 }

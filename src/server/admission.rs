@@ -51,6 +51,16 @@ impl Source {
         Source::network(ip).unwrap_or(Source::Address(ip))
     }
 
+    /// The address, or the one that stands for its network.
+    pub fn address(self) -> IpAddr {
+        match self {
+            Source::Address(ip) => ip,
+            Source::Network(network) => {
+                Ipv6Addr::from_bits(u128::from(u64::from_be_bytes(network)) << 64).into()
+            }
+        }
+    }
+
     /// All sources that the limits count for this address, each with how much more it may do than an address.
     fn all(ip: IpAddr) -> impl Iterator<Item = (Source, u32)> {
         // The network first: once it is banned, its addresses don't even fill the table.
@@ -61,13 +71,8 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Address(ip) => ip.fmt(f),
-            Source::Network(network) => {
-                let prefix = u128::from(u64::from_be_bytes(*network)) << 64;
-                write!(f, "{}/64", Ipv6Addr::from_bits(prefix))
-            }
-        }
+        let bits = if matches!(self, Source::Network(_)) { "/64" } else { "" };
+        write!(f, "{}{bits}", self.address())
     }
 }
 
@@ -186,8 +191,7 @@ impl Admission {
         let state = &mut *self.state.lock();
         for (source, _) in Source::all(ip) {
             if let Some(rate) = state.rates.get_mut(&(source, Counted::TlsHandshakes)) {
-                let last = rate.at(rate.last);
-                *last = last.saturating_sub(1);
+                rate.take_back();
             }
         }
     }
@@ -290,6 +294,17 @@ impl Rate {
             return Err(Refusal::too_many_requests());
         }
         Ok(())
+    }
+
+    /// Uncounts the latest.
+    fn take_back(&mut self) {
+        for second in (self.last.saturating_sub(WINDOW as u64 - 1)..=self.last).rev() {
+            let count = self.at(second);
+            if *count > 0 {
+                *count -= 1;
+                return;
+            }
+        }
     }
 
     fn at(&mut self, second: u64) -> &mut u32 {
@@ -450,6 +465,15 @@ mod tests {
         for _ in 0..1000 {
             assert!(admission.may_begin_tls(ip(3), now));
             admission.take_back_tls(ip(3));
+        }
+        // A page of another origin that begins many, and asks when others have begun.
+        for minute in 1..4 {
+            let then = now + minute * BAN;
+            assert!((0..99).all(|_| admission.may_begin_tls(ip(4), then)), "{minute}");
+            assert!(admission.may_begin_tls(ip(4), then + SECOND));
+            (0..100).for_each(|_| admission.take_back_tls(ip(4)));
+            assert!((0..100).all(|_| admission.may_begin_tls(ip(4), then + 2 * SECOND)), "{minute}");
+            (0..100).for_each(|_| admission.take_back_tls(ip(4)));
         }
 
         let (unlimited, now) = self::admission(LARGE);

@@ -109,7 +109,9 @@ impl Certificates {
     }
 
     fn look(&self) {
-        if self.state.lock().stamps.are_current() {
+        // Without the lock, which handshakes take: a file system may be slow.
+        let read = self.state.lock().stamps.clone();
+        if read.are_current() {
             return;
         }
         match self.reload() {
@@ -122,8 +124,9 @@ impl Certificates {
                         "The server's certificate files have changed, but the old ones stay in use: {error}"
                     )
                 });
-                let mut state = self.state.lock();
-                state.stamps = stamps(&state.files, self.client_ca.as_ref());
+                let files = self.state.lock().files.clone();
+                let stamps = stamps(&files, self.client_ca.as_ref());
+                self.state.lock().stamps = stamps;
             }
         }
     }

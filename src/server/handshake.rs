@@ -212,10 +212,10 @@ impl Request {
     }
 }
 
-/// A request's target: the authority, if it is a URL, and path and query (RFC 9112 3.2). A fragment, `*` and whatever else is
-/// `None`.
+/// A request's target: the authority, if it is a URL, and path and query (RFC 9112 3.2). A fragment, a control character,
+/// `*` and whatever else is `None`.
 pub(super) fn target(text: &str) -> Option<(Option<&str>, String)> {
-    if text.contains('#') {
+    if text.contains(|character: char| character == '#' || character.is_control()) {
         return None;
     }
     if text.starts_with('/') {
@@ -361,6 +361,7 @@ mod tests {
             ("/chat?x=1", "?x=1", 400),
             ("/chat?x=1", "tv:8080", 400),
             ("/chat?x=1", "/a#b", 400),
+            ("/chat?x=1", "/a\u{9b}31m", 400),
             ("/chat?x=1", "http://tv/a#b", 400),
             ("/chat?x=1", "http:///a", 400),
             ("/chat?x=1", "http://user:pass@tv/a", 400),

@@ -41,7 +41,7 @@ pub(super) struct Listening {
     pub(super) trusted: Trusted,
     proxy_protocol: bool,
     pub(super) handshake_timeout: Duration,
-    pub(super) limits: Limits,
+    pub(super) limits: Arc<Limits>,
     pub(super) budget: Arc<Budget>,
     pub(super) admission: Arc<Admission>,
     pub(super) places: Arc<Places>,
@@ -73,7 +73,7 @@ impl Listening {
             trusted: Trusted::parse(&options.trusted_proxies)?,
             proxy_protocol: options.proxy_protocol,
             handshake_timeout: options.handshake_timeout,
-            limits: options.limits,
+            limits: Arc::new(options.limits),
             budget: Budget::new(options.receive_budget()),
             admission: Admission::new(options.into(), Instant::now()),
             places: Places::new(options.descriptors),
@@ -96,9 +96,13 @@ impl Listening {
         let listener = match socket.take() {
             None => return Poll::Ready(None),
             Some(Listener::Told(listener)) => listener,
-            Some(Listener::Untold(listener)) => match TcpListener::from_std(listener) {
+            // A failure takes the socket with it, and another try needs one.
+            Some(Listener::Untold(listener)) => match listener.try_clone().and_then(TcpListener::from_std) {
                 Ok(listener) => listener,
-                Err(error) => return Poll::Ready(Some(Err(error))),
+                Err(error) => {
+                    *socket = Some(Listener::Untold(listener));
+                    return Poll::Ready(Some(Err(error)));
+                }
             },
         };
         let accepted = listener.poll_accept(cx);

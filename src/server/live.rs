@@ -392,8 +392,8 @@ struct Heard<'a> {
 
 impl Sink for Heard<'_> {
     #[inline]
-    fn message(&mut self, message: MessageEvent<'_>) {
-        let of = Of { connection: self.accepted, event: message };
+    fn message(&mut self, data: &[u8], is_text: bool) {
+        let of = Of { connection: self.accepted, event: MessageEvent { data, is_text } };
         let listeners = &self.server.listeners.message;
         listeners.emit_in(self.calling, &mut self.message, |listener| listener(&of));
     }

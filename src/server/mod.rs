@@ -9,6 +9,8 @@ mod accepted;
 #[cfg(feature = "server")]
 mod admission;
 #[cfg(feature = "server")]
+mod arrival;
+#[cfg(feature = "server")]
 mod bans;
 #[cfg(feature = "server")]
 mod broadcast;
@@ -40,6 +42,8 @@ mod renewal;
 mod stop;
 #[cfg(feature = "server")]
 mod turns;
+#[cfg(feature = "server")]
+mod visit;
 
 #[cfg(not(feature = "server"))]
 mod absent;

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
 #[cfg(feature = "server")]
 use super::forwarded::Trusted;
 use crate::connection::Limits;
@@ -195,8 +197,10 @@ impl ServerOptions {
         let listed = self.allowed_origins.as_deref().map(|list| list.split(',').map(str::trim));
         let origin = |text: &str| {
             let invalid = || {
+                // A URL with a password is no origin.
+                let shown = text.rsplit('@').next().unwrap_or_default();
                 let message =
-                    format!("allowed_origins: {text:?} is not an origin such as https://example.com:8443.");
+                    format!("allowed_origins: {shown:?} is not an origin such as https://example.com:8443.");
                 Error::call(Code::Parameter, message)
             };
             let text = text.to_ascii_lowercase();
@@ -207,14 +211,13 @@ impl ServerOptions {
             if scheme.is_empty() || !scheme.bytes().all(is_scheme_byte) || !is_exact {
                 return Err(invalid());
             }
-            // Browsers leave it out.
-            let port = match scheme {
-                "http" => ":80",
-                "https" => ":443",
-                _ => "",
-            };
-            let authority = authority.strip_suffix(port).unwrap_or(authority);
-            Ok(format!("{scheme}://{authority}"))
+            match scheme {
+                // The host in the form in which browsers send it, and without the scheme's own port.
+                "http" | "https" => {
+                    Ok(Url::parse(&text).map_err(|_| invalid())?.origin().ascii_serialization())
+                }
+                _ => Ok(text),
+            }
         };
         listed.map(|listed| listed.filter(|text| !text.is_empty()).map(origin).collect()).transpose()
     }
@@ -237,6 +240,21 @@ mod tests {
         let expected =
             ["https://example.com", "http://10.0.0.7:8080", "http://[::1]", "https://a:80", "app://x"];
         assert_eq!(origins.unwrap(), expected);
+        // Each has other ways to write it than the one in which browsers do.
+        let origins = read(
+            "https://[0:0:0::1]:8443,http://[::ffff:1.2.3.4],http://a:080,https://a:,https://0x7f.1:0444",
+        )
+        .unwrap();
+        let expected = [
+            "https://[::1]:8443",
+            "http://[::ffff:102:304]",
+            "http://a",
+            "https://a",
+            "https://127.0.0.1:444",
+        ];
+        assert_eq!(origins.unwrap(), expected);
+        let error = read("https://user:secret@a").unwrap_err();
+        assert!(!error.message.contains("secret"), "{error}");
         for wrong in [
             "*",
             "null",

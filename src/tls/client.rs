@@ -7,7 +7,7 @@ use rustls::client::Resumption;
 use rustls::crypto::ring;
 use rustls::sign::SingleCertAndKey;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::TlsConnector;
 
@@ -86,21 +86,34 @@ pub(crate) fn is_server_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
 }
 
+/// A TLS handshake that failed.
+pub(crate) struct Failed {
+    pub error: Error,
+    /// What the server had presented, if that was why.
+    pub certificates: Vec<CertificateDer<'static>>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        Failed { error, certificates: Vec::new() }
+    }
+}
+
 /// The TLS handshake.
 pub(crate) async fn connect(
     config: Arc<ClientConfig>,
     host: &str,
     peer: &str,
     stream: Tcp,
-) -> Result<(TlsStream<Tcp>, Secured)> {
+) -> Result<(TlsStream<Tcp>, Secured), Failed> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         let message = format!("{host} can't be the name of a TLS server.");
         Error::event(Phase::Tls, Code::CertName, message)
     })?;
-    let stream = TlsConnector::from(config)
-        .connect(name, stream)
-        .await
-        .map_err(|error| describe::handshake_error(peer, &error))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| Failed {
+        certificates: describe::presented(&error),
+        error: describe::handshake_error(peer, &error),
+    })?;
     let secured = Secured::of(stream.get_ref().1);
     Ok((stream, secured))
 }
@@ -143,8 +156,16 @@ mod tests {
             let stream = Tcp::new(tokio::net::TcpStream::connect(address).await.unwrap());
             let secured = connect(client, "localhost", "localhost:443", stream).await;
             server.await.unwrap();
-            secured.map(drop).map_err(|error| error.detail)
+            secured.map(drop).map_err(|failed| failed.error.detail)
         })
+    }
+
+    #[test]
+    fn a_key_that_tls_1_2_has_no_use_for_here_is_told() {
+        let misbehaved = rustls::PeerMisbehaved::SignedKxWithWrongAlgorithm;
+        let error = std::io::Error::other(rustls::Error::PeerMisbehaved(misbehaved));
+        let told = describe::handshake_error("host:443", &error);
+        assert!(told.message.ends_with("that can't be used with TLS 1.2 here."), "{told}");
     }
 
     #[test]

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use data_encoding::{BASE64, HEXLOWER};
-use ring::digest;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -16,6 +14,8 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error as Fault, KeyUsage};
 
 use super::describe::{self, clean};
+use super::pem::certificate_pem;
+use super::presented::fingerprint;
 use super::verify::may_issue;
 use super::x509::Certificate;
 use super::{files, signature};
@@ -36,20 +36,10 @@ impl ClientCertificate {
     /// Describes a certificate that was verified.
     pub(crate) fn of(der: &[u8]) -> ClientCertificate {
         let subject = Certificate::parse(der).map(|certificate| clean(&certificate.subject.to_string()));
-        let text = BASE64.encode(der);
-        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let (line, more) = rest.split_at(rest.len().min(64));
-            pem += line;
-            pem.push('\n');
-            rest = more;
-        }
-        pem += "-----END CERTIFICATE-----\n";
         ClientCertificate {
             subject: subject.unwrap_or_default(),
-            fingerprint: HEXLOWER.encode(digest::digest(&digest::SHA256, der).as_ref()),
-            pem,
+            fingerprint: fingerprint(der),
+            pem: certificate_pem(der),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use rustls::{
@@ -15,11 +16,13 @@ use super::x509::{AltName, Certificate, Date, Name};
 use crate::error::{Code, Error, Phase};
 
 /// Why a certificate was refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rejection {
     detail: Code,
     /// The end of a sentence that begins with the server.
     sentence: String,
+    /// What was presented. It is gone when the handshake's error arrives.
+    chain: Vec<CertificateDer<'static>>,
 }
 
 impl fmt::Display for Rejection {
@@ -32,7 +35,20 @@ impl std::error::Error for Rejection {}
 
 impl Rejection {
     pub fn new(detail: Code, sentence: String) -> Self {
-        Rejection { detail, sentence }
+        Rejection { detail, sentence, chain: Vec::new() }
+    }
+
+    /// Keeps what was presented.
+    pub fn of(self, leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Self {
+        let presented = std::iter::once(leaf).chain(intermediates);
+        Rejection { chain: presented.map(|der| der.clone().into_owned()).collect(), ..self }
+    }
+
+    fn within(error: &TlsError) -> Option<&Rejection> {
+        match error {
+            TlsError::InvalidCertificate(CertificateError::Other(OtherError(said))) => said.downcast_ref(),
+            _ => None,
+        }
     }
 }
 
@@ -68,6 +84,7 @@ fn rejection(
         Some((whose, date)) => format!("{whose} {what} {date}"),
         None => format!("its certificate {what} a date that can't be read"),
     };
+    let is_self_signed = parsed.as_ref().is_some_and(|leaf| leaf.subject == leaf.issuer);
     let (detail, sentence) = match &cause {
         CertificateError::Expired => (Code::CertExpired, dated("expired on", whose(|it| it.not_after, None))),
         CertificateError::ExpiredContext { not_after, .. } => {
@@ -90,11 +107,12 @@ fn rejection(
             };
             (Code::CertName, format!("its certificate was issued for {names}, not for {name}"))
         }
+        cause if is_self_signed && (*cause == CertificateError::UnknownIssuer || is_a_cas_own(cause)) => (
+            Code::CertIssuer,
+            "its certificate is self-signed and not among those that are trusted".to_owned(),
+        ),
         CertificateError::UnknownIssuer => {
             let sentence = match &parsed {
-                Some(certificate) if certificate.subject == certificate.issuer => {
-                    "its certificate is self-signed and not among those that are trusted".to_owned()
-                }
                 Some(certificate) => {
                     format!(
                         "its certificate was issued by {}, which is not trusted",
@@ -106,11 +124,11 @@ fn rejection(
             (Code::CertIssuer, sentence)
         }
         other => {
-            let is_version_1 = parsed.is_some_and(|certificate| certificate.is_version_1);
-            (Code::CertInvalid, fault(other, is_version_1))
+            let version = parsed.map(|certificate| certificate.version);
+            (Code::CertInvalid, fault(other, version))
         }
     };
-    Rejection { detail, sentence }
+    Rejection::new(detail, sentence)
 }
 
 /// The error of a verification; what is wrong with a certificate is put in words.
@@ -120,14 +138,22 @@ pub fn refused(
     intermediates: &[CertificateDer<'_>],
     name: &ServerName<'_>,
 ) -> TlsError {
-    match error {
-        TlsError::InvalidCertificate(cause) => rejection(cause, leaf, intermediates, name).into(),
-        error => error,
-    }
+    let in_words = Rejection::within(&error).cloned();
+    let rejection = match (in_words, error) {
+        (Some(rejection), _) => rejection,
+        (None, TlsError::InvalidCertificate(cause)) => rejection(cause, leaf, intermediates, name),
+        (None, error) => return error,
+    };
+    rejection.of(leaf, intermediates).into()
 }
 
-/// What makes a certificate unusable, whether a server or a client shows it.
-fn fault(cause: &CertificateError, is_version_1: bool) -> String {
+/// A server has shown a CA's certificate as its own. Most tools make self-signed certificates so.
+fn is_a_cas_own(cause: &CertificateError) -> bool {
+    matches!(cause, CertificateError::Other(other) if other.0.to_string() == "CaUsedAsEndEntity")
+}
+
+/// What makes a certificate unusable, whether a server or a client shows it. `version`: the certificate's own, if it is known.
+fn fault(cause: &CertificateError, version: Option<u64>) -> String {
     const DAMAGED: &str = "its certificate, or one of its CAs', is damaged";
     let sentence = match cause {
         CertificateError::BadEncoding => DAMAGED,
@@ -153,9 +179,12 @@ fn fault(cause: &CertificateError, is_version_1: bool) -> String {
                 "there are more CAs between its certificate and a trusted one than are allowed"
             }
             "NameConstraintViolation" => "its certificate has a name for which its CA must not issue any",
-            "UnsupportedCertVersion" if is_version_1 => {
-                "its certificate is of X.509 version 1, which can't name the hosts that it is for; one of version 3 with a \
-                 subjectAltName is needed"
+            "UnsupportedCertVersion" if version.is_some_and(|version| version < 3) => {
+                return format!(
+                    "its certificate is of X.509 version {}, which can't name the hosts that it is for; one of version 3 with \
+                     a subjectAltName is needed",
+                    version.unwrap_or_default()
+                );
             }
             "UnsupportedCertVersion" => "one of its CAs' certificates is not of X.509 version 3",
             "UnsupportedCriticalExtension" => UNKNOWN_EXTENSION,
@@ -196,17 +225,28 @@ fn unsupported(algorithm: &[u8]) -> String {
     }
 }
 
+/// RSA keys whose signatures can be verified, by their bits.
+pub const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
 /// Why a peer could not show that it has its certificate's key.
 pub fn bad_signature(error: TlsError, leaf: &CertificateDer<'_>) -> TlsError {
-    const FEWEST_BITS: usize = 2048;
-    match Certificate::parse(leaf).and_then(|certificate| certificate.rsa_bits()) {
-        Some(bits) if bits < FEWEST_BITS => {
-            let sentence =
-                format!("its certificate has an RSA key of {bits} bits, at least {FEWEST_BITS} are needed");
-            Rejection::new(Code::CertInvalid, sentence).into()
-        }
-        _ => error,
-    }
+    let bits = Certificate::parse(leaf).and_then(|certificate| certificate.rsa_bits());
+    let bound = match bits {
+        Some(bits) if bits < *RSA_BITS.start() => format!("at least {} are needed", RSA_BITS.start()),
+        Some(bits) if bits > *RSA_BITS.end() => format!("at most {} can be verified", RSA_BITS.end()),
+        _ => return error,
+    };
+    let sentence = format!("its certificate has an RSA key of {} bits, {bound}", bits.unwrap_or_default());
+    Rejection::new(Code::CertInvalid, sentence).of(leaf, &[]).into()
+}
+
+/// A certificate that an RSA key of so many bits has signed, which can't be verified.
+pub fn unverified_signer(bits: usize) -> TlsError {
+    let (least, most) = RSA_BITS.into_inner();
+    let sentence = format!(
+        "its certificate, or one of its CAs', is signed by an RSA key of {bits} bits; those of {least} to {most} can be verified"
+    );
+    Rejection::new(Code::CertInvalid, sentence).into()
 }
 
 /// Whether a certificate is valid now.
@@ -228,18 +268,7 @@ fn names(certificate: &Certificate<'_>) -> String {
     let Some(listed) = certificate.alt_names() else {
         return "no name (it has no subjectAltName)".to_owned();
     };
-    let mut names: Vec<String> = listed
-        .iter()
-        .map(|name| match name {
-            AltName::Dns(name) => {
-                let name = clean(&String::from_utf8_lossy(name));
-                // It looks like the address that it isn't (RFC 9525 6.3).
-                let ending = if name.parse::<IpAddr>().is_ok() { AS_DNS } else { "" };
-                format!("{name}{ending}")
-            }
-            AltName::Ip(address) => address.to_string(),
-        })
-        .collect();
+    let mut names: Vec<String> = listed.iter().map(alt_name).collect();
     if names.is_empty() {
         return "no host (its subjectAltName names none)".to_owned();
     }
@@ -252,6 +281,19 @@ fn names(certificate: &Certificate<'_>) -> String {
 
 const AS_DNS: &str = " as a DNS name";
 
+/// One of the names that a certificate is for.
+pub(super) fn alt_name(name: &AltName<'_>) -> String {
+    match name {
+        AltName::Dns(name) => {
+            let name = clean(&String::from_utf8_lossy(name));
+            // It looks like the address that it isn't (RFC 9525 6.3).
+            let ending = if name.parse::<IpAddr>().is_ok() { AS_DNS } else { "" };
+            format!("{name}{ending}")
+        }
+        AltName::Ip(address) => address.to_string(),
+    }
+}
+
 fn shown(name: &Name<'_>) -> String {
     format!("\"{}\"", clean(&name.to_string()))
 }
@@ -259,6 +301,11 @@ fn shown(name: &Name<'_>) -> String {
 /// What a peer wrote, fit to be shown.
 pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// What the server had presented when the handshake failed, if that was why.
+pub fn presented(error: &io::Error) -> Vec<CertificateDer<'static>> {
+    tls_error(error).and_then(Rejection::within).map(|rejection| rejection.chain.clone()).unwrap_or_default()
 }
 
 /// A failed handshake as an `error` event.
@@ -272,15 +319,12 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
         return Error::io(Phase::Tls, format!("The TLS handshake with {peer} failed"), error);
     };
     let (detail, cause) = match tls {
-        TlsError::InvalidCertificate(CertificateError::Other(other)) => {
-            match other.0.downcast_ref::<Rejection>() {
-                Some(rejection) => (rejection.detail, rejection.sentence.clone()),
-                None => (Code::CertInvalid, fault(&CertificateError::Other(other.clone()), false)),
-            }
-        }
-        TlsError::InvalidCertificate(cause) => (Code::CertInvalid, fault(cause, false)),
+        TlsError::InvalidCertificate(cause) => match Rejection::within(tls) {
+            Some(rejection) => (rejection.detail, rejection.sentence.clone()),
+            None => (Code::CertInvalid, fault(cause, None)),
+        },
         TlsError::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            (Code::Tls, "it does not speak TLS on this port".to_owned())
+            (Code::Tls, "the server does not speak TLS on this port".to_owned())
         }
         TlsError::PeerIncompatible(why) => {
             (Code::Tls, format!("no TLS version or cipher suits both sides: {why:?}"))
@@ -289,6 +333,12 @@ pub fn handshake_error(peer: &str, error: &io::Error) -> Error {
         TlsError::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
             (Code::Alpn, "it chose a protocol that was not offered".to_owned())
         }
+        // Of a server of TLS 1.2 with such a key, whose signature this side takes for one of another kind.
+        TlsError::PeerMisbehaved(PeerMisbehaved::SignedKxWithWrongAlgorithm) => (
+            Code::Tls,
+            "its key is of a kind, such as for RSA-PSS alone, that can't be used with TLS 1.2 here"
+                .to_owned(),
+        ),
         other => (Code::Tls, other.to_string()),
     };
     Error::event(Phase::Tls, detail, format!("The TLS handshake with {peer} failed: {cause}."))

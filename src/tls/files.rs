@@ -32,7 +32,7 @@ pub fn check_file(path: &Path) -> Result<()> {
 }
 
 /// Files and directories as they were at one time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stamps(Vec<(PathBuf, Option<Stamp>)>);
 
 /// What changes when a file does. A directory changes when one of its entries comes or goes.

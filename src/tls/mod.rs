@@ -6,7 +6,7 @@ mod client;
 mod clients;
 mod decrypt;
 mod der;
-pub(crate) mod describe;
+mod describe;
 mod files;
 pub(crate) mod identity;
 #[cfg(feature = "keylog")]
@@ -16,6 +16,7 @@ mod made;
 mod options;
 mod pem;
 mod pins;
+pub(crate) mod presented;
 mod roots;
 mod secured;
 #[cfg(feature = "server")]
@@ -25,7 +26,7 @@ mod verify;
 mod x509;
 
 pub use cache::Cache;
-pub(crate) use client::{connect, is_server_name};
+pub(crate) use client::{connect, is_server_name, Failed};
 #[cfg(feature = "server")]
 pub use clients::ClientCertificate;
 pub(crate) use describe::late_alert;
@@ -35,6 +36,7 @@ pub(crate) use files::Stamps;
 pub use options::{ClientCert, TlsVersion};
 pub(crate) use options::{TlsOptions, Trust};
 pub use pins::PublicKeyPin;
+pub use presented::ServerCertificate;
 pub use secured::Secured;
 #[cfg(feature = "server")]
 pub(crate) use server::server_config;

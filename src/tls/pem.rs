@@ -32,14 +32,23 @@ impl Block<'_> {
         let mut base64 = Zeroizing::new(Vec::with_capacity(body.len()));
         // A colon is in every header and in no base64.
         for line in body.split(|byte| *byte == b'\n').filter(|line| !line.contains(&b':')) {
-            base64.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            base64.extend_from_slice(line.trim_ascii());
         }
-        let broken = || format!("has broken base64 in {}", place());
-        let mut content = Zeroizing::new(vec![0; BASE64.decode_len(base64.len()).map_err(|_| broken())?]);
-        let length = BASE64.decode_mut(&base64, &mut content).map_err(|_| broken())?;
-        content.truncate(length);
-        Ok(content)
+        from_base64(&base64)
+            .or_else(|| {
+                // Blanks within lines are rare.
+                base64.retain(|byte| !byte.is_ascii_whitespace());
+                from_base64(&base64)
+            })
+            .ok_or_else(|| format!("has broken base64 in {}", place()))
     }
+}
+
+fn from_base64(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut content = Zeroizing::new(vec![0; BASE64.decode_len(base64.len()).ok()?]);
+    let length = BASE64.decode_mut(base64, &mut content).ok()?;
+    content.truncate(length);
+    Some(content)
 }
 
 /// The blocks of a file, in order.
@@ -70,12 +79,31 @@ pub fn blocks(text: &[u8]) -> Vec<Block<'_>> {
 
 /// The label of a BEGIN or END line.
 fn marker<'a>(line: &'a [u8], start: &str) -> Option<&'a str> {
+    // Most lines are base64.
+    if line.first().is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
     str::from_utf8(line)
         .ok()?
         .trim_start_matches('\u{feff}')
         .trim()
         .strip_prefix(start)?
         .strip_suffix("-----")
+}
+
+/// A certificate as PEM.
+pub fn certificate_pem(der: &[u8]) -> String {
+    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+    let text = BASE64.encode(der);
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, more) = rest.split_at(rest.len().min(64));
+        pem += line;
+        pem.push('\n');
+        rest = more;
+    }
+    pem += "-----END CERTIFICATE-----\n";
+    pem
 }
 
 #[cfg(test)]
@@ -94,6 +122,7 @@ mod tests {
         let hello = || Ok(b"hello".to_vec());
         assert_eq!(found(text), [("A".into(), 1, hello()), ("B C".into(), 7, hello())]);
         assert_eq!(found("no block, -----BEGIN A-----\n----BEGIN A-----\n"), []);
+        assert_eq!(found("-----BEGIN A-----\naG VsbG\t8=\n-----END A-----\n"), [("A".into(), 1, hello())]);
         assert!(blocks(b"\xff\xfe\n-----BEGIN \xff-----\n").is_empty());
     }
 

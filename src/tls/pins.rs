@@ -33,10 +33,11 @@ impl PublicKeyPin {
         })
     }
 
-    fn of(certificate: &ParsedCertificate<'_>) -> PublicKeyPin {
+    /// The pin of a SubjectPublicKeyInfo, as DER.
+    pub(super) fn of(key: &[u8]) -> PublicKeyPin {
         let mut pin = [0; 32];
         // The digest is as long.
-        pin.copy_from_slice(digest(&SHA256, &certificate.subject_public_key_info()).as_ref());
+        pin.copy_from_slice(digest(&SHA256, key).as_ref());
         PublicKeyPin(pin)
     }
 }
@@ -73,12 +74,12 @@ impl ServerCertVerifier for Pinned {
         let verified = self.inner.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
         let parsed = ParsedCertificate::try_from(leaf)
             .map_err(|error| describe::refused(error, leaf, intermediates, name))?;
-        let pin = PublicKeyPin::of(&parsed);
+        let pin = PublicKeyPin::of(&parsed.subject_public_key_info());
         if self.pins.contains(&pin) {
             return Ok(verified);
         }
         let sentence = format!("its public key is {pin}, which is not pinned");
-        Err(Rejection::new(Code::PinMismatch, sentence).into())
+        Err(Rejection::new(Code::PinMismatch, sentence).of(leaf, intermediates).into())
     }
 
     // Not the inner verifier's: one that accepts anybody doesn't look at signatures, and a certificate is public.

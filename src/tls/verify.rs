@@ -6,10 +6,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::server::ParsedCertificate;
-use rustls::{DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use super::x509::Certificate;
+use super::der::Der;
+use super::x509::{rsa_bits, Certificate};
 use super::{describe, signature};
 use crate::log::{log, Level};
 
@@ -46,8 +47,35 @@ impl Verifier {
     ) -> Result<(), TlsError> {
         let certificate = ParsedCertificate::try_from(leaf)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, intermediates, now, algorithms)?;
+        // RFC 5280 6.1.4 (n).
+        let may_sign = |der: &&CertificateDer<'_>| {
+            Certificate::parse(der).is_none_or(|certificate| certificate.signs() != Some(false))
+        };
+        let signing: Vec<CertificateDer<'_>> = intermediates.iter().filter(may_sign).cloned().collect();
+        verify_server_cert_signed_by_trust_anchor(&certificate, &self.roots, &signing, now, algorithms)
+            .map_err(|error| match self.unverified_signer(leaf, intermediates) {
+                Some(bits) if error == TlsError::InvalidCertificate(CertificateError::BadSignature) => {
+                    describe::unverified_signer(bits)
+                }
+                _ => error,
+            })?;
         verify_server_name(&certificate, name)
+    }
+
+    /// The bits of an RSA key that has signed one of these certificates and is one of those that can't be verified.
+    fn unverified_signer(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> Option<usize> {
+        let cas: Vec<_> = intermediates.iter().filter_map(|der| Certificate::parse(der)).collect();
+        let signed: Vec<_> =
+            cas.iter().map(|ca| ca.issuer).chain(Some(Certificate::parse(leaf)?.issuer)).collect();
+        let own = self.roots.roots.iter().map(|root| (&*root.subject, Der(&root.subject_public_key_info)));
+        let sent = cas.iter().filter_map(|ca| Some((ca.subject.encoded(), Der(ca.public_key).sequence()?)));
+        let mut signers =
+            own.chain(sent).filter(|(name, _)| signed.iter().any(|issuer| issuer.encoded() == *name));
+        signers.find_map(|(_, key)| rsa_bits(key).filter(|bits| !describe::RSA_BITS.contains(bits)))
     }
 
     /// A certificate that is trusted as it is: its name and dates must still be right.
@@ -295,8 +323,12 @@ mod tests {
         assert_eq!(judged(&made, &["server"], "host", &["server"]), "");
         sign(&made, ("ca", "b"), ("", "b"), "basicConstraints=CA:TRUE|subjectAltName=DNS:host", "");
         assert_eq!(judged(&made, &["ca"], "host", &["ca"]), "");
-        assert!(judged(&made, &["server"], "host", &["ca"])
-            .contains("self-signed and not among those that are trusted"));
+        for (server, ca) in [("server", "ca"), ("ca", "server")] {
+            let sentence = judged(&made, &[server], "host", &[ca]);
+            assert!(sentence.contains("self-signed and not among those that are trusted"), "{sentence}");
+        }
+        sign(&made, ("issued", "c"), ("ca", "b"), "basicConstraints=CA:TRUE|subjectAltName=DNS:host", "");
+        assert!(judged(&made, &["issued"], "host", &["ca"]).contains("a CA's own"));
     }
 
     #[test]
@@ -343,6 +375,24 @@ mod tests {
         issued("critical", ("ca", "a"), &format!("{LEAF}|1.2.3.4=critical,DER:0500"), "");
         issued("clients", ("ca", "a"), &format!("{LEAF}|extendedKeyUsage=clientAuth"), "");
         sign(&made, ("old", "b"), ("ca", "a"), "", "");
+        made.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out small.key");
+        sign(&made, ("small-ca", "small"), ("", "small"), ca, "");
+        issued("by-small", ("small-ca", "small"), LEAF, "");
+        sign(&made, ("small-below", "small"), ("ca", "a"), ca, "");
+        issued("by-small-below", ("small-below", "small"), LEAF, "");
+        sign(&made, ("for-servers", "c"), ("ca", "a"), &format!("{ca}|keyUsage=digitalSignature"), "");
+        issued("by-for-servers", ("for-servers", "c"), LEAF, "");
+        // Of version 2, which nothing makes: the number is one byte.
+        let mut second = certificates(&made, "sha1").remove(0).to_vec();
+        let version = second.windows(5).position(|bytes| bytes == [0xa0, 3, 2, 1, 2]).unwrap();
+        second[version + 4] = 1;
+        let text = data_encoding::BASE64.encode(&second);
+        fs::write(
+            made.path("second.pem"),
+            format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"),
+        )
+        .unwrap();
+        let of_1024 = "is signed by an RSA key of 1024 bits; those of 2048 to 8192 can be verified";
         for (server, host, trusted, words) in [
             (
                 &["dns-ip"][..],
@@ -365,7 +415,21 @@ mod tests {
             (&["critical"], "host", "ca", "a critical extension"),
             (&["clients"], "host", "ca", "is not for servers"),
             (&["old"], "host", "ca", "is of X.509 version 1"),
-            (&["ca"], "host", "big-ca", "which a server may show only if that very certificate is trusted"),
+            (&["second"], "host", "ca", "its certificate is of X.509 version 2"),
+            (&["by-small"], "host", "small-ca", of_1024),
+            (&["by-small-below", "small-below"], "host", "ca", of_1024),
+            (
+                &["by-for-servers", "for-servers"],
+                "host",
+                "ca",
+                "issued by \"CN=for-servers\", which is not trusted",
+            ),
+            (
+                &["below", "short"],
+                "host",
+                "ca",
+                "which a server may show only if that very certificate is trusted",
+            ),
         ] {
             let sentence = judged(&made, server, host, &[trusted]);
             assert!(sentence.contains(words), "{server:?}: {sentence}");

@@ -25,8 +25,8 @@ const ATTRIBUTES: [(&[u8], &str); 9] = [
 ];
 
 pub struct Certificate<'a> {
-    /// Version 1, which has no extensions, and so no names but the subject.
-    pub is_version_1: bool,
+    /// Only version 3 has extensions, and so names but the subject.
+    pub version: u64,
     pub issuer: Name<'a>,
     pub subject: Name<'a>,
     pub not_before: Date,
@@ -40,7 +40,10 @@ impl<'a> Certificate<'a> {
     pub fn parse(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut certificate = Der(der).sequence()?;
         let mut signed = certificate.sequence()?;
-        let version = signed.take(0xa0);
+        let version = match signed.take(0xa0) {
+            Some(number) => Der(number).number()?.saturating_add(1),
+            None => 1,
+        };
         let _serial = signed.take(0x02)?;
         let _algorithm = signed.sequence()?;
         let issuer = Name(signed.sequence()?);
@@ -54,20 +57,23 @@ impl<'a> Certificate<'a> {
             None => Der(&[]),
         };
         let _signature = (certificate.sequence()?, certificate.take(0x03)?);
-        let is_version_1 = version.is_none();
-        Some(Certificate { is_version_1, issuer, subject, not_before, not_after, public_key, extensions })
+        Some(Certificate { version, issuer, subject, not_before, not_after, public_key, extensions })
     }
 
     /// Whether it may issue others (RFC 5280 4.2.1.3, 4.2.1.9): it says that it is a CA's, or it says nothing about that but that its
     /// key signs certificates. A root of version 1 can't say so.
     pub fn may_issue(&self) -> bool {
-        let signs = self.extension(KEY_USAGE).map(|usage| is_for_certificates(usage).unwrap_or(false));
-        match (self.extension(BASIC_CONSTRAINTS), signs) {
+        match (self.extension(BASIC_CONSTRAINTS), self.signs()) {
             (_, Some(false)) => false,
             (Some(constraints), _) => is_ca(constraints).unwrap_or(false),
             (None, Some(true)) => true,
-            (None, None) => self.is_version_1 && self.subject == self.issuer,
+            (None, None) => self.version == 1 && self.subject == self.issuer,
         }
+    }
+
+    /// Whether its key is for signing certificates, if it says so.
+    pub fn signs(&self) -> Option<bool> {
+        self.extension(KEY_USAGE).map(|usage| is_for_certificates(usage).unwrap_or(false))
     }
 
     /// The value of an extension.
@@ -90,16 +96,20 @@ impl<'a> Certificate<'a> {
 
     /// How long its RSA key is, if it has one.
     pub fn rsa_bits(&self) -> Option<usize> {
-        let mut key = Der(self.public_key).sequence()?;
-        if key.algorithm()?.0 != RSA {
-            return None;
-        }
-        // The first byte says how many bits of the last one don't count.
-        let modulus = Der(key.take(0x03)?.get(1..)?).sequence()?.take(0x02)?;
-        let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
-        let first = modulus.get(zeros)?;
-        Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
+        rsa_bits(Der(self.public_key).sequence()?)
     }
+}
+
+/// How long an RSA key is: the content of a SubjectPublicKeyInfo.
+pub fn rsa_bits(mut key: Der<'_>) -> Option<usize> {
+    if key.algorithm()?.0 != RSA {
+        return None;
+    }
+    // The first byte says how many bits of the last one don't count.
+    let modulus = Der(key.take(0x03)?.get(1..)?).sequence()?.take(0x02)?;
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    let first = modulus.get(zeros)?;
+    Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
 }
 
 /// `cA` of basicConstraints.
@@ -136,6 +146,13 @@ impl<'a> AltName<'a> {
 /// The name of a subject or an issuer. Shown as "CN=..., O=...", in the certificate's order.
 #[derive(Clone, Copy)]
 pub struct Name<'a>(Der<'a>);
+
+impl<'a> Name<'a> {
+    /// The content of its DER.
+    pub fn encoded(&self) -> &'a [u8] {
+        self.0 .0
+    }
+}
 
 impl PartialEq for Name<'_> {
     fn eq(&self, other: &Self) -> bool {
@@ -280,7 +297,7 @@ mod tests {
             ("CN=rsa", "CN=leaf")
         );
         assert!(
-            read.is_version_1
+            read.version == 1
                 && read.subject != read.issuer
                 && read.alt_names().is_none()
                 && read.rsa_bits().is_none()

@@ -19,6 +19,7 @@ const PARTS: &[(&str, &str)] = &[
     ("client.rs", "Client: functions"),
     ("client_link.rs", "Client: functions"),
     ("client_stats.rs", "Client: functions"),
+    ("client_certificates.rs", "Client: functions"),
     ("client_listeners.rs", "Client: listeners"),
     ("server_options.rs", "Server: options"),
     ("server_events.rs", "Server: events"),

@@ -377,6 +377,18 @@ impl Caller<'_> {
         });
     }
 
+    /// All connections are ws, so there never are any.
+    pub fn client_certificates(&self, target: &Target, is_null: bool) {
+        unsafe extern "C" fn on_certificate(_: nsws_client, _: *const nsws_certificate, _: *mut c_void) {
+            unreachable!("a certificate of ws");
+        }
+        let function = if is_null { None } else { Some(on_certificate as _) };
+        let sure = if is_null { [NSWS_ERR_PARAMETER] } else { [NSWS_ERR_NOT_CONNECTED] };
+        let answer =
+            unsafe { nsws_client_list_certificates(target.client(), function, std::ptr::null_mut()) };
+        judge("nsws_client_list_certificates", target, answer, &sure, &[]);
+    }
+
     /// `options`: which rule they break.
     pub fn client_connect(
         &self,

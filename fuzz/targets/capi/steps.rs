@@ -439,7 +439,10 @@ impl<'a> Thread<'a> {
                     model.narrow(states[state as usize]);
                 }
             }
-            18 => caller.client_stats(&target, step.argument),
+            18 => match step.object >> 5 {
+                variant @ 6..=7 => caller.client_certificates(&target, variant == 7),
+                _ => caller.client_stats(&target, step.argument),
+            },
             19 => {
                 let timeout = if step.argument & 7 == 0 { 0 } else { 60_000 };
                 caller.client_act("nsws_client_check", &target, facts, timeout == 0, |client| {

@@ -60,6 +60,8 @@ pub mod pace {
 
         pub fn leave(&mut self) {}
 
+        pub fn end_turn(&mut self) {}
+
         pub fn enter(&mut self) {}
     }
 }

@@ -1,0 +1,74 @@
+//! A connection's way to its end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll};
+
+use tokio::sync::oneshot;
+
+use super::close::Ending;
+use super::send::Stage;
+use super::Connection;
+use crate::error::{Code, Error};
+use crate::transport::LINGER;
+
+/// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
+pub(crate) struct Course {
+    connection: Arc<Connection>,
+    ended: oneshot::Receiver<Box<Ending>>,
+}
+
+impl Drop for Course {
+    fn drop(&mut self) {
+        self.connection.hang_up();
+    }
+}
+
+impl Course {
+    pub(super) fn new(connection: Arc<Connection>, ended: oneshot::Receiver<Box<Ending>>) -> Course {
+        Course { connection, ended }
+    }
+
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Starts reading, behind the events that are queued.
+    pub fn start(&self) {
+        self.connection.owner.ready(&self.connection);
+    }
+
+    /// Waits until the connection has ended.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let ending = ready!(Pin::new(&mut self.ended).poll(cx));
+        let ending = ending.unwrap_or_else(|_| Box::new(Ending::lost(Error::code(Code::Internal))));
+        let stage = std::mem::replace(&mut self.connection.outbox.lock().stage, Stage::Closed);
+        Poll::Ready(Ending { wanted: matches!(stage, Stage::Closing(..)), ..*ending })
+    }
+
+    /// Whether closing the socket now could lose data: if the peer sends anything more, the system answers with a reset, which
+    /// can overtake the last bytes written. After both close frames, plain TCP can only bring a pong; TLS has yet to end.
+    pub fn must_linger(&self, ending: &Ending) -> bool {
+        let has_said_goodbye = ending.close.was_clean && ending.error.is_none();
+        let mut link = self.connection.link.lock();
+        let is_done = has_said_goodbye
+            && !link.signals.pulse.awaits_pong()
+            && link
+                .transport
+                .as_mut()
+                .is_some_and(|transport| transport.is_plain() && transport.is_drained());
+        !is_done && !ending.is_lost()
+    }
+
+    /// [`Transport::linger`] after the close frames.
+    pub async fn linger(&self) {
+        let mut is_shut = false;
+        let drained = std::future::poll_fn(|cx| match &mut self.connection.link.lock().transport {
+            Some(transport) => transport.poll_drain(&mut is_shut, cx),
+            None => std::task::Poll::Ready(()),
+        });
+        // Boxed: its timer is larger than what else an open connection's task holds.
+        let _ = Box::pin(tokio::time::timeout(LINGER, drained)).await;
+    }
+}
