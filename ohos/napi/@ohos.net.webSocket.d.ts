@@ -281,6 +281,10 @@ declare namespace webSocket {
     /**
      * Beyond the reference: the origins of the web pages that may connect, such as "https://example.com"; a page of another one
      * gets 403. Programs that send no `Origin` pass. By default every page may connect; an empty array allows none.
+     *
+     * Any web page in a browser that can reach this server can connect to it, from the address of the browser's user, even to a
+     * server on a TV at home. Without this list, the page can do what the user's own programs can, and 51 connection attempts of
+     * a page ban everyone behind that address for a minute.
      */
     allowedOrigins?: Array<string>;
     /** Beyond the reference: whether permessage-deflate is agreed to; as in WebSocketRequestOptions. */

@@ -12,8 +12,8 @@ try {
   process.dlopen(binary, file);
 } catch (error) {
   throw new Error(
-    `netstack-websocket: ${file || 'websocket.node'} can't be loaded. It is made for one system, by CMake: build it (README.md of the package says how), `
-    + 'or set NSWS_JS_MODULE to where it is. In a bundle, leave netstack-websocket external; beside a bundle in CommonJS format, '
+    `netstack-websocket: ${file || 'websocket.node'} can't be loaded. It is made for one system: README.md of the package says which, or how to build it. `
+    + 'NSWS_JS_MODULE names a build that lies elsewhere. In a bundle, leave netstack-websocket external; beside a bundle in CommonJS format, '
     + `websocket.node and libnetstack_websocket.so.0 work too. The cause: ${error.message}`,
     { cause: error },
   );

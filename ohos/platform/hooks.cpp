@@ -24,6 +24,8 @@
 #include <string>
 #include <string_view>
 
+#include "../rules/contain.h"
+
 #if defined(__clang__)
 #define NSWS_FOREIGN_CALL __attribute__((no_sanitize("cfi")))
 #else
@@ -134,13 +136,31 @@ NSWS_FOREIGN_CALL uint8_t is_tv(void *) {
 }
 #endif
 
+// A hook that no exception leaves, whether of the platform's code or for lack of memory: then it
+// answers no, or fails the attempt.
+template <auto hook, uint8_t otherwise, class... Arguments>
+uint8_t contained(Arguments... arguments) {
+    return nsws_rules::contain([=] { return hook(arguments...); }, [] { return otherwise; });
+}
+
+void contained_proxy(const char *url, nsws_system_proxy_answer *answer, void *user_data) {
+    nsws_rules::contain([=] { get_proxy(url, answer, user_data); },
+                        [=] {
+                            // Without an answer, the attempt would go on without a proxy.
+                            nsws_system_proxy none{};
+                            nsws_system_proxy_init(&none, sizeof none);
+                            none.host = "?";
+                            nsws_system_proxy_set(answer, &none);
+                        });
+}
+
 __attribute__((constructor)) void set_hooks() {
     nsws_platform platform{};
     nsws_platform_init(&platform, sizeof platform);
     platform.has_internet_permission = has_permission;
-    platform.is_host_allowed = is_allowed;
-    platform.get_system_proxy = get_proxy;
-    platform.trusts_user_ca = trusts_user_ca;
+    platform.is_host_allowed = contained<is_allowed, 0>;
+    platform.get_system_proxy = contained_proxy;
+    platform.trusts_user_ca = contained<trusts_user_ca, 0>;
 #if !defined(NSWS_SERVERS_ON_ALL_DEVICES)
     platform.is_tv_device = is_tv;
 #endif

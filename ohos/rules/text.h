@@ -30,7 +30,8 @@ inline std::string lower_case(std::string text) {
 
 // "ws://" and nothing else, which fails in a way of its own in JavaScript.
 inline bool is_bare_scheme(const std::string &url) {
-    const std::string lower = lower_case(url);
+    // A longer one may hold a password, and is not copied.
+    const std::string lower = url.size() > 6 ? "" : lower_case(url);
     return lower == "ws://" || lower == "wss://";
 }
 

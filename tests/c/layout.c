@@ -83,7 +83,7 @@ AT(nsws_connect_options, tcp_keepalive_ms, 256, 152);
 AT(nsws_connect_options, tcp_user_timeout_ms, 260, 156);
 AT(nsws_connect_options, tls_server_name, 264, 160);
 
-SIZE(nsws_client_stats, 432, U64 + 416 + U64);
+SIZE(nsws_client_stats, 440, U64 + 424 + U64);
 AT(nsws_client_stats, struct_size, 0, 0);
 AT(nsws_client_stats, messages_sent, 8, U64);
 AT(nsws_client_stats, messages_received, 16, U64 + 8);
@@ -107,6 +107,21 @@ AT(nsws_client_stats, tls_version, 142, U64 + 126 + U64);
 AT(nsws_client_stats, tls_cipher, 143, U64 + 127 + U64);
 AT(nsws_client_stats, peer_ip, 207, U64 + 191 + U64);
 AT(nsws_client_stats, extensions, 271, U64 + 255 + U64);
+AT(nsws_client_stats, pings_answered, 432, U64 + 416 + U64);
+
+SIZE(nsws_certificate, 96, 56);
+AT(nsws_certificate, struct_size, 0, 0);
+AT(nsws_certificate, der, 8, 4);
+AT(nsws_certificate, der_length, 16, 8);
+AT(nsws_certificate, pem, 24, 12);
+AT(nsws_certificate, fingerprint, 32, 16);
+AT(nsws_certificate, pin, 40, 20);
+AT(nsws_certificate, subject, 48, 24);
+AT(nsws_certificate, issuer, 56, 28);
+AT(nsws_certificate, names, 64, 32);
+AT(nsws_certificate, name_count, 72, 36);
+AT(nsws_certificate, not_before_s, 80, 40);
+AT(nsws_certificate, not_after_s, 88, 48);
 
 SIZE(nsws_header_receive_event, 32, 16);
 AT(nsws_header_receive_event, struct_size, 0, 0);
@@ -264,7 +279,7 @@ SIZE(nsws_ban, 56, 56);
 AT(nsws_ban, ip, 0, 0);
 AT(nsws_ban, remaining_ms, 52, 52);
 
-SIZE(nsws_connection_info, 256, U64 + 240 + U64);
+SIZE(nsws_connection_info, 264, U64 + 248 + U64);
 AT(nsws_connection_info, struct_size, 0, 0);
 AT(nsws_connection_info, messages_sent, 8, U64);
 AT(nsws_connection_info, messages_received, 16, U64 + 8);
@@ -283,3 +298,4 @@ AT(nsws_connection_info, first_message_us, 176, U64 + 168);
 AT(nsws_connection_info, tls_version, 184, U64 + 176);
 AT(nsws_connection_info, tls_resumed, 185, U64 + 177);
 AT(nsws_connection_info, tls_cipher, 186, U64 + 178);
+AT(nsws_connection_info, pings_answered, 256, U64 + 240 + U64);

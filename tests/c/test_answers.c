@@ -105,6 +105,7 @@ static void on_close(nsws_client c, const nsws_close_event *e, void *user) { (vo
 static void on_error(nsws_client c, const nsws_error_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_drain(nsws_client c, const nsws_drain_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_reconnecting(nsws_client c, const nsws_reconnecting_event *e, void *user) { (void)c, (void)e, (void)user; }
+static void on_certificate(nsws_client c, const nsws_certificate *certificate, void *user) { (void)c, (void)certificate, (void)user; }
 static void on_log(int32_t level, const char *line, void *user) { (void)level, (void)line, (void)user; }
 
 static void on_open(nsws_client c, const nsws_open_event *e, void *user) {
@@ -243,6 +244,7 @@ static void call_all(struct hand h) {
     ANSWER(nsws_client_resume, h.client);
     ANSWER(nsws_client_get_state, h.client, &state);
     ANSWER(nsws_client_get_stats, h.client, &stats, sizeof stats);
+    ANSWER(nsws_client_list_certificates, h.client, on_certificate, NULL);
 
     ANSWER(nsws_server_on_connect, h.server, server_on_connect, NULL, NULL);
     ANSWER(nsws_server_on_message, h.server, server_on_message, NULL, NULL);
@@ -323,6 +325,7 @@ static void call_wrongly(struct hand h) {
     ANSWER(nsws_client_close, h.client, 1005, NULL);
     ANSWER(nsws_client_get_state, h.client, NULL);
     ANSWER(nsws_client_get_stats, h.client, (nsws_client_stats *)(void *)stats, sizeof stats);
+    ANSWER(nsws_client_list_certificates, h.client, NULL, NULL);
     ANSWER(nsws_client_on_header_receive, h.client, NULL, NULL, NULL);
     ANSWER(nsws_client_on_open, h.client, NULL, NULL, NULL);
     ANSWER(nsws_client_on_message, h.client, NULL, NULL, NULL);
@@ -474,6 +477,13 @@ static void certificates_that_change(void) {
     nsws_server_options options = server_options();
     CHECK_OK(ANSWER(nsws_server_start, h.server, &options));
     CHECK_OK(ANSWER(nsws_server_reload_certificates, h.server));
+    uint16_t port = 0;
+    CHECK_OK(ANSWER(nsws_server_get_port, h.server, &port));
+    struct recorder *r = new_client();
+    nsws_connect_options anybody = client_options();
+    anybody.skip_server_cert_verification = 1;
+    snprintf(r->url, sizeof r->url, "wss://127.0.0.1:%u/", (unsigned)port);
+    if (OPENS(r, r->url, &anybody)) CHECK_OK(ANSWER(nsws_client_list_certificates, r->client, on_certificate, NULL));
     CHECK_INT(remove(copy), 0);
     CHECK_CODE(ANSWER(nsws_server_reload_certificates, h.server), NSWS_ERR_CERT_UNUSABLE);
     end_all(h);

@@ -127,6 +127,31 @@ static void the_budget_bounds_what_a_server_holds(void) {
     peer_leaves(witness);
 }
 
+/* Of messages that have just begun, the room counts, and not the one byte that has come. */
+static void the_memory_that_a_message_was_given_counts(void) {
+    enum { BUDGET = MIB, ROOM = 64 * KIB, MANY = 40 };
+    struct pair_options options = pair_defaults();
+    options.on_message = ignored;
+    struct pair *witness = budgeted(__LINE__, BUDGET, BUDGET, ignored), *p[MANY];
+    unsigned char begun[FRAME_ROOM + 1] = { 0 };
+    if (!witness) return;
+    size_t size = peer_head(witness, begun, BINARY_FRAME, BUDGET) + 1;
+    for (int i = 0; i < MANY; i++) {
+        p[i] = JOIN(witness, i % 2 ? "127.0.0.2" : "127.0.0.3", &options);
+        if (!p[i]) return;
+        CHECK(raw_write(p[i]->fd, begun, size));
+    }
+    SERVER_WAIT(witness->s, ON_ERROR, MANY - BUDGET / ROOM);
+    for (int i = 0; i < MANY; i++) peer_leaves(p[i]);
+    SERVER_WAIT(witness->s, ON_CLOSE, MANY);
+    for (size_t i = 1; i <= MANY - BUDGET / ROOM; i++) {
+        const struct server_event *error = server_find(witness->s, every_connection, ON_ERROR, i);
+        if (error) CHECK_INT(error->detail, NSWS_DETAIL_RECEIVE_BUDGET);
+    }
+    IS_ANSWERED(witness, "beside them");
+    peer_leaves(witness);
+}
+
 static void whole_messages_that_wait_only_stop_the_reading(void) {
     enum { BUDGET = 2 * MIB, MANY = 8 };
     struct pair_options options = pair_defaults();
@@ -190,6 +215,48 @@ static void what_was_read_and_has_no_turn_yet_counts(void) {
     for (int i = 0; i < MANY; i++) peer_leaves(p[i]);
     peer_leaves(first);
     free(data);
+    free(b.bytes);
+}
+
+static nsws_connection to_pause;
+static struct gate paused;
+
+static void pause_it(struct pair *p, const nsws_message_event *e) {
+    (void)e;
+    if (p->talking.id != to_pause.id) return;
+    CHECK_OK(nsws_connection_pause(p->talking));
+    gate_open(&paused);
+}
+
+/* What was read of it is not delivered until the program says so, so the others don't wait for that. */
+static void a_paused_connection_does_not_stop_the_others(void) {
+    enum { BUDGET = 2 * MIB };
+    struct pair_options options = pair_defaults();
+    options.on_message = pause_it;
+    gate_init(&paused);
+    struct pair *witness = budgeted(__LINE__, BUDGET, BUDGET, pause_it), *others[2];
+    struct pair *standing = witness ? JOIN(witness, "127.0.0.2", &options) : NULL;
+    struct batch b = { 0 };
+    if (!standing) return;
+    for (int i = 0; i < 2; i++) {
+        others[i] = JOIN(witness, i ? "127.0.0.3" : "127.0.0.4", &options);
+        if (!others[i]) return;
+    }
+    /* More than one turn takes, in one read. */
+    to_pause = standing->connection;
+    for (int i = 0; i < 300; i++) batch_frame(standing, &b, TEXT_FRAME, "small", 5);
+    CHECK(batch_send(standing, &b));
+    gate_pass(&paused);
+    for (int i = 0; i < 2; i++) CHECK(goes_on(others[i], &(size_t){ 0 }, BUDGET - MIB / 2));
+    /* The larger one makes room. */
+    const struct server_event *error = SERVER_WAIT(witness->s, ON_ERROR, 1);
+    if (error) CHECK_INT(error->detail, NSWS_DETAIL_RECEIVE_BUDGET);
+    IS_ANSWERED(witness, "beside a paused one");
+    CHECK_OK(nsws_connection_resume(standing->connection));
+    WAIT_COUNTER(&witness->messages, 300);
+    for (int i = 0; i < 2; i++) peer_leaves(others[i]);
+    peer_leaves(standing);
+    peer_leaves(witness);
     free(b.bytes);
 }
 
@@ -351,8 +418,10 @@ int main(void) {
     RUN(the_options_have_their_defaults);
     RUN(the_address_that_holds_most_loses_its_largest_message);
     RUN(the_budget_bounds_what_a_server_holds);
+    RUN(the_memory_that_a_message_was_given_counts);
     RUN(whole_messages_that_wait_only_stop_the_reading);
     RUN(what_was_read_and_has_no_turn_yet_counts);
+    RUN(a_paused_connection_does_not_stop_the_others);
     RUN(a_message_that_stands_still_is_ended);
     RUN(control_frames_do_not_keep_a_message_alive);
     if (slowness() == 1) RUN(a_message_that_trickles_is_ended_after_ten_times);

@@ -382,6 +382,31 @@ static void a_peer_that_goes_on_sending_is_cut_after_the_close_timeout(void) {
     }
 }
 
+static void pause_it(struct pair *p, const nsws_message_event *e) {
+    (void)e;
+    CHECK_OK(pair_pause(p));
+}
+
+/* Part of what was read waits for the program, which closes instead of reading on. */
+static void a_close_amid_what_was_read_is_cut_after_the_close_timeout(void) {
+    BOTH_ROLES(role) {
+        struct pair_options options = pair_defaults();
+        struct batch batch = { 0 };
+        options.on_message = pause_it;
+        SET(options, close_timeout_ms, DEADLINE_MS);
+        struct pair *p = OPEN_PAIR(role, &options);
+        if (!p) return;
+        for (int i = 0; i < 3000; i++) batch_frame(p, &batch, TEXT_FRAME, "small", 5);
+        CHECK(batch_send(p, &batch));
+        free(batch.bytes);
+        WAIT_COUNTER(&p->messages, 1);
+        CHECK_OK(pair_close(p, 4000, "enough"));
+        struct told error = PAIR_ERROR(p);
+        if (error.came) CHECK_INT(error.detail, NSWS_DETAIL_CLOSE_TIMEOUT);
+        peer_leaves(p);
+    }
+}
+
 /* A write that fails. */
 
 static struct gate gate;
@@ -462,6 +487,7 @@ int main(int count, char **words) {
         RUN(a_goodbye_behind_many_messages_is_heard);
     }
     RUN(a_peer_that_goes_on_sending_is_cut_after_the_close_timeout);
+    RUN(a_close_amid_what_was_read_is_cut_after_the_close_timeout);
     RUN(a_write_error_does_not_overrule_what_can_still_be_read);
     return end_tests();
 }

@@ -506,6 +506,59 @@ static void the_memory_bound_makes_windows_smaller_or_declines(void) {
     }
 }
 
+/* A thread of the program that sends what takes long to compress. */
+struct slow_send {
+    struct pair *p;
+    char *data;
+    size_t length;
+    int over;
+};
+
+static void *send_slowly(void *user) {
+    struct slow_send *slow = user;
+    CHECK_OK(pair_send(slow->p, slow->data, slow->length, 0));
+    __atomic_store_n(&slow->over, 1, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void while_a_message_is_compressed_others_pass(void) {
+    enum { ROUNDS = 50 };
+    BOTH_ROLES(role) {
+        struct pair_options options = deflating();
+        struct link link;
+        SET(options, compression_threshold, 1024);
+        SET(options, compression_level, 9);
+        SET(options, max_send_size, SIZE_MAX);
+        if (!CHECK(links(&link, role, &options, "permessage-deflate"))) return;
+        COMES_BACK(&link, "plain", "text", "letters", 5, 0, "plain");
+        /* Too short at first for this machine to have the rounds meanwhile, it is doubled until it is not. */
+        int rounds = 0;
+        for (size_t length = 4 * MIB; rounds < ROUNDS && length <= 64 * MIB; length *= 2) {
+            struct slow_send slow = { link.p, malloc(length), length, 0 };
+            uint32_t state = 1;
+            for (size_t i = 0; i < length; i++) {
+                state = state * 1103515245u + 12345u;
+                slow.data[i] = (char)(state >> 16);
+            }
+            pthread_t thread;
+            pthread_create(&thread, NULL, send_slowly, &slow);
+            for (rounds = 0; rounds < ROUNDS && !__atomic_load_n(&slow.over, __ATOMIC_SEQ_CST); rounds++) {
+                CHECK_CONTAINS(ask_other(link.peer, "plain text letters 5"), "sent ");
+                const char *said = ask_other(link.peer, "read letters");
+                if (strncmp(said, "plain text 5 ", 13) != 0) break;
+            }
+            pthread_join(thread, NULL);
+            free(slow.data);
+            if (rounds < ROUNDS) {
+                unlinks(&link);
+                if (!CHECK(links(&link, role, &options, "permessage-deflate"))) return;
+            }
+        }
+        CHECK_INT(rounds, ROUNDS);
+        unlinks(&link);
+    }
+}
+
 static void a_broadcast_reaches_those_with_and_without(void) {
     struct pair_options options = deflating();
     static const char *const offers[] = {
@@ -685,6 +738,7 @@ int main(void) {
     RUN(a_bomb_ends_with_1009_within_the_limit);
     RUN(a_message_at_the_limit_is_delivered);
     RUN(the_memory_bound_makes_windows_smaller_or_declines);
+    RUN(while_a_message_is_compressed_others_pass);
     RUN(a_broadcast_reaches_those_with_and_without);
     RUN(node_and_python_agree_with_a_client);
     RUN(node_and_python_agree_with_a_server);

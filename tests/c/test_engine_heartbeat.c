@@ -104,6 +104,35 @@ static void a_ping_goes_out_each_interval_whatever_is_sent(void) {
     }
 }
 
+/* The queue is never empty, and the socket takes no more than the peer reads. */
+static void a_ping_goes_out_each_interval_however_much_waits_to_be_sent(void) {
+    enum { MESSAGE = 1024 * KIB, QUEUE = 32 * MESSAGE };
+    char *data = pattern(MESSAGE);
+    BOTH_ROLES(role)
+        for (int wss = 0; wss < 2; wss++) {
+            struct pair_options options = pair_defaults();
+            SET(options, ping_interval_ms, 100);
+            SET(options, pong_timeout_ms, 0);
+            SET(options, send_queue_size, QUEUE);
+            options.wss = wss;
+            struct pair *p = OPEN_PAIR(role, &options);
+            if (!p) return;
+            struct frame frame;
+            long long end = now_us() + guard_seconds() * 1000000LL;
+            int pings = 0;
+            while (pings < 3 && now_us() < end) {
+                int32_t sent;
+                while ((sent = pair_send(p, data, MESSAGE, 0)) == NSWS_OK) {
+                }
+                if (!CHECK_CODE(sent, NSWS_ERR_QUEUE_FULL) || !CHECK(peer_receive(p, &frame))) return;
+                if (frame.first == PING_FRAME) pings++;
+            }
+            CHECK_INT(pings, 3);
+            pair_ends(p);
+        }
+    free(data);
+}
+
 static void any_byte_after_a_ping_proves_life(void) {
     enum { INTERVAL = 300 };
     BOTH_ROLES(role)
@@ -257,6 +286,7 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     RUN(a_ping_goes_out_each_interval_whatever_arrives);
     RUN(a_ping_goes_out_each_interval_whatever_is_sent);
+    RUN(a_ping_goes_out_each_interval_however_much_waits_to_be_sent);
     RUN(any_byte_after_a_ping_proves_life);
     RUN(a_peer_that_says_nothing_is_lost);
     RUN(later_pings_do_not_put_off_the_deadline);

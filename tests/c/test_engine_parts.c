@@ -187,6 +187,7 @@ static void close_sends_what_was_accepted_and_then_the_close_frame(void) {
         CHECK_OK(send_part(p, "begun", 5, 1, 0));
         CHECK_OK(pair_close(p, 4000, "enough"));
         CHECK_CODE(send_part(p, "more", 4, 1, 1), NSWS_ERR_NOT_CONNECTED);
+        CHECK_CODE(pair_send(p, "other", 5, 1), NSWS_ERR_NOT_CONNECTED);
         CHECK(peer_receive(p, &frame) && frame.first == TEXT_FRAME && frame.length == 5);
         CHECK(peer_receive(p, &frame) && frame.first == (TEXT_FRAME & ~FIN) && frame.length == 5);
         CHECK(peer_receive(p, &frame) && frame.first == CLOSE_FRAME);

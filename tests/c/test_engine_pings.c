@@ -201,6 +201,36 @@ static void of_pongs_that_cannot_be_written_the_last_is_kept(void) {
     }
 }
 
+/* The pong goes behind the frame that is being written, and not behind all that waits. */
+static void a_pong_passes_a_large_message_that_is_being_sent(void) {
+    enum { LENGTH = 32 * MIB };
+    char *data = pattern(LENGTH);
+    BOTH_ROLES(role) {
+        struct pair_options options = pair_defaults();
+        SET(options, max_send_size, LENGTH);
+        SET(options, send_queue_size, 2 * LENGTH);
+        SET(options, ping_interval_ms, 0);
+        struct pair *p = OPEN_PAIR(role, &options);
+        struct frame frame = { 0 };
+        size_t before = 0;
+        if (!p) break;
+        CHECK_OK(pair_send(p, data, LENGTH, 0));
+        CHECK(peer_send(p, PING_FRAME, "first", 5));
+        BECOMES(peer_unread(p), 0);
+        CHECK(peer_send(p, PING_FRAME, "second", 6));
+        BECOMES(peer_unread(p), 0);
+        do {
+            if (!CHECK(peer_receive(p, &frame))) break;
+            if (frame.first != PONG_FRAME) before += frame.length;
+        } while (before < LENGTH && (frame.first != PONG_FRAME || frame.length != 6));
+        if (CHECK_INT(frame.first, PONG_FRAME)) CHECK(memcmp(frame.data, "second", 6) == 0);
+        /* What the system holds has gone already. */
+        CHECK_MOST(before, LENGTH / 2);
+        pair_ends(p);
+    }
+    free(data);
+}
+
 static struct gate gate;
 
 static void wait_there(struct pair *p, const nsws_message_event *e) {
@@ -241,6 +271,7 @@ int main(void) {
     RUN(many_pings_in_one_segment_are_all_answered);
     RUN(a_pong_carries_the_payload_of_its_ping);
     RUN(of_pongs_that_cannot_be_written_the_last_is_kept);
+    RUN(a_pong_passes_a_large_message_that_is_being_sent);
     RUN(pings_are_answered_while_the_listener_blocks);
     return end_tests();
 }

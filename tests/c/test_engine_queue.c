@@ -242,6 +242,86 @@ static void what_waits_when_the_peer_closes_is_not_sent_and_the_figures_tell(voi
     }
 }
 
+/* Answers each message with the same. */
+static void answer(struct pair *p, const nsws_message_event *e) { pair_send(p, e->data, e->length, e->is_text); }
+
+/* How many of 300 messages are answered that arrive together with the end behind them; -1 when the answers are out of order. */
+static int answered_before(enum role role, int end) {
+    enum { BURST = 300, QUIET = 40 };
+    struct pair_options options = pair_defaults();
+    struct batch burst = { 0 };
+    struct frame frame;
+    unsigned char number[2];
+    int answered = 0;
+    options.on_message = answer;
+    struct pair *p = OPEN_PAIR(role, &options);
+    if (!p) return -1;
+    /* Callbacks that have been quick so far may hold the lead. */
+    for (int i = 0; i < QUIET; i++) CHECK(peer_send(p, BINARY_FRAME, "quick", 5) && peer_receive(p, &frame));
+    for (int i = 0; i < BURST; i++) {
+        number[0] = (unsigned char)(i >> 8), number[1] = (unsigned char)i;
+        batch_frame(p, &burst, BINARY_FRAME, number, sizeof number);
+    }
+    batch_frame(p, &burst, end, end == CLOSE_FRAME ? "\x03\xe8" : "??", 2);
+    CHECK(batch_send(p, &burst));
+    while (answered >= 0 && peer_receive(p, &frame) && frame.first == BINARY_FRAME) {
+        int is_next = frame.length == 2 && (frame.data[0] << 8 | frame.data[1]) == answered;
+        answered = is_next ? answered + 1 : -1;
+    }
+    free(burst.bytes);
+    peer_leaves(p);
+    return answered;
+}
+
+/* Of what is read at once, a turn takes 128 messages, and what it sends may wait for the turns that follow; but not beyond a
+ * goodbye or a fault, after which nothing is sent. When the scheduler takes the processor from the leading thread, another
+ * one reads everything before a listener is called, and nothing can be answered any more: that is tried again. */
+static void what_a_turn_has_sent_goes_out_before_the_end_that_is_behind_it(void) {
+    enum { TWO_TURNS = 256, TRIES = 50, RESERVED_FRAME = FIN | 3 };
+    static const int ends[] = { CLOSE_FRAME, RESERVED_FRAME };
+    BOTH_ROLES(role)
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        int answered = 0;
+        for (int tries = 0; tries < TRIES && answered >= 0 && answered < TWO_TURNS; tries++)
+            answered = answered_before(role, ends[i]);
+        CHECK(answered >= TWO_TURNS);
+    }
+}
+
+/* The same, and corks in the second turn. */
+static void answer_and_cork(struct pair *p, const nsws_message_event *e) {
+    answer(p, e);
+    if (e->length == 2 && ((const unsigned char *)e->data)[1] == 200) CHECK_OK(pair_cork(p));
+}
+
+static void a_cork_holds_back_nothing_of_an_earlier_turn(void) {
+    enum { BURST = 250, TURN = 128, QUIET = 40, TRIES = 50 };
+    BOTH_ROLES(role) {
+        int answered = 0;
+        for (int tries = 0; tries < TRIES && answered < TURN; tries++) {
+            struct pair_options options = pair_defaults();
+            struct batch burst = { 0 };
+            struct frame frame;
+            unsigned char number[2] = { 0 };
+            options.on_message = answer_and_cork;
+            struct pair *p = OPEN_PAIR(role, &options);
+            if (!p) return;
+            for (int i = 0; i < QUIET; i++) CHECK(peer_send(p, BINARY_FRAME, "quick", 5) && peer_receive(p, &frame));
+            for (int i = 0; i < BURST; i++) {
+                number[1] = (unsigned char)i;
+                batch_frame(p, &burst, BINARY_FRAME, number, sizeof number);
+            }
+            CHECK(batch_send(p, &burst));
+            struct pollfd ready = { p->fd, POLLIN, 0 };
+            answered = 0;
+            while (answered < TURN && (p->from < p->to || poll(&ready, 1, 2000) == 1) && peer_receive(p, &frame)) answered++;
+            free(burst.bytes);
+            peer_leaves(p);
+        }
+        CHECK(answered >= TURN);
+    }
+}
+
 int main(void) {
     signal(SIGPIPE, SIG_IGN);
     RUN(each_queued_item_costs_its_frame_and_64_bytes);
@@ -254,5 +334,7 @@ int main(void) {
     RUN(echoes_to_a_peer_that_reads_nothing_are_bounded);
     RUN(a_broadcast_costs_each_connection);
     RUN(what_waits_when_the_peer_closes_is_not_sent_and_the_figures_tell);
+    RUN(what_a_turn_has_sent_goes_out_before_the_end_that_is_behind_it);
+    RUN(a_cork_holds_back_nothing_of_an_earlier_turn);
     return end_tests();
 }

@@ -62,6 +62,27 @@ static void wait_with_the_first_answer(struct recorder *r, const struct event *e
     if (event->kind == HEADER_RECEIVE && count_events(r, HEADER_RECEIVE) == 1) gate_pass(&answer);
 }
 
+static void wait_with_the_first_error(struct recorder *r, const struct event *event) {
+    if (event->kind == ERROR && count_events(r, ERROR) == 1) gate_pass(&answer);
+}
+
+static void while_a_callback_blocks_the_events_of_further_attempts_do_not_pile_up(void) {
+    gate_init(&answer);
+    struct recorder *r = new_client(), *clock = new_client();
+    nsws_connect_options options = reconnecting(NSWS_FOR_EVER);
+    r->hook = wait_with_the_first_error;
+    CHECK_OK(nsws_client_connect(r->client, raw_url(r, "/status/503"), &options));
+    int waits = WAIT_WAITING(&answer, 1);
+    /* Another client has time for several attempts. */
+    options = reconnecting(10);
+    CHECK_OK(nsws_client_connect(clock->client, raw_url(clock, "/status/503"), &options));
+    waits = WAIT(clock, ERROR, 11) && waits;
+    CHECK_INT(peer_number(r->token, "connections"), 1);
+    gate_open(&answer);
+    if (waits) WAIT(r, ERROR, 4);
+    CHECK(strncmp(order(r), "error reconnecting error reconnecting error ", 44) == 0);
+}
+
 /* The program gets the events of one connection after the other, however late. */
 static void a_connection_that_ends_before_its_open_is_told_is_made_again_after_its_close(void) {
     gate_init(&answer);
@@ -199,6 +220,7 @@ int main(void) {
     RUN(a_failed_attempt_is_tried_again_as_often_as_asked);
     RUN(a_refused_connection_is_tried_again);
     RUN(a_lost_connection_is_made_again_and_the_count_starts_anew);
+    RUN(while_a_callback_blocks_the_events_of_further_attempts_do_not_pile_up);
     RUN(a_connection_that_ends_before_its_open_is_told_is_made_again_after_its_close);
     RUN(some_close_codes_of_the_peer_invite_again);
     RUN(a_server_that_said_no_is_not_asked_again);

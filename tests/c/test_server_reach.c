@@ -280,7 +280,6 @@ static void a_graceful_stop_waits_for_the_listeners_and_ends_with_the_server(voi
     gate_open(&held);
     pthread_join(one, NULL);
     /* A destroyed server has no connections any more. */
-    other->hook = NULL;
     pthread_create(&two, NULL, stops_forgotten, other);
     CHECK_INT(raw_close_code(mute), 1001);
     destroy_server(other);

@@ -33,6 +33,7 @@ static int reached(int *one, int value) {
 
 static void on_header_receive(nsws_client c, const nsws_header_receive_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_open(nsws_client c, const nsws_open_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.opened); }
+static void on_certificate(nsws_client c, const nsws_certificate *certificate, void *user) { (void)c, (void)certificate, ++*(int *)user; }
 static void on_message(nsws_client c, const nsws_message_event *e, void *user) { (void)c, (void)e, (void)user, count(&counts.messages); }
 static void on_message_part(nsws_client c, const nsws_message_part_event *e, void *user) { (void)c, (void)e, (void)user; }
 static void on_data_end(nsws_client c, const nsws_data_end_event *e, void *user) { (void)c, (void)e, (void)user; }
@@ -174,6 +175,9 @@ static void talk(nsws_client client, nsws_server server) {
     CHECK_OK(nsws_client_get_stats(client, &stats, sizeof stats));
     CHECK_OK(nsws_client_get_state(client, &state));
     CHECK_INT(state, NSWS_STATE_OPEN);
+    int certificates = 0;
+    CHECK_OK(nsws_client_list_certificates(client, on_certificate, &certificates));
+    CHECK_INT(certificates, 1);
     CHECK_OK(nsws_client_check(client, 60000));
     CHECK_OK(nsws_network_changed(60000));
     CHECK_OK(nsws_client_cork(client));

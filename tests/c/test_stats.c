@@ -63,6 +63,7 @@ static void round_trips_are_smoothed(void) {
     nsws_client_stats stats = stats_of(r);
     CHECK_LEAST(stats.rtt_us, 1);
     CHECK_INT(stats.smoothed_rtt_us, stats.rtt_us);
+    CHECK_INT(stats.pings_answered, 1);
 }
 
 static void a_plain_link_has_its_peer_and_no_tls(void) {
@@ -174,7 +175,7 @@ static void a_server_s_connection_counts_what_its_client_counts(void) {
     nsws_client_stats stats = stats_of(r);
     CHECK_INT(info.wire_bytes_sent, stats.wire_bytes_received);
     CHECK_INT(info.wire_bytes_received, stats.wire_bytes_sent);
-    CHECK_INT(info.smoothed_rtt_us + info.first_message_us, 0);
+    CHECK_INT(info.smoothed_rtt_us + info.first_message_us + info.pings_answered, 0);
     CHECK_INT(info.tls_version + info.tls_resumed, 0);
     CHECK_STR(info.tls_cipher, "");
     CHECK_OK(nsws_client_send_text(r->client, "hello", 5));
@@ -192,6 +193,7 @@ static void a_server_s_connection_counts_what_its_client_counts(void) {
     info = info_of(connect->connection);
     CHECK_LEAST(info.rtt_us, 1);
     CHECK_INT(info.smoothed_rtt_us, info.rtt_us);
+    CHECK_INT(info.pings_answered, 1);
 }
 
 static void a_server_s_connection_over_tls_has_its_version_and_cipher(void) {

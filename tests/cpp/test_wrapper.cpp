@@ -86,6 +86,31 @@ void a_session_over_tls() {
     events.wait("text hello");
 }
 
+void a_server_s_certificates_are_copied() {
+    Events events;
+    nsws::Client client;
+    record(client, events);
+    CHECK(client.certificates().empty());
+    const std::string url = std::string("wss://127.0.0.1:") + setting("NSWS_WSS_CHAIN_PORT") + "/";
+    SAME(client.connect(url, trusting()), std::error_code());
+    events.wait("open");
+    const std::vector<nsws::Certificate> chain = client.certificates();
+    client.destroy();
+    SAME(chain.size(), 2u);
+    if (chain.size() != 2) {
+        return;
+    }
+    SAME(chain[0].subject, "CN=chain");
+    SAME(chain[0].issuer, "CN=The tests' intermediate");
+    SAME(chain[0].names.size(), 3u);
+    SAME(chain[0].names[1], "127.0.0.1");
+    SAME(chain[1].subject, chain[0].issuer);
+    CHECK(chain[0].pin != chain[1].pin && chain[0].pin.rfind("sha256//", 0) == 0);
+    CHECK(chain[0].not_before_s < chain[0].not_after_s && chain[0].fingerprint.size() == 64);
+    CHECK(chain[0].der.size() > 200 && chain[0].der[0] == 0x30);
+    CHECK(chain[0].pem.rfind("-----BEGIN CERTIFICATE-----\n", 0) == 0);
+}
+
 void headers_reach_the_server() {
     Events events;
     RawPeer peer;
@@ -756,6 +781,7 @@ int main() {
     return run_tests({
         TEST(a_session),
         TEST(a_session_over_tls),
+        TEST(a_server_s_certificates_are_copied),
         TEST(headers_reach_the_server),
         TEST(a_client_moves),
         TEST(a_reference_outlives_its_client),

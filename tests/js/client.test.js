@@ -306,6 +306,15 @@ describe('send', () => {
     const name = data && data.constructor ? data.constructor.name : String(data);
     fails(`send(${name}): 401`, PARAMETER, opened, (client, callback) => client.send(data, ...last(callback)));
   }
+  it('send(data, callback) from its own callback, again and again: messages arrive meanwhile', async () => {
+    const { client } = await opened();
+    let heard = false;
+    const message = new Promise((resolve) => client.on('message', resolve));
+    const again = () => { if (!heard) client.send('again', again); };
+    again();
+    await guarded(message);
+    heard = true;
+  });
   it('send(): 401', async () => assert.equal((await errorOf((await opened()).client.send())).code, PARAMETER));
   it('send(data, no function): 401', async () => {
     assert.equal((await errorOf((await opened()).client.send('x', 5))).code, PARAMETER);

@@ -4,6 +4,7 @@
 
 const { after, describe, it } = require('node:test');
 const { spawn } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const {
@@ -334,6 +335,38 @@ describe('the process', () => {
     assert.equal(handled.status, 0, handled.output);
     assert.equal(handled.output, 'caught of a listener\nanother listener one\ncaught of a listener\nanother listener two\ncaught of a callback\n');
   });
+});
+
+// Whether a process has these bytes in memory that it can write to.
+function holds(pid, bytes) {
+  const memory = fs.openSync(`/proc/${pid}/mem`, 'r');
+  const maps = fs.readFileSync(`/proc/${pid}/maps`, 'latin1').split('\n').map((line) => /^(\w+)-(\w+) rw/.exec(line)).filter(Boolean);
+  const found = maps.some(([, start, end]) => {
+    const [from, to] = [start, end].map((text) => Number.parseInt(text, 16));
+    const block = Buffer.alloc(to - from);
+    try {
+      return block.subarray(0, fs.readSync(memory, block, 0, block.length, from)).includes(bytes);
+    } catch (error) {
+      // What the kernel maps for itself can't be read.
+      assert.equal(error.code, 'EIO');
+      return false;
+    }
+  });
+  fs.closeSync(memory);
+  return found;
+}
+
+it('passwords of URLs, proxies and keys are wiped', async () => {
+  const program = run('passwords.js');
+  enders.push(() => program.kill());
+  await program.says('over');
+  assert(holds(program.pid, Buffer.from('exclusionList')));
+  for (const [shift, length] of [20, 6].entries()) {
+    const codes = Array.from({ length }, (_, i) => 0x430 + (7 * i + shift) % 32);
+    assert(!holds(program.pid, Buffer.from(String.fromCharCode(...codes))), `a password of ${length} characters`);
+  }
+  program.kill();
+  await program.ended;
 });
 
 it('1,000 cycles of create, connect, close, collect keep the memory', { timeout: 300000 }, async () => {

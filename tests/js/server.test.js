@@ -135,9 +135,9 @@ describe('start', () => {
     await assert.rejects(wsClient(url, { origin: 'https://elsewhere.example' }), /403/);
     const none = await started({ allowedOrigins: [] });
     await assert.rejects(wsClient(none.url, { origin }), /403/);
-    for (const allowedOrigins of [undefined, null, origin, {}]) await wsClient((await started({ allowedOrigins })).url, { origin });
+    for (const allowedOrigins of [undefined, null]) await wsClient((await started({ allowedOrigins })).url, { origin });
   });
-  for (const allowedOrigins of [['no origin'], ['https://tv.example/path'], ['https://tv.example\0']]) {
+  for (const allowedOrigins of [['no origin'], ['https://tv.example/path'], ['https://tv.example\0'], 'https://tv.example', {}, 7]) {
     it(`allowedOrigins ${JSON.stringify(allowedOrigins)}: 401`, async () => {
       assert.equal((await errorOf(fresh().server.start({ serverPort: await freePort(), allowedOrigins }))).code, PARAMETER);
     });

@@ -147,6 +147,8 @@ int app_close(struct app *app, uint32_t code, const char *reason) {
 }
 
 int app_opens(const char *file, int line, struct app *app, const char *url) {
+    /* Counted first: the callback may have come before connect returns. */
+    size_t next = count_calls(app, ON_OPEN) + 1;
     return check_int(file, line, "Connect", app_connect(app, url), 0) &&
-           wait_call(file, line, app, ON_OPEN, count_calls(app, ON_OPEN) + 1) != NULL;
+           wait_call(file, line, app, ON_OPEN, next) != NULL;
 }

@@ -218,6 +218,13 @@ void a_server_refuses_a_nul()
     check(start_with(object, [](Context &context) { context.certPath_ = NUL; }) == CERT_FILE, "the path of its certificate");
     check(start_with(object, [](Context &context) { context.certPath_ = "a", context.keyPath_ = NUL; }) == CERT_FILE,
           "the path of its key");
+    check(start_with(object, [](Context &context) { context.allowedOrigins_ = NUL; }) == PARAMETER, "its origins");
+}
+
+void a_server_takes_the_origins_of_the_layer()
+{
+    check(start_with(new_object(), [](ServerStartContext &context) { context.allowedOrigins_ = "https://a,no origin"; }) == PARAMETER,
+          "what is no origin");
 }
 
 void the_url_comes_before_its_host_and_both_before_files()
@@ -494,6 +501,7 @@ int main()
 {
     a_client_refuses_a_nul();
     a_server_refuses_a_nul();
+    a_server_takes_the_origins_of_the_layer();
     the_url_comes_before_its_host_and_both_before_files();
     each_failed_start_is_told_by_an_event();
     a_text_arrives_whole();

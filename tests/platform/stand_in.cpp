@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 
 namespace {
@@ -12,6 +13,11 @@ std::string setting(const char *name)
 {
     const char *value = getenv(name);
     return value == nullptr ? "" : value;
+}
+
+void may_throw()
+{
+    if (!setting("STAND_IN_THROWS").empty()) throw std::runtime_error("a stand-in");
 }
 
 struct HttpProxy {
@@ -33,12 +39,14 @@ __attribute__((visibility("default"))) bool IsAtomicService(std::string &bundle)
 
 __attribute__((visibility("default"))) int32_t CheckUrl(std::string bundle, std::string type, std::string url)
 {
+    may_throw();
     setenv("STAND_IN_ASKED", (bundle + " " + type + " " + url).c_str(), 1);
     return url == setting("STAND_IN_FORBIDDEN") ? 1 : 0;
 }
 
 __attribute__((visibility("default"))) int32_t OH_NetConn_GetDefaultHttpProxy(void *answer)
 {
+    may_throw();
     auto *proxy = static_cast<HttpProxy *>(answer);
     if (setting("STAND_IN_PROXY_PORT").empty()) return 2100002;
     strcpy(proxy->host, "127.0.0.1");
@@ -70,6 +78,10 @@ NetworkSecurityConfig &NetworkSecurityConfig::GetInstance()
     return only;
 }
 
-bool NetworkSecurityConfig::TrustUserCa() { return setting("STAND_IN_USER_CA") == "trusted"; }
+bool NetworkSecurityConfig::TrustUserCa()
+{
+    may_throw();
+    return setting("STAND_IN_USER_CA") == "trusted";
+}
 
 } // namespace OHOS::NetManagerStandard

@@ -76,6 +76,22 @@ void the_user_s_cas_are_the_configuration_s()
     SAME(trusts_user_ca(nullptr), HAS_STAND_INS ? 1 : 0);
 }
 
+void what_the_platform_throws_goes_no_further()
+{
+    setenv("STAND_IN_THROWS", "1", 1);
+    setenv("STAND_IN_PROXY_PORT", "9", 1);
+    Attempt failed;
+    SAME(failed.connect("ws://127.0.0.1:10/"), NSWS_OK);
+    failed.events.wait(HAS_STAND_INS ? "proxy" : "tcp");
+    Attempt refused;
+    setenv("STAND_IN_BUNDLE", "com.example.service", 1);
+    SAME(refused.connect("ws://127.0.0.1:10/"), HAS_STAND_INS ? NSWS_ERR_DOMAIN_NOT_ALLOWED : NSWS_OK);
+    unsetenv("STAND_IN_BUNDLE");
+    setenv("STAND_IN_USER_CA", "trusted", 1);
+    SAME((contained<trusts_user_ca, 0>(nullptr)), 0);
+    for (const char *name : {"STAND_IN_THROWS", "STAND_IN_PROXY_PORT", "STAND_IN_USER_CA"}) unsetenv(name);
+}
+
 void servers_are_a_matter_of_the_device()
 {
     const auto create = [] {
@@ -118,6 +134,7 @@ int main()
         TEST(a_host_that_an_atomic_service_may_not_reach_is_2302998),
         TEST(the_proxy_is_net_manager_s),
         TEST(the_user_s_cas_are_the_configuration_s),
+        TEST(what_the_platform_throws_goes_no_further),
         TEST(servers_are_a_matter_of_the_device),
     });
 }

@@ -79,6 +79,11 @@ public:
     // separated by commas: "https://example.com,http://10.0.0.7:8080". Pages of others get 403;
     // programs that send no Origin pass. Empty, as at first: every page may. What is no origin
     // makes Start answer 2302999.
+    //
+    // Any web page in a browser that can reach this server can connect to it, from the address of
+    // the browser's user, even to a server on a TV at home. Without this list, the page can do what
+    // the user's own programs can, and 51 connection attempts of a page ban everyone behind that
+    // address for a minute.
     void SetAllowedOrigins(const std::string &origins) { allowedOrigins_ = origins; }
     const std::string &GetAllowedOrigins() const { return allowedOrigins_; }
 

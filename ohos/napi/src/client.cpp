@@ -176,6 +176,8 @@ napi_value Client::connect(napi_env env, napi_callback_info info) {
     // Without a callback the options may be null.
     size_t others = arguments.others(env, callback, 1);
     auto url = js::as_string(env, arguments.values[0]);
+    std::string none;
+    const Wiped at_the_end(url ? *url : none);
     bool has_options = others == 2;
     if (!url || others == 0 || others > 2 ||
         (has_options && js::type_of(env, arguments.values[1]) != napi_object)) {

@@ -223,7 +223,10 @@ bool Environment::deliver_one() {
     if (next_ == batch_.size()) {
         batch_.clear();
         next_ = 0;
-        if (!queue_->take(batch_) && completions_.empty()) return false;
+        if (queue_->take(batch_))
+            owed_ = completions_.size();
+        else if (completions_.empty())
+            return false;
     }
     napi_handle_scope handles = nullptr;
     napi_callback_scope scope = nullptr;
@@ -231,12 +234,16 @@ bool Environment::deliver_one() {
     napi_open_handle_scope(env_, &handles);
     napi_get_reference_value(env_, resource_, &resource);
     napi_open_callback_scope(env_, resource, context_, &scope);
-    if (!completions_.empty()) {
+    // The callbacks of calls come before later events, and those that make such calls again come
+    // after the next.
+    if (!completions_.empty() && (owed_ > 0 || !is_in_batch())) {
+        if (owed_ > 0) owed_--;
         Completion completion = std::move(completions_.front());
         completions_.pop_front();
         run(std::move(completion));
     } else {
         run(std::move(batch_[next_++]));
+        owed_ = completions_.size();
     }
     if (scope != nullptr) napi_close_callback_scope(env_, scope);
     if (napi_value exception = js::take_exception(env_)) napi_fatal_exception(env_, exception);

@@ -92,6 +92,8 @@ private:
     std::deque<Completion> completions_;
     std::vector<Event> batch_;
     size_t next_ = 0;
+    // So many completions come before the next event.
+    size_t owed_ = 0;
     // What is corked while events are delivered: few, so that looking through them is quick.
     std::vector<nsws_client> corked_clients_;
     std::vector<nsws_connection> corked_connections_;

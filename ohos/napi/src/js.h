@@ -99,7 +99,10 @@ inline std::optional<std::string> as_string(napi_env env, napi_value value) {
     size_t length = 0;
     if (type_of(env, value) != napi_string) return std::nullopt;
     if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return std::nullopt;
-    std::string result(length + 1, '\0');
+    std::string result;
+    // On the heap: moving a short string leaves a copy behind, and some are passwords.
+    result.reserve(2 * sizeof result);
+    result.resize(length + 1);
     napi_get_value_string_utf8(env, value, result.data(), result.size(), &length);
     result.resize(length);
     return result;

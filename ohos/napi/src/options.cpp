@@ -72,9 +72,13 @@ std::string in_words_of_config(std::string sentence) {
 
 }  // namespace
 
+void wipe(std::string &text) {
+    explicit_bzero(text.data(), text.size());
+}
+
 Texts::~Texts() {
     for (std::string &text : texts_)
-        explicit_bzero(text.data(), text.size());
+        wipe(text);
 }
 
 ConnectOptions::ConnectOptions() {
@@ -129,6 +133,7 @@ Outcome ConnectOptions::read_files(napi_env env, napi_value value) {
         key_path = member_string(env, certificate, "keyPath");
         password = member_string(env, certificate, "keyPassword");
     }
+    const Wiped at_the_end(password);
     for (const std::string &pin : js::as_strings(env, pinned))
         pins += pins.empty() ? pin : ";" + pin;
     if (has_nul(password) || has_nul(pins))
@@ -198,10 +203,11 @@ Outcome ConnectOptions::read_proxy(napi_env env, napi_value value) {
     std::string host = member_string(env, proxy, "host"), exclusions;
     std::string username = member_string(env, proxy, "username"),
                 password = member_string(env, proxy, "password");
+    const Wiped at_the_end(password);
     for (const std::string &exclusion : js::as_strings(env, js::get(env, proxy, "exclusionList"))) {
         exclusions += exclusions.empty() ? exclusion : "," + exclusion;
     }
-    if (has_nul(host + username + password + exclusions))
+    if (has_nul(host) || has_nul(username) || has_nul(password) || has_nul(exclusions))
         return wrong_parameter("options.proxy holds a NUL.");
     // No proxy's name: no proxy, as it was before.
     options_.proxy_mode = host.empty() ? NSWS_PROXY_NONE : NSWS_PROXY_HTTP;
@@ -270,12 +276,14 @@ Outcome ServerOptions::read(napi_env env, napi_value value) {
     return read_origins(env, value);
 }
 
-// Beyond the reference. What is no array counts as absent, and then every page may connect.
+// Beyond the reference. Without it every page may connect, so a value of another type is refused,
+// not ignored.
 Outcome ServerOptions::read_origins(napi_env env, napi_value value) {
     napi_value origins = js::get(env, value, "allowedOrigins");
+    if (js::is_absent(env, origins)) return {};
     bool is_array = false;
     napi_is_array(env, origins, &is_array);
-    if (!is_array) return {};
+    if (!is_array) return wrong_parameter("config.allowedOrigins is not an array.");
     std::string list;
     for (const std::string &origin : js::as_strings(env, origins))
         list += list.empty() ? origin : "," + origin;

@@ -12,6 +12,20 @@
 #include "js.h"
 #include "outcome.h"
 
+// Overwrites what may be a password.
+void wipe(std::string &text);
+
+// Wipes a string at its end.
+class Wiped {
+public:
+    explicit Wiped(std::string &text) : text_(text) {}
+    Wiped(const Wiped &) = delete;
+    ~Wiped() { wipe(text_); }
+
+private:
+    std::string &text_;
+};
+
 // Strings that live as long as this, for the library, and are wiped: some are passwords.
 class Texts {
 public:
