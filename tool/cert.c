@@ -1,9 +1,13 @@
-/* Checks a server's certificate and shows its public key's pin: nsws cert.
+/* Checks a server's certificates and shows them: nsws cert.
  *
- * The library has no call that shows certificates. It says what is wrong with one, and a pin that
- * can't match makes it name the right one, so three short connections tell what can be told.
+ * One connection, made as the options say, tells whether the server is trusted, and brings its
+ * certificates whether it is or not. If it didn't open, a second one finds out whether the server
+ * speaks TLS 1.3. If there are no certificates then, because TLS ended too early, a third one may
+ * bring them. These two are made without verification and with a pin that nobody has: TLS ends at
+ * the certificates, and no request is sent.
  */
 
+#include "chain.h"
 #include "commands.h"
 #include "exits.h"
 #include "json.h"
@@ -20,20 +24,40 @@ static const char nobodys_pin[] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 /* How an attempt ended. */
 struct outcome {
-    bool opened;
-    struct news *error; /* or NULL */
+    uint8_t tls_version; /* of one that opened; else 0 */
+    struct news *error;  /* or NULL */
 };
+
+/* The first certificates that are seen stay. */
+static void see(nsws_client client, struct chain *chain) {
+    if (chain->count == 0) {
+        nsws_client_list_certificates(client, chain_keep, chain);
+    }
+}
+
+static void see_in_open(nsws_client client, const nsws_open_event *event, void *user_data) {
+    (void)event;
+    see(client, user_data);
+}
+
+static void see_in_error(nsws_client client, const nsws_error_event *event, void *user_data) {
+    (void)event;
+    see(client, user_data);
+}
 
 /* Connects once, and closes. False when the call failed or the user interrupted: then `*out_exit`
  * is set. */
 static bool attempt(const char *url, const nsws_connect_options *client_options,
-                    struct outcome *out, int *out_exit) {
+                    struct chain *chain, struct outcome *out, int *out_exit) {
     nsws_client client;
     struct news *news;
     bool over = false;
     *out = (struct outcome){0};
     int32_t code = nsws_client_create(&client);
-    if (code == NSWS_OK && !news_listen_to_client(client)) {
+    /* Before those that make news of it: then the certificates are there. */
+    if (code == NSWS_OK && (nsws_client_on_open(client, see_in_open, chain, NULL) != NSWS_OK ||
+                            nsws_client_on_error(client, see_in_error, chain, NULL) != NSWS_OK ||
+                            !news_listen_to_client(client))) {
         code = NSWS_ERR_NO_RESOURCES;
     }
     code = code == NSWS_OK ? nsws_client_connect(client, url, client_options) : code;
@@ -45,14 +69,15 @@ static bool attempt(const char *url, const nsws_connect_options *client_options,
     while (!over && interrupts() == 0) {
         news_wait(-1, -1);
         while (!over && (news = news_take()) != NULL) {
+            bool opened = out->tls_version != 0;
             if (news->kind == NEWS_OPEN) {
-                out->opened = true;
+                out->tls_version = news->stats.tls_version;
                 nsws_client_close(client, 1000, "");
             } else if (news->kind == NEWS_LOG) {
                 show_news(news, 0);
             }
-            over = news->kind == NEWS_CLOSE || (news->kind == NEWS_ERROR && !out->opened);
-            if (news->kind == NEWS_ERROR && !out->opened) {
+            over = news->kind == NEWS_CLOSE || (news->kind == NEWS_ERROR && !opened);
+            if (news->kind == NEWS_ERROR && !opened) {
                 out->error = news;
             } else {
                 free(news);
@@ -69,39 +94,55 @@ static bool attempt(const char *url, const nsws_connect_options *client_options,
 
 /* Whether TLS was done when the attempt ended. */
 static bool passed_tls(const struct outcome *outcome) {
-    return outcome->opened ||
-           (outcome->error != NULL && outcome->error->phase == NSWS_PHASE_HANDSHAKE);
+    return outcome->error == NULL || outcome->error->phase == NSWS_PHASE_HANDSHAKE;
 }
 
-/* The pin in the sentence about the key that isn't pinned: 52 characters. */
-static bool find_pin(const struct outcome *outcome, char pin[64]) {
-    const char *found = outcome->error != NULL && outcome->error->detail == NSWS_DETAIL_PIN_MISMATCH
-                            ? strstr(outcome->error->text, "sha256//")
-                            : NULL;
-    if (found != NULL) {
-        snprintf(pin, 64, "%.52s", found);
+/* Looks again, without verification; false as attempt(). `*out_has_tls13` receives whether the
+ * server speaks it. */
+static bool look_again(const char *url, const struct options *options, struct chain *chain,
+                       bool *out_has_tls13, int *out_exit) {
+    nsws_connect_options without = options->client;
+    struct outcome newest, any = {0};
+    without.skip_server_cert_verification = 1;
+    without.pinned_public_keys = nobodys_pin;
+    without.min_tls_version = NSWS_TLS_1_3;
+    bool went = attempt(url, &without, chain, &newest, out_exit);
+    *out_has_tls13 =
+        went && newest.error != NULL && newest.error->detail == NSWS_DETAIL_PIN_MISMATCH;
+    if (went && chain->count == 0) {
+        without.min_tls_version = options->client.min_tls_version;
+        went = attempt(url, &without, chain, &any, out_exit);
     }
-    return found != NULL;
+    free(newest.error);
+    free(any.error);
+    return went;
 }
 
-struct findings {
-    const struct news *distrust; /* NULL: trusted */
-    char pin[64];
-    bool has_tls13;
-};
-
-static void show_findings(const char *url, const struct findings *found, bool as_json) {
-    const struct news *distrust = found->distrust;
-    if (as_json) {
+/* `distrust`: NULL if the server is trusted. Without certificates, it is all there is. */
+static void show_findings(const char *url, const struct news *distrust, bool has_tls13,
+                          const struct chain *chain, const struct options *options) {
+    if (options->json) {
         json_begin("cert");
         json_text("url", show_url(url));
         json_bool("trusted", distrust == NULL);
         json_number("detail", distrust != NULL ? distrust->detail : 0);
         json_text("detail_name", distrust != NULL ? nsws_error_name(distrust->detail) : "");
         json_text("message", distrust != NULL ? distrust->text : "");
-        json_text("pin", found->pin);
-        json_bool("tls13", found->has_tls13);
+        json_text("pin", chain_pin(chain));
+        if (chain->count > 0) {
+            json_bool("tls13", has_tls13);
+        } else {
+            json_null("tls13");
+        }
         json_end();
+        chain_show_as_json(chain);
+        return;
+    }
+    if (options->pem || chain->count == 0) {
+        chain_show_pem(chain);
+        if (distrust != NULL) {
+            show_news(distrust, 0);
+        }
         return;
     }
     printf("server      %s\n", show_url(url));
@@ -113,59 +154,73 @@ static void show_findings(const char *url, const struct findings *found, bool as
         printf("\n            %s; \"nsws explain %" PRId32 "\" tells more\n",
                nsws_error_name(distrust->detail), distrust->detail);
     }
-    printf("public key  %s\n", found->pin[0] != '\0' ? found->pin : "unknown");
-    printf("TLS         %s\n", found->has_tls13 ? "1.3" : "1.2, not 1.3");
+    printf("TLS         %s\n", has_tls13 ? "1.3" : "1.2, not 1.3");
+    chain_show(chain);
 }
 
-static int look(const struct options *options, const char *url) {
-    nsws_connect_options without = options->client;
-    struct outcome checked, keyed, newest;
-    struct findings found = {0};
+static int look(const struct options *options, const char *url, struct chain *chain) {
+    struct outcome checked;
     int exit;
-    if (!attempt(url, &options->client, &checked, &exit)) {
+    if (!attempt(url, &options->client, chain, &checked, &exit)) {
         return exit;
     }
-    if (checked.error != NULL && !passed_tls(&checked) && checked.error->phase != NSWS_PHASE_TLS) {
+    if (!passed_tls(&checked) && checked.error->phase != NSWS_PHASE_TLS) {
         show_news(checked.error, 0);
         exit = exit_of_attempt(checked.error->code, checked.error->detail, checked.error->phase);
         free(checked.error);
         return exit;
     }
-    without.skip_server_cert_verification = 1;
-    without.pinned_public_keys = nobodys_pin;
-    bool went = attempt(url, &without, &keyed, &exit);
-    if (went) {
-        find_pin(&keyed, found.pin);
-        without.min_tls_version = NSWS_TLS_1_3;
-        went = attempt(url, &without, &newest, &exit);
+    bool has_tls13 = checked.tls_version == NSWS_TLS_1_3;
+    if (checked.error == NULL || look_again(url, options, chain, &has_tls13, &exit)) {
+        const struct news *distrust = passed_tls(&checked) ? NULL : checked.error;
+        show_findings(url, distrust, has_tls13, chain, options);
+        exit = EXIT_OK;
+        if (distrust != NULL) {
+            exit = chain->count > 0
+                       ? EXIT_TLS
+                       : exit_of_attempt(distrust->code, distrust->detail, distrust->phase);
+        }
     }
-    if (went) {
-        char same[64];
-        found.has_tls13 = find_pin(&newest, same);
-        found.distrust = passed_tls(&checked) ? NULL : checked.error;
-        show_findings(url, &found, options->json);
-        exit = found.distrust == NULL ? EXIT_OK : EXIT_TLS;
-        free(newest.error);
-    }
-    free(keyed.error);
     free(checked.error);
     return exit;
 }
 
-int run_cert(struct options *options) {
-    const char *server = options->operands[0];
-    char url[2048];
-    if (strncmp(server, "ws://", 5) == 0) {
-        fputs("nsws cert: ws has no certificates; give a wss:// URL or HOST:PORT\n", stderr);
-        return EXIT_USAGE;
+/* HOST[:PORT], a wss:// URL or the https:// one of the same server, as a wss:// URL. */
+static bool make_url(char *url, size_t size, const char *server) {
+    static const char https[] = "https://";
+    bool is_https = strncmp(server, https, sizeof https - 1) == 0;
+    const char *scheme = is_https || strstr(server, "://") == NULL ? "wss://" : "";
+    const char *rest = is_https ? server + sizeof https - 1 : server;
+    return snprintf(url, size, "%s%s", scheme, rest) < (int)size;
+}
+
+/* What can't be asked for, as a sentence; or NULL. */
+static const char *mistake(const struct options *options) {
+    if (strncmp(options->operands[0], "ws://", 5) == 0) {
+        return "a ws:// server has no certificates; give a wss:// URL or HOST:PORT";
     }
-    if (snprintf(url, sizeof url, "%s%s", strstr(server, "://") != NULL ? "" : "wss://", server) >=
-        (int)sizeof url) {
-        fputs("nsws cert: the URL is too long\n", stderr);
+    if (options->client.skip_server_cert_verification &&
+        options->client.pinned_public_keys == NULL) {
+        return "--insecure would leave nothing to check";
+    }
+    return options->json && options->pem ? "either --json or --pem" : NULL;
+}
+
+int run_cert(struct options *options) {
+    char url[2048];
+    const char *wrong = mistake(options);
+    if (wrong == NULL && !make_url(url, sizeof url, options->operands[0])) {
+        wrong = "the URL is too long";
+    }
+    if (wrong != NULL) {
+        fprintf(stderr, "nsws cert: %s\n", wrong);
         return EXIT_USAGE;
     }
     options->client.reconnect_max_attempts = 0;
-    int exit = show_start(options) ? look(options, url) : EXIT_FAILED;
+    struct chain chain;
+    chain_begin(&chain);
+    int exit = show_start(options) ? look(options, url, &chain) : EXIT_FAILED;
+    chain_free(&chain);
     news_stop();
     nsws_shutdown(5000);
     return show_end() ? exit : EXIT_FAILED;

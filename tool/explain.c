@@ -131,6 +131,14 @@ int run_explain(struct options *options) {
             return EXIT_OK;
         }
     }
-    show_failure("\"%s\" is no error code; \"nsws explain all\" lists them", asked);
+    uint32_t code;
+    if (parse_number(asked, 1000, 4999, &code)) {
+        show_failure("\"%s\" is not an error code (close codes such as %" PRIu32
+                     " are in RFC 6455, section 7.4); \"nsws explain all\" lists the error codes",
+                     asked, code);
+    } else {
+        show_failure("\"%s\" is not an error code; \"nsws explain all\" lists the error codes",
+                     asked);
+    }
     return EXIT_USAGE;
 }

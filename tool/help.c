@@ -88,10 +88,18 @@ bool print_help(FILE *out, const char *topic) {
     return true;
 }
 
+static void print_as_one_line(const char *text) {
+    for (; *text != '\0'; text++) {
+        putchar(*text == '\n' ? ' ' : *text);
+    }
+}
+
 void print_table(void) {
     for (size_t i = 0; i < command_count; i++) {
         const struct command *it = &commands[i];
-        printf("command\t%s\t%s\t%s\t%s\n", it->name, it->operands, it->text, it->more);
+        printf("command\t%s\t%s\t%s\t", it->name, it->operands, it->text);
+        print_as_one_line(it->more);
+        putchar('\n');
     }
     for (size_t i = 0; i < option_row_count; i++) {
         const struct option_row *row = &option_rows[i];

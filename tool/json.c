@@ -104,6 +104,21 @@ void json_bool(const char *name, bool value) {
     fputs(value ? "true" : "false", stdout);
 }
 
+void json_null(const char *name) {
+    name_of(name);
+    fputs("null", stdout);
+}
+
+void json_texts(const char *name, const char *const *texts, size_t count) {
+    name_of(name);
+    putchar('[');
+    for (size_t i = 0; i < count; i++) {
+        fputs(i == 0 ? "" : ",", stdout);
+        quoted((const uint8_t *)texts[i], strlen(texts[i]));
+    }
+    putchar(']');
+}
+
 void json_headers(const char *name, const char *headers, size_t count) {
     name_of(name);
     putchar('[');

@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
     }
     const struct command *command = find_command(name);
     if (command == NULL) {
-        fprintf(stderr, "nsws: there is no command %s; see nsws --help\n", name);
+        fprintf(stderr, "nsws: no such command: %s; see nsws --help\n", name);
         return EXIT_USAGE;
     }
     int status = parse_options(&options, command, argc - 2, argv + 2);

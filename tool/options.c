@@ -26,9 +26,10 @@ const struct command commands[] = {
      "The server must echo, as \"nsws echo\" does.", FOR_BENCH, CONNECTING, 1, 1, run_bench},
     {"ping", "URL", "Send pings and print how long the answers take.",
      "Ctrl-C prints the summary as well.", FOR_PING, CONNECTING, 1, 1, run_ping},
-    {"cert", "HOST[:PORT]|URL", "Check a server's certificate and show its public key's pin.",
-     "Exits with 0 if the certificate is trusted, else with 4.", FOR_CERT, CONNECTING, 1, 1,
-     run_cert},
+    {"cert", "HOST[:PORT]|URL", "Check a server's certificates and show them, with their pins.",
+     "If they aren't trusted, it exits with 4 and sends no request.\n"
+     "If they are, it opens a WebSocket connection and closes it.",
+     FOR_CERT, CONNECTING, 1, 1, run_cert},
     {"explain", "CODE|NAME", "Say what an error code means, what to look at, what to do.",
      "\"nsws explain all\" lists every code.", FOR_EXPLAIN, 0, 1, 1, run_explain},
 };
@@ -56,6 +57,7 @@ const struct option_row option_rows[] = {
     {O_THREADS, 0, "threads", "N", "I/O threads (default 1)", FOR_BENCH},
     {O_TIMING, 0, "timing", NULL, "show how long each step of connecting took",
      FOR_CONNECT | FOR_SEND | FOR_CHAT},
+    {O_PEM, 0, "pem", NULL, "print the certificates as PEM, and nothing else", FOR_CERT},
 
     {O_HEADER, 'H', "header", "'N: VALUE'", "add a request header; up to 64", CONNECTING},
     {O_PROTOCOL, 'p', "protocol", "LIST", "sub-protocols, separated by commas",
@@ -260,6 +262,9 @@ static bool set_option(struct options *options, enum option_id id, char *value) 
         return parse_number(value, 1, 4096, &options->threads);
     case O_TIMING:
         options->timing = true;
+        return true;
+    case O_PEM:
+        options->pem = true;
         return true;
     case O_JSON:
         options->json = true;

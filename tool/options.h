@@ -64,6 +64,7 @@ enum option_id {
     O_WINDOW,
     O_THREADS,
     O_TIMING,
+    O_PEM,
     O_JSON,
     O_QUIET,
     O_VERBOSE,
@@ -86,7 +87,7 @@ struct command {
     const char *name;
     const char *operands;
     const char *text;
-    const char *more; /* for --help, after the options */
+    const char *more; /* for --help, after the options; lines of less than 80 columns */
     unsigned bit;
     unsigned groups; /* CONNECTING, SERVING */
     int least, most; /* operands */
@@ -102,7 +103,7 @@ struct options {
     nsws_header headers[MAX_HEADERS];
     const char *operands[MAX_OPERANDS];
     int operand_count;
-    bool binary, text, once, timing, json, quiet, verbose, max_size_given;
+    bool binary, text, once, timing, pem, json, quiet, verbose, max_size_given;
     enum color color;
     const char *file, *output, *name;
     uint32_t replies, count, connections, window, threads;

@@ -15,11 +15,10 @@ struct rounds {
     uint64_t least_us, most_us, sum_us;
 };
 
-static uint64_t last_rtt(const struct rounds *rounds) {
-    nsws_client_stats stats;
-    return nsws_client_get_stats(rounds->session.client, &stats, sizeof stats) == NSWS_OK
-               ? stats.rtt_us
-               : 0;
+static nsws_client_stats stats_now(const struct rounds *rounds) {
+    nsws_client_stats stats = {0};
+    nsws_client_get_stats(rounds->session.client, &stats, sizeof stats);
+    return stats;
 }
 
 static void wait_until(struct rounds *rounds, uint64_t deadline_us) {
@@ -30,27 +29,21 @@ static void wait_until(struct rounds *rounds, uint64_t deadline_us) {
     }
 }
 
-/* The time of a ping, or 0 when none came in time. No event tells of a pong: the figure changes.
- * Where the answer took as many microseconds as the one before, it doesn't: after a while without a
- * change, another ping goes out. */
+/* The time of a ping, or 0 when none came in time. No event tells of a pong: a figure changes. */
 static uint64_t ping(struct rounds *rounds) {
     struct session *session = &rounds->session;
-    uint64_t before = last_rtt(rounds), now = clock_us();
-    uint64_t deadline = now + (uint64_t)session->options->timeout_ms * 1000, again = now;
-    while (!session->over && !session->closing && now < deadline) {
-        if (now >= again) {
-            if (nsws_client_ping(session->client, NULL, 0) != NSWS_OK) {
-                session->opened = false; /* `close` is on its way */
-                return 0;
-            }
-            again = before != 0 ? now + before * 4 + 20000 : deadline;
-        }
+    uint64_t before = stats_now(rounds).pings_answered;
+    uint64_t deadline = clock_us() + (uint64_t)session->options->timeout_ms * 1000;
+    if (nsws_client_ping(session->client, NULL, 0) != NSWS_OK) {
+        session->opened = false; /* `close` is on its way */
+        return 0;
+    }
+    while (!session->over && !session->closing && clock_us() < deadline) {
         session_wait(session, -1, 1);
-        uint64_t rtt = last_rtt(rounds);
-        if (rtt != before) {
-            return rtt;
+        nsws_client_stats stats = stats_now(rounds);
+        if (stats.pings_answered > before) {
+            return stats.rtt_us;
         }
-        now = clock_us();
     }
     return 0;
 }

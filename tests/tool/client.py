@@ -3,13 +3,17 @@
     client.py NSWS          with run.py's python, node and proxies peers
 """
 
+import base64
+import hashlib
 import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 from support import PATIENCE, nsws, start
 
@@ -193,7 +197,128 @@ def cert_checks_and_shows_the_pin():
     old = "wss://127.0.0.1:{}/".format(os.environ["NSWS_WSS_TLS_1_2_PORT"])
     nsws("cert", old, "--ca", CA).expect(0, r"^TLS +1\.2, not 1\.3$")
     nsws("cert", "127.0.0.1:1").expect(3, err="NSWS_DETAIL_REFUSED")
-    nsws("cert", ECHO.replace("ws:", "wss:")).expect(4, r"^trusted +no: ")
+    for pasted in (WSS.replace("wss:", "https:"), WSS.replace("wss:", "https:") + "?next=ws://a/"):
+        nsws("cert", pasted, "--ca", CA).expect(0, r"^server +wss://127\.0\.0\.1:.*\ntrusted +yes$")
+    # A pin is something to check where any certificate will do.
+    nsws("cert", WSS, "--insecure", "--pin", good).expect(0, r"^trusted +yes$")
+    nsws("cert", WSS, "--insecure", "--pin", pin_of("chain")).expect(4, r"^trusted +no: .*\n +NSWS_DETAIL_PIN_MISMATCH")
+
+
+def cert_says_nothing_of_certificates_that_it_has_not_seen():
+    plain, old = NODE.replace("ws:", "wss:"), "wss://127.0.0.1:{}/".format(os.environ["NSWS_WSS_TLS_1_2_PORT"])
+    for arguments, sentence in (
+        ([plain], r"the server does not speak TLS on this port\.$"),
+        ([plain, "--pem"], r"the server does not speak TLS on this port\.$"),
+        ([old, "--ca", CA, "--tls13"], r"^nsws: The TLS handshake with .* failed: "),
+    ):
+        nsws("cert", *arguments).expect(4, r"\A\Z", sentence)
+
+
+def facts(name):
+    """First and last second, pin and fingerprint, as openssl has them."""
+    line = next(line for line in (CERTIFICATES / "facts.txt").read_text().splitlines() if line.split()[0] == name)
+    first, last, pin, fingerprint = line.split()[1:]
+    first, last = (time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(int(second))) for second in (first, last))
+    return first, last, pin, fingerprint
+
+
+def block(number, count, subject, issuer, names, name, when):
+    first, last, pin, fingerprint = facts(name)
+    return (
+        f"\ncertificate {number} of {count}\nsubject     {subject}\nissuer      {issuer}\nnames       {names}\n"
+        f"valid       {first} to {last} UTC, {when}\npublic key  {pin}\nSHA-256     {fingerprint}\n"
+    )
+
+
+def cert_shows_each_certificate():
+    here = "localhost, 127.0.0.1, ::1"
+    chain = block(1, 2, "CN=chain", "CN=The tests' intermediate", here, "chain", "19 days left")
+    chain += block(2, 2, "CN=The tests' intermediate", "CN=The tests' ca", "none", "intermediate", "29 days left")
+    url = wss("CHAIN")
+    said = nsws("cert", url, "--ca", CA).expect(0)
+    assert said.out == f"server      {url}\ntrusted     yes\nTLS         1.3\n{chain}", said.out
+    # As much of one that isn't trusted.
+    said = nsws("cert", url).expect(4, r"^trusted +no: .*\n +NSWS_DETAIL_CERT_ISSUER; .*\nTLS +1\.3$")
+    assert said.out.endswith("TLS         1.3\n" + chain), said.out
+    said = nsws("cert", wss("EXPIRED"), "--ca", CA).expect(4)
+    assert said.out.endswith(block(1, 1, "CN=expired", "CN=The tests' ca", here, "expired", "expired 2 days ago")), said.out
+    nsws("cert", wss("NOT_YET_VALID"), "--ca", CA).expect(4, r"^valid .* UTC, not yet: in 1 day$")
+    names = here + ", [31modd, 192.0.2.1 as a DNS name"
+    said = nsws("cert", wss("ODD_NAMES"), "--ca", CA).expect(0)
+    assert said.out.endswith(block(1, 1, "CN=[31moddname", "CN=The tests' ca", names, "odd-names", "29 days left")), said.out
+
+
+def cert_prints_pem_alone():
+    pem = (CERTIFICATES / "chain.pem").read_text()
+    assert nsws("cert", wss("CHAIN"), "--ca", CA, "--pem").expect(0, err=r"\A\Z").out == pem
+    assert nsws("cert", wss("CHAIN"), "--pem").expect(4, err="NSWS_DETAIL_CERT_ISSUER").out == pem
+    assert nsws("cert", "127.0.0.1:1", "--pem").expect(3).out == ""
+
+
+class TlsServer:
+    """Notes what each connection brings inside TLS, and answers it."""
+
+    def __init__(self, upgrades=False, newest=ssl.TLSVersion.TLSv1_3, demands=False):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(CERTIFICATES / "chain.pem", CERTIFICATES / "chain.key")
+        context.maximum_version = newest
+        if demands:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(CA)
+        self.brought, self.listener = [], socket.create_server(("127.0.0.1", 0))
+        self.url = f"wss://127.0.0.1:{self.listener.getsockname()[1]}/"
+        self.thread = threading.Thread(target=self.serve, args=(context, upgrades), daemon=True)
+        self.thread.start()
+
+    def serve(self, context, upgrades):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:  # stopped
+                return
+            connection.settimeout(PATIENCE)
+            request = b""
+            try:
+                with context.wrap_socket(connection, server_side=True) as inside:
+                    request = inside.recv(65536)
+                    inside.sendall(self.answer(request, upgrades))
+            except OSError:  # the client ends TLS
+                connection.close()
+            self.brought.append(request.split(b"\r\n")[0])
+
+    @staticmethod
+    def answer(request, upgrades):
+        if not upgrades or not request:
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        key = re.search(rb"Sec-WebSocket-Key: (\S+)", request)[1]
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
+        return head % accept
+
+    def stop(self):
+        """What each connection has brought."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(PATIENCE)
+        self.listener.close()
+        return self.brought
+
+
+def cert_sends_nothing_to_a_server_that_is_not_trusted():
+    get, nothing, old = b"GET / HTTP/1.1", b"", ssl.TLSVersion.TLSv1_2
+    for options, trust, status, tls, brought in (
+        ({"upgrades": True}, ["--ca", CA], 0, "1.3", [get]),
+        ({"upgrades": True, "newest": old}, ["--ca", CA], 0, "1.2, not 1.3", [get]),
+        ({}, ["--ca", CA], 0, "1.3", [get, nothing]),
+        ({"newest": old}, ["--ca", CA], 0, "1.2, not 1.3", [get, nothing]),
+        ({}, [], 4, "1.3", [nothing, nothing]),
+        ({"newest": old}, [], 4, "1.2, not 1.3", [nothing, nothing]),
+        # It ends TLS before the client has made up its mind.
+        ({"newest": old, "demands": True}, ["--ca", CA], 4, "1.2, not 1.3", [nothing, nothing, nothing]),
+    ):
+        server = TlsServer(**options)
+        said = nsws("cert", server.url, *trust).expect(status, rf"^TLS +{tls}$")
+        assert server.stop() == brought, f"{options}: {server.brought}"
+        assert all(facts(name)[2] in said.out for name in ("chain", "intermediate")), said.out
 
 
 def main():
@@ -211,6 +336,10 @@ def main():
     ping_prints_times_and_a_summary()
     bench_counts_messages()
     cert_checks_and_shows_the_pin()
+    cert_says_nothing_of_certificates_that_it_has_not_seen()
+    cert_shows_each_certificate()
+    cert_prints_pem_alone()
+    cert_sends_nothing_to_a_server_that_is_not_trusted()
 
 
 if __name__ == "__main__":

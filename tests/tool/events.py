@@ -5,6 +5,7 @@
 
 import os
 import pathlib
+import re
 import tempfile
 
 from support import SCHEMA, Server, Terminal, event, nsws, seen_events
@@ -50,8 +51,20 @@ def results_are_events():
     assert bench[-1]["messages"] == 10 and bench[-1]["p50_us"] <= bench[-1]["p99_us"], bench
     trusted = nsws("cert", WSS, "--ca", CA, "--json").expect(0).events()
     assert trusted[0]["trusted"] and trusted[0]["pin"].startswith("sha256//") and trusted[0]["tls13"], trusted
+    assert [it["event"] for it in trusted] == ["cert", "certificate"] and trusted[1]["pin"] == trusted[0]["pin"], trusted
+    shown = trusted[1]
+    assert (shown["number"], shown["subject"], shown["issuer"]) == (1, "CN=good", "CN=The tests' ca"), shown
+    assert shown["names"] == ["localhost", "127.0.0.1", "::1"] and shown["pem"] == (CA.parent / "good.pem").read_text(), shown
+    assert shown["days_left"] == 29 and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", shown["not_after"]), shown
+    expired = "wss://127.0.0.1:{}/".format(os.environ["NSWS_WSS_EXPIRED_PORT"])
+    assert nsws("cert", expired, "--json").expect(4).events()[1]["days_left"] == -3
+    chain = "wss://127.0.0.1:{}/".format(os.environ["NSWS_WSS_CHAIN_PORT"])
+    assert [it.get("number") for it in nsws("cert", chain, "--json").expect(4).events()] == [None, 1, 2]
     distrusted = nsws("cert", WSS, "--json").expect(4).events()
     assert not distrusted[0]["trusted"] and distrusted[0]["detail_name"] == "NSWS_DETAIL_CERT_ISSUER", distrusted
+    # Without a certificate, nothing is known of TLS.
+    nothing = nsws("cert", ECHO.replace("ws:", "wss:"), "--json").expect(4, err=r"\A\Z").events()
+    assert [it["event"] for it in nothing] == ["cert"] and nothing[0]["tls13"] is None and nothing[0]["pin"] == "", nothing
     assert nsws("explain", 401, "--json").expect(0).events()[0]["name"] == "NSWS_ERR_PARAMETER"
     nsws("explain", "all", "--json").expect(0).events()
 

@@ -38,7 +38,7 @@ def fits(what, text):
 
 def a_mistake_gets_a_sentence():
     for arguments, sentence in (
-        (["fly"], r"^nsws: there is no command fly; see nsws --help$"),
+        (["fly"], r"^nsws: no such command: fly; see nsws --help$"),
         (["help", "fly"], r"^nsws: there is no help about fly; see"),
         (["send"], r"^nsws send: missing: URL"),
         (["connect", "ws://a/", "b"], r"^nsws connect: too many arguments: b;"),
@@ -68,8 +68,12 @@ def a_mistake_gets_a_sentence():
         (["echo", "127.0.0.1:"], r"is neither PORT nor ADDRESS:PORT"),
         (["echo", ":8080"], r"is neither PORT nor ADDRESS:PORT"),
         (["echo", "65536"], r"is neither PORT nor ADDRESS:PORT"),
-        (["cert", "ws://a/"], r"^nsws cert: ws has no certificates"),
-        (["explain", "17"], r'^nsws: "17" is no error code'),
+        (["cert", "ws://a/"], r"^nsws cert: a ws:// server has no certificates; give a wss:// URL or HOST:PORT$"),
+        (["cert", "a", "--insecure"], r"^nsws cert: --insecure would leave nothing to check$"),
+        (["cert", "a", "--json", "--pem"], r"^nsws cert: either --json or --pem$"),
+        (["explain", "17"], r'^nsws: "17" is not an error code; "nsws explain all" lists'),
+        (["explain", "1006"], r'^nsws: "1006" is not an error code \(close codes such as 1006 are in RFC 6455, section 7\.4\); '),
+        (["explain", "5000"], r'^nsws: "5000" is not an error code; '),
     ):
         said = nsws(*arguments).expect(2, err=sentence)
         assert said.out == "" and said.err.count("\n") == 1 and "secret" not in said.err, said.err

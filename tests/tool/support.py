@@ -21,7 +21,7 @@ NSWS = sys.argv[1]
 EMULATOR = shlex.split(os.environ.get("NSWS_TEST_EMULATOR", ""))  # what runs another machine's programs
 PATIENCE = 60  # what takes longer hangs
 SCHEMA = json.loads((ROOT / "tool" / "events.schema.json").read_text())
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
 seen_events = set()
 
 
@@ -70,6 +70,10 @@ def event(line):
     return found
 
 
+def is_a(value, kind):
+    return isinstance(value, TYPES[kind]) and (kind == "boolean") == isinstance(value, bool)
+
+
 def check(value, schema, line):
     """The part of JSON Schema that the file uses, and no more."""
     unknown = set(schema) - {"$ref", "description", "type", "properties", "required", "items", "const", "enum", "minimum"}
@@ -77,7 +81,8 @@ def check(value, schema, line):
     if "$ref" in schema:
         return check(value, SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]], line)
     kind = schema.get("type")
-    assert kind is None or (isinstance(value, TYPES[kind]) and (kind == "boolean") == isinstance(value, bool)), f"{value!r}: {schema} in {line}"
+    kinds = kind if isinstance(kind, list) else [kind]
+    assert kind is None or any(is_a(value, it) for it in kinds), f"{value!r}: {schema} in {line}"
     assert "const" not in schema or value == schema["const"], line
     assert "enum" not in schema or value in schema["enum"], line
     assert "minimum" not in schema or value >= schema["minimum"], f"{value!r} in {line}"

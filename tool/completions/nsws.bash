@@ -24,7 +24,7 @@ _nsws() {
     chat) words="-n --name --timing -H --header -p --protocol --origin --ca --cert --key --pin -k --insecure --tls13 -x --proxy --no-proxy --ping-interval --pong-timeout --connect-timeout --reconnect -z --compress --max-size --allow-origins --max-clients -j --json --color -q --quiet -v --verbose -h --help" ;;
     bench) words="-b --binary -c --count -n --connections -d --duration -s --size -w --window --threads -H --header -p --protocol --origin --ca --cert --key --pin -k --insecure --tls13 -x --proxy --no-proxy --ping-interval --pong-timeout --connect-timeout --reconnect -z --compress --max-size -j --json --color -q --quiet -v --verbose -h --help" ;;
     ping) words="-t --timeout -c --count -i --interval -H --header -p --protocol --origin --ca --cert --key --pin -k --insecure --tls13 -x --proxy --no-proxy --ping-interval --pong-timeout --connect-timeout --reconnect -z --compress --max-size -j --json --color -q --quiet -v --verbose -h --help" ;;
-    cert) words="-H --header -p --protocol --origin --ca --cert --key --pin -k --insecure --tls13 -x --proxy --no-proxy --ping-interval --pong-timeout --connect-timeout --reconnect -z --compress --max-size -j --json --color -q --quiet -v --verbose -h --help" ;;
+    cert) words="--pem -H --header -p --protocol --origin --ca --cert --key --pin -k --insecure --tls13 -x --proxy --no-proxy --ping-interval --pong-timeout --connect-timeout --reconnect -z --compress --max-size -j --json --color -q --quiet -v --verbose -h --help" ;;
     explain) words="-j --json --color -h --help" ;;
     help) words="connect send listen echo chat bench ping cert explain connecting serving exits" ;;
     *) words= ;;
