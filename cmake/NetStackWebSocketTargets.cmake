@@ -11,17 +11,18 @@ else()
   set(NSWS_NATIVE_LIBRARIES gcc_s util rt pthread m dl c)
 endif()
 
-# Defines NetStackWebSocket::shared and NetStackWebSocket::static.
-function(nsws_import shared_library static_library include_dir)
+function(nsws_import_shared library include_dir)
   add_library(NetStackWebSocket::shared SHARED IMPORTED GLOBAL)
   set_target_properties(NetStackWebSocket::shared PROPERTIES
-    IMPORTED_LOCATION "${shared_library}"
+    IMPORTED_LOCATION "${library}"
     IMPORTED_SONAME ${NSWS_SONAME}
     INTERFACE_INCLUDE_DIRECTORIES "${include_dir}")
+endfunction()
 
+function(nsws_import_static library include_dir)
   add_library(NetStackWebSocket::static STATIC IMPORTED GLOBAL)
   set_target_properties(NetStackWebSocket::static PROPERTIES
-    IMPORTED_LOCATION "${static_library}"
+    IMPORTED_LOCATION "${library}"
     INTERFACE_INCLUDE_DIRECTORIES "${include_dir}"
     INTERFACE_LINK_LIBRARIES "${NSWS_NATIVE_LIBRARIES}")
 endfunction()

@@ -8,6 +8,7 @@
 #     "text", where "..." stands for anything; "needs PROGRAM" before the comma: not where PROGRAM is missing
 #   c without a file: statements that compile in a function with a client, a server and a connection
 #   a kind with "typed", such as "sh typed": readme.py does what it says
+#   a kind with "released", in guide/install.md: package/routes.sh does what it says
 #   any other kind but text, or indented: nothing runs it, and the line above says "Not run"
 set -euo pipefail
 cc=$1 include=$2 library=$3
@@ -69,7 +70,7 @@ for page in "$here"/../docs/{guide,cookbook}/*.md; do
   rm -f "$work"/block.*
   command=''
   while IFS=$'\t' read -r number kind above; do
-    [[ $kind != *" typed" ]] || continue
+    [[ $kind != *" typed" && ($kind != *" released" || $name != docs/guide/install.md) ]] || continue
     block=$work/block.$number
     file=
     [ "$number" = 0 ] || file=$(sed -n '1s/^[/#]\*\{0,1\} file: \([a-z_.]*\).*/\1/p' "$block")

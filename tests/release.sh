@@ -1,6 +1,7 @@
 #!/bin/bash
-# A release's tarball is the same, byte for byte, when it is made in another folder; it names no folder of this machine, and
-# programs can be built with it. The crates and the stand-in SDK are built once for both.
+# What is released is the same, byte for byte, when it is made in another folder, of the files that the released source has; it
+# names no folder of this machine, and programs can be built with it. The crates and the stand-in SDK are built once for both.
+# npm's package for arm64 takes long, and is made once; with NSWS_BUILD_ONLY=1, it is all that is made.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source=$PWD work=$(mktemp -d)
@@ -15,9 +16,7 @@ enter() { # TARBALL
   tar -x -C "$work" -f "$1"
   cd "$work/$(basename "$1" .tar.gz)"
   sha256sum --quiet -c SHA256SUMS
-  for folder in "$source" "$HOME"; do
-    ! grep -rlF "$folder/" . || { echo "They name $folder."; exit 1; }
-  done
+  names_no_folder
   local link
   grep -o '](\([^)]*\))' README.md CHANGELOG.md | while IFS=: read -r file link; do
     link=${link#](} link=${link%)}
@@ -32,6 +31,13 @@ enter() { # TARBALL
   readelf -SW "$symbols" | grep -q '\.debug_line'
 }
 
+names_no_folder() {
+  local folder
+  for folder in "$source" "$HOME"; do
+    ! grep -rlF "$folder/" . || { echo "They name $folder."; exit 1; }
+  done
+}
+
 build_id() { readelf -nW "$1" | grep 'Build ID'; }
 
 hello() { # CMAKE_OPTION...
@@ -39,14 +45,34 @@ hello() { # CMAKE_OPTION...
   cmake --build "$PWD.hello"
 }
 
-scripts/package linux aarch64
+rm -rf build/package/*.{deb,tar.gz,tgz}*
+scripts/package npm-arm64
+[ -z "${NSWS_BUILD_ONLY:-}" ] || exit 0
+scripts/package linux aarch64 source deb npm
 mkdir -p "$work/elsewhere/build/ohos"
-tar -c --exclude=./target --exclude=./build --exclude=./.git --exclude=node_modules . | tar -x -C "$work/elsewhere"
+tar -x --strip-components=1 --exclude='*/vendor' -C "$work/elsewhere" -f build/package/netstack-websocket-*[0-9].tar.gz
+cp .cargo/config.toml "$work/elsewhere/.cargo" # with the crates that cargo has
 ln -s "$source/target" "$work/elsewhere/target"
 ln -s "$source/build/ohos/sdk" "$work/elsewhere/build/ohos/sdk"
-"$work/elsewhere/scripts/package" linux aarch64
-for made in "$(tarball "$source" linux-gnu)" "$(tarball "$source" aarch64-linux-ohos)"; do
-  cmp "$made" "$work/elsewhere/build/package/$(basename "$made")"
+"$work/elsewhere/scripts/package" linux aarch64 source deb npm
+made=(build/package/*.{deb,tar.gz} build/package/*-x64.tgz)
+[ ${#made[@]} = 9 ] # of the Debian packages, two have debug symbols
+for file in "${made[@]}"; do
+  cmp "$file" "$work/elsewhere/$file"
+done
+for file in build/package/*.deb; do
+  dpkg-deb -x "$file" "$work/debian"
+done
+(cd "$work/debian" && names_no_folder)
+for cpu in x64 arm64; do
+  mkdir "$work/$cpu"
+  tar -x -C "$work/$cpu" -f build/package/*-npm-$cpu.tgz
+  (cd "$work/$cpu" && names_no_folder)
+  binaries=("$work/$cpu"/package/{websocket.node,lib*.so.*})
+  OPTIMIZED=1 tests/hardened.sh "$source;$HOME" "${binaries[@]}"
+  for binary in "${binaries[@]}"; do
+    [ -z "$(nm "$binary" 2>/dev/null)" ] || { echo "$binary holds symbols."; exit 1; }
+  done
 done
 
 enter "$(tarball "$source" linux-gnu)"

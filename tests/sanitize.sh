@@ -5,15 +5,15 @@
 #     sanitize.sh address|thread BUILD_DIR [CMAKE_OPTION...]      with NSWS_BUILD_ONLY=1, only builds them
 #     sanitize.sh check                                           only says whether it could
 #
-# It needs a Rust that has its library's source (rustup's component rust-src; Debian's rust-src or rust-web-src)
-# and the clang of the same LLVM with its runtime, such as clang-22 and libclang-rt-22-dev. Without them: status 77.
+# It needs a Rust that has its library's source (see rust_source.sh) and the clang of the same LLVM with its runtime, such as
+# clang-22 and libclang-rt-22-dev. Without them: status 77.
 set -euo pipefail
 sanitizer=$1 build=$(realpath -m "${2:-.}")
 cd "$(dirname "$0")/.."
+. tests/rust_source.sh
 
 toolchain() { # sets rustc and llvm
-  for rustc in "$(rustup which --toolchain nightly rustc 2>/dev/null || true)" $(type -aP rustc); do
-    [ -n "$rustc" ] && [ -f "$("$rustc" --print sysroot)/lib/rustlib/src/rust/library/Cargo.toml" ] || continue
+  for rustc in $(rust_with_source); do
     llvm=$("$rustc" -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
     [ ! -d "$("clang-$llvm" --print-resource-dir 2>/dev/null)/lib/linux" ] || return 0
   done
