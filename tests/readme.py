@@ -55,7 +55,7 @@ class Shell:
 
     def __init__(self, text, folder):
         print(f"--- in {folder}\n{text}---", flush=True)
-        with open(WORK / "block", "w") as script:
+        with tempfile.NamedTemporaryFile("w", dir=WORK, delete=False) as script:
             script.write(text)
         self.process = subprocess.Popen(
             ["bash", "-e", script.name], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -72,8 +72,8 @@ class Shell:
 
     def says(self, pattern):
         while (line := self.lines.get(timeout=PATIENCE)) is not None:
-            if re.search(pattern, line):
-                return
+            if found := re.search(pattern, line):
+                return found
         sys.exit(f"nothing like {pattern!r} was said")
 
     def types(self, words):
@@ -156,6 +156,39 @@ def a_page_and_a_tv(block):
         shell.ends()
 
 
+def examples(take):
+    """Each page comes with a code, which the tool needs as well."""
+    page = "docs/examples.md"
+    address = r"^http://127\.0\.0\.1:8080/#(\d+)$"
+
+    def shown(title):
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open("http://127.0.0.1:8080/", timeout=PATIENCE) as answer:
+            assert title in answer.read()
+
+    with Shell(take(page, "A remote control", "sh"), PROJECT) as shell:
+        shell.says(address)
+        shown(b"TV remote")
+        shell.types("louder\n")
+        shell.says(r"^1 News .*########")
+        shell.process.stdin.close()
+        shell.ends()
+    with Shell(take(page, "A file drop", "sh"), PROJECT) as shell:
+        code = shell.says(address)[1]
+        shown(b"File drop")
+        typed(take(page, "A file drop", "sh").replace("CODE", code), PROJECT)
+        shell.says(r"^README\.md: done")
+        shell.process.stdin.close()
+        shell.ends()
+    assert (PROJECT / "build/release/dropped/README.md").read_bytes() == (PROJECT / "README.md").read_bytes()
+    with Shell(take(page, "A price ticker", "sh"), PROJECT) as ticker:
+        ticker.says(r"^ws://127\.0\.0\.1:8080/$")
+        with Shell(take(page, "A price ticker", "sh"), PROJECT) as client:
+            client.says("^open: permessage-deflate")
+            client.says("^BOLT ")
+        ticker.process.stdin.close()
+        ticker.ends()
+
+
 def certificates_and_proxies(certificates, proxies):
     """Commands that open a connection succeed; each that fails prints the error below it, where "..." stands for anything."""
     apart = proxies.index("\n\n") + 1
@@ -209,6 +242,8 @@ def main():
         hears_hello(WORK / "client", WORK / "client-static", with_cmake / "client")
         subprocess.run([PROJECT / "build/release/chat", "ws://127.0.0.1:8080/"], stdin=subprocess.DEVNULL, check=True)
     a_page_and_a_tv(take(*everyone, "sh"))
+
+    examples(take)
 
     cpp = "docs/guide/cpp.md", "C++"
     (WORK / "client.cpp").write_text(take(*cpp, "cpp"))

@@ -82,11 +82,11 @@ class Page:
         assert "error" not in answer, answer
         return answer["result"]
 
-    async def open(self, url):
+    async def open(self, url, field="connect"):
         target = await self.call("Target.createTarget", url=url)
         attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self.session = attached["sessionId"]
-        await self.until("document.readyState === 'complete' && !!document.getElementById('connect')")
+        await self.until(f"document.readyState === 'complete' && !!document.getElementById({field!r})")
 
     async def run(self, script):
         done = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
@@ -104,6 +104,10 @@ class Page:
     async def fill_in(self, field, text):
         await self.run(f"document.getElementById({field!r}).focus(); document.getElementById({field!r}).select()")
         await self.call("Input.insertText", text=text)
+
+    async def choose(self, field, *files):
+        found = await self.call("Runtime.evaluate", expression=f"document.getElementById({field!r})")
+        await self.call("DOM.setFileInputFiles", files=[str(file) for file in files], objectId=found["result"]["objectId"])
 
     async def press(self, button):
         await self.run(f"document.getElementById({button!r}).click()")

@@ -6,12 +6,17 @@ A server certificate NAME is NAME.pem (the chain the server sends) and NAME.key.
     other-ca.pem    a CA that issued none but `unknown-ca`
     empty.pem       a file with no certificate in it
 
+facts.txt has a line for each certificate that a test looks into: NAME, first and last second (since 1970), pin, fingerprint.
+
 For servers: good.key is PKCS#8, sec1.key the same as SEC1, encrypted.key the same with a password; rsa.key and
 pkcs1.key belong to rsa.pem; both.pem holds a certificate and its key.
 """
 
+import base64
 import datetime
+import hashlib
 import pathlib
+import ssl
 import subprocess
 import sys
 
@@ -69,12 +74,22 @@ LEAVES = {
     "p521": ("ca", HERE, -2, 30, False, "serverAuth"),
     "rsa-pss": ("ca", HERE, -2, 30, False, "serverAuth"),
     "ed448": ("ca", HERE, -2, 30, False, "serverAuth"),
-    "chain": ("intermediate", HERE, -2, 30, False, "serverAuth"),
+    "chain": ("intermediate", HERE, -2, 20, False, "serverAuth"),
+    "odd-names": ("ca", HERE + ", DNS:\x1b[31modd\x07, DNS:192.0.2.1", -2, 30, False, "serverAuth"),
     "self-signed": (None, HERE, -2, 30, True, None),
     "self-signed-leaf": (None, HERE, -2, 30, False, "serverAuth"),
     "self-signed-expired": (None, HERE, -30, -2, True, None),
     "self-signed-elsewhere": (None, ELSEWHERE, -2, 30, True, None),
 }
+
+# Common names other than NAME.
+SUBJECTS = {
+    "cn-only": "localhost",
+    "odd-names": "\x1b[31modd\r\nname",
+}
+
+# Certificates that tests look into.
+FACTS = ("chain", "intermediate", "expired", "odd-names", "cn-only")
 
 # Keys other than ECDSA on P-256: algorithm and option.
 KEYS = {
@@ -103,9 +118,10 @@ def make(folder):
     key(folder, "intermediate")
     sign(folder, "intermediate", "ca", "authority", -2, 30, "The tests' intermediate")
 
-    for name, (issuer, names, first, last, _, _) in LEAVES.items():
+    for name, (issuer, _, first, last, _, _) in LEAVES.items():
         key(folder, name, *KEYS.get(name, ()))
-        sign(folder, name, issuer, name, first, last, "localhost" if names is None else name)
+        sign(folder, name, issuer, name, first, last, SUBJECTS.get(name, name))
+    (folder / "facts.txt").write_text("".join(facts(folder, name) for name in FACTS))
     # The server sends the intermediate certificate along, or forgets to.
     chain, intermediate = folder / "chain.pem", folder / "intermediate.pem"
     (folder / "incomplete-chain.pem").write_bytes(chain.read_bytes())
@@ -144,6 +160,16 @@ def sign(folder, name, issuer, extensions, first, last, subject):
     )
 
 
+def facts(folder, name):
+    said = openssl(folder, "x509", "-in", f"{name}.pem", "-noout", "-startdate", "-enddate", "-pubkey")
+    dates = dict(line.split("=", 1) for line in said.splitlines()[:2])
+    key = base64.b64decode("".join(said.splitlines()[3:-1]))
+    pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
+    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert((folder / f"{name}.pem").read_text())).hexdigest()
+    first, last = (ssl.cert_time_to_seconds(dates[name]) for name in ("notBefore", "notAfter"))
+    return f"{name} {first} {last} sha256//{pin} {fingerprint}\n"
+
+
 def day(offset):
     moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=offset)
     return moment.strftime("%Y%m%d%H%M%SZ")
@@ -153,6 +179,7 @@ def openssl(folder, *arguments):
     done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"openssl {arguments[0]} failed: {done.stderr}")
+    return done.stdout
 
 
 if __name__ == "__main__":

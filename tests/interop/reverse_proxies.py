@@ -177,7 +177,8 @@ def start(kind, port, folder, source=None):
         running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and running.poll() is None:
-        if listens(front):
+        # Somebody else may have taken the port; then it ends without its socket for commands.
+        if listens(front) and (template is not HAPROXY or (folder / "stats").exists()):
             return running, front
         time.sleep(0.02)  # Nothing tells when it listens.
     stop(running)
