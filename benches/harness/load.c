@@ -11,6 +11,7 @@
  * idle       connections that rest; "open" is printed, then a line is awaited
  * documents  JSON of 4 KiB, compressed (RFC 7692), W under way
  * broadcast  one connection sends a message, and all connections receive it; W messages are under way
+ * generate   prints so many of these documents instead
  *
  * It prints one line of JSON. CPU time is the process's, threads that have ended included, as the kernel's scheduler
  * accounts it in nanoseconds; how it divides into user and system time is the kernel's division (/proc/PID/stat).
@@ -60,6 +61,7 @@ static void report(struct cost start, struct cost end, long messages, const char
     double cpu = (end.cpu - start.cpu) * 1e9 / (double)messages, wall = (end.wall - start.wall) * 1e9 / (double)messages;
     unsigned long user = end.user - start.user, ticks = user + end.system - start.system;
     printf("{\"messages\": %ld, \"total\": %ld, \"cpu_ns\": %.1f, \"wall_ns\": %.1f", messages, warmed_up + messages, cpu, wall);
+    if (handshakes > 0) printf(", \"resumed\": %.1f", 100.0 * (double)resumed / (double)handshakes);
     /* The division is counted in ticks of 10 ms: it says nothing about a short run. */
     if (ticks >= 20) printf(", \"user_ns\": %.1f", cpu * (double)user / (double)ticks);
     printf("%s}\n", more);
@@ -239,6 +241,7 @@ static void run_connect(void) {
     size_t length;
     unsigned char *frame = make_frames(size, 1, &length);
     for (; warmed_up < count / 20 + 5; warmed_up++) visit(frame, length);
+    handshakes = resumed = 0;
     struct cost start = now();
     for (long i = 0; i < count; i++) visit(frame, length);
     report(start, now(), count, "");
@@ -294,6 +297,7 @@ static void run_storm(void) {
     storm();
     long storms = count / connections;
     if (storms < 1) storms = 1;
+    handshakes = resumed = 0;
     struct cost start = now();
     for (long i = 0; i < storms; i++) storm();
     report(start, now(), storms * connections, "");
@@ -325,6 +329,16 @@ static void run_documents(void) {
     long messages = (count + window - 1) / window * window;
     snprintf(more, sizeof more, ", \"wire_bytes\": %.1f", (double)codec->wire / (double)messages);
     report(start, end, messages, more);
+}
+
+/* The documents that clients are to send. */
+static void generate(void) {
+    uint32_t state = 20260101;
+    char document[DOCUMENT + 1];
+    for (long i = 0; i < count; i++) {
+        make_document(document, &state);
+        fwrite(document, 1, DOCUMENT, stdout);
+    }
 }
 
 /* Answers pings until a line comes: a ping without an answer would end the connection. */
@@ -393,6 +407,10 @@ int main(int argc, char **argv) {
         }
     }
     const char *mode = argc > optind ? argv[optind] : "";
+    if (strcmp(mode, "generate") == 0) {
+        generate();
+        return 0;
+    }
     if (port == 0 || pid == 0 || connections < 1 || window < 1 || count < 1) fail("load MODE --port P --pid PID ...");
     wire_size = size;
     if (strcmp(mode, "pipeline") == 0) run_pipeline();

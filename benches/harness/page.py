@@ -7,7 +7,7 @@ from pathlib import Path
 import plots
 import workloads
 from peers import BY_NAME, ROOT
-from report import judged, median, verdict
+from report import judged, median, short, verdict
 
 PAGE = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"
@@ -16,9 +16,13 @@ FOLDER = ROOT / "docs" / "performance"
 PARTS = [
     ("Messages under way, server", ["pipelined"], "cpu_ns", "ns",
      "CPU time of the server for each message of 128 B that it echoes. Each connection sends a window of messages, and the next "
-     "window when all have come back."),
+     "window when all have come back. Most of the cost is the kernel's for each write: this library and uWebSockets write the "
+     "answers that are ready with one call. tokio-tungstenite does so too, since its program here feeds it all of them before "
+     "it flushes. The echo examples of fastwebsockets, Boost.Beast, libwebsockets, ws and websockets write each message alone, "
+     "and so do their programs here."),
     ("Messages under way, client", ["client-pipelined"], "cpu_ns", "ns",
-     "CPU time of the client for each message of 128 B and its answer; each answer sends the next message."),
+     "CPU time of the client for each message of 128 B and its answer; each answer sends the next message. Clients are measured "
+     "against uWebSockets, with TLS against tokio-tungstenite. uWebSockets itself has no client."),
     ("Round trips, server", ["rtt"], "p50_ns", "ns", "One message at a time, seen from the client. On one core nothing has to be woken "
      "on another, which is what a round trip with a core each mostly costs."),
     ("Round trips, client", ["client-rtt"], "p50_ns", "ns", "One message at a time, sent in the callback that receives the answer "
@@ -27,14 +31,18 @@ PARTS = [
      "others use OpenSSL."),
     ("wss, client", ["client-wss"], "cpu_ns", "ns", ""),
     ("Large messages", ["stream"], "cpu_ns", "ns", "1 MiB each, 4 under way; CPU time for each message, there and back."),
-    ("Broadcast", ["broadcast"], "cpu_ns", "ns", "CPU time for each message that one of 1,000 connections receives."),
+    ("Broadcast", ["broadcast"], "cpu_ns", "ns", "CPU time for each message that one of 1,000 connections receives. "
+     "fastwebsockets has no broadcast."),
     ("Compression", ["documents"], "cpu_ns", "ns", "permessage-deflate (RFC 7692) over JSON of 4 KiB from a generator with a fixed seed. "
-     "uWebSockets was asked for a window of 15 bits as all others; the version measured here compresses with 9."),
+     "uWebSockets was asked for a window of 15 bits as all others; the version measured here compresses with 9. "
+     "Boost.Beast agrees to keep the context, but ends each message with a full flush, which forgets it. "
+     "tokio-tungstenite and fastwebsockets don't compress. Clients are measured against Boost.Beast."),
     ("Connecting, server", ["connect"], "cpu_ns", "ns", "CPU time of the server for each connection: TCP, TLS where it is wss, the opening "
      "handshake, one message, the close."),
-    ("Connecting, client", ["client-connect"], "cpu_ns", "ns", ""),
+    ("Connecting, client", ["client-connect"], "cpu_ns", "ns", "This library and the clients in Rust, C++ and JavaScript resume TLS "
+     "sessions; those of libwebsockets 4.1 and websockets can't."),
     ("Connections at rest, server", ["idle"], "private_kib", "KiB", "Private memory of each connection beyond that of a process that has "
-     "served one. A negative figure is a garbage collector's."),
+     "served one. A negative figure comes from garbage collection."),
     ("Connections at rest, clients", ["client-idle"], "private_kib", "KiB", ""),
     ("Callbacks that get stuck", ["stuck"], "p50_ns", "ns", "Clients of one process; the callbacks of some of them never return."),
     ("Two lanes on two cores", ["lanes"], "wall_ns", "ns", "Two servers of one process; the time for each message. One lane alone keeps both cores busy too: while a long callback compresses, another thread leads."),
@@ -83,10 +91,10 @@ def rows(results, figure):
 
 
 def bounds(everything, known):
-    lines = ["## What it has to reach", "", "| workload | figure | at most | measured | |", "|---|---|---|---|---|"]
+    lines = ["## Targets", "", "| workload | figure | at most | measured | |", "|---|---|---|---|---|"]
     for workload in known:
         for bound, value in judged(workload, everything):
-            lines.append(f"| {workload.title} | {bound.text} | {bound.most} | {value:.2f} | {verdict(bound, value)} |")
+            lines.append(f"| {workload.title} | {bound.text} | {bound.most} | {short(value)} | {verdict(bound, value)} |")
     return [*lines, ""] if len(lines) > 4 else []
 
 
@@ -103,8 +111,32 @@ def conditions(run, source):
     lines += [f"| {name} | {value} |" for name, value in facts.items() if value is not None]
     lines += ["", f"All figures: [{source}](performance/{source}).", ""]
     if run["failures"]:
-        lines += ["What could not be measured:", "", *(f"- {failure}" for failure in run["failures"]), ""]
+        lines += ["Missing or disturbed:", "", *(f"- {failure}" for failure in run["failures"]), ""]
     return lines
+
+
+# The figures of README's first screen: workload, figure, unit, and what they are in the languages of its two versions.
+README_FIGURES = [
+    ("pipelined-50x256", "cpu_ns", "ns", "CPU time to echo 128 B, 50 connections with 256 under way", "回显 128 字节的 CPU 时间（50 个连接，每个连接 256 条在途）"),
+    ("stream", "cpu_ns", "ns", "CPU time to echo 1 MiB", "回显 1 MiB 的 CPU 时间"),
+    ("idle-wss-1000", "private_kib", "KiB", "memory of an idle wss connection", "每个空闲 wss 连接占用的内存"),
+]
+README_PEERS = ("ours", "uwebsockets", "beast", "libwebsockets")
+
+
+def write_readme(name, first_cell, words, everything):
+    """Writes the figures behind their mark, in place of those that are there."""
+    lines = (ROOT / name).read_text().split("\n")
+    begin = lines.index("<!-- figures -->") + 1
+    end = next(number for number in range(begin, len(lines)) if not lines[number].startswith("|"))
+    table = [f"| {first_cell} | " + " | ".join(BY_NAME[peer].title for peer in README_PEERS) + " |", "|---|" + "---|" * len(README_PEERS)]
+    for workload, figure, unit, *titles in README_FIGURES:
+        if workload not in everything: # a run of only a part
+            continue
+        values = [median(everything[workload], peer, figure) if peer in everything[workload] else None for peer in README_PEERS]
+        cells = ["-" if value is None else plots.with_unit(value, "ns") if unit == "ns" else f"{value:.3g} {unit}" for value in values]
+        table.append(f"| {titles[words]} | " + " | ".join(cells) + " |")
+    (ROOT / name).write_text("\n".join(lines[:begin] + table + lines[end:]))
 
 
 def write(path):
@@ -120,13 +152,15 @@ def write(path):
         shutil.copy(path, FOLDER / source)
     lines = [
         "# Performance", "",
-        "This library, through its C ABI and the shared library, beside what else there is: `scripts/bench` builds all of it from "
-        "packages and measures it in one run. `scripts/bench --page` writes this page from that run's figures; nothing here is "
+        "This library, through its C ABI and the shared library, beside other libraries. `scripts/bench` builds all of them from "
+        "packages and measures them in one run. `scripts/bench --page` writes this page from that run's figures; nothing here is "
         "written by hand.", "",
-        "How it is measured: the peers take turns, each in a fresh process; what is given is the median of the rounds, and in brackets "
-        "the least and the most. The measured process has one core and the load generator (C, epoll) or the far end another, "
+        "How it is measured: the peers take turns, each in a fresh process; each figure is the median of the rounds, with the lowest and "
+        "highest in brackets. The measured process has one core and the load generator (C, epoll) or the far end another, "
         "except where both share one. CPU time is the process's, "
-        "as the kernel's scheduler accounts it, threads that have ended included. Everything is built with optimization and without "
+        "as the kernel's scheduler accounts it, threads that have ended included; user time is counted in ticks, and left out where a "
+        "run is too short for that. Each peer is sent the same number of messages, after a twentieth of it to warm up; where small ones are "
+        "under way together, peers that write each of them alone are sent fewer. All set TCP_NODELAY. Everything is built with optimization and without "
         "`-march`; each peer serves with one thread, as its own examples do, except where its library starts more. \"TCP alone\" "
         "echoes bytes: what a WebSocket costs is what it costs beyond that. Less is better everywhere. The axes are logarithmic.", "",
     ]
@@ -153,5 +187,7 @@ def write(path):
         if lines_of:
             lines += [f"## {title}", "", *plot(group, plots.curves(title, unit, x_label, lines_of))]
     lines += bounds(everything, known) + conditions(run, source)
+    write_readme("README.md", "[figures of one run](docs/performance.md)", 0, everything)
+    write_readme("README_zh.md", "[一次测试的结果](docs/performance.md)", 1, everything)
     PAGE.write_text("\n".join(lines).rstrip() + "\n")
     print(PAGE)

@@ -16,16 +16,15 @@ def short(value):
 
 
 def judged(workload, everything):
-    """The bounds of a workload that can be judged, each with its value."""
+    """The bounds of a workload, each with its value, or None where something that it needs wasn't measured."""
     def get(peer, figure, name=workload.name):
         return median(everything.get(name, {}), peer, figure)
 
-    values = [(bound, bound.judge(get)) for bound in workload.bounds]
-    return [(bound, value) for bound, value in values if value is not None]
+    return [(bound, bound.judge(get)) for bound in workload.bounds]
 
 
 def verdict(bound, value):
-    return "ok" if value <= bound.most else "MISSED"
+    return "not measured" if value is None else "ok" if value <= bound.most else "MISSED"
 
 
 def show(workload, everything):
@@ -47,5 +46,5 @@ def show(workload, everything):
                 line += f"; ours is {ours / theirs:.2f} of it"
         print(line)
     for bound, value in judged(workload, everything):
-        print(f"  {verdict(bound, value)}: {bound.text} {value:.2f}, at most {bound.most}")
+        print(f"  {verdict(bound, value)}: {bound.text} {short(value)}, at most {bound.most}")
     sys.stdout.flush()

@@ -36,6 +36,7 @@ static int verify = 1;    /* compare what comes back with what was sent */
 static size_t wire_size;  /* bytes of a message; raw bytes are counted in these */
 static SSL_CTX *tls;
 static SSL_SESSION *session;
+static long handshakes, resumed; /* of TLS connections that are over; how many of them resumed a session */
 static unsigned char buffer[256 << 10];
 
 static void fail(const char *what) {
@@ -59,6 +60,8 @@ static void use_tls(const char *ca) {
     if (SSL_CTX_load_verify_locations(tls, ca, NULL) != 1) fail(ca);
     SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* Some end TLS with TCP: to OpenSSL this is an error, after which it would not resume the session. */
+    SSL_CTX_set_options(tls, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(tls, keep_session);
 }
@@ -109,6 +112,8 @@ static void connect_to(struct link *link, int port) {
 
 static void hang_up(struct link *link) {
     if (link->ssl != NULL) {
+        handshakes++;
+        resumed += SSL_session_reused(link->ssl);
         SSL_set_shutdown(link->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else the session can't be resumed */
         SSL_free(link->ssl);
     }

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import tls
-from peers import BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings, Server, cpu_clock, environment, load
+from peers import BUILD, BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings, Server, cpu_clock, environment, load
 
 
 class Bound:
@@ -28,7 +28,7 @@ UNITS = {
     "cpu_ns": "CPU time", "user_ns": "user time", "wall_ns": "time", "p50_ns": "median time", "private_kib": "private memory, KiB",
     "core_percent": "share of a core, percent", "threads": "threads", "descriptors": "descriptors",
     "open_ns": "time until the connection is open", "wire_bytes": "bytes on the wire",
-    "p50_stuck_ns": "median time beside stuck ones",
+    "p50_stuck_ns": "median time beside stuck ones", "resumed": "TLS sessions resumed, percent",
 }
 
 
@@ -60,28 +60,38 @@ def server_load(mode, count, same_core=False, options=(), wss=False, all_cores=F
 
     def run(peer, scale):
         with Server(peer, [*options, *(tls.SERVER if wss else ())], core=CORES.all if all_cores else None) as server:
-            number = max(1, int(count * peer.share * scale))
+            number = max(1, int(peer.number(count, shape.get("window", 1)) * scale))
             ca = tls.CA if wss else None
             return load(server, mode, far_core(same_core), count=number, raw=peer.raw, ca=ca, **shape)
 
     return run
 
 
-def far_end(peer, wss, core):
+def far_end(peer, wss, core, deflate=False):
     """What clients are measured against: TCP alone for TCP alone; uWebSockets; with TLS tokio-tungstenite, since
-    uWebSockets' connections break there when large messages fill its socket."""
-    name = "raw" if peer.raw else "tungstenite" if wss else "uwebsockets"
-    return Server(BY_NAME[name], tls.SERVER if wss else (), core=core)
+    uWebSockets' connections break there when large messages fill its socket; with compression Boost.Beast, which
+    compresses with a window of 15 bits, as uWebSockets doesn't."""
+    name = "raw" if peer.raw else "beast" if deflate else "tungstenite" if wss else "uwebsockets"
+    return Server(BY_NAME[name], [*(tls.SERVER if wss else ()), *(["--deflate"] if deflate else [])], core=core)
 
 
-def client_load(count, same_core=False, options=(), wss=False, **shape):
+def documents_file():
+    """What clients send: so many that the window has forgotten the first when its turn comes again."""
+    path = BUILD / "documents.json"
+    if not path.exists():
+        path.write_bytes(subprocess.run([PROGRAMS / "load", "generate", "--count", "64"], capture_output=True, check=True).stdout)
+    return ["--documents", path]
+
+
+def client_load(count, same_core=False, options=(), wss=False, deflate=False, **shape):
     """The client's part: another one serves, and the peer asks."""
 
     def run(peer, scale):
-        arguments = [*options, "--count", max(1, int(count * peer.share * scale)), *(tls.CLIENT if wss else ())]
+        number = max(1, int(peer.number(count, shape.get("window", 1)) * scale))
+        arguments = [*options, "--count", number, *(tls.CLIENT if wss else ()), *(documents_file() if deflate else ())]
         for name, value in shape.items():
             arguments += [f"--{name}", value]
-        with far_end(peer, wss, far_core(same_core)) as server:
+        with far_end(peer, wss, far_core(same_core), deflate) as server:
             with Client(peer, server.port, arguments) as client:
                 return client.go()
 
@@ -114,20 +124,22 @@ def idle_server(number, wss=False, options=(), seconds=REST, deflate=False):
     return run
 
 
-def idle_clients(number, wss=False, options=()):
+def idle_clients(number, wss=False, options=(), seconds=REST, deflate=False):
     def run(peer, scale):
-        with far_end(peer, wss, CORES.load) as server:
+        more = [*options, *(tls.CLIENT if wss else ()), *(documents_file() if deflate else ())]
+        with far_end(peer, wss, CORES.load, deflate) as server:
 
             def clients(connections):
-                shape = ["--connections", connections, "--count", connections, *options, *(tls.CLIENT if wss else ())]
-                return Client(peer, server.port, shape)
+                # One message each; of documents four, as the other way round.
+                number = (80 if deflate else 1) * connections
+                return Client(peer, server.port, ["--connections", connections, "--count", number, *more])
 
             # A process with one is what it is beside: what a process of its own costs isn't a connection's.
             with clients(1) as one:
                 time.sleep(SETTLE)
                 before = Holdings(one.pid)
             with clients(number + 1) as many:
-                return rest(many, before, number)
+                return rest(many, before, number, seconds)
 
     return run
 
@@ -154,7 +166,7 @@ def pipelined_clients():
             f"client-{connections}x{window}",
             "client-pipelined",
             f"A client's 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
-            client_load(1_000_000 if window > 16 else 300_000, connections=connections, window=window, size=128),
+            client_load(PIPELINED, connections=connections, window=window, size=128),
             ("cpu_ns", "user_ns", "wall_ns"),
             [beside("cpu_ns", "tungstenite", 0.8)],
         )
@@ -176,6 +188,7 @@ def client_round_trips():
             f"A client's round trip of {title} in the callback, a core each",
             client_load(count, size=size),
             ("p50_ns", "cpu_ns", "wall_ns"),
+            [beside("cpu_ns", "raw", LARGE[size])] if size in LARGE else [],
         )
     yield Workload(
         "client-rtt-32-thread",
@@ -188,8 +201,11 @@ def client_round_trips():
     )
 
 
+# Enough for user time, which the kernel counts in ticks.
+PIPELINED = 1_000_000
 SHAPES = ((1, 512), (50, 16), (50, 256), (1000, 16))
 SIZES = (("32 B", 32, 20_000), ("1 KiB", 1 << 10, 20_000), ("64 KiB", 64 << 10, 4_000), ("1 MiB", 1 << 20, 400))
+LARGE = {64 << 10: 1.25, 1 << 20: 1.5}  # what they may cost beside TCP alone
 
 
 def pipelined():
@@ -202,7 +218,7 @@ def pipelined():
             f"pipelined-{connections}x{window}",
             "pipelined",
             f"Echo of 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
-            server_load("pipeline", 1_000_000 if big else 300_000, connections=connections, window=window, size=128),
+            server_load("pipeline", PIPELINED, connections=connections, window=window, size=128),
             ("cpu_ns", "user_ns", "wall_ns"),
             bounds,
         )
@@ -217,12 +233,11 @@ BESIDE_UWEBSOCKETS = Bound(
 
 def round_trips():
     for title, size, count in SIZES:
-        large = size >= 64 << 10
         bounds = []
         if size == 32:
             bounds = [beside("p50_ns", "raw", 1.15)]
-        elif large:
-            bounds = [beside("cpu_ns", "raw", 1.25 if size == 64 << 10 else 1.5), beside("cpu_ns", "uwebsockets", 1.0)]
+        elif size in LARGE:
+            bounds = [beside("cpu_ns", "raw", LARGE[size]), beside("cpu_ns", "uwebsockets", 1.0)]
         yield Workload(
             f"rtt-{size}",
             "rtt",
@@ -251,7 +266,7 @@ def tls_workloads():
             ("cpu_ns", "user_ns", "wall_ns"),
         )
     for title, size, count in SIZES:
-        bounds = [beside("cpu_ns", "tungstenite", 1.05)] if size >= 64 << 10 else []
+        bounds = [beside("cpu_ns", "tungstenite", 1.05)] if size in LARGE else []
         yield Workload(
             f"wss-rtt-{size}-same-core",
             "wss",
@@ -280,7 +295,7 @@ def tls_workloads():
 def streams():
     for role, make in (("", server_load), ("client-", client_load)):
         for wss in (False, True):
-            bounds = [beside("cpu_ns", "tungstenite", 1.05)] if wss else [beside("cpu_ns", "raw", 1.5), beside("cpu_ns", "uwebsockets", 1.0)]
+            bounds = [beside("cpu_ns", "tungstenite", 1.05)] if wss else [beside("cpu_ns", "raw", LARGE[1 << 20]), beside("cpu_ns", "uwebsockets", 1.0)]
             arguments = ("pipeline", 600) if role == "" else (600,)
             yield Workload(
                 f"{role}{'wss-' if wss else ''}stream",
@@ -300,7 +315,6 @@ def broadcasts():
         server_load("broadcast", 400, options=["--broadcast"], connections=1000, window=4, size=128),
         ("cpu_ns", "user_ns", "wall_ns"),
         [beside("cpu_ns", "uwebsockets", 1.2)],
-        peers=("ours", "uwebsockets", "ws", "websockets"),
     )
 
 
@@ -315,6 +329,21 @@ def documents():
          Bound("bytes on the wire beside the documents'", 0.3, lambda get: get("ours", "wire_bytes") / 4096)],
     )
     yield Workload(
+        "client-documents",
+        "documents",
+        "A client's JSON of 4 KiB and its echo, compressed (level 6, window 15, context kept), 1 connection with 8 under way",
+        client_load(20_000, deflate=True, window=8),
+        ("cpu_ns", "user_ns", "wall_ns"),
+        [beside("cpu_ns", "ws", 1.0)],
+    )
+    yield Workload(
+        "client-documents-memory",
+        "documents",
+        "100 connections that have exchanged compressed JSON and rest, each one's part: clients",
+        idle_clients(100, options=["--no-ping"], deflate=True),
+        ("private_kib",),
+    )
+    yield Workload(
         "documents-memory",
         "documents",
         "100 connections that have exchanged compressed JSON and rest, each one's part: a server",
@@ -326,21 +355,21 @@ def documents():
 def connects():
     for wss in (False, True):
         name = "wss" if wss else "ws"
-        how = "TLS sessions resumed" if wss else "ws"
+        how = "wss, TLS sessions resumed where the library does so" if wss else "ws"
         yield Workload(
             f"connect-{name}",
             "connect",
             f"Connections that come, say something and go, one after another ({how}): the server's part",
             server_load("connect", 2_000, wss=wss, size=32),
-            ("cpu_ns", "wall_ns"),
+            ("cpu_ns", "wall_ns", "resumed"),
             [beside("cpu_ns", "tungstenite", 1.1)],
         )
         yield Workload(
             f"storm-{name}",
             "connect",
             f"500 connections at once ({name}), for each of them: the server's part",
-            server_load("storm", 500 * 20, wss=wss, connections=500, size=32),
-            ("cpu_ns", "wall_ns"),
+            server_load("storm", 500 * 10, wss=wss, connections=500, size=32),
+            ("cpu_ns", "wall_ns", "resumed"),
             [beside("cpu_ns", "tungstenite", 1.1)],
         )
         yield Workload(
@@ -389,13 +418,15 @@ def idle():
                     figures,
                     most(number, kib),
                 )
-    yield Workload("idle-1000-pings", "idle", "1,000 connections at rest with the default heartbeat: a server", idle_server(1000, seconds=61),
-                   ("core_percent",), [at_most("core_percent", 0.3)], peers=("ours",), rounds=1)
+    for role, run in (("a server", idle_server(1000, seconds=61)), ("clients", idle_clients(1000, seconds=61))):
+        group = "idle" if role == "a server" else "client-idle"
+        yield Workload(f"{group}-1000-pings", group, f"1,000 connections at rest with the default heartbeat: {role}", run,
+                       ("core_percent",), [at_most("core_percent", 0.3)], peers=("ours",), rounds=1)
 
 
 def most(number, kib):
     """What may be held is bound where it doesn't drown in what a process needs anyway."""
-    return [at_most("private_kib", kib), at_most("threads", 0), at_most("core_percent", 0.1)] if number == 1000 else []
+    return [at_most("private_kib", kib), at_most("threads", 0), at_most("descriptors", 1), at_most("core_percent", 0.1)] if number == 1000 else []
 
 
 def stuck():

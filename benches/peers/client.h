@@ -1,10 +1,12 @@
 /* What the clients in C and C++ have in common.
  *
  * A client connects, keeps a window of messages under way on each connection for a short while, prints "ready" with the
- * nanoseconds in which its first connection opened, and waits for a line on stdin: at this moment its process has done nothing that is measured. Then it does the same for --count messages
- * (each that comes back sends the next), prints one line of JSON, and ends with its stdin. With --count 0 it only rests.
- * With --stuck it does round trips before and after the callbacks of so many other clients have got stuck.
- * With --connect it connects and closes --count times, one after another, instead.
+ * nanoseconds in which its first connection opened, and waits for a line on stdin: at this moment its process has done
+ * nothing that is measured. Then it does the same for --count messages (each that comes back sends the next), prints one line
+ * of JSON, and ends with its stdin.
+ * With --documents it sends the documents of a file, compressed. With --stuck it does round trips before and after the
+ * callbacks of so many other clients have got stuck. With --connect it connects and closes --count times, one after another,
+ * instead.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -17,6 +19,33 @@ static inline double client_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* What is sent: letters, or the documents of the file in turn. */
+static unsigned char *client_payload;
+static size_t client_documents;
+
+static inline void client_make_payload(void) {
+    if (peer.documents == NULL) {
+        client_payload = (unsigned char *)malloc(peer.size);
+        memset(client_payload, 'a', peer.size);
+        return;
+    }
+    FILE *file = fopen(peer.documents, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) exit(1);
+    peer.size = 4096;
+    client_documents = (size_t)ftell(file) / peer.size;
+    client_payload = (unsigned char *)malloc(client_documents * peer.size);
+    rewind(file);
+    if (fread(client_payload, peer.size, client_documents, file) != client_documents) exit(1);
+    fclose(file);
+}
+
+/* The next message, of peer.size bytes. */
+static inline unsigned char *client_next(void) {
+    static size_t sent;
+    if (peer.documents == NULL) return client_payload;
+    return client_payload + __atomic_fetch_add(&sent, 1, __ATOMIC_RELAXED) % client_documents * peer.size;
 }
 
 static double client_opened_in; /* nanoseconds that opening the first connection took, all that it needs included */

@@ -40,9 +40,6 @@ static void serve(void) {
     nsws_server server;
     nsws_server_options options;
     uint16_t port;
-#ifndef NSWS_HAS_COMPRESSION
-    if (peer.deflate) peer_refuse();
-#endif
     use_lanes();
     check(nsws_server_create(&server));
     check(nsws_server_on_message(server, peer.broadcast ? on_message_to_all : on_message, NULL, NULL));
@@ -73,7 +70,6 @@ struct flow {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int busy; /* what is awaited: connections that aren't open, or whose phase isn't over */
-static unsigned char *payload;
 static double *times;
 static long timed;
 
@@ -93,14 +89,17 @@ static void await_all(void) {
 static void send_one(struct flow *flow) {
     flow->to_send--;
     if (times != NULL) flow->sent_at = client_now();
-    check(nsws_client_send_binary(flow->client, payload, peer.size));
+    check(peer.documents != NULL ? nsws_client_send_text(flow->client, (const char *)client_next(), peer.size)
+                                 : nsws_client_send_binary(flow->client, client_next(), peer.size));
 }
 
+static long visits_left; /* connects and closes that callbacks go on with */
+
 static void on_open(nsws_client client, const nsws_open_event *event, void *user_data) {
-    (void)client;
     (void)event;
     (void)user_data;
-    done_one();
+    if (visits_left > 0) check(nsws_client_close(client, 1000, ""));
+    else done_one();
 }
 
 static void on_answer(nsws_client client, const nsws_message_event *event, void *user_data) {
@@ -119,13 +118,6 @@ static void on_error(nsws_client client, const nsws_error_event *event, void *us
     (void)user_data;
     fprintf(stderr, "error %d: %s\n", event->code, event->message);
     exit(1);
-}
-
-static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
-    (void)client;
-    (void)event;
-    (void)user_data;
-    done_one();
 }
 
 static void run_phase(struct flow *flows, long share) {
@@ -152,20 +144,26 @@ static void open_one(nsws_client client) {
     check(nsws_connect_options_init(&options, sizeof options));
     options.ca_path = peer.ca;
     options.proxy_mode = NSWS_PROXY_NONE;
+#ifdef NSWS_HAS_COMPRESSION
+    options.compression = peer.documents != NULL;
+#endif
     if (peer.no_ping) options.ping_interval_ms = 0;
     snprintf(url, sizeof url, "%s://127.0.0.1:%d/", peer.ca != NULL ? "wss" : "ws", peer.port);
     check(nsws_client_connect(client, url, &options));
 }
 
+static void on_close(nsws_client client, const nsws_close_event *event, void *user_data) {
+    (void)event;
+    (void)user_data;
+    if (--visits_left > 0) open_one(client);
+    else done_one();
+}
+
 static void visits(nsws_client client, long count) {
-    for (long i = 0; i < count; i++) {
-        busy = 1;
-        open_one(client);
-        await_all();
-        busy = 1;
-        check(nsws_client_close(client, 1000, ""));
-        await_all();
-    }
+    busy = 1;
+    visits_left = count;
+    open_one(client);
+    await_all();
 }
 
 static void get_stuck(nsws_client client, const nsws_message_event *event, void *user_data) {
@@ -193,7 +191,7 @@ static void beside_stuck(struct flow *flow) {
     for (int stuck = 0; stuck < 2; stuck++) {
         if (stuck) {
             busy = peer.stuck;
-            for (int i = 0; i < peer.stuck; i++) check(nsws_client_send_binary(others[i], payload, peer.size));
+            for (int i = 0; i < peer.stuck; i++) check(nsws_client_send_binary(others[i], client_next(), peer.size));
             await_all();
         }
         timed = 0;
@@ -207,8 +205,7 @@ static void beside_stuck(struct flow *flow) {
 
 static void run_client(void) {
     struct flow *flows = calloc((size_t)peer.connections, sizeof *flows);
-    payload = malloc(peer.size);
-    memset(payload, 'a', peer.size);
+    client_make_payload();
     for (int i = 0; i < peer.connections; i++) {
         nsws_client *client = &flows[i].client;
         check(nsws_client_create(client));
@@ -240,6 +237,9 @@ static void run_client(void) {
 
 int main(int argc, char **argv) {
     peer_parse(argc, argv);
+#ifndef NSWS_HAS_COMPRESSION
+    if (peer.deflate || peer.documents != NULL) peer_refuse();
+#endif
     if (peer.client) run_client();
     else serve();
 }

@@ -1,7 +1,8 @@
 /* What every peer in C and C++ has in common: its command line, and its end.
  *
  *     PEER server [--cert FILE --key FILE] [--deflate] [--broadcast] [--no-ping] [--lanes L]
- *     PEER client --port P [--ca FILE] [--connections N] [--window W] [--size S] [--count C] [--thread] [--connect] [--stuck N]
+ *     PEER client --port P [--ca FILE] [--connections N] [--window W] [--size S] [--count C] [--documents FILE] [--no-ping]
+ *         [--thread] [--connect] [--stuck N]
  *
  * A server listens on a port of 127.0.0.1 that the system picks, prints it, answers each message with itself (or sends it to
  * all, with --broadcast), and ends with its stdin. A client keeps messages under way, and prints one line of JSON: see
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 static struct {
-    const char *cert, *key, *ca;
+    const char *cert, *key, *ca, *documents;
     long count;
     size_t size;
     int client, port, connections, window, deflate, broadcast, no_ping, thread, connect, stuck, lanes;
@@ -29,7 +30,8 @@ static inline void peer_parse(int argc, char **argv) {
         { "cert", 1, 0, 'c' },    { "key", 1, 0, 'k' },     { "ca", 1, 0, 'a' },          { "deflate", 0, 0, 'd' },
         { "broadcast", 0, 0, 'b' }, { "no-ping", 0, 0, 'q' }, { "port", 1, 0, 'p' },        { "connections", 1, 0, 'n' },
         { "window", 1, 0, 'w' },  { "size", 1, 0, 's' },    { "count", 1, 0, 'm' },       { "thread", 0, 0, 't' },
-        { "connect", 0, 0, 'o' },   { "stuck", 1, 0, 'u' },  { "lanes", 1, 0, 'l' },       { 0, 0, 0, 0 },
+        { "connect", 0, 0, 'o' },   { "stuck", 1, 0, 'u' },  { "lanes", 1, 0, 'l' },       { "documents", 1, 0, 'j' },
+        { 0, 0, 0, 0 },
     };
     peer.size = 32;
     peer.count = peer.connections = peer.window = 1;
@@ -50,6 +52,7 @@ static inline void peer_parse(int argc, char **argv) {
             case 'o': peer.connect = 1; break;
             case 'u': peer.stuck = atoi(optarg); break;
             case 'l': peer.lanes = atoi(optarg); break;
+            case 'j': peer.documents = optarg; break;
             default: exit(2);
         }
     }

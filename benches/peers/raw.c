@@ -134,20 +134,41 @@ static void run_phase(struct flow *flows, long share, double *times) {
     }
 }
 
-static void run_client(void) {
+static int connect_one(void) {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)peer.port) };
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) give_up("connect");
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+/* Connects, says goodbye as TCP does, and waits until the server has done so too. */
+static void visits(long count) {
+    for (long i = 0; i < count; i++) {
+        int fd = connect_one();
+        shutdown(fd, SHUT_WR);
+        if (recv(fd, buffer, sizeof buffer, 0) != 0) give_up("recv");
+        close(fd);
+    }
+}
+
+static void run_client(void) {
     struct flow *flows = calloc((size_t)peer.connections, sizeof *flows);
     double *times = peer.window == 1 && peer.connections == 1 ? calloc((size_t)peer.count + 1, sizeof *times) : NULL;
-    int one = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (peer.connect) {
+        visits(peer.count / 20 + 5);
+        client_ready();
+        double start = client_now();
+        visits(peer.count);
+        client_report(start, NULL, peer.count, peer.count / 20 + 5);
+    }
     payload = calloc((size_t)peer.window, peer.size);
     epoll = epoll_create1(0);
     for (int i = 0; i < peer.connections; i++) {
         double start = client_now();
-        flows[i].fd = socket(AF_INET, SOCK_STREAM, 0);
-        if (connect(flows[i].fd, (struct sockaddr *)&address, sizeof address) != 0) give_up("connect");
+        flows[i].fd = connect_one();
         if (i == 0) client_opened_in = client_now() - start;
-        setsockopt(flows[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(flows[i].fd, F_SETFL, O_NONBLOCK);
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = &flows[i] };
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, flows[i].fd, &event) != 0) give_up("epoll_ctl");
@@ -167,7 +188,8 @@ int main(int argc, char **argv) {
     int one = 1;
 
     peer_parse(argc, argv);
-    if (peer.cert != NULL || peer.ca != NULL || peer.deflate || peer.broadcast || peer.thread || peer.connect || peer.lanes || peer.stuck) peer_refuse();
+    if (peer.cert != NULL || peer.ca != NULL || peer.deflate || peer.documents != NULL || peer.broadcast || peer.thread || peer.lanes || peer.stuck)
+        peer_refuse();
     if (peer.client) run_client();
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import itertools
 import json
 import ssl
 import sys
@@ -11,11 +12,11 @@ import time
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
 from websockets.exceptions import ConnectionClosed
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory, ServerPerMessageDeflateFactory
 
 parser = argparse.ArgumentParser()
 parser.add_argument("role")
-for name in ("cert", "key", "ca"):
+for name in ("cert", "key", "ca", "documents"):
     parser.add_argument(f"--{name}")
 for name in ("port", "connections", "window", "size", "count"):
     parser.add_argument(f"--{name}", type=int, default={"size": 32}.get(name, 1))
@@ -23,6 +24,8 @@ for name in ("deflate", "broadcast", "no-ping", "connect"):
     parser.add_argument(f"--{name}", action="store_true")
 task = parser.parse_args()  # what it doesn't know ends it with status 2
 
+# The window of 15 bits, the context kept, level 6, as everyone has it.
+LEVEL = {"level": 6}
 COMMON = {"compression": None, "max_size": 16 << 20, **({"ping_interval": None} if task.no_ping else {})}
 
 
@@ -46,8 +49,7 @@ async def run_server():
     if task.cert:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(task.cert, task.key)
-    # The window of 15 bits, the context kept, level 6, as everyone has it.
-    deflate = ServerPerMessageDeflateFactory(compress_settings={"level": 6})
+    deflate = ServerPerMessageDeflateFactory(compress_settings=LEVEL)
     options = {**COMMON, "extensions": [deflate] if task.deflate else None}
     async with serve(handle, "127.0.0.1", 0, ssl=tls, backlog=4096, **options) as server:
         print(server.sockets[0].getsockname()[1], flush=True)
@@ -61,12 +63,23 @@ async def run_server():
         await ended.wait()
 
 
+def messages():
+    if not task.documents:
+        return [b"a" * task.size]
+    with open(task.documents) as file:
+        text = file.read()
+    return [text[at : at + 4096] for at in range(0, len(text), 4096)]
+
+
+MESSAGES = messages()
+
+
 async def exchange(link, share, times=None):
-    payload = b"a" * task.size
+    payload = itertools.cycle(MESSAGES)
     unsent = share - task.window
     sent_at = time.perf_counter_ns()
     for _ in range(task.window):
-        await link.send(payload)
+        await link.send(next(payload))
     for _ in range(share):
         await link.recv()
         if times is not None:
@@ -74,7 +87,7 @@ async def exchange(link, share, times=None):
             sent_at = time.perf_counter_ns()
         if unsent > 0:
             unsent -= 1
-            await link.send(payload)
+            await link.send(next(payload))
 
 
 async def run_client():
@@ -82,8 +95,11 @@ async def run_client():
     tls = ssl.create_default_context(cafile=task.ca) if task.ca else None
     url = f"{'wss' if tls else 'ws'}://127.0.0.1:{task.port}/"
 
+    deflate = ClientPerMessageDeflateFactory(client_max_window_bits=True, compress_settings=LEVEL)
+    options = {**COMMON, "extensions": [deflate] if task.documents else None}
+
     def new():
-        return connect(url, ssl=tls, proxy=None, **COMMON)
+        return connect(url, ssl=tls, proxy=None, **options)
 
     async def visits(number):
         for _ in range(number):

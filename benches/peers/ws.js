@@ -13,7 +13,7 @@ try {
     args: process.argv.slice(3),
     options: {
       cert: text, key: text, ca: text, port: text, connections: text, window: text, size: text, count: text,
-      deflate: flag, broadcast: flag, 'no-ping': flag, connect: flag,
+      documents: text, deflate: flag, broadcast: flag, 'no-ping': flag, connect: flag,
     },
   }).values;
 } catch {
@@ -24,7 +24,7 @@ const window = Number(task.window ?? 1);
 const size = Number(task.size ?? 32);
 const count = Number(task.count ?? 1);
 // The window of 15 bits, the context kept, level 6, as everyone has it.
-const deflate = task.deflate && { threshold: 0, zlibDeflateOptions: { level: 6 } };
+const deflate = (task.deflate || task.documents !== undefined) && { threshold: 0, zlibDeflateOptions: { level: 6 } };
 
 function serve() {
   const tls = task.cert && { cert: fs.readFileSync(task.cert), key: fs.readFileSync(task.key) };
@@ -43,11 +43,18 @@ function serve() {
 
 const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
 
+// Reads the CAs once, and resumes sessions.
+function makeAgent() {
+  const { Agent } = require('https');
+  return new Agent({ secureContext: require('tls').createSecureContext({ ca: fs.readFileSync(task.ca) }) });
+}
+
+let agent;
+
 async function open() {
   const tls = task.ca !== undefined;
-  const socket = new WebSocket(`${tls ? 'wss' : 'ws'}://127.0.0.1:${task.port}/`, {
-    perMessageDeflate: false, ca: tls ? fs.readFileSync(task.ca) : undefined,
-  });
+  if (tls) agent ??= makeAgent();
+  const socket = new WebSocket(`${tls ? 'wss' : 'ws'}://127.0.0.1:${task.port}/`, { perMessageDeflate: deflate, agent });
   socket.on('error', (error) => { throw error; });
   await event(socket, 'open');
   return socket;
@@ -61,13 +68,22 @@ async function visits(number) {
   }
 }
 
+const binary = task.documents === undefined;
+
+function makeMessages() {
+  if (binary) return [Buffer.alloc(size, 'a')];
+  const all = fs.readFileSync(task.documents);
+  return Array.from({ length: all.length / 4096 }, (_, i) => all.subarray(i * 4096, (i + 1) * 4096));
+}
+
+const messages = makeMessages();
+
 function exchange(socket, share, times) {
-  const payload = Buffer.alloc(size, 'a');
   let unsent = share, unanswered = share, sentAt;
   const send = () => {
     unsent--;
     if (times) sentAt = process.hrtime.bigint();
-    socket.send(payload);
+    socket.send(messages[unsent % messages.length], { binary });
   };
   return new Promise((resolve) => {
     socket.removeAllListeners('message');
@@ -95,6 +111,8 @@ async function client() {
     }
     await Promise.all(sockets.map((socket) => exchange(socket, share(count / 20))));
   }
+  // The end may come before anything is asked for.
+  process.stdin.on('end', () => process.exit(0));
   console.log(`ready ${openedIn}`);
   await event(process.stdin, 'data');
   const start = process.hrtime.bigint();
@@ -108,7 +126,7 @@ async function client() {
     figures.p99_ns = times[Math.floor(times.length * 0.99)];
   }
   console.log(JSON.stringify(figures));
-  process.stdin.on('end', () => process.exit(0)).resume();
+  process.stdin.resume();
 }
 
 if (process.argv[2] === 'client') client();

@@ -1,5 +1,4 @@
-//! What the Rust peers have in common: their command line, TCP and TLS, the opening handshake, and their end. `peer.h`
-//! describes the command line.
+//! What the Rust peers have in common: their command line, TCP and TLS, and their end. `peer.h` describes the command line.
 
 use std::io::Read;
 use std::process::exit;
@@ -8,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// A connection after its opening handshake.
+/// TCP, with or without TLS.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
@@ -26,6 +25,8 @@ pub struct Task {
     pub size: usize,
     pub count: usize,
     pub connect: bool,
+    /// A server sends each message to all.
+    pub broadcast: bool,
     cert: Option<String>,
     key: Option<String>,
     ca: Option<String>,
@@ -44,6 +45,7 @@ impl Task {
             size: 32,
             count: 1,
             connect: false,
+            broadcast: false,
             cert: None,
             key: None,
             ca: None,
@@ -61,6 +63,7 @@ impl Task {
                 "--key" => task.key = Some(value()),
                 "--ca" => task.ca = Some(value()),
                 "--connect" => task.connect = true,
+                "--broadcast" => task.broadcast = true,
                 "--no-ping" => {} // they send none
                 _ => refuse(),
             }
@@ -91,8 +94,8 @@ fn report(start: Instant, count: usize, mut times: Vec<Duration>) {
 
 /// A client's connection, as its library has it: messages are kept under way until all have come back.
 pub trait Exchange: Sized + 'static {
-    /// Takes over a connection after its opening handshake.
-    fn open(stream: Box<dyn Stream>) -> Self;
+    /// The opening handshake, over a stream to a server.
+    fn open(stream: Box<dyn Stream>) -> impl std::future::Future<Output = Self>;
     /// Keeps `window` messages of `size` bytes under way until `count` have come back. `times` gets each round trip, if
     /// there is only one message under way.
     fn exchange(
@@ -114,7 +117,7 @@ pub fn run_client<E: Exchange>(task: &Task) {
         if task.connect {
             let visits = async |count: usize| {
                 for _ in 0..count {
-                    E::open(connector.connect().await).close().await;
+                    E::open(connector.connect().await).await.close().await;
                 }
             };
             visits(task.count / 20 + 5).await;
@@ -123,10 +126,10 @@ pub fn run_client<E: Exchange>(task: &Task) {
             visits(task.count).await;
             return report(start, task.count, Vec::new());
         }
-        let mut links = vec![E::open(connector.connect().await)];
+        let mut links = vec![E::open(connector.connect().await).await];
         let opened_in = start.elapsed();
         for _ in 1..task.connections {
-            links.push(E::open(connector.connect().await));
+            links.push(E::open(connector.connect().await).await);
         }
         let share = |count: usize| (count / task.connections).max(task.window);
         links = phase(links, task, share(task.count / 20), None).await;
@@ -167,7 +170,8 @@ async fn phase<E: Exchange>(
     links
 }
 
-fn refuse() -> ! {
+/// What was asked for isn't possible with this peer.
+pub fn refuse() -> ! {
     exit(2)
 }
 
@@ -184,7 +188,7 @@ fn end_with_stdin() {
     });
 }
 
-/// What a server does with each connection. A trait, and not a closure, so that TCP and TLS each get code of their own.
+/// What a server does with each stream, from the opening handshake on. A trait, and not a closure, so that TCP and TLS each get code of their own.
 pub trait Serve: Copy + Send + 'static {
     fn serve<S: Stream>(self, stream: S) -> impl std::future::Future<Output = ()> + Send;
 }
@@ -213,37 +217,13 @@ pub fn serve(task: &Task, how: impl Serve) {
             tokio::spawn(async move {
                 stream.set_nodelay(true).ok()?;
                 match tls {
-                    None => how.serve(accept(stream).await?).await,
-                    Some(tls) => how.serve(accept(tls.accept(stream).await.ok()?).await?).await,
+                    None => how.serve(stream).await,
+                    Some(tls) => how.serve(tls.accept(stream).await.ok()?).await,
                 }
                 Some(())
             });
         }
     });
-}
-
-/// The opening handshake of a server. A client sends nothing behind its request.
-async fn accept<S: Stream>(mut stream: S) -> Option<S> {
-    let mut request = Vec::with_capacity(1024);
-    while !request.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut request).await.ok()? == 0 {
-            return None;
-        }
-    }
-    let request = String::from_utf8_lossy(&request);
-    let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "))?;
-    let hash = ring::digest::digest(
-        &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
-        format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes(),
-    );
-    let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {}\r\n\r\n",
-        data_encoding::BASE64.encode(hash.as_ref())
-    );
-    stream.write_all(answer.as_bytes()).await.ok()?;
-    stream.flush().await.ok()?;
-    Some(stream)
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -273,30 +253,15 @@ impl Connector {
         Connector { port: task.port, tls }
     }
 
-    /// Connects, and runs the opening handshake.
     async fn connect(&self) -> Box<dyn Stream> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.expect("connect");
         stream.set_nodelay(true).expect("TCP_NODELAY");
-        let mut stream: Box<dyn Stream> = match &self.tls {
+        match &self.tls {
             None => Box::new(stream),
             Some(tls) => {
                 let name = ServerName::try_from("127.0.0.1").expect("a name");
                 Box::new(tls.connect(name, stream).await.expect("TLS"))
             }
-        };
-        let request = format!(
-            "GET / HTTP/1.1\r\nHost: localhost:{}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-            self.port
-        );
-        stream.write_all(request.as_bytes()).await.expect("request");
-        stream.flush().await.expect("request");
-        let mut answer = Vec::with_capacity(1024);
-        while !answer.ends_with(b"\r\n\r\n") {
-            // The server says nothing before it is asked, so nothing lies behind the answer.
-            assert_ne!(stream.read_buf(&mut answer).await.expect("answer"), 0, "the server hung up");
         }
-        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-        stream
     }
 }

@@ -1,34 +1,72 @@
 //! fastwebsockets, as its own echo example uses it: a frame is read, and written back.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
-use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
+use fastwebsockets::upgrade::{upgrade, UpgradeFut};
+use fastwebsockets::{handshake, FragmentCollector, Frame, OpCode, Payload, WebSocketError};
+use http_body_util::Empty;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONNECTION, HOST, UPGRADE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::Upgraded;
+use hyper::Request;
+use hyper_util::rt::TokioIo;
 use peers::{Exchange, Serve, Stream, Task};
 use tokio::task::unconstrained;
+
+type Link = FragmentCollector<TokioIo<Upgraded>>;
+
+async fn echo(upgraded: UpgradeFut) -> Result<(), WebSocketError> {
+    let mut link = FragmentCollector::new(upgraded.await?);
+    loop {
+        let frame = link.read_frame().await?;
+        match frame.opcode {
+            OpCode::Close => return Ok(()),
+            OpCode::Text | OpCode::Binary => link.write_frame(frame).await?,
+            _ => {}
+        }
+    }
+}
 
 #[derive(Clone, Copy)]
 struct Echo;
 
 impl Serve for Echo {
     async fn serve<S: Stream>(self, stream: S) {
-        let mut link = FragmentCollector::new(WebSocket::after_handshake(stream, Role::Server));
-        unconstrained(async move {
-            while let Ok(frame) = link.read_frame().await {
-                let is_message = matches!(frame.opcode, OpCode::Text | OpCode::Binary);
-                if frame.opcode == OpCode::Close || (is_message && link.write_frame(frame).await.is_err()) {
-                    break;
-                }
-            }
-        })
-        .await;
+        let answer = service_fn(|mut request: Request<Incoming>| async move {
+            let (response, upgraded) = upgrade(&mut request)?;
+            tokio::spawn(unconstrained(echo(upgraded)));
+            Ok::<_, WebSocketError>(response)
+        });
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).with_upgrades().await;
     }
 }
 
-struct Client(FragmentCollector<Box<dyn Stream>>);
+/// hyper's tasks run on the runtime of this thread.
+struct Spawn;
+
+impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Spawn {
+    fn execute(&self, future: F) {
+        tokio::spawn(future);
+    }
+}
+
+struct Client(Link);
 
 impl Exchange for Client {
-    fn open(stream: Box<dyn Stream>) -> Client {
-        Client(FragmentCollector::new(WebSocket::after_handshake(stream, Role::Client)))
+    async fn open(stream: Box<dyn Stream>) -> Client {
+        let request = Request::get("/")
+            .header(HOST, "localhost")
+            .header(UPGRADE, "websocket")
+            .header(CONNECTION, "upgrade")
+            .header("Sec-WebSocket-Key", handshake::generate_key())
+            .header("Sec-WebSocket-Version", "13")
+            .body(Empty::<Bytes>::new())
+            .expect("a request");
+        let (link, _) = handshake::client(&Spawn, request, stream).await.expect("the handshake");
+        Client(FragmentCollector::new(link))
     }
 
     async fn exchange(
@@ -71,6 +109,9 @@ impl Exchange for Client {
 
 fn main() {
     let task = Task::read();
+    if task.broadcast {
+        peers::refuse();
+    }
     if task.client {
         peers::run_client::<Client>(&task);
     } else {

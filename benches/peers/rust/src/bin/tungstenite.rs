@@ -4,27 +4,49 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use futures_util::{FutureExt, Sink, Stream as _, StreamExt};
+use futures_util::{Sink, Stream as _, StreamExt};
 use peers::{Exchange, Serve, Stream, Task};
+use tokio::sync::mpsc::{unbounded_channel, UnboundedSender};
 use tokio::task::unconstrained;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::{accept_async_with_config, client_async, WebSocketStream};
 
+/// Each connection's, where a message goes to all.
+static EVERYONE: Mutex<Vec<UnboundedSender<Message>>> = Mutex::new(Vec::new());
+
+fn everyone() -> std::sync::MutexGuard<'static, Vec<UnboundedSender<Message>>> {
+    EVERYONE.lock().expect("no thread panicked with it")
+}
+
+/// Sends each message back, or to all.
 #[derive(Clone, Copy)]
-struct Echo;
+struct Server {
+    broadcast: bool,
+}
 
-impl Serve for Echo {
+impl Serve for Server {
     async fn serve<S: Stream>(self, stream: S) {
         // The default read buffer, 128 KiB, would stay with each client.
         let config = WebSocketConfig::default().read_buffer_size(16 << 10);
-        let mut link = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        let Ok(mut link) = accept_async_with_config(stream, Some(config)).await else { return };
         let (mut unsent, mut unflushed) = (VecDeque::new(), false);
+        let mut inbox = self.broadcast.then(|| {
+            let (sender, inbox) = unbounded_channel();
+            everyone().push(sender);
+            inbox
+        });
         unconstrained(poll_fn(|context| loop {
             let mut link = Pin::new(&mut link);
+            if let Some(inbox) = &mut inbox {
+                while let Poll::Ready(Some(message)) = inbox.poll_recv(context) {
+                    unsent.push_back(message);
+                }
+            }
             while !unsent.is_empty() {
                 match link.as_mut().poll_ready(context) {
                     Poll::Pending => break,
@@ -39,7 +61,11 @@ impl Serve for Echo {
             }
             match link.as_mut().poll_next(context) {
                 Poll::Ready(Some(Ok(message))) if message.is_binary() || message.is_text() => {
-                    unsent.push_back(message)
+                    if self.broadcast {
+                        everyone().retain(|one| one.send(message.clone()).is_ok());
+                    } else {
+                        unsent.push_back(message);
+                    }
                 }
                 Poll::Ready(Some(Ok(_))) => {}
                 Poll::Ready(_) => return Poll::Ready(()),
@@ -58,10 +84,8 @@ impl Serve for Echo {
 struct Client(WebSocketStream<Box<dyn Stream>>);
 
 impl Exchange for Client {
-    fn open(stream: Box<dyn Stream>) -> Client {
-        // Nothing in it waits: what is returned is ready.
-        let link = WebSocketStream::from_raw_socket(stream, Role::Client, None).now_or_never();
-        Client(link.expect("no waiting"))
+    async fn open(stream: Box<dyn Stream>) -> Client {
+        Client(client_async("ws://localhost/", stream).await.expect("the handshake").0)
     }
 
     async fn exchange(
@@ -129,6 +153,6 @@ fn main() {
     if task.client {
         peers::run_client::<Client>(&task);
     } else {
-        peers::serve(&task, Echo);
+        peers::serve(&task, Server { broadcast: task.broadcast });
     }
 }
