@@ -4,7 +4,7 @@ import pathlib
 import re
 
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
-NOT_OURS = {".git", "__pycache__", "build", "node_modules", "target"}
+NOT_OURS = {".git", "__pycache__", "build", "node_modules", "target", "vendor"}
 
 
 class Anchors:
