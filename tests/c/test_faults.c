@@ -14,8 +14,8 @@ enum { KIB = 1024, MIB = 1024 * 1024 };
 
 static const char *self;
 
-/* A child that is this program once more. */
-static pid_t starts_self(const char *argument, int *input, FILE **output) {
+/* A child that is this program once more. A socket that is not -1 is handed over as its third descriptor. */
+static pid_t starts_self(const char *argument, int socket, int *input, FILE **output) {
     int to[2], from[2];
     char *words[32];
     command_line(words, self, argument);
@@ -24,6 +24,8 @@ static pid_t starts_self(const char *argument, int *input, FILE **output) {
     if (child == 0) {
         dup2(to[0], 0);
         dup2(from[1], 1);
+        if (socket == 3) fcntl(3, F_SETFD, 0);
+        else if (socket >= 0) dup2(socket, 3);
         execvp(words[0], words);
         _exit(127);
     }
@@ -132,20 +134,9 @@ static void a_peer_killed_amid_both_directions_is_lost_after_what_it_sent(void) 
         struct pair_options options = pair_defaults();
         struct pair *p = OPEN_PAIR(role, &options);
         if (!p) return;
-        /* As the child's third descriptor, which is not closed when it begins. */
-        int kept = fcntl(3, F_DUPFD_CLOEXEC, 10), flags = fcntl(3, F_GETFD);
-        if (p->fd != 3) dup2(p->fd, 3);
-        fcntl(3, F_SETFD, 0);
         setenv("NSWS_TEST_ROLE", role == AS_SERVER ? "server" : "client", 1);
-        pid_t child = starts_self("floods", &input, &output);
-        if (kept >= 0) {
-            dup2(kept, 3);
-            fcntl(3, F_SETFD, flags);
-            close(kept);
-        } else {
-            close(3);
-        }
-        if (p->fd != 3) close(p->fd);
+        pid_t child = starts_self("floods", p->fd, &input, &output);
+        close(p->fd);
         p->fd = -1;
         CHECK(fgets(line, sizeof line, output) != NULL);
         CHECK_STR(line, "written\n");
@@ -237,7 +228,7 @@ static void a_thousand_clients_outlive_restarts_of_their_server(void) {
     counter_init(&opened);
     counter_init(&echoed);
     counter_init(&closed);
-    pid_t child = starts_self("serves 0", &input, &output);
+    pid_t child = starts_self("serves 0", -1, &input, &output);
     if (!fgets(line, sizeof line, output) || sscanf(line, "%d %d", &port, &code) != 2 || !CHECK_INT(code, 0)) return;
     snprintf(url, sizeof url, "ws://127.0.0.1:%d/", port);
     nsws_connect_options options = defaults();
@@ -262,7 +253,7 @@ static void a_thousand_clients_outlive_restarts_of_their_server(void) {
         /* Some come while nobody listens, and some while the first of them are let in. */
         WAIT_COUNTER(&closed, (long)count * times);
         snprintf(argument, sizeof argument, "serves %d", port);
-        child = starts_self(argument, &input, &output);
+        child = starts_self(argument, -1, &input, &output);
         code = -1;
         if (!fgets(line, sizeof line, output) || sscanf(line, "%*d %d", &code) != 1 || !CHECK_INT(code, 0)) break;
         WAIT_COUNTER(&echoed, (long)count * (times + 1));
