@@ -11,8 +11,8 @@ pub(crate) const BLOCK: usize = 256 << 10;
 /// Blocks that connections may keep whose turn has ended amid what they have read. The lane keeps one more, for the next
 /// read.
 const BLOCKS: usize = 4;
-/// Outgoing buffers that a lane keeps, and the largest of them.
-const BUFFERS: usize = 32;
+/// The bytes of the outgoing buffers that a lane keeps, enough for a broadcast to a thousand, and of the largest of them.
+const OUTGOING: usize = 1 << 20;
 const LARGEST_BUFFER: usize = 64 << 10;
 /// The largest message buffer that a lane keeps for the next large message.
 const LARGEST_SPARE: usize = 4 << 20;
@@ -98,8 +98,15 @@ pub(crate) struct Buffers {
     blocks: Mutex<Vec<Block>>,
     /// How many blocks there are, lent or not.
     count: Arc<AtomicUsize>,
-    outgoing: Mutex<Vec<Vec<u8>>>,
+    outgoing: Mutex<Outgoing>,
     spare: Mutex<Vec<u8>>,
+}
+
+/// Empty buffers, and their bytes.
+#[derive(Default)]
+struct Outgoing {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
 }
 
 impl Buffers {
@@ -123,7 +130,10 @@ impl Buffers {
 
     /// An empty buffer for what is to be sent.
     pub fn outgoing(&self) -> Vec<u8> {
-        self.outgoing.lock().pop().unwrap_or_default()
+        let mut outgoing = self.outgoing.lock();
+        let buffer = outgoing.buffers.pop().unwrap_or_default();
+        outgoing.bytes -= buffer.capacity();
+        buffer
     }
 
     /// Takes such a buffer back.
@@ -133,8 +143,9 @@ impl Buffers {
         }
         buffer.clear();
         let mut outgoing = self.outgoing.lock();
-        if outgoing.len() < BUFFERS {
-            outgoing.push(buffer);
+        if outgoing.bytes + buffer.capacity() <= OUTGOING {
+            outgoing.bytes += buffer.capacity();
+            outgoing.buffers.push(buffer);
         }
     }
 
@@ -160,6 +171,17 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_bytes_of_outgoing_buffers_are_kept_whatever_their_sizes() {
+        for size in [1 << 10, LARGEST_BUFFER] {
+            let buffers = Buffers::default();
+            let count = OUTGOING / size;
+            (0..=count).for_each(|_| buffers.give_back_outgoing(Vec::with_capacity(size)));
+            let kept = (0..=count).filter(|_| buffers.outgoing().capacity() > 0).count();
+            assert_eq!(kept, count);
+        }
+    }
 
     #[test]
     fn a_message_gets_no_memory_that_is_far_too_large() {

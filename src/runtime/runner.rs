@@ -143,12 +143,13 @@ impl Runner {
         };
         for held in list.drain(..) {
             held.flush();
+            // Thousands, after a broadcast, take longer than a callback may.
+            self.advance();
         }
         // Keeps the list's memory.
         if let Some(empty) = self.held.lock().as_mut().filter(|held| held.is_empty()) {
             *empty = list;
         }
-        self.advance();
     }
 
     /// The batch is over.

@@ -5,6 +5,7 @@ use super::live::{Server, Stage};
 use crate::connection::{Broadcast, Payload};
 use crate::error::Result;
 use crate::platform;
+use crate::runtime::own_work;
 
 impl Server {
     /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
@@ -37,6 +38,6 @@ impl Server {
         let message = Broadcast::new(payload)?;
         // One at a time, so that all clients get the broadcasts of several threads in the same order.
         let _turn = self.broadcasting.lock();
-        Ok(send(Payload::Shared(&message)))
+        Ok(own_work(|| send(Payload::Shared(&message))))
     }
 }
