@@ -96,7 +96,7 @@ def conditions():
         "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "system": next((line.split('"')[1] for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), None),
         "load_average_before": os.getloadavg(),
         "versions": versions(),
