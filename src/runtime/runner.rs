@@ -9,6 +9,11 @@ use parking_lot::Mutex;
 
 use crate::callback::Occasion;
 
+/// What is held back by more connections than this is timed.
+const TIMED_TOGETHER: usize = 16;
+/// A thread that takes longer to do what it has held back loses the lead, so that others go on.
+const LONG_FLUSH: Duration = Duration::from_millis(5);
+
 /// What a batch of callbacks holds back, to do it once when a turn is over.
 pub(crate) trait HeldBack: Send + Sync {
     /// Does it on this thread.
@@ -141,11 +146,17 @@ impl Runner {
             Some(list) if !list.is_empty() => std::mem::take(list),
             _ => return,
         };
-        for held in list.drain(..) {
+        let mut since = None;
+        for (number, held) in list.drain(..).enumerate() {
             held.flush();
             // Thousands, after a broadcast, take longer than a callback may.
-            self.advance();
+            if number % TIMED_TOGETHER == TIMED_TOGETHER - 1
+                && since.get_or_insert_with(Instant::now).elapsed() < LONG_FLUSH
+            {
+                self.advance();
+            }
         }
+        self.advance();
         // Keeps the list's memory.
         if let Some(empty) = self.held.lock().as_mut().filter(|held| held.is_empty()) {
             *empty = list;
@@ -169,5 +180,40 @@ impl Runner {
         for held in list.into_iter().flatten() {
             held.flush_elsewhere();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes how far its runner is when it is flushed.
+    struct Held {
+        runner: Arc<Runner>,
+        seen: Mutex<Vec<u64>>,
+    }
+
+    impl HeldBack for Held {
+        fn flush(self: Arc<Self>) {
+            self.seen.lock().push(self.runner.progress());
+        }
+
+        fn flush_elsewhere(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn while_much_is_flushed_the_watchdog_sees_progress() {
+        std::thread::spawn(|| {
+            let runner = Runner::of_this_thread();
+            let held = Arc::new(Held { runner: runner.clone(), seen: Mutex::default() });
+            runner.begin(true);
+            (0..2 * TIMED_TOGETHER).for_each(|_| assert!(hold_back(&held)));
+            runner.flush();
+            let seen = held.seen.lock();
+            assert_eq!(seen.len(), 2 * TIMED_TOGETHER);
+            assert!(seen.first() < seen.last());
+        })
+        .join()
+        .unwrap();
     }
 }
