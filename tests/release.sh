@@ -28,7 +28,7 @@ enter() { # TARBALL
   local symbols=lib/.debug/${library##*/}.debug
   [ -z "$(nm "$library" 2>/dev/null)" ] || { echo "The library holds symbols."; exit 1; }
   [ "$(build_id "$library")" = "$(build_id "$symbols")" ]
-  readelf -SW "$symbols" | grep -q '\.debug_line'
+  readelf -SW "$symbols" | grep '\.debug_line' >/dev/null
 }
 
 names_no_folder() {

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{channel, Receiver};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::FAR;
 use netstack_websocket::connection::{Limits, MessageEvent};
@@ -201,6 +201,9 @@ fn all_of_a_crowd_get_in_though_their_requests_come_late() {
     server.destroy();
 }
 
+/// For so long a server waits for a client to hang up. A test that was held up for longer learns nothing.
+const LINGER: Duration = Duration::from_secs(2);
+
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
@@ -213,9 +216,11 @@ fn a_client_that_is_cut_off_and_does_not_hang_up_keeps_its_place() {
             let (mut first, status) = ask();
             assert_eq!(status, "101");
             // Not masked.
+            let since = Instant::now();
             first.write_all(b"\x81\0").unwrap();
             assert_eq!(ended.recv_timeout(FAR).unwrap(), 1002);
-            assert_eq!(ask().1, "503");
+            let status = ask().1;
+            assert!(status == "503" || since.elapsed() >= LINGER, "{status}");
             drop(first);
             while ask().1 != "101" {}
         },
@@ -289,13 +294,15 @@ fn a_late_pong_does_not_cost_the_close_frame() {
             client.read_exact(&mut byte).unwrap();
             begun.extend(byte);
         }
+        let since = Instant::now();
         client.write_all(b"\x88\x82\0\0\0\0\x03\xe8").unwrap();
         assert_eq!(ended.recv_timeout(FAR).unwrap(), 1000);
         // Everything is on its way, most of it in the server's system.
-        client.write_all(b"\x8a\x81\0\0\0\0?").unwrap();
+        let _ = client.write_all(b"\x8a\x81\0\0\0\0?");
         let mut rest = Vec::new();
-        client.read_to_end(&mut rest).unwrap();
-        assert!(rest.len() > 100_000 && rest.ends_with(b"\x88\x02\x03\xe8"));
+        let read = client.read_to_end(&mut rest);
+        let is_whole = read.is_ok() && rest.len() > 100_000 && rest.ends_with(b"\x88\x02\x03\xe8");
+        assert!(is_whole || since.elapsed() >= LINGER, "{} bytes, {read:?}", rest.len());
     });
 }
 

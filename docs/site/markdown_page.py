@@ -1,5 +1,6 @@
 """What a Markdown page of this repository has, as GitHub reads it: headings with their anchors, blocks of code, links."""
 
+import os
 import pathlib
 import re
 
@@ -67,8 +68,13 @@ class Page:
 def all_pages():
     """The repository's Markdown pages, by their names in it. A release's README is no page here: its links are for its own folder."""
     found = {}
-    for path in sorted(PROJECT.rglob("*.md")):
-        name = path.relative_to(PROJECT)
-        if not NOT_OURS & set(name.parts) and str(name) != "scripts/release-readme.md":
-            found[str(name)] = path.read_text(encoding="utf-8")
+    paths = []
+    # Not rglob(), which fails where folders come and go: in what is being built.
+    for folder, folders, files in os.walk(PROJECT):
+        folders[:] = set(folders) - NOT_OURS
+        paths += [pathlib.Path(folder, file) for file in files if file.endswith(".md")]
+    for path in sorted(paths):
+        name = str(path.relative_to(PROJECT))
+        if name != "scripts/release-readme.md":
+            found[name] = path.read_text(encoding="utf-8")
     return found

@@ -213,14 +213,15 @@ static void a_slow_listener_is_not_a_dead_peer(void) {
     gate_init(&gate);
     struct recorder *r = new_client();
     nsws_connect_options options = defaults();
-    options.ping_interval_ms = 100;
-    options.pong_timeout_ms = 100;
+    options.ping_interval_ms = options.pong_timeout_ms = 1500;
     r->hook_data = &gate;
     r->hook = wait_at_the_gate;
     if (OPENS(r, raw_url(r, "/flood/16384/4000"), &options)) {
         WAIT_WAITING(&gate, 1);
-        /* The peer is blocked for 0.5 s before it reports that: five times the timeout. */
         WAIT_PEER(r->token, "blocked", 1);
+        /* A peer that is dead, with the same deadlines, is the clock. */
+        struct recorder *dead = OPEN_RAW("/silent", &options);
+        if (dead) WAIT(dead, CLOSE, 1);
     }
     gate_open(&gate);
     WAIT(r, MESSAGE, 4001);

@@ -328,11 +328,11 @@ static void a_message_that_trickles_is_ended_after_ten_times(void) {
 static void a_message_that_comes_steadily_may_take_its_time(void) {
     static char data[16 * KIB];
     BOTH_ROLES(role) {
-        struct pair *p = timed(__LINE__, role, 300 * (uint32_t)slowness(), 50);
+        struct pair *p = timed(__LINE__, role, 1000 * (uint32_t)slowness(), 100 * (uint32_t)slowness());
         struct frame frame;
         if (!p) return;
         CHECK(peer_send(p, BINARY_FRAME & ~FIN, "begins", 6));
-        /* The heartbeat is the clock: 30 pings take five times as long as may pass without a byte. */
+        /* The heartbeat is the clock: 30 pings take three times as long as may pass without a byte. */
         for (int i = 0; i < 30; i++) {
             if (!CHECK(peer_send(p, CONTINUATION_FRAME & ~FIN, data, sizeof data))) return;
             CHECK(peer_receive_kind(p, PING_FRAME, &frame));
@@ -344,11 +344,13 @@ static void a_message_that_comes_steadily_may_take_its_time(void) {
     }
 }
 
-/* Each write ends in the middle of a message. 65 pings take more than ten times as long as a message may pause. */
+/* Each write ends in the middle of a message. 65 pings take more than ten times as long as a message may pause. If this program
+ * itself pauses for so long, on a busy machine, that says nothing: the try is made again. */
 static void messages_that_end_in_time_may_come_without_end(void) {
-    enum { LENGTH = 200, HALF = 100, PINGS = 65 };
+    enum { LENGTH = 200, HALF = 100, PINGS = 65, PAUSE = 300, TRIES = 20 };
+    int tries = 0;
     BOTH_ROLES(role) {
-        struct pair *p = timed(__LINE__, role, 300, 50);
+        struct pair *p = timed(__LINE__, role, PAUSE, 50);
         unsigned char frames[2 * (LENGTH + FRAME_ROOM)];
         struct frame frame;
         if (!p) return;
@@ -356,10 +358,21 @@ static void messages_that_end_in_time_may_come_without_end(void) {
         size_t size = peer_frame(p, frames, BINARY_FRAME, data, LENGTH);
         memcpy(frames + size, frames, size);
         free(data);
-        CHECK(raw_write(p->fd, frames, HALF));
-        for (int i = 0; i < PINGS; i++)
-            if (!CHECK(peer_receive_kind(p, PING_FRAME, &frame)) || !CHECK(raw_write(p->fd, frames + HALF, size))) return;
-        CHECK(raw_write(p->fd, frames + HALF, size - HALF));
+        long long written = now_us(), longest = 0;
+        int goes_on = raw_write(p->fd, frames, HALF);
+        for (int i = 1; goes_on && i <= PINGS + 1; i++) {
+            goes_on = i > PINGS || peer_receive_kind(p, PING_FRAME, &frame);
+            goes_on = goes_on && raw_write(p->fd, frames + HALF, i > PINGS ? size - HALF : size);
+            long long now = now_us();
+            if (now - written > longest) longest = now - written;
+            written = now;
+        }
+        if (longest > PAUSE * 500 && ++tries < TRIES) {
+            peer_leaves(p);
+            role--;
+            continue;
+        }
+        CHECK(goes_on);
         WAIT_COUNTER(&p->messages, PINGS + 1);
         CHECK_INT(PAIR_ERRORS(p), 0);
         peer_leaves(p);
@@ -383,7 +396,7 @@ static void between_messages_no_time_runs(void) {
 
 static void while_this_side_does_not_read_no_time_runs(void) {
     BOTH_ROLES(role) {
-        struct pair *p = timed(__LINE__, role, 300, 100);
+        struct pair *p = timed(__LINE__, role, 1000, 300);
         struct frame frame;
         if (!p) return;
         CHECK(peer_send(p, TEXT_FRAME & ~FIN, "begins", 6));

@@ -134,7 +134,7 @@ static void a_ping_goes_out_each_interval_however_much_waits_to_be_sent(void) {
 }
 
 static void any_byte_after_a_ping_proves_life(void) {
-    enum { INTERVAL = 300 };
+    enum { INTERVAL = 1000 };
     BOTH_ROLES(role)
         for (int kind = 0; kind < 4; kind++) {
             unsigned char bytes[256], head[FRAME_ROOM];
@@ -158,7 +158,7 @@ static void any_byte_after_a_ping_proves_life(void) {
                     break;
             }
             start_pushing(&pusher);
-            int came = pings_come(__LINE__, p, 4, 0);
+            int came = pings_come(__LINE__, p, 2, 0);
             is_alive(__LINE__, p);
             stop_pushing(&pusher);
             if (!came) return;
@@ -217,15 +217,15 @@ static void a_timeout_above_the_interval_is_refused(void) {
 
 static void while_paused_pings_go_out_and_no_deadline_runs(void) {
     BOTH_ROLES(role) {
-        struct pair *p = open_at(__LINE__, role, 250, 250, 0);
+        struct pair *p = open_at(__LINE__, role, 700, 700, 0);
         if (!p) return;
         IS_ANSWERED(p, "open");
         CHECK_OK(pair_pause(p));
         /* Their pongs aren't read, nor does a deadline run for them. */
-        if (!pings_come(__LINE__, p, 8, 0)) return;
+        if (!pings_come(__LINE__, p, 4, 0)) return;
         is_alive(__LINE__, p);
         CHECK(peer_send(p, TEXT_FRAME, "patient", 7));
-        if (!pings_come(__LINE__, p, 3, 0)) return;
+        if (!pings_come(__LINE__, p, 2, 0)) return;
         is_alive(__LINE__, p);
         CHECK_INT(PAIR_MESSAGES(p), 0);
         CHECK_OK(pair_resume(p));

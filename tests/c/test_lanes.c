@@ -184,7 +184,9 @@ static void one_call(struct place *place, int is_steady, unsigned *seed) {
     CHECK_OK(nsws_client_on_error(caller.client, caller_fails, &caller, NULL));
     CHECK_OK(nsws_client_on_message(caller.client, caller_hears, &caller, NULL));
     CHECK_OK(nsws_client_on_close(caller.client, caller_closes, &caller, caller_is_freed));
-    CHECK_OK(nsws_client_connect(caller.client, url, NULL));
+    nsws_connect_options options = defaults();
+    options.close_timeout_ms = (uint32_t)guard_seconds() * 1000;
+    CHECK_OK(nsws_client_connect(caller.client, url, &options));
     WAIT_COUNTER(&caller.opened, 1);
     unsigned sent = sends(&caller, dice(seed, MOST), seed);
     /* Two in three wait for the echoes, the others close right after sending. */

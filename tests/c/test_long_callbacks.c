@@ -38,7 +38,7 @@ static void hold_at(const char *event, const struct lines *here) {
 static void each_is_told_twice(void) {
     for (int i = 0; i < EVENTS; i++) {
         WAIT_COUNTER(&lines[i].when_it_has_returned, 1);
-        CHECK_INT(counter_value(&lines[i].while_it_runs), 1);
+        CHECK_LEAST(counter_value(&lines[i].while_it_runs), 1);
     }
     CHECK_OK(nsws_set_log_callback(NSWS_LOG_OFF, NULL, NULL, NULL));
     for (int i = 0; i < EVENTS; i++) CHECK_INT(counter_value(&lines[i].when_it_has_returned), 1);

@@ -11,15 +11,14 @@ static nsws_server_options sharing(uint32_t port) {
     return options;
 }
 
-/* A port that is free now. */
-static uint32_t free_port(void) {
-    int fd, port = refused_port(&fd);
-    close(fd);
-    return (uint32_t)port;
+/* A port that nobody else is given until the program ends. */
+static uint32_t own_port(void) {
+    int fd;
+    return (uint32_t)refused_port(&fd);
 }
 
 static void servers_that_share_a_port_all_get_clients(void) {
-    nsws_server_options options = sharing(free_port());
+    nsws_server_options options = sharing(own_port());
     struct server *one = started_server(&options), *two = started_server(&options);
     if (!one || !two) return;
     CHECK_INT(one->port, options.server_port);
@@ -36,7 +35,7 @@ static void servers_that_share_a_port_all_get_clients(void) {
 }
 
 static void limits_are_each_server_s_own(void) {
-    nsws_server_options options = sharing(free_port());
+    nsws_server_options options = sharing(own_port());
     options.max_connections_per_client = 1;
     struct server *one = started_server(&options), *two = started_server(&options);
     if (!one || !two) return;
@@ -56,7 +55,7 @@ static void limits_are_each_server_s_own(void) {
 }
 
 static void a_port_is_shared_only_by_servers_that_all_ask_for_it(void) {
-    nsws_server_options shared = sharing(free_port()), alone = shared;
+    nsws_server_options shared = sharing(own_port()), alone = shared;
     alone.reuse_port = 0;
     struct server *one = started_server(&alone), *two = new_server();
     CHECK_CODE(nsws_server_start(two->handle, &alone), NSWS_ERR_PORT_IN_USE);
@@ -72,7 +71,7 @@ static void a_port_that_the_system_picks_is_not_shared(void) {
     struct server *s = new_server();
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_PARAMETER);
     CHECK_CONTAINS(nsws_last_error(), "reuse_port");
-    options = sharing(free_port());
+    options = sharing(own_port());
     options.reuse_port = 2;
     CHECK_CODE(nsws_server_start(s->handle, &options), NSWS_ERR_PARAMETER);
 }

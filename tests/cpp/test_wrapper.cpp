@@ -261,7 +261,7 @@ void a_refusal_has_its_headers_its_body_and_the_wait_it_asks_for() {
     SAME(client.connect(peer.url("/refuse/503/X-Why=busy/Retry-After=7/body=later")), std::error_code());
     events.wait("error");
     SAME(events.all(), "error busy later 7000");
-    SAME(client.connect("ws://127.0.0.1:" + std::to_string(free_port()) + "/"), std::error_code());
+    SAME(client.connect("ws://127.0.0.1:" + std::to_string(own_port()) + "/"), std::error_code());
     events.wait("error", 2);
     SAME(events.all(), "error busy later 7000, error   0");
 }
@@ -302,7 +302,7 @@ void a_failed_attempt_says_what_and_where() {
     SAME(code.value(), NSWS_ERR_CONNECT_FAILED);
     SAME(detail.value(), NSWS_DETAIL_HTTP_STATUS);
     SAME(status, 404);
-    SAME(client.connect("ws://127.0.0.1:" + std::to_string(free_port()) + "/"), std::error_code());
+    SAME(client.connect("ws://127.0.0.1:" + std::to_string(own_port()) + "/"), std::error_code());
     events.wait("error", 2);
     CHECK(detail == std::errc::connection_refused);
 }

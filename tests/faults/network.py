@@ -288,13 +288,13 @@ def a_client_frozen_past_its_deadline_goes_on():
     try:
         server = Program(None, "serve", "127.0.0.1", "0", "0", "0")
         port = server.next().split()[1]
-        client = Program(None, "talk", f"ws://127.0.0.1:{port}/", "1000", "1000")
+        client = Program(None, "talk", f"ws://127.0.0.1:{port}/", "2000", "2000")
         client.expect("open")
         (group / "cgroup.procs").write_text(str(client.process.pid))
         for number in range(2):
             file.write_text(frozen)
             # Past the deadline of any ping; the server answers what had been sent.
-            time.sleep(2.5)
+            time.sleep(4.5)
             file.write_text(thawed)
             client.tell("send 1 10")
             client.expect(f"message {number} 10")

@@ -91,11 +91,9 @@ void RawPeer::release() const {
     release_peer(token_.c_str());
 }
 
-int free_port() {
-    int fd;
-    const int port = refused_port(&fd);
-    close(fd);
-    return port;
+int own_port() {
+    int fd; // stays open
+    return refused_port(&fd);
 }
 
 int run_tests(const std::vector<Test> &tests) {

@@ -80,8 +80,8 @@ private:
     std::string token_;
 };
 
-// A port of loopback that was free a moment ago.
-int free_port();
+// A port of loopback that nobody else is given until the program ends.
+int own_port();
 
 // Readable memory that ends where a page begins that can't be touched.
 class GuardedPage {

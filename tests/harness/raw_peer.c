@@ -67,10 +67,12 @@ void release_peer(const char *token) {
 int refused_port(int *fd) {
     struct sockaddr_in address;
     socklen_t size = sizeof address;
+    int on = 1;
     memset(&address, 0, sizeof address);
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(*fd, (struct sockaddr *)&address, sizeof address) != 0) abort();
     getsockname(*fd, (struct sockaddr *)&address, &size);
     return ntohs(address.sin_port);

@@ -21,7 +21,7 @@ int check_peer_text(const char *file, int line, const char *token, const char *k
 #define CHECK_PEER_TEXT(token, key, expected) check_peer_text(__FILE__, __LINE__, token, key, expected)
 void release_peer(const char *token);
 
-/* A port of loopback on which nothing listens as long as the descriptor is open. */
+/* A port of loopback that nobody else is given as long as the descriptor is open; a server of the test may listen on it. */
 int refused_port(int *fd);
 
 /* What the tests send: byte i is i modulo 251, as in the raw peer's pattern(). The caller frees it. */

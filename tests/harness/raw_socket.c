@@ -19,8 +19,10 @@ int raw_connect_from(const char *from, uint16_t port) {
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &guard, sizeof guard);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (raw_room > 0) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &raw_room, sizeof raw_room);
-    if (bind(fd, (struct sockaddr *)&here, sizeof here) == 0 && connect(fd, (struct sockaddr *)&there, sizeof there) == 0)
-        return fd;
+    if (bind(fd, (struct sockaddr *)&here, sizeof here) == 0 && connect(fd, (struct sockaddr *)&there, sizeof there) == 0) {
+        /* Where nobody listens, a socket that was given that very port is connected to itself. */
+        if (raw_port(fd) != port || here.sin_addr.s_addr != there.sin_addr.s_addr) return fd;
+    }
     close(fd);
     return -1;
 }

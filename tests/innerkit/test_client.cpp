@@ -806,7 +806,7 @@ void a_secure_char_holds_a_string() {
 }
 
 void nothing_is_left() {
-    CHECK(nsws_shutdown(20000) == NSWS_OK);
+    CHECK(nsws_shutdown(guard_seconds() * 1000u) == NSWS_OK);
 }
 
 }  // namespace

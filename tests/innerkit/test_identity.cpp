@@ -104,7 +104,7 @@ void a_server_that_demands_one_refuses_nobody() {
 }
 
 void nothing_is_left() {
-    CHECK(nsws_shutdown(20000) == NSWS_OK);
+    CHECK(nsws_shutdown(guard_seconds() * 1000u) == NSWS_OK);
 }
 
 }  // namespace

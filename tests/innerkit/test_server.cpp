@@ -80,14 +80,9 @@ struct Fixture {
     }
 
     Events &events() { return app->events; }
-    // Another program may have taken the port that was free a moment ago.
     bool starts() {
-        int result = 2302007;
-        for (int i = 0; i < 20 && result == 2302007; i++) {
-            config.serverPort = free_port();
-            result = server->Start(config);
-        }
-        return SAME(result, 0);
+        config.serverPort = own_port();
+        return SAME(server->Start(config), 0);
     }
     std::string url() const {
         return (config.serverCert.certPath.empty() ? "ws" : "wss") + ("://127.0.0.1:" + std::to_string(config.serverPort) + "/");
@@ -143,7 +138,7 @@ SocketConnection with_port(SocketConnection connection, uint32_t port) {
 
 int start(const std::function<void(ServerConfig &)> &change) {
     Fixture f;
-    f.config.serverPort = free_port();
+    f.config.serverPort = own_port();
     change(f.config);
     return f.server->Start(f.config);
 }
@@ -159,7 +154,7 @@ void start_checks_address_port_limits_and_files_in_this_order() {
     SAME(start(all_wrong), 2302004);
     for (const int port : {-1, 0, 65536, 100000})
         SAME(start([&](ServerConfig &c) { all_wrong(c), c.serverIP = "127.0.0.1", c.serverPort = port; }), 2302005);
-    SAME(start([&](ServerConfig &c) { all_wrong(c), c.serverIP = "127.0.0.1", c.serverPort = free_port(); }), 2302999);
+    SAME(start([&](ServerConfig &c) { all_wrong(c), c.serverIP = "127.0.0.1", c.serverPort = own_port(); }), 2302999);
     for (const int limit : {-1, 11, 20}) {
         SAME(start([&](ServerConfig &c) { c.maxConcurrentClientsNumber = limit; }), 2302999);
         SAME(start([&](ServerConfig &c) { c.maxConnectionsForOneClient = limit; }), 2302999);
@@ -523,12 +518,8 @@ void in_each_callback(const std::function<bool(WebSocketServer *)> &act) {
         };
         ServerConfig config;
         config.serverIP = "127.0.0.1";
-        int result = 2302007;
-        while (result == 2302007) {
-            config.serverPort = free_port();
-            result = server->Start(config);
-        }
-        SAME(result, 0);
+        config.serverPort = own_port();
+        SAME(server->Start(config), 0);
         Guest guest;
         nsws::ConnectOptions options;
         options.max_send_size = SIZE_MAX;
@@ -702,7 +693,7 @@ void without_permission_each_call_is_201() {
 }
 
 void nothing_is_left() {
-    CHECK(nsws_shutdown(20000) == NSWS_OK);
+    CHECK(nsws_shutdown(guard_seconds() * 1000u) == NSWS_OK);
 }
 
 }  // namespace

@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+from ports import held_port
+
 USER, PASSWORD = "alice", "w0nder-land"
 READY_SECONDS = 30
 NCSA_HELPERS = ["/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth"]
@@ -53,15 +55,6 @@ visible_hostname localhost
 """
 
 
-def free_ports(count):
-    """Ports that are free now; all at once, so that they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def program(name):
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     return found or sys.exit(f"proxies.py: {name} is missing; scripts/test installs it")
@@ -81,7 +74,7 @@ def write(path, text):
 
 def commands(folder):
     """The proxies' command lines, and the ports that they will have."""
-    tiny, tiny_auth, squid, squid_auth, socks, socks_auth = ports = free_ports(6)
+    tiny, tiny_auth, squid, squid_auth, socks, socks_auth = ports = [held_port() for _ in range(6)]
     hashed = subprocess.run(
         ["openssl", "passwd", "-apr1", "-stdin"], input=PASSWORD, capture_output=True, text=True, check=True
     )

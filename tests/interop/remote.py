@@ -10,6 +10,7 @@ import sys
 from websockets.exceptions import InvalidStatus
 
 from apps import App, tab
+from ports import held_port
 from tv_server import PATIENCE, closes_with
 
 
@@ -82,7 +83,7 @@ async def only_phones_with_the_code_come_in(program):
 
 async def the_page_is_a_phone(program, browser_program):
     async with tab(browser_program) as page:
-        tv = await App.start(program, "--code", "4711")
+        tv = await App.start(program, "--code", "4711", port=held_port())
         async with tv.enter("/remote") as ann:
             await shows(ann, phones=1)
             await page.open(tv.page)

@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from ports import held_port
+
 READY_SECONDS = 30
 
 HAPROXY = """
@@ -29,6 +31,7 @@ defaults
     timeout client 60s
     timeout server 60s
     timeout tunnel 60s
+    timeout check 30s
 frontend front
     mode {mode}
     bind 127.0.0.1:{front} {bind}
@@ -149,11 +152,6 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
-
-
 def listens(port):
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -166,7 +164,7 @@ def start(kind, port, folder, source=None):
     """The running proxy and its port; None if somebody else took the port meanwhile."""
     template, values = KINDS[kind]
     folder.mkdir(exist_ok=True)
-    front = free_port()
+    front = held_port()
     conf = folder / "conf"
     values = {"bind": "", "front_more": "", "listen": "", "source": "", **values}
     if source:

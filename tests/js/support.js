@@ -15,7 +15,7 @@ const { WebSocket: Ws, WebSocketServer: WsServer } = require('ws');
 const webSocket = require(process.env.NSWS_JS_MODULE);
 const platform = require(process.env.NSWS_JS_PLATFORM);
 
-const GUARD_MS = 20000 * Number(process.env.NSWS_TEST_SLOW || 1);
+const GUARD_MS = 60000 * Number(process.env.NSWS_TEST_SLOW || 1);
 const echoUrl = process.env.NSWS_ECHO_URL;
 const nodeUrl = process.env.NSWS_NODE_URL;
 const certificates = process.env.NSWS_CERT_DIR;
@@ -93,11 +93,14 @@ function newServer() {
 function freePort() {
   return new Promise((resolve, reject) => {
     const probe = net.createServer();
-    probe.on('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
+    // Not one that the system gives to others.
+    const listen = () => probe.listen(20000 + Math.floor(Math.random() * 12000), '127.0.0.1');
+    probe.on('error', (error) => (error.code === 'EADDRINUSE' ? listen() : reject(error)));
+    probe.on('listening', () => {
       const { port } = probe.address();
       probe.close(() => resolve(port));
     });
+    listen();
   });
 }
 

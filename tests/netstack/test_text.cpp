@@ -120,14 +120,15 @@ sockaddr_in loopback(uint16_t port)
     return address;
 }
 
-uint16_t free_port()
+// A port that nobody else is given until the program ends: the socket stays bound.
+uint16_t own_port()
 {
-    const int link = socket(AF_INET, SOCK_STREAM, 0);
+    const int link = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    setsockopt(link, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address = loopback(0);
     socklen_t length = sizeof address;
     bind(link, reinterpret_cast<sockaddr *>(&address), length);
     getsockname(link, reinterpret_cast<sockaddr *>(&address), &length);
-    close(link);
     return ntohs(address.sin_port);
 }
 
@@ -260,7 +261,7 @@ void each_failed_start_is_told_by_an_event()
 void a_text_arrives_whole()
 {
     const auto server = new_object(), client = new_object();
-    const uint16_t port = free_port();
+    const uint16_t port = own_port();
     check(start_with(server, [port](ServerStartContext &context) { context.serverPort_ = port; }) == 0, "start");
     ConnectContext context;
     context.manager_ = client;

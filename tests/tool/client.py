@@ -144,8 +144,8 @@ def tls_options_and_exit_codes():
 
 def failures_have_exit_codes():
     nsws("send", UNUSED, "x").expect(3, err="NSWS_DETAIL_REFUSED")
-    nsws("connect", "ws://no-such-host.invalid/").expect(3, err="NSWS_DETAIL_NAME_NOT_FOUND")
-    nsws("send", ECHO, "x", "-r", 2, "--timeout", "300ms").expect(7, "^x$", r"^nsws: 1 of 2 replies after the timeout")
+    nsws("connect", "ws://no-such-host.invalid/", "--connect-timeout", "50s").expect(3, err="NSWS_DETAIL_NAME_NOT_FOUND")
+    nsws("send", ECHO, "x", "-r", 2, "--timeout", "3s").expect(7, "^x$", r"^nsws: 1 of 2 replies after the timeout")
     nsws("send", ECHO + "close/4000/enough", "x", "-r1").expect(9, err=r'^Closed, 4000 "enough"\.$')
     nsws("send", ECHO + "close/1000", "x", "-r1").expect(9, err=r"^nsws: the server closed the connection before all was done")
     nsws("send", UNUSED, "x", "--reconnect", 1).expect(3, err=r"^Trying again in ")

@@ -5,12 +5,11 @@
 
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
 
-from support import die_with_parent, nsws
+from support import die_with_parent, held_port, nsws
 
 CERTIFICATES = pathlib.Path(os.environ["NSWS_CERT_DIR"])
 CA = CERTIFICATES / "ca.pem"
@@ -42,9 +41,8 @@ http {{
 
 
 def start_nginx(program, folder):
-    """On a port that was free a moment ago; the address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """On a port that nobody else gets; the address."""
+    port = held_port()
     upstream = os.environ["NSWS_ECHO_URL"].replace("ws:", "http:")
     pathlib.Path(folder, "conf").write_text(CONFIGURATION.format(folder=folder, port=port, certificates=CERTIFICATES, upstream=upstream))
     command = [program, "-p", folder, "-e", f"{folder}/log", "-c", f"{folder}/conf"]

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect as asyncio_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from support import PATIENCE, Server, event, nsws, start
+from support import PATIENCE, Server, event, held_port, nsws, start
 
 CERTIFICATES = pathlib.Path(os.environ["NSWS_CERT_DIR"])
 
@@ -135,8 +135,8 @@ def a_file_from_one_to_another():
 
 def a_client_comes_back():
     """Its server goes away, and another one takes the port."""
-    server = Server("echo", "0")
-    address = server.url[len("ws://"):-1]
+    address = f"127.0.0.1:{held_port()}"
+    server = Server("echo", address)
     with start("connect", server.url, "--reconnect", "forever", "--json", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
         said = (event(line) for line in client.stdout)
 

@@ -16,6 +16,9 @@ import sys
 import termios
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+from ports import held_port  # noqa: E402,F401
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NSWS = sys.argv[1]
 EMULATOR = shlex.split(os.environ.get("NSWS_TEST_EMULATOR", ""))  # what runs another machine's programs
