@@ -159,7 +159,9 @@ static void holds_little(struct pair *p) {
     setsockopt(p->library_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
-static void is_fair(enum role role, const struct flood *flood, int count, int wss) {
+/* Whether the library was fair, or wasn't tried; a check fails if this is the last try. */
+static int is_fair(enum role role, const struct flood *flood, int count, int wss, int is_last) {
+    int is = 1;
     struct pair_options options = pair_defaults();
     SET(options, max_receive_size, SIZE_MAX);
     options.on_message = role == AS_CLIENT ? next_round : either;
@@ -170,7 +172,7 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
     struct pair *first = OPEN_PAIR(role, &options), *one = first;
     /* The first pair of a server gets the messages of all connections. */
     if (first && role == AS_SERVER) one = JOIN(first, "127.0.0.1", &options);
-    if (!one) return;
+    if (!one) return 1;
     pthread_mutex_lock(&lock);
     quiet = one;
     pthread_mutex_unlock(&lock);
@@ -180,7 +182,7 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         options.on_message = count_it;
         options.wss = wss;
         f->p = role == AS_CLIENT ? OPEN_PAIR(role, &options) : JOIN(first, "127.0.0.7", &options);
-        if (!f->p) return;
+        if (!f->p) return 1;
         holds_little(f->p);
     }
     pthread_mutex_lock(&lock);
@@ -200,7 +202,7 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         }
         if (flood->begin != NOTHING && flood->first == (CONTINUATION_FRAME & ~FIN))
             batch_frame(f->p, &f->frames, BINARY_FRAME & ~FIN, "", 0);
-        if (f->frames.size && !CHECK(batch_send(f->p, &f->frames))) return;
+        if (f->frames.size && !CHECK(batch_send(f->p, &f->frames))) return 1;
         do batch_frame(f->p, &f->frames, flood->first, data, flood->length);
         while (f->frames.size < MIB);
     }
@@ -245,7 +247,8 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
         long usual = 2 * turn * slow, most_late = 2 * TURNS * turn * slow;
         /* A relay takes in more than this. */
         if (wss) bytes = 0;
-        if (bytes > allowed || median > usual || late > most_late)
+        is = bytes <= allowed && median <= usual && late <= most_late;
+        if (!is && is_last)
             harness_fail(__FILE__, __LINE__,
                          "%s, %d of %s: within %d rounds %ld bytes pass, not %ld; between two rounds %ld messages (median), not %ld; %ld (of ten, the ninth), not %ld",
                          role_names[role], count, flood->name, most, bytes, allowed, median, usual, late, most_late);
@@ -257,12 +260,19 @@ static void is_fair(enum role role, const struct flood *flood, int count, int ws
     free(data);
     pair_ends(one);
     if (first != one) peer_leaves(first);
+    return is;
+}
+
+/* On a busy machine the scheduler is unfair now and then; a library that is unfair is so in each of three tries. */
+static void must_be_fair(enum role role, const struct flood *flood, int count, int wss) {
+    for (int tries = 1; tries <= 3 && !is_fair(role, flood, count, wss, tries == 3); tries++) {
+    }
 }
 
 static void beside(int number, int count) {
     /* Two floods show a race as well as four, in a time that fits. */
     if (THREADS_SANITIZED && count > 2) count = 2;
-    BOTH_ROLES(role) is_fair(role, &floods[number], count, 0);
+    BOTH_ROLES(role) must_be_fair(role, &floods[number], count, 0);
 }
 
 #define BESIDE(name, number)                                                                    \
@@ -283,8 +293,8 @@ BESIDE(messages_of_1_mib, 10)
 BESIDE(messages_that_are_sent, 11)
 
 static void a_quiet_one_is_served_beside_a_flood_in_tls(void) {
-    is_fair(AS_CLIENT, &floods[8], 1, 1);
-    is_fair(AS_CLIENT, &floods[9], 2, 1);
+    must_be_fair(AS_CLIENT, &floods[8], 1, 1);
+    must_be_fair(AS_CLIENT, &floods[9], 2, 1);
 }
 
 #define RUN_BESIDE(name)                        \

@@ -12,7 +12,8 @@
 
 #include <stdarg.h>
 
-enum { KIB = 1024, SENDERS = 2, HEADER = 24, BLOCK = 64, COMPRESSED = 0x40 };
+/* FRAGMENT: what the library sends of a large message at once. */
+enum { KIB = 1024, FRAGMENT = 1024 * KIB, SENDERS = 2, HEADER = 24, BLOCK = 64, COMPRESSED = 0x40 };
 /* The threads that send are sources of messages, and so is the stream: its messages have parts that any of them sends. */
 enum { STREAM = SENDERS, SOURCES };
 
@@ -326,12 +327,19 @@ static void *pause_now_and_then(void *data) {
     return NULL;
 }
 
-/* The close frame may cut a message that lacks parts, and of that nothing else. */
+/* Whether this is the next message of its source, and one of which a part may have gone out: in parts, or a large one. */
+static int is_next(struct session *s, const char *data, size_t size, int is_text) {
+    int source = -1;
+    size_t lacks;
+    long number = number_of(data, size, is_text, &source, &lacks);
+    if (number < 0 || source < 0 || source >= SOURCES || number != s->counted[source]) return 0;
+    return source == STREAM || size % FRAGMENT == 0;
+}
+
+/* The close frame may cut a message that lacks parts; if the peer closes first, also one that was to go out in fragments. */
 static void check_cut(struct session *s, const char *data, size_t size, int is_text, int is_compressed) {
     static const char tail[] = { 0, 0, (char)0xff, (char)0xff };
     struct stream *stream = &s->stream;
-    int source = -1;
-    size_t lacks;
     counter_add(&cut_short, 1);
     if (is_compressed && size > 0) {
         /* A part ends with what a message lacks. */
@@ -343,9 +351,9 @@ static void check_cut(struct session *s, const char *data, size_t size, int is_t
     if (!data) wrong(s, "what the library compressed of a message is damaged");
     else if (s->ending == THIS_SIDE_CLOSES && (!stream->begun || size != stream->at || memcmp(data, stream->data, size) != 0))
         wrong(s, "of a message in parts %ld bytes were accepted, and %ld arrive", stream->begun ? (long)stream->at : -1, (long)size);
-    else if (size >= HEADER && (number_of(data, size, is_text, &source, &lacks) != s->counted[STREAM] || source != STREAM))
+    else if (size >= HEADER && !is_next(s, data, size, is_text))
         wrong(s, "the close frame cuts a message, or what arrives of it is wrong (%ld bytes)", (long)size);
-    else if (!s->sends_parts)
+    else if (!s->sends_parts && size % FRAGMENT != 0)
         wrong(s, "the close frame cuts a message");
     pthread_mutex_unlock(&stream->lock);
 }
