@@ -1,6 +1,7 @@
 """docs/performance.md and its plots, from the JSON of one run: no figure is written by hand."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -111,7 +112,9 @@ def conditions(run, source):
     lines += [f"| {name} | {value} |" for name, value in facts.items() if value is not None]
     lines += ["", f"All figures: [{source}](performance/{source}).", ""]
     if run["failures"]:
-        lines += ["Missing or disturbed:", "", *(f"- {failure}" for failure in run["failures"]), ""]
+        # Of OpenSSL's lines, what a person reads.
+        failures = [re.sub(r" [0-9A-F]{16}:error:[0-9A-F]{8}:[^:]*:[^:]*:([^:]*):.*", r": \1", failure) for failure in run["failures"]]
+        lines += ["Missing or disturbed:", "", *(f"- {failure}" for failure in failures), ""]
     return lines
 
 
