@@ -144,6 +144,7 @@ def a_client_comes_back():
             return next(it for it in said if it["event"] == name)
 
         hears("open")
+        server.next("connect")  # one that isn't known yet is let go without a close frame
         server.stop()
         assert hears("close")["code"] == 1001 and hears("reconnecting")["attempt"] == 1
         server = Server("echo", address)
