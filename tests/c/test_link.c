@@ -40,12 +40,12 @@ static void a_message_answers_a_check(void) {
     nsws_connect_options options = without_heartbeat();
     struct recorder *r = OPEN_RAW("/ticks", &options);
     if (!r) return;
-    CHECK_OK(nsws_client_check(r->client, (uint32_t)(2000 * slowness())));
+    CHECK_OK(nsws_client_check(r->client, slowness() > 1 ? 15000 : 2000));
     if (!WAIT(r, DATA_END, 1)) return;
     /* The deadline of the second one is behind that of the first. */
     struct recorder *clock = OPEN_RAW("/silent", &options);
     if (!clock) return;
-    CHECK_OK(nsws_client_check(clock->client, (uint32_t)(2000 * slowness())));
+    CHECK_OK(nsws_client_check(clock->client, slowness() > 1 ? 15000 : 2000));
     if (WAIT(clock, CLOSE, 1)) CHECK_STR(order(r), "header_receive open message data_end");
 }
 
@@ -120,7 +120,7 @@ static void another_network_checks_what_is_open(void) {
     nsws_connect_options options = waiting_long();
     struct recorder *alive = OPEN_RAW("/echo", &options), *gone = OPEN_RAW("/silent", &options);
     if (!alive || !gone) return;
-    CHECK_OK(nsws_network_changed((uint32_t)(2000 * slowness())));
+    CHECK_OK(nsws_network_changed(slowness() > 1 ? 15000 : 2000));
     const struct event *error = WAIT(gone, ERROR, 1);
     if (!error || !WAIT(gone, RECONNECTING, 1)) return;
     CHECK_INT(error->detail, NSWS_DETAIL_HEARTBEAT_LOST);
