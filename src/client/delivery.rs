@@ -101,7 +101,7 @@ impl Actor for Client {
             message_part: View::default(),
             data_end: View::default(),
         };
-        connection.turn(pace, &mut heard)
+        connection.turn(self.name(), pace, &mut heard)
     }
 
     /// The listener's panic itself ends in `dispatch::mailbox`.

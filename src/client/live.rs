@@ -1,7 +1,7 @@
 //! A client: its state, as its listeners know it, and what its program may do.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingE
 use super::stats::{Agreement, Stats, Timings};
 use crate::callback::in_callback;
 use crate::connection::{
-    self, CloseEvent, CloseFrame, Connection, Part, Payload, Traffic, ABNORMAL, GOING_AWAY,
+    self, Behind, CloseEvent, CloseFrame, Connection, Part, Payload, Traffic, ABNORMAL, GOING_AWAY,
 };
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
@@ -50,6 +50,7 @@ pub struct Client {
     pub(super) state: Mutex<State>,
     /// The number of the session whose events count.
     session: AtomicU32,
+    name: OnceLock<u64>,
     /// Notifies a session that wants to connect again: its last connection's `close`, or `reconnecting`, is being delivered.
     pub(super) settled: Notify,
     /// Ends a session's wait before it connects again.
@@ -106,9 +107,20 @@ impl Client {
             listeners: ClientListeners::default(),
             state: Mutex::new(State::default()),
             session: AtomicU32::new(0),
+            name: OnceLock::new(),
             settled: Notify::new(),
             hurry: Notify::new(),
         }))
+    }
+
+    /// Gives the client a name: its handle.
+    pub fn set_name(&self, name: u64) {
+        let _ = self.name.set(name);
+    }
+
+    /// Its name, or 0.
+    pub(super) fn name(&self) -> u64 {
+        self.name.get().copied().unwrap_or_default()
     }
 
     /// Sends text.
@@ -122,15 +134,16 @@ impl Client {
     }
 
     pub(crate) fn send(&self, payload: Payload<'_>) -> Result<()> {
-        connection::send(self.open_connection(), payload)
+        let open = self.open_connection();
+        connection::send(open.as_ref().map_err(Error::clone), payload)
     }
 
     /// [`Connection::send_behind`].
     #[inline(always)]
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.send_behind(payload),
-            _ => false,
+            _ => Behind::Unknown,
         }
     }
 

@@ -236,10 +236,10 @@ struct Session {
 
 impl Owner for Session {
     fn ready(&self, connection: &Arc<Connection>) {
-        Mailbox::ready(&self.client, &Turn(connection.clone()));
+        Mailbox::ready(&self.client, Turn(connection.clone()));
     }
 
     fn deliverable(&self, connection: &Arc<Connection>) {
-        Mailbox::deliverable(&self.client, &Turn(connection.clone()));
+        Mailbox::deliverable(&self.client, Turn(connection.clone()));
     }
 }

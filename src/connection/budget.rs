@@ -135,6 +135,12 @@ impl Budget {
     }
 }
 
+/// What there was before, if it is another amount now. Only the thread that has the link changes it, so most turns do without the
+/// atomic exchange.
+fn replace(amount: &AtomicUsize, now: usize) -> Option<usize> {
+    (amount.load(Ordering::SeqCst) != now).then(|| amount.swap(now, Ordering::SeqCst))
+}
+
 impl Share {
     /// The connection is open.
     pub(super) fn join<T: Member + 'static>(&self, connection: &Arc<T>) {
@@ -161,30 +167,30 @@ impl Share {
     /// What was read and has no turn yet, or gets none while the program has paused the connection.
     pub fn holds_rest(&self, held: usize, is_paused: bool) {
         let (held, paused) = if is_paused { (0, held) } else { (held, 0) };
-        let before = self.paused.swap(paused, Ordering::SeqCst);
-        self.budget.paused.fetch_add(paused, Ordering::SeqCst);
-        self.budget.paused.fetch_sub(before, Ordering::SeqCst);
-        if paused < before {
-            self.budget.relieve();
+        if let Some(before) = replace(&self.paused, paused) {
+            self.budget.paused.fetch_add(paused, Ordering::SeqCst);
+            self.budget.paused.fetch_sub(before, Ordering::SeqCst);
+            if paused < before {
+                self.budget.relieve();
+            }
         }
-        let before = self.rest.swap(held, Ordering::SeqCst);
-        if held > before {
-            self.wait_for(held - before);
-        } else if held < before {
-            self.delivered(before - held);
+        match replace(&self.rest, held) {
+            Some(before) if held > before => self.wait_for(held - before),
+            Some(before) => self.delivered(before - held),
+            None => {}
         }
     }
 
     /// What an unfinished message holds now.
     pub fn holds_unfinished(&self, held: usize) {
-        let before = self.unfinished.swap(held, Ordering::SeqCst);
+        let Some(before) = replace(&self.unfinished, held) else { return };
         if held > before {
             self.budget.unfinished.fetch_add(held - before, Ordering::SeqCst);
             // Where whole messages wait, their delivery makes room.
             if self.budget.is_full() && self.budget.waiting.load(Ordering::SeqCst) == 0 {
                 self.budget.end_largest();
             }
-        } else if held < before {
+        } else {
             self.budget.unfinished.fetch_sub(before - held, Ordering::SeqCst);
             self.budget.relieve();
         }

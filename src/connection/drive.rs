@@ -11,7 +11,6 @@ use super::close::{self, CloseFrame, Ending};
 use super::inbox::{Delivery, Waiting};
 use super::link::{Link, Rest};
 use super::message::{Fault, Turn, TURN_BYTES};
-use super::send::Stage;
 use super::Connection;
 use crate::error::{Code, Error, Phase};
 use crate::runtime::Block;
@@ -87,9 +86,14 @@ impl Connection {
         }
         let now = Instant::now();
         link.signals.now = now;
-        self.fail_if_asked(link);
         let waits_for_rest = link.rest.is_some() && self.outbox.lock().waits_for_rest;
-        let writes_more = !waits_for_rest && self.pump(link);
+        let writes_more = match waits_for_rest {
+            true => {
+                self.fail_if_asked(link);
+                false
+            }
+            false => self.pump(link),
+        };
         if link.ending.is_none() && self.share().is_some_and(Share::is_over) {
             self.fault(link, Fault::OverBudget);
         }
@@ -138,14 +142,14 @@ impl Connection {
     }
 
     pub(super) fn fail_if_asked(&self, link: &mut Link) {
-        let mut outbox = self.outbox.lock();
-        if !matches!(outbox.stage, Stage::Failed(_)) || link.ending.is_some() {
-            return;
+        if link.ending.is_none() {
+            let failure = self.outbox.lock().take_failure();
+            failure.into_iter().for_each(|error| self.fail_now(link, *error));
         }
-        if let Stage::Failed(error) = std::mem::replace(&mut outbox.stage, Stage::Closed) {
-            drop(outbox);
-            self.fail_with(link, CloseFrame::own(close::INTERNAL_ERROR, "Internal error"), *error);
-        }
+    }
+
+    pub(super) fn fail_now(&self, link: &mut Link, error: Error) {
+        self.fail_with(link, CloseFrame::own(close::INTERNAL_ERROR, "Internal error"), error);
     }
 
     /// Reads one turn.

@@ -94,6 +94,9 @@ impl Waiting {
 #[derive(Default)]
 pub(super) struct Inbox {
     waiting: Mutex<VecDeque<Delivery>>,
+    /// Whether something waits. Changed with the lock, and read without: a turn takes the connection's mark away before it looks,
+    /// and what has pushed sets the mark.
+    has_waiting: AtomicBool,
     messages: AtomicUsize,
     held: AtomicUsize,
     /// The reading has stopped, because the inbox is full.
@@ -112,19 +115,24 @@ impl Inbox {
             }
             self.count(messages, share);
         }
-        let mut waiting = self.waiting.lock();
-        match (waiting.back_mut(), &delivery) {
+        self.add(|waiting| match (waiting.back_mut(), &delivery) {
             // One event tells of both.
             (Some(Delivery::Drained(queued)), Delivery::Drained(later)) => *queued = *later,
             _ => waiting.push_back(delivery),
-        }
+        });
+    }
+
+    fn add(&self, add: impl FnOnce(&mut VecDeque<Delivery>)) {
+        let mut waiting = self.waiting.lock();
+        add(&mut waiting);
+        self.has_waiting.store(true, Ordering::SeqCst);
     }
 
     /// Adds messages that come before everything that waits.
     pub fn push_first(&self, messages: Waiting, share: Option<&Share>) {
         if !self.discards() {
             self.count(&messages, share);
-            self.waiting.lock().push_front(Delivery::Messages(messages));
+            self.put_back(messages);
         }
     }
 
@@ -139,20 +147,24 @@ impl Inbox {
 
     /// Puts back what a delivery has left; it is counted already.
     pub fn put_back(&self, messages: Waiting) {
-        self.waiting.lock().push_front(Delivery::Messages(messages));
+        self.add(|waiting| waiting.push_front(Delivery::Messages(messages)));
     }
 
     pub fn pop(&self) -> Option<Delivery> {
+        if self.is_empty() {
+            return None;
+        }
         let mut waiting = self.waiting.lock();
         let first = waiting.pop_front();
-        if waiting.is_empty() && waiting.capacity() > 0 {
+        if waiting.is_empty() {
             *waiting = VecDeque::new();
+            self.has_waiting.store(false, Ordering::SeqCst);
         }
         first
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting.lock().is_empty()
+        !self.has_waiting.load(Ordering::SeqCst)
     }
 
     /// One message has been delivered. Whether the reading had stopped and may go on.
@@ -204,7 +216,11 @@ impl Inbox {
     /// Keeps nothing from now on: no listener will get it.
     pub fn discard(&self, share: Option<&Share>) {
         self.discards.store(true, Ordering::SeqCst);
-        let waiting = std::mem::take(&mut *self.waiting.lock());
+        let waiting = {
+            let mut waiting = self.waiting.lock();
+            self.has_waiting.store(false, Ordering::SeqCst);
+            std::mem::take(&mut *waiting)
+        };
         for delivery in &waiting {
             if let (Delivery::Messages(messages), Some(share)) = (delivery, share) {
                 share.delivered(messages.size().1);

@@ -56,7 +56,8 @@ pub(crate) use payload::Broadcast;
 pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
 pub(crate) use peer::PeerName;
-pub(crate) use turn::Sink;
+pub(crate) use turn::{here, Sink};
+pub(crate) use write::Behind;
 
 use budget::Member;
 use heartbeat::Pulse;
@@ -167,7 +168,7 @@ pub(crate) struct Opening {
 
 /// Sends on a connection if it is open. What is wrong with the message comes first, then what the platform
 /// forbids, then the state.
-pub(crate) fn send(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
+pub(crate) fn send(open: Result<&Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
     match &open {
         Ok(connection) => payload.check(connection.limits.max_send_size)?,
         Err(_) => payload.check(usize::MAX)?,
@@ -178,8 +179,7 @@ pub(crate) fn send(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Resul
 
 /// [`send`] when the platform has been asked.
 #[cfg(feature = "server")]
-pub(crate) fn send_permitted(open: Result<Arc<Connection>>, payload: Payload<'_>) -> Result<()> {
-    let connection = open?;
+pub(crate) fn send_permitted(connection: &Arc<Connection>, payload: Payload<'_>) -> Result<()> {
     payload.check(connection.limits.max_send_size)?;
     connection.send(payload)
 }
@@ -405,8 +405,10 @@ impl Member for Connection {
 
 impl HeldBack for Connection {
     fn flush(self: Arc<Self>) {
-        if !self.outbox.lock().waits_for_rest {
-            self.flush_now();
+        match self.try_link() {
+            Some(link) if link.rest.is_some() && self.outbox.lock().waits_for_rest => {}
+            Some(mut link) => self.pump_or_attend(&mut link),
+            None => self.attend(),
         }
     }
 

@@ -403,6 +403,17 @@ impl Outbox {
         self.scheduled && !is_due && self.segments.is_empty() && self.cost <= capacity / 8
     }
 
+    /// Why this side can't go on, if that is new.
+    pub fn take_failure(&mut self) -> Option<Box<Error>> {
+        if !matches!(self.stage, Stage::Failed(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Drops what was accepted: the link takes no more.
     pub fn discard(&mut self) {
         (self.segments, self.buffer, self.buffered) = (VecDeque::new(), Vec::new(), Sent::default());

@@ -1,5 +1,6 @@
 //! A turn of a connection: what it has received goes to its listeners.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::drive::Read;
@@ -18,10 +19,13 @@ pub(crate) trait Sink {
 }
 impl Connection {
     /// One turn: delivers what waits; then, if this thread leads, reads and delivers. Whether it wants another turn.
-    pub(crate) fn turn(self: &Arc<Self>, pace: &mut Pace<'_>, sink: &mut impl Sink) -> bool {
+    /// `name` is the handle by which listeners send on it, or 0.
+    pub(crate) fn turn(self: &Arc<Self>, name: u64, pace: &mut Pace<'_>, sink: &mut impl Sink) -> bool {
+        let mut here = None;
         let (mut bytes, mut messages) = (0, 0);
         while bytes < TURN_BYTES && messages < TURN_FRAMES && !pace.is_closed() {
             let Some(delivery) = self.inbox.pop() else { break };
+            here.get_or_insert_with(|| Here::enter(name, self));
             let (delivered, of_bytes) = self.deliver(delivery, pace, sink);
             (messages, bytes) = (messages + delivered, bytes + of_bytes);
         }
@@ -33,22 +37,26 @@ impl Connection {
             return pace.leads() || !self.inbox.is_empty();
         }
         let mut turn = Turn::new();
-        let read = {
+        let (read, had_rest) = {
             let Some(mut link) = self.link_or_later() else { return false };
             // The service may have read meanwhile, and that comes first.
             if !self.inbox.is_empty() {
                 return true;
             }
-            self.work(&mut link, Some(&mut turn), false)
+            let had_rest = link.rest.is_some();
+            (self.work(&mut link, Some(&mut turn), false), had_rest)
         };
         let (more, is_cut) = (read.more, read.is_cut);
         if turn.items.is_empty() {
             self.give_back(read);
         } else {
+            let _here = here.unwrap_or_else(|| Here::enter(name, self));
             pace.enter();
             Left { connection: self, turn, next: 0, read }.deliver(pace, sink);
         }
-        self.wait_for_rest(is_cut && pace.was_quick());
+        if is_cut || had_rest {
+            self.wait_for_rest(is_cut && pace.was_quick());
+        }
         more
     }
 
@@ -103,6 +111,38 @@ impl Connection {
             }
         }
     }
+}
+
+thread_local! {
+    /// The connection whose listeners run on this thread, and its handle.
+    static HERE: RefCell<Option<(u64, Arc<Connection>)>> = const { RefCell::new(None) };
+}
+
+/// While it lives, listeners that send on the connection of this turn spare themselves the table of handles.
+struct Here;
+
+impl Here {
+    fn enter(name: u64, connection: &Arc<Connection>) -> Here {
+        let _ = HERE.try_with(|here| *here.borrow_mut() = Some((name, connection.clone())));
+        Here
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        let _connection = HERE.try_with(RefCell::take);
+    }
+}
+
+/// Uses the connection of this handle if its listeners run on this thread.
+#[inline(always)]
+pub(crate) fn here<T>(name: u64, act: impl FnOnce(&Arc<Connection>) -> T) -> Option<T> {
+    let act_here = |here: &RefCell<Option<(u64, Arc<Connection>)>>| {
+        let here = here.try_borrow().ok()?;
+        let (_, connection) = here.as_ref().filter(|(of, _)| *of == name)?;
+        Some(act(connection))
+    };
+    HERE.try_with(act_here).ok().flatten()
 }
 
 /// Calls the listeners of a message.

@@ -8,13 +8,14 @@ use parking_lot::MutexGuard;
 use tungstenite::protocol::frame::coding::Control;
 use tungstenite::protocol::Role;
 
+use super::close::CloseFrame;
 use super::inbox::Delivery;
 use super::link::{Link, Signals};
 use super::payload::{cost, Payload, FRAGMENT};
 use super::segment::{Segment, Sent};
 use super::send::{Compressor, Outbox, Packed, Stage, LARGE, SMALL};
 use super::{Connection, LinkLock};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::frame::write::put_header;
 use crate::frame::LARGEST_HEADER;
 use crate::platform;
@@ -29,6 +30,44 @@ const BINARY: u8 = 0x82;
 const WRITE_TURN: usize = 256 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
+
+/// How a write goes on.
+enum Next {
+    /// With what was taken from the outbox.
+    Write,
+    /// With the close frame.
+    Close(Box<CloseFrame>),
+    /// With one that tells of this side's failure.
+    Fail(Box<Error>),
+    /// Not on this thread. Whether there is more to write.
+    Later(bool),
+}
+
+/// Moves what was accepted to the link.
+fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
+    if let Some(ping) = outbox.ping.take() {
+        let (payload, now) = *ping;
+        link.signals.pulse.sent_ping(&payload, now);
+    }
+    if let Some(error) = outbox.take_failure() {
+        return Next::Fail(error);
+    }
+    if outbox.take(link.wire()) {
+        return Next::Write;
+    }
+    match &outbox.stage {
+        Stage::Closing(frame, _) if !link.close_sent => Next::Close(frame.clone()),
+        _ => Next::Later(false),
+    }
+}
+
+/// Whether a message was sent behind others that wait.
+pub(crate) enum Behind {
+    Sent,
+    /// The connection is open, and nothing waits that it could join.
+    Alone,
+    Unknown,
+}
 
 impl Connection {
     /// Sends a message that keeps to the limits: accepted whole, or not at all.
@@ -230,21 +269,25 @@ impl Connection {
     }
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
-    /// this thread. `false`: it was not sent, and [`send`] does it or says why not.
+    /// this thread. Else [`send`] does it, or says why not.
     #[inline(always)]
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         let (first, bytes) = match payload {
             Payload::Text(text) => (TEXT, text.as_bytes()),
             Payload::Binary(bytes) => (BINARY, bytes),
-            _ => return false,
+            _ => return Behind::Unknown,
         };
         if platform::has_hooks() {
-            return false;
+            return Behind::Unknown;
         }
         let cost = cost(bytes.len(), self.role);
-        // If another thread is compressing, don't wait for it here, within the table of handles.
-        let Some(mut outbox) = self.outbox.try_lock() else { return false };
-        outbox.join(first, bytes, cost, self.limits.send_queue_size)
+        // Don't wait here, within the table of handles.
+        let Some(mut outbox) = self.outbox.try_lock() else { return Behind::Unknown };
+        match outbox.join(first, bytes, cost, self.limits.send_queue_size) {
+            true => Behind::Sent,
+            false if outbox.check_open().is_ok() => Behind::Alone,
+            false => Behind::Unknown,
+        }
     }
 
     /// Answers the pings, all in one write. Of those that can't be answered now the last is kept (RFC 6455 5.5.3), and
@@ -274,13 +317,13 @@ impl Connection {
 
     pub(super) fn write(self: &Arc<Self>, link: &mut Link) {
         self.write_up_to(link, &mut { WRITE_TURN });
+        self.book(link);
     }
 
     fn write_up_to(self: &Arc<Self>, link: &mut Link, left: &mut usize) {
         if let Err(error) = link.write(&self.lane.buffers, left) {
             self.broke(link, error);
         }
-        self.book(link);
     }
 
     /// Writes one turn of what was accepted, then the close frame if one is due. Whether there is more to write now.
@@ -299,41 +342,46 @@ impl Connection {
         loop {
             if link.has_more_to_write() {
                 self.write_up_to(link, &mut left);
-            } else if link.sent.cost > 0 {
-                self.book(link);
             }
             // Nothing goes behind the close frame.
             let is_over = link.ending.is_some() || link.ended.is_none();
             if link.blocked || link.broken.is_some() || is_over || link.transport.is_none() {
+                self.book(link);
+                self.fail_if_asked(link);
                 return false;
             }
             let mut outbox = self.outbox.lock();
-            if left == 0 {
-                return link.has_more_to_write() || outbox.scheduled || !matches!(outbox.stage, Stage::Open);
-            }
-            if let Some(ping) = outbox.ping.take() {
-                let (payload, now) = *ping;
-                link.signals.pulse.sent_ping(&payload, now);
-            }
-            if !outbox.take(link.wire()) {
-                let due = match &outbox.stage {
-                    Stage::Closing(frame, _) if !link.close_sent => Some(frame.clone()),
-                    _ => None,
-                };
-                drop(outbox);
-                let Some(frame) = due else { return false };
-                self.send_last(link, &frame);
+            let room = self.book_in(&mut outbox, link);
+            let next = match left == 0 {
+                true => Next::Later(
+                    link.has_more_to_write() || outbox.scheduled || !matches!(outbox.stage, Stage::Open),
+                ),
+                false => next(&mut outbox, link),
+            };
+            drop(outbox);
+            self.tell_room(room);
+            match next {
+                Next::Write => {}
+                Next::Close(frame) => self.send_last(link, &frame),
+                Next::Fail(error) => self.fail_now(link, *error),
+                Next::Later(more) => return more,
             }
         }
     }
 
     pub(super) fn book(self: &Arc<Self>, link: &mut Link) {
+        if link.sent.cost > 0 {
+            let room = self.book_in(&mut self.outbox.lock(), link);
+            self.tell_room(room);
+        }
+    }
+
+    fn book_in(&self, outbox: &mut Outbox, link: &mut Link) -> Option<usize> {
         let sent = std::mem::take(&mut link.sent);
         if sent.cost == 0 {
-            return;
+            return None;
         }
-        let room = self.room_after(&mut self.outbox.lock(), sent);
-        self.tell_room(room);
+        self.room_after(outbox, sent)
     }
 
     /// Books what was written. What waits then, if a sender that was refused may hear that there is room.

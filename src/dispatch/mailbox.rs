@@ -61,7 +61,21 @@ struct State<E, L> {
     current: Option<L>,
 }
 
-impl<E, L> State<E, L> {
+impl<E, L: Line> State<E, L> {
+    /// A batch begins, with the lead or without; then connections are read elsewhere.
+    fn begin(&mut self, leads: bool) {
+        self.batch = BatchState::Running;
+        self.leads = leads;
+        self.waiting.extend(self.again.drain(..).map(Entry::Turn));
+        if !leads && std::mem::take(&mut self.has_readable) {
+            for entry in &self.waiting {
+                if let Entry::Turn(line) = entry {
+                    line.serve();
+                }
+            }
+        }
+    }
+
     fn take_all(&mut self) -> VecDeque<Entry<E, L>> {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.extend(std::mem::take(&mut self.again).into_iter().map(Entry::Turn));
@@ -113,7 +127,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
 
     /// A connection may be read. Without the lead, or with callbacks that are not known to be short, it is read
     /// elsewhere.
-    pub fn ready<A>(actor: &Arc<A>, line: &L)
+    pub fn ready<A>(actor: &Arc<A>, line: L)
     where
         A: Actor<Event = E, Line = L>,
     {
@@ -128,20 +142,20 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         }
         // Also if it waits already, to deliver something.
         state.has_readable = true;
-        if line.mark().swap(true, Ordering::AcqRel) {
+        if line.mark().swap(true, Ordering::SeqCst) {
             return;
         }
-        state.waiting.push_back(Entry::Turn(line.clone()));
+        state.waiting.push_back(Entry::Turn(line));
         Self::make_ready(actor, state);
     }
 
     /// A connection has something to deliver.
-    pub fn deliverable<A>(actor: &Arc<A>, line: &L)
+    pub fn deliverable<A>(actor: &Arc<A>, line: L)
     where
         A: Actor<Event = E, Line = L>,
     {
-        if !line.mark().swap(true, Ordering::AcqRel) {
-            Self::push(actor, |state| state.waiting.push_back(Entry::Turn(line.clone())));
+        if !line.mark().swap(true, Ordering::SeqCst) {
+            Self::push(actor, |state| state.waiting.push_back(Entry::Turn(line)));
         }
     }
 
@@ -200,23 +214,22 @@ impl<E: Send, L: Line> Mailbox<E, L> {
     }
 
     /// What comes first, up to `count` of them.
-    fn next(&self, count: &mut usize) -> Option<Entry<E, L>> {
+    fn next(&self, state: &mut State<E, L>, count: &mut usize) -> Option<Entry<E, L>> {
         *count = count.checked_sub(1)?;
-        let mut state = self.state.lock();
         if self.closed.load(Ordering::Acquire) {
             return None;
         }
         let entry = state.waiting.pop_front();
         if let Some(Entry::Turn(line)) = &entry {
-            line.mark().store(false, Ordering::Release);
+            // Before the look at what there is to deliver, which takes no lock.
+            line.mark().swap(false, Ordering::SeqCst);
             state.current = Some(line.clone());
         }
         entry
     }
 
-    /// The turn is over; the connection has another one if it wants one.
-    fn end_turn(&self, line: L, more: bool, leads: bool) {
-        let mut state = self.state.lock();
+    /// The turn is over; the connection has another one if it wants one. What is returned is to be dropped without the lock.
+    fn end_turn(&self, state: &mut State<E, L>, line: L, more: bool, leads: bool) -> [Option<L>; 2] {
         let current = state.current.take();
         state.has_readable |= more;
         // Without the lead nothing was read, or not all. The thread that took the lead serves the lines that wait when
@@ -226,53 +239,47 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         }
         if more && self.closed.load(Ordering::Acquire) {
             line.serve();
-        } else if more && !line.mark().swap(true, Ordering::AcqRel) {
+        } else if more && !line.mark().swap(true, Ordering::SeqCst) {
             state.again.push(line);
+            return [current, None];
         }
-        drop(state);
-        drop(current);
+        [current, Some(line)]
     }
 }
 
 impl<A: Actor> Strand for A {
-    fn run_batch(self: Arc<Self>, runner: &Runner) -> bool {
+    fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>> {
         let mailbox = self.mailbox();
-        let mut count = {
-            let mut state = mailbox.state.lock();
-            if mailbox.closed.load(Ordering::Acquire) {
-                state.batch = BatchState::Idle;
-                return false;
-            }
-            state.batch = BatchState::Running;
-            state.leads = runner.leads();
-            let State { waiting, again, .. } = &mut *state;
-            waiting.extend(again.drain(..).map(Entry::Turn));
-            if !state.leads && std::mem::take(&mut state.has_readable) {
-                for entry in &state.waiting {
-                    if let Entry::Turn(line) = entry {
-                        line.serve();
-                    }
-                }
-            }
-            state.waiting.len()
-        };
+        let mut over = [None, None];
+        let mut state = mailbox.state.lock();
+        if mailbox.closed.load(Ordering::Acquire) {
+            state.batch = BatchState::Idle;
+            return None;
+        }
+        state.begin(runner.leads());
+        let mut count = state.waiting.len();
         let calling = Calling::new(runner, &mailbox.closed);
         let mut pace = Pace::new(calling, &mailbox.trust);
         while !pace.is_over() {
-            let Some(entry) = mailbox.next(&mut count) else { break };
+            let Some(entry) = mailbox.next(&mut state, &mut count) else { break };
+            drop(state);
+            drop(over);
             // A listener's panic ends here.
-            let delivered = match entry {
-                Entry::Event(event) => catch_unwind(AssertUnwindSafe(|| {
-                    pace.enter();
-                    self.deliver(event, calling);
-                    pace.called(0);
-                })),
+            let (delivered, turn) = match entry {
+                Entry::Event(event) => {
+                    let deliver = AssertUnwindSafe(|| {
+                        pace.enter();
+                        self.deliver(event, calling);
+                        pace.called(0);
+                    });
+                    (catch_unwind(deliver), None)
+                }
                 Entry::Turn(line) => {
                     let turned = catch_unwind(AssertUnwindSafe(|| self.turn(&line, &mut pace)));
-                    // After a panic, what is left of it has a turn of its own.
                     pace.end_turn();
-                    mailbox.end_turn(line, *turned.as_ref().unwrap_or(&true), runner.leads());
-                    turned.map(|_| ())
+                    // After a panic, what is left of it has a turn of its own.
+                    let more = *turned.as_ref().unwrap_or(&true);
+                    (turned.map(|_| ()), Some((line, more)))
                 }
             };
             if delivered.is_err() {
@@ -281,8 +288,12 @@ impl<A: Actor> Strand for A {
             }
             pace.leave();
             runner.flush();
+            state = mailbox.state.lock();
+            over = match turn {
+                Some((line, more)) => mailbox.end_turn(&mut state, line, more, runner.leads()),
+                None => [None, None],
+            };
         }
-        let mut state = mailbox.state.lock();
         state.leads = false;
         if mailbox.closed.load(Ordering::Acquire) {
             let waiting = state.take_all();
@@ -291,14 +302,15 @@ impl<A: Actor> Strand for A {
             self.retire();
             mailbox.state.lock().batch = BatchState::Idle;
             mailbox.ended.notify_all();
-            return false;
+            return None;
         }
         if state.waiting.is_empty() && state.waiting.capacity() > KEPT_CAPACITY {
             state.waiting = VecDeque::new();
         }
         let more = !state.waiting.is_empty() || !state.again.is_empty();
         state.batch = if more { BatchState::Ready } else { BatchState::Idle };
-        more
+        drop(state);
+        more.then_some(self)
     }
 
     fn is_trusted(&self) -> bool {

@@ -10,7 +10,7 @@ use super::listener::Handle;
 use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Standing};
-use crate::connection::Payload;
+use crate::connection::{self, here, Behind, Payload};
 use crate::error::{Code, Error, Result};
 use crate::process;
 
@@ -30,10 +30,24 @@ impl Handle for nsws_client {
 
 #[inline(always)]
 fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
-    match CLIENTS.with(handle.id, |client| client.send_behind(payload))? {
-        true => Ok(()),
-        false => client(handle)?.send(payload),
+    let behind = match here(handle.id, |connection| connection.send_behind(payload)) {
+        Some(behind) => behind,
+        None => CLIENTS.with(handle.id, |client| client.send_behind(payload))?,
+    };
+    match behind {
+        Behind::Sent => Ok(()),
+        behind => send_alone(handle, payload, &behind),
     }
+}
+
+#[inline(never)]
+fn send_alone(handle: nsws_client, payload: Payload<'_>, behind: &Behind) -> Result<()> {
+    if let Behind::Alone = behind {
+        if let Some(sent) = here(handle.id, |open| connection::send(Ok(open), payload)) {
+            return sent;
+        }
+    }
+    client(handle)?.send(payload)
 }
 
 /// Every client that there is.
@@ -60,8 +74,14 @@ pub unsafe extern "C" fn nsws_client_create(out: *mut nsws_client) -> i32 {
     call(|| {
         check_out(out)?;
         prepare();
-        let id =
-            threads::starting(|| process::create(|runtime, tls| CLIENTS.insert(Client::new(runtime, tls)?)))?;
+        let id = threads::starting(|| {
+            process::create(|runtime, tls| {
+                let client = Client::new(runtime, tls)?;
+                let id = CLIENTS.insert(client.clone())?;
+                client.set_name(id);
+                Ok(id)
+            })
+        })?;
         // SAFETY: the parameter's description asks for it.
         unsafe { write_out(out, nsws_client { id }) }
     })

@@ -9,7 +9,7 @@ use super::call;
 use super::client_stats::{chars, tls_number};
 use super::handle::nsws_connection;
 use super::table::{HandleKind, Table};
-use crate::connection::Payload;
+use crate::connection::{self, here, Behind, Payload};
 use crate::error::Result;
 use crate::server::{Accepted, Names};
 
@@ -39,10 +39,24 @@ pub(super) fn named(connection: &Accepted) -> nsws_connection {
 
 #[inline(always)]
 fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
-    match CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))? {
-        true => Ok(()),
-        false => connection(handle)?.send(payload),
+    let behind = match here(handle.id, |connection| connection.send_behind(payload)) {
+        Some(behind) => behind,
+        None => CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))?,
+    };
+    match behind {
+        Behind::Sent => Ok(()),
+        behind => send_alone(handle, payload, &behind),
     }
+}
+
+#[inline(never)]
+fn send_alone(handle: nsws_connection, payload: Payload<'_>, behind: &Behind) -> Result<()> {
+    if let Behind::Alone = behind {
+        if let Some(sent) = here(handle.id, |open| connection::send(Ok(open), payload)) {
+            return sent;
+        }
+    }
+    connection(handle)?.send(payload)
 }
 
 /// Sends a text message to a client. Accepted messages are sent in order, and nsws_connection_close() sends them

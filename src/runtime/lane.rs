@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -15,8 +15,8 @@ use super::service::Service;
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
-    /// Runs some of the callbacks that wait. Returns whether more wait.
-    fn run_batch(self: Arc<Self>, runner: &Runner) -> bool;
+    /// Runs some of the callbacks that wait. Returns itself if more wait.
+    fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>>;
     /// Whether its callbacks have been short so far.
     fn is_trusted(&self) -> bool;
     /// The batch that runs has lost the lead.
@@ -27,6 +27,8 @@ pub(crate) trait Strand: Send + Sync {
 pub(crate) struct Lane {
     pub(super) tokio: tokio::runtime::Handle,
     ready: Mutex<Ready>,
+    /// How many strands may still run before a look at the I/O. Only the leader uses it.
+    round: AtomicUsize,
     pub(super) leading: Mutex<Leading>,
     closing: AtomicBool,
     /// What goes on without listeners.
@@ -40,14 +42,15 @@ pub(crate) struct Lane {
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
     leader: Option<Waker>,
-    /// How many may still run before a look at the I/O.
-    round: usize,
+    /// The leader waits.
+    waits: bool,
 }
 
-/// What the leader runs.
+/// Who leads, and what it runs.
 #[derive(Default)]
 pub(super) struct Leading {
-    pub running: Option<(Arc<Runner>, Arc<dyn Strand>)>,
+    pub leader: Option<Arc<Runner>>,
+    pub running: Option<Arc<dyn Strand>>,
     /// How far the watchdog saw it last.
     pub seen: u64,
     pub careful_until: Option<Instant>,
@@ -83,6 +86,7 @@ impl Lane {
         let lane = Arc::new(Lane {
             tokio,
             ready: Mutex::default(),
+            round: AtomicUsize::new(0),
             leading: Mutex::default(),
             closing: AtomicBool::new(false),
             service: Service::default(),
@@ -102,8 +106,8 @@ impl Lane {
             return;
         }
         ready.strands.push_back(strand);
-        if let Some(leader) = &ready.leader {
-            leader.wake_by_ref();
+        if std::mem::take(&mut ready.waits) {
+            ready.leader.iter().for_each(Waker::wake_by_ref);
         }
     }
 
@@ -129,47 +133,69 @@ impl Lane {
     /// Drives I/O until a handle has events; `None` when the lane ends. Those that wait together run one after
     /// another; then comes a look at the I/O.
     pub(super) fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
-        let take = |ready: &mut Ready| {
-            ready.round = ready.round.checked_sub(1)?;
-            ready.strands.pop_front()
-        };
         if self.closing.load(Ordering::Acquire) {
             return None;
         }
-        let waits = {
-            let mut ready = self.ready.lock();
-            if let Some(strand) = take(&mut ready) {
+        if self.round.load(Ordering::Relaxed) > 0 {
+            if let Some(strand) = self.take(&mut self.ready.lock()) {
                 return Some(strand);
             }
-            !ready.strands.is_empty()
-        };
+        }
         engine.block_on(async {
-            if waits {
-                tokio::task::yield_now().await;
+            let mut look = Look::default();
+            loop {
+                match poll_fn(|context| self.poll_ready(context, &mut look)).await {
+                    Some(next) => return next,
+                    None => tokio::task::yield_now().await,
+                }
             }
-            poll_fn(|context| self.poll_ready(context)).await;
-            // Those that are served without listeners have their turn as well.
-            if self.service.has_waiting() {
-                tokio::task::yield_now().await;
-            }
-            let mut ready = self.ready.lock();
-            ready.round = ready.strands.len();
-            take(&mut ready).filter(|_| !self.closing.load(Ordering::Acquire))
         })?
     }
 
-    /// Waits until a strand is ready, or the lane ends.
-    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut ready = self.ready.lock();
-        if self.closing.load(Ordering::Acquire) || !ready.strands.is_empty() {
-            // No leader waits inside, so none need be woken.
-            ready.leader = None;
-            return Poll::Ready(());
-        }
-        match &mut ready.leader {
-            Some(leader) => leader.clone_from(context.waker()),
-            leader => *leader = Some(context.waker().clone()),
-        }
-        Poll::Pending
+    /// The first of those that may run before a look at the I/O.
+    fn take(&self, ready: &mut Ready) -> Option<Arc<dyn Strand>> {
+        let round = self.round.load(Ordering::Relaxed);
+        self.round.store(round.checked_sub(1)?, Ordering::Relaxed);
+        ready.strands.pop_front()
     }
+
+    /// Waits until a strand is ready, or the lane ends. `None`: a look at the I/O comes first.
+    fn poll_ready(
+        &self,
+        context: &mut Context<'_>,
+        look: &mut Look,
+    ) -> Poll<Option<Option<Arc<dyn Strand>>>> {
+        let mut ready = self.ready.lock();
+        ready.waits = false;
+        if self.closing.load(Ordering::Acquire) {
+            return Poll::Ready(Some(None));
+        }
+        if ready.strands.is_empty() {
+            look.has_looked = true;
+            ready.waits = true;
+            match &mut ready.leader {
+                Some(leader) => leader.clone_from(context.waker()),
+                leader => *leader = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        // Those that are served without listeners have their turn as well.
+        let waits_for = match look.has_looked {
+            true if !look.has_served && self.service.has_waiting() => &mut look.has_served,
+            true => {
+                self.round.store(ready.strands.len(), Ordering::Relaxed);
+                return Poll::Ready(Some(self.take(&mut ready)));
+            }
+            false => &mut look.has_looked,
+        };
+        *waits_for = true;
+        Poll::Ready(None)
+    }
+}
+
+/// What has come before the next strand runs.
+#[derive(Default)]
+struct Look {
+    has_looked: bool,
+    has_served: bool,
 }

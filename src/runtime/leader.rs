@@ -261,27 +261,24 @@ impl Pool {
 
     /// Leads until the lead is lost or the lane ends.
     fn lead(self: &Arc<Self>, lane: &Arc<Lane>, engine: &Arc<Engine>, runner: &Arc<Runner>) {
+        lane.leading.lock().leader = Some(runner.clone());
         while let Some(strand) = lane.next_ready(engine) {
             match self.begin_batch(lane, &strand, runner) {
                 Begin::Holding => {
-                    let more = strand.clone().run_batch(runner);
+                    let more = strand.run_batch(runner);
                     let leading = end_batch(lane, runner);
                     runner.end();
-                    if more {
-                        lane.make_ready(strand);
-                    }
+                    more.into_iter().for_each(|strand| lane.make_ready(strand));
                     if !leading {
                         self.unwatch(runner);
                         return;
                     }
                 }
                 Begin::HandedOn => {
-                    let more = strand.clone().run_batch(runner);
+                    let more = strand.run_batch(runner);
                     runner.end();
                     self.unwatch(runner);
-                    if more {
-                        lane.make_ready(strand);
-                    }
+                    more.into_iter().for_each(|strand| lane.make_ready(strand));
                     return;
                 }
                 Begin::NoThread => {
@@ -316,7 +313,7 @@ impl Pool {
         }
         leading.careful_until = None;
         runner.begin(true);
-        leading.running = Some((runner.clone(), strand.clone()));
+        leading.running = Some(strand.clone());
         drop(leading);
         self.wake_watchdog();
         Begin::Holding
@@ -326,11 +323,8 @@ impl Pool {
 /// Whether this thread still leads after its batch.
 fn end_batch(lane: &Lane, runner: &Arc<Runner>) -> bool {
     let mut leading = lane.leading.lock();
-    match &leading.running {
-        Some((running, _)) if Arc::ptr_eq(running, runner) => {
-            let _strand = leading.running.take();
-            true
-        }
-        _ => false,
-    }
+    let leads = leading.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, runner));
+    let strand = if leads { leading.running.take() } else { None };
+    drop(leading);
+    strand.is_some()
 }

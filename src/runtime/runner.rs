@@ -35,8 +35,11 @@ pub(crate) struct Runner {
     leads: AtomicBool,
     /// For how many nanoseconds the library itself has worked inside callbacks. Only the thread itself uses it.
     own: AtomicU64,
-    /// `None` while nothing is held back.
-    held: Mutex<Option<Vec<Arc<dyn HeldBack>>>>,
+    /// The list of what is held back may not be empty. Only the thread itself uses it, to spare the lock.
+    holds: AtomicBool,
+    held: Mutex<Vec<Arc<dyn HeldBack>>>,
+    /// The thread is stuck, and holds nothing more back until its batch is over. Set with the lock of the list.
+    is_released: AtomicBool,
 }
 
 thread_local! {
@@ -45,12 +48,17 @@ thread_local! {
 
 /// Holds something back until the turn that runs on this thread is over. `false`: no turn runs here.
 pub(crate) fn hold_back<T: HeldBack + 'static>(held: &Arc<T>) -> bool {
-    let hold = |runner: &Arc<Runner>| match &mut *runner.held.lock() {
-        Some(list) => {
-            list.push(held.clone());
-            true
+    let hold = |runner: &Arc<Runner>| {
+        if !runner.runs.load(Ordering::Relaxed) {
+            return false;
         }
-        None => false,
+        let mut list = runner.held.lock();
+        if runner.is_released.load(Ordering::Relaxed) {
+            return false;
+        }
+        list.push(held.clone());
+        runner.holds.store(true, Ordering::Relaxed);
+        true
     };
     CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(hold)).unwrap_or(false)
 }
@@ -132,7 +140,6 @@ impl Runner {
         self.leads.store(leads, Ordering::Release);
         self.runs.store(true, Ordering::Release);
         self.advance();
-        *self.held.lock() = Some(Vec::new());
     }
 
     /// The lead has gone to another thread.
@@ -142,10 +149,19 @@ impl Runner {
 
     /// Does what this thread's callbacks have held back.
     pub(crate) fn flush(&self) {
-        let mut list = match &mut *self.held.lock() {
-            Some(list) if !list.is_empty() => std::mem::take(list),
-            _ => return,
-        };
+        if !self.holds.load(Ordering::Relaxed) {
+            return;
+        }
+        self.holds.store(false, Ordering::Relaxed);
+        let mut held = self.held.lock();
+        if held.len() <= 1 {
+            let only = held.pop();
+            drop(held);
+            only.into_iter().for_each(|held| held.flush());
+            return self.advance();
+        }
+        let mut list = std::mem::take(&mut *held);
+        drop(held);
         let mut since = None;
         for (number, held) in list.drain(..).enumerate() {
             held.flush();
@@ -158,8 +174,9 @@ impl Runner {
         }
         self.advance();
         // Keeps the list's memory.
-        if let Some(empty) = self.held.lock().as_mut().filter(|held| held.is_empty()) {
-            *empty = list;
+        let mut held = self.held.lock();
+        if held.is_empty() {
+            *held = list;
         }
     }
 
@@ -167,19 +184,22 @@ impl Runner {
     pub(super) fn end(&self) {
         self.leads.store(false, Ordering::Release);
         self.runs.store(false, Ordering::Release);
-        let list = self.held.lock().take();
-        for held in list.into_iter().flatten() {
-            held.flush();
+        self.flush();
+        if self.is_released.load(Ordering::Acquire) {
+            let _held = self.held.lock();
+            self.is_released.store(false, Ordering::Relaxed);
         }
     }
 
     /// The thread is stuck in a callback: what it held back is done elsewhere, and it holds nothing back until
     /// its batch is over.
     pub(super) fn release(&self) {
-        let list = self.held.lock().take();
-        for held in list.into_iter().flatten() {
-            held.flush_elsewhere();
-        }
+        let list = {
+            let mut held = self.held.lock();
+            self.is_released.store(true, Ordering::Release);
+            std::mem::take(&mut *held)
+        };
+        list.into_iter().for_each(|held| held.flush_elsewhere());
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) trait Served: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Service {
     queue: Mutex<Queue>,
+    /// Whether the queue has connections. Changed with its lock.
+    has_waiting: AtomicBool,
     clock: Mutex<Clock>,
 }
 
@@ -58,6 +60,7 @@ impl Service {
         let waker = {
             let mut queue = self.queue.lock();
             queue.waiting.push_back(served.clone());
+            self.has_waiting.store(true, Ordering::Release);
             queue.waker.take()
         };
         if let Some(waker) = waker {
@@ -86,7 +89,14 @@ impl Service {
 
     /// Whether a connection waits to be served.
     pub(super) fn has_waiting(&self) -> bool {
-        !self.queue.lock().waiting.is_empty()
+        self.has_waiting.load(Ordering::Acquire)
+    }
+
+    fn pop(&self) -> Option<Arc<dyn Served>> {
+        let mut queue = self.queue.lock();
+        let first = queue.waiting.pop_front();
+        self.has_waiting.store(!queue.waiting.is_empty(), Ordering::Release);
+        first
     }
 
     /// Forgets a deadline.
@@ -96,7 +106,7 @@ impl Service {
 
     /// Lets go of everything that waits.
     pub(super) fn clear(&self) {
-        let _waiting = std::mem::take(&mut self.queue.lock().waiting);
+        while self.pop().is_some() {}
         let _deadlines = std::mem::take(&mut self.clock.lock().deadlines);
     }
 
@@ -126,7 +136,7 @@ impl Service {
             // Connections that want more come after the others, and after a look at the I/O.
             let count = self.queue.lock().waiting.len().min(SERVED_TOGETHER);
             for _ in 0..count {
-                let Some(served) = self.queue.lock().waiting.pop_front() else { break };
+                let Some(served) = self.pop() else { break };
                 served.mark().store(false, Ordering::Release);
                 served.serve(false);
             }

@@ -65,7 +65,7 @@ fn watch(pool: &Arc<Pool>) {
         for place in 0..state.engines.len() {
             let Some((lane, _)) = state.engines.get(place).cloned() else { break };
             let mut leading = lane.leading.lock();
-            let Some(runner) = leading.running.as_ref().map(|(runner, _)| runner.clone()) else { continue };
+            let (Some(runner), Some(_)) = (leading.leader.clone(), &leading.running) else { continue };
             quiet = 0;
             let progress = runner.progress();
             if std::mem::replace(&mut leading.seen, progress) != progress {
@@ -78,8 +78,9 @@ fn watch(pool: &Arc<Pool>) {
             }
             let mut leading = lane.leading.lock();
             // It may have ended, or gone on, meanwhile.
-            let late = leading.running.take_if(|(runner, _)| runner.progress() == progress);
-            let Some((runner, strand)) = late else { continue };
+            let still_leads = leading.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, &runner));
+            let late = leading.running.take_if(|_| still_leads && runner.progress() == progress);
+            let Some(strand) = late else { continue };
             leading.careful_until = Some(now + CAREFUL);
             runner.lose_lead();
             drop(leading);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::peer::Peer;
-use crate::connection::{self, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
+use crate::connection::{self, Behind, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::Line;
 use crate::error::{Code, Error, Result};
 use crate::tls::Secured;
@@ -115,13 +115,13 @@ impl Accepted {
 
     /// Sends when the platform has been asked; calls nothing of the program.
     pub(super) fn send_permitted(&self, payload: Payload<'_>) -> Result<()> {
-        connection::send_permitted(self.open_connection(), payload)
+        connection::send_permitted(self.open_connection()?, payload)
     }
 
     /// [`Connection::send_behind`].
     #[inline(always)]
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
-        self.connection.get().is_some_and(|connection| connection.send_behind(payload))
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
+        self.connection.get().map_or(Behind::Unknown, |connection| connection.send_behind(payload))
     }
 
     /// Closes the connection.
@@ -166,8 +166,8 @@ impl Accepted {
         self.open_connection().map(|connection| connection.traffic()).unwrap_or_default()
     }
 
-    fn open_connection(&self) -> Result<Arc<Connection>> {
-        self.connection.get().cloned().ok_or_else(|| Error::code(Code::NotConnected))
+    fn open_connection(&self) -> Result<&Arc<Connection>> {
+        self.connection.get().ok_or_else(|| Error::code(Code::NotConnected))
     }
 
     /// From now on the connection can be used.

@@ -356,13 +356,13 @@ impl Seat {
 impl Owner for Seat {
     fn ready(&self, _: &Arc<Connection>) {
         if let Some(accepted) = self.accepted.upgrade() {
-            Mailbox::ready(&self.server, &Turn(accepted));
+            Mailbox::ready(&self.server, Turn(accepted));
         }
     }
 
     fn deliverable(&self, _: &Arc<Connection>) {
         if let Some(accepted) = self.accepted.upgrade() {
-            Mailbox::deliverable(&self.server, &Turn(accepted));
+            Mailbox::deliverable(&self.server, Turn(accepted));
         }
     }
 }
@@ -459,7 +459,11 @@ impl Actor for Server {
         let _delivering = Delivering(accepted);
         let (message, message_part) = (View::default(), View::default());
         let calling = pace.calling();
-        connection.turn(pace, &mut Heard { server: self, accepted, calling, message, message_part })
+        connection.turn(
+            accepted.name(),
+            pace,
+            &mut Heard { server: self, accepted, calling, message, message_part },
+        )
     }
 
     fn panicked(self: &Arc<Self>) {

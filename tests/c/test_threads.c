@@ -194,6 +194,7 @@ static void destroy_inside(nsws_client client, enum kind kind, struct life *life
     if (kind != inside->when || life->dead) return;
     CHECK_OK(nsws_client_destroy(client));
     CHECK_CODE(nsws_client_destroy(client), NSWS_ERR_BAD_HANDLE);
+    CHECK_CODE(nsws_client_send_text(client, "x", 1), NSWS_ERR_BAD_HANDLE);
     /* What is this callback's own stays until it returns. */
     CHECK_INT(life->freed, 0);
     __atomic_store_n(&life->dead, 1, __ATOMIC_SEQ_CST);

@@ -78,7 +78,9 @@ impl Actor for Handle {
     }
 
     fn turn(&self, _: &Socket, _: &mut crate::dispatch::Pace<'_>) -> bool {
-        self.called(|| drop(self.turns.fetch_add(1, Ordering::SeqCst)));
+        self.called(|| {
+            let _ = self.turns.fetch_add(1, Ordering::SeqCst);
+        });
         false
     }
 
@@ -177,7 +179,7 @@ fn a_socket_that_becomes_readable_has_its_turn_or_is_served_elsewhere() {
         let runner = runs(&handle);
         let reader = {
             let (handle, socket) = (handle.clone(), socket.clone());
-            thread::spawn(move || Mailbox::ready(&handle, &socket))
+            thread::spawn(move || Mailbox::ready(&handle, socket))
         };
         reader.join().unwrap();
         runner.join().unwrap();
@@ -193,7 +195,7 @@ fn a_socket_that_becomes_readable_while_its_handle_is_destroyed_is_served_elsewh
         let runner = runs(&handle);
         let reader = {
             let (handle, socket) = (handle.clone(), socket.clone());
-            thread::spawn(move || Mailbox::ready(&handle, &socket))
+            thread::spawn(move || Mailbox::ready(&handle, socket))
         };
         Mailbox::close(&*handle, true);
         reader.join().unwrap();

@@ -10,7 +10,7 @@ mod runner;
 pub(crate) use runner::Runner;
 
 pub(crate) trait Strand: Send + Sync {
-    fn run_batch(self: Arc<Self>, runner: &Runner) -> bool;
+    fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>>;
     fn is_trusted(&self) -> bool;
     fn lost_lead(&self);
 }
@@ -35,9 +35,7 @@ impl Lane {
         loop {
             let Some(strand) = self.ready.lock().pop_front() else { return };
             runner.begin(leads);
-            if strand.clone().run_batch(&runner) {
-                self.make_ready(strand);
-            }
+            strand.run_batch(&runner).into_iter().for_each(|strand| self.make_ready(strand));
         }
     }
 }
