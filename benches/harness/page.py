@@ -99,6 +99,28 @@ def bounds(everything, known):
     return [*lines, ""] if len(lines) > 4 else []
 
 
+def time_by_part(run, known):
+    """What perf has seen where a bound was missed."""
+    if not run.get("profiles"):
+        return []
+    lines = ["## Where the time goes", "", "The workloads that miss a target: CPU time of each message by what the processor was doing, as "
+             "`scripts/bench --profile` has sampled it with perf in a run of its own, from the start of the process to its end. What the compiler has inlined "
+             "counts for its caller.", "", "<details><summary>The figures</summary>", ""]
+    for workload in known:
+        of_workload = run["profiles"].get(workload.name, {})
+        costs = {peer: median(run["results"][workload.name], peer, "cpu_ns") for peer in of_workload}
+        peers = [peer for peer in of_workload if costs[peer]]
+        if not peers:
+            continue
+        parts = dict.fromkeys(part for peer in peers for part in sorted(of_workload[peer]))
+        lines += [f"**{workload.title}**", "", "| | " + " | ".join(BY_NAME[peer].title for peer in peers) + " |", "|---|" + "---|" * len(peers)]
+        for part in parts:
+            cells = [plots.with_unit(of_workload[peer].get(part, 0) * costs[peer], "ns") for peer in peers]
+            lines.append(f"| {part} | " + " | ".join(cells) + " |")
+        lines += ["| together | " + " | ".join(plots.with_unit(costs[peer], "ns") for peer in peers) + " |", ""]
+    return [*lines, "</details>", ""]
+
+
 def conditions(run, source):
     about = run["conditions"]
     lines = ["## The run", "", "| | |", "|---|---|"]
@@ -189,7 +211,7 @@ def write(path):
                     lines_of.setdefault(peer, (BY_NAME[peer].title, []))[1].append((workload.x, value))
         if lines_of:
             lines += [f"## {title}", "", *plot(group, plots.curves(title, unit, x_label, lines_of))]
-    lines += bounds(everything, known) + conditions(run, source)
+    lines += bounds(everything, known) + time_by_part(run, known) + conditions(run, source)
     write_readme("README.md", "[figures of one run](docs/performance.md)", 0, everything)
     write_readme("README_zh.md", "[一次测试的结果](docs/performance.md)", 1, everything)
     PAGE.write_text("\n".join(lines).rstrip() + "\n")

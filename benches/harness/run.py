@@ -115,6 +115,8 @@ def main():
     parser.add_argument("--list", action="store_true", help="lists groups, workloads and peers")
     parser.add_argument("--instructions", action="store_true", help="counts instructions under callgrind instead")
     parser.add_argument("--record", action="store_true", help="with --instructions: writes the table that they are held against")
+    parser.add_argument("--profile", action="store_true", help="adds to the figures of a run where the time goes, with perf, in the "
+                        "workloads whose bounds it has missed")
     parser.add_argument("--page", type=Path, nargs="?", const=BUILD / "result.json", metavar="JSON",
                         help="writes docs/performance.md from the figures of a run instead (default: those of --out)")
     arguments = parser.parse_args()
@@ -129,6 +131,12 @@ def main():
         import page
 
         page.write(arguments.page)
+        return
+    if arguments.profile:
+        import profiles
+
+        tls.make()
+        profiles.main(arguments.out, arguments.scale)
         return
     if arguments.instructions:
         import instructions

@@ -11,10 +11,10 @@ from peers import BUILD, BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings
 
 class Bound:
     """What this library has to reach. `value` gets a function from (peer, figure, workload = this one) to a median, and
-    returns what is at most `most`."""
+    returns what is at most `most`. `peer`: whom it is held against."""
 
-    def __init__(self, text, most, value):
-        self.text, self.most, self.value = text, most, value
+    def __init__(self, text, most, value, peer=None):
+        self.text, self.most, self.value, self.peer = text, most, value, peer
 
     def judge(self, get):
         """The value, or None where something that it needs wasn't measured."""
@@ -34,7 +34,7 @@ UNITS = {
 
 def beside(figure, peer, most):
     """At most so many times what a peer needs."""
-    return Bound(f"{UNITS[figure]} beside {BY_NAME[peer].title}", most, lambda get: get("ours", figure) / get(peer, figure))
+    return Bound(f"{UNITS[figure]} beside {BY_NAME[peer].title}", most, lambda get: get("ours", figure) / get(peer, figure), peer)
 
 
 def at_most(figure, most):
@@ -211,6 +211,7 @@ LARGE = {64 << 10: 1.25, 1 << 20: 1.5}  # what they may cost beside TCP alone
 def pipelined():
     for connections, window in SHAPES:
         big = window > 16
+        load = server_load("pipeline", PIPELINED, connections=connections, window=window, size=128)
         bounds = [beside("cpu_ns", "tungstenite", 0.7), beside("cpu_ns", "fastwebsockets", 1.0)]
         bounds += [beside("cpu_ns", peer, 0.05 if big else 0.11) for peer in ("beast", "libwebsockets")]
         bounds += [beside("cpu_ns", "uwebsockets", 0.9 if connections == 1 else 0.75)] if big else [beside("user_ns", "uwebsockets", 1.25)]
@@ -218,7 +219,8 @@ def pipelined():
             f"pipelined-{connections}x{window}",
             "pipelined",
             f"Echo of 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
-            server_load("pipeline", PIPELINED, connections=connections, window=window, size=128),
+            # Those with a bound on user time are never shortened.
+            load if big else lambda peer, scale, load=load: load(peer, max(scale, 1)),
             ("cpu_ns", "user_ns", "wall_ns"),
             bounds,
         )
@@ -228,6 +230,7 @@ BESIDE_UWEBSOCKETS = Bound(
     "median time beside TCP alone, less the same of uWebSockets",
     0.02,
     lambda get: (get("ours", "p50_ns") - get("uwebsockets", "p50_ns")) / get("raw", "p50_ns"),
+    "uwebsockets",
 )
 
 
