@@ -386,10 +386,7 @@ fn advance(wire: &mut VecDeque<Segment>, mut written: usize, sent: &mut Sent, bu
         sent.add(first.sent);
         let segment = wire.pop_front();
         if let Some(Segment { memory: Memory::Own(bytes), .. }) = segment {
-            match bytes.capacity() > (1 << 20) {
-                true => buffers.give_back_large(bytes),
-                false => buffers.give_back_outgoing(bytes),
-            }
+            buffers.give_back_outgoing(bytes);
         }
     }
 }

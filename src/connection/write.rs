@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 use tungstenite::protocol::frame::coding::Control;
-use tungstenite::protocol::Role;
 
 use super::close::CloseFrame;
 use super::inbox::Delivery;
@@ -17,7 +16,7 @@ use super::send::{Compressor, Outbox, Packed, Stage, LARGE, SMALL};
 use super::{Connection, LinkLock};
 use crate::error::{Code, Error, Result};
 use crate::frame::write::put_header;
-use crate::frame::LARGEST_HEADER;
+use crate::frame::{mask, LARGEST_HEADER};
 use crate::platform;
 use crate::runtime::{hold_back, own_work};
 
@@ -26,6 +25,8 @@ const CORKED: usize = 16 << 10;
 /// How a whole message begins.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
+/// So much of a large message is masked before it is written.
+const MASKED: usize = 32 << 10;
 /// Others have their turn when one connection has written so much.
 const WRITE_TURN: usize = 256 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
@@ -198,59 +199,70 @@ impl Connection {
         }
     }
 
-    /// Sends a large message. A server's goes straight from the caller's memory if nothing else waits.
+    /// Sends a large message, straight from the caller's memory if nothing else waits.
     fn send_large<'a>(
         self: &'a Arc<Self>,
         mut outbox: MutexGuard<'a, Outbox>,
         payload: Payload<'_>,
         cost: usize,
     ) -> Result<()> {
-        let is_direct =
-            matches!((self.role, &payload), (Role::Server, Payload::Text(_) | Payload::Binary(_)));
+        let is_direct = matches!(payload, Payload::Text(_) | Payload::Binary(_));
         // Not released while the outbox is locked.
         let mut taken = None;
         if is_direct && outbox.is_empty() && !outbox.corked {
             taken = self.try_link();
             if let Some(link) = taken.as_mut().filter(|link| link.is_free()) {
-                drop(outbox);
-                self.send_direct(link, payload, cost);
-                return Ok(());
+                let count = payload.len().div_ceil(FRAGMENT);
+                let masks: Result<Vec<_>> = (0..count).map(|_| outbox.mask()).collect();
+                if let Ok(masks) = masks {
+                    drop(outbox);
+                    self.send_direct(link, payload, &masks, cost);
+                    return Ok(());
+                }
             }
         }
         let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
         self.queued(outbox, taken, payload.len(), pushed)
     }
 
-    /// Writes a server's message from the caller's memory, and keeps what the socket does not take.
-    fn send_direct(self: &Arc<Self>, link: &mut Link, payload: Payload<'_>, cost: usize) {
+    /// Writes a message from the caller's memory, a fragment with each mask, and keeps what the socket does not take.
+    fn send_direct(
+        self: &Arc<Self>,
+        link: &mut Link,
+        payload: Payload<'_>,
+        masks: &[Option<[u8; 4]>],
+        cost: usize,
+    ) {
         let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
         link.answering = false;
-        let count = payload.len().div_ceil(FRAGMENT);
-        for (number, piece) in payload.bytes().chunks(FRAGMENT).enumerate() {
-            let is_last = number + 1 == count;
+        for (number, (piece, mask)) in payload.bytes().chunks(FRAGMENT).zip(masks).enumerate() {
+            let is_last = number + 1 == masks.len();
             // The first byte of a whole message has the final bit set.
             let first = if number == 0 { payload.first_byte() & 0x7f } else { 0 };
             let first = first | if is_last { 0x80 } else { 0 };
             let mut header = [0; LARGEST_HEADER];
-            let size = put_header(&mut header, first, piece.len(), None);
+            let size = put_header(&mut header, first, piece.len(), *mask);
             let header = header.get(..size).unwrap_or_default();
             let written = match link.blocked {
                 true => Ok(0),
-                false => link.write_direct(header, piece),
+                false => self.write_frame(link, header, piece, *mask),
             };
             match written {
                 Ok(written) if written == size + piece.len() => {}
                 Ok(written) => {
-                    let (header, piece) =
-                        (header.get(written.min(size)..), piece.get(written.saturating_sub(size)..));
+                    let done = written.saturating_sub(size);
+                    let (header, piece) = (header.get(written.min(size)..), piece.get(done..));
                     let (header, piece) = (header.unwrap_or_default(), piece.unwrap_or_default());
-                    let mut rest = Vec::new();
+                    let mut rest = self.lane.buffers.large(header.len() + piece.len());
                     if rest.try_reserve_exact(header.len() + piece.len()).is_err() {
                         self.broke(link, io::ErrorKind::OutOfMemory.into());
                         return self.attend();
                     }
                     rest.extend_from_slice(header);
-                    rest.extend_from_slice(piece);
+                    match mask {
+                        Some(mask) => mask::append(&mut rest, piece, mask::turned(*mask, done)),
+                        None => rest.extend_from_slice(piece),
+                    }
                     let sent = if is_last { sent } else { Sent::default() };
                     link.wire().push_back(Segment { begun: written > 0, ..Segment::new(rest, sent) });
                     continue;
@@ -266,6 +278,31 @@ impl Connection {
         }
         // TLS flushes what it holds.
         self.pump_or_attend(link);
+    }
+
+    /// Writes a frame, as much as the link takes. What has to be masked goes in pieces, each while the processor has it at hand.
+    fn write_frame(
+        &self,
+        link: &mut Link,
+        header: &[u8],
+        payload: &[u8],
+        mask: Option<[u8; 4]>,
+    ) -> io::Result<usize> {
+        let Some(mask) = mask else { return link.write_direct(header, payload) };
+        let (mut header, mut written) = (header, 0);
+        let mut masked = self.lane.buffers.outgoing();
+        for piece in payload.chunks(MASKED) {
+            masked.clear();
+            // Each piece begins where the mask does.
+            mask::append(&mut masked, piece, mask);
+            written += link.write_direct(header, &masked)?;
+            if link.blocked {
+                break;
+            }
+            header = &[];
+        }
+        self.lane.buffers.give_back_outgoing(masked);
+        Ok(written)
     }
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on

@@ -1,5 +1,6 @@
 //! Memory that a lane lends: blocks to read into, buffers to write from.
 
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ const BLOCKS: usize = 4;
 /// The bytes of the outgoing buffers that a lane keeps, enough for a broadcast to a thousand, and of the largest of them.
 const OUTGOING: usize = 1 << 20;
 const LARGEST_BUFFER: usize = 64 << 10;
-/// The largest message buffer that a lane keeps for the next large message.
-const LARGEST_SPARE: usize = 4 << 20;
+/// The bytes of the buffers that a lane keeps for large messages, received or half sent.
+const SPARE: usize = 4 << 20;
 /// On some processors, copying large blocks is at its best from and to this place within a page.
 const PAGE: usize = 4096;
 const PLACE: usize = 2048;
@@ -99,7 +100,7 @@ pub(crate) struct Buffers {
     /// How many blocks there are, lent or not.
     count: Arc<AtomicUsize>,
     outgoing: Mutex<Outgoing>,
-    spare: Mutex<Vec<u8>>,
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Empty buffers, and their bytes.
@@ -136,10 +137,10 @@ impl Buffers {
         buffer
     }
 
-    /// Takes such a buffer back.
+    /// Takes back what has been sent.
     pub fn give_back_outgoing(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() == 0 || buffer.capacity() > LARGEST_BUFFER {
-            return;
+            return self.give_back_large(buffer);
         }
         buffer.clear();
         let mut outgoing = self.outgoing.lock();
@@ -149,22 +150,28 @@ impl Buffers {
         }
     }
 
-    /// Memory for a message of this length, which may be empty. None is given that is far too large.
+    /// Memory for a message of this length, which may be empty or too small. None is given that is far too large.
     pub fn large(&self, length: usize) -> Vec<u8> {
         let mut spare = self.spare.lock();
-        match spare.capacity() / 2 > length {
-            true => Vec::new(),
-            false => std::mem::take(&mut *spare),
-        }
+        let sizes = spare.iter().map(Vec::capacity).enumerate().filter(|(_, size)| size / 2 <= length);
+        let best = sizes.min_by_key(|(_, size)| (*size < length, size.abs_diff(length)));
+        best.map(|(place, _)| spare.swap_remove(place)).unwrap_or_default()
     }
 
-    /// Takes such memory back.
+    /// Takes such memory back. Larger memory is kept rather than smaller.
     pub fn give_back_large(&self, mut buffer: Vec<u8>) {
-        let mut spare = self.spare.lock();
-        if buffer.capacity() > spare.capacity() && buffer.capacity() <= LARGEST_SPARE {
-            buffer.clear();
-            *spare = buffer;
+        if buffer.capacity() <= LARGEST_BUFFER || buffer.capacity() > SPARE {
+            return;
         }
+        buffer.clear();
+        let mut spare = self.spare.lock();
+        spare.push(buffer);
+        spare.sort_unstable_by_key(|buffer| Reverse(buffer.capacity()));
+        let mut kept = 0;
+        spare.retain(|buffer| {
+            kept += buffer.capacity();
+            kept <= SPARE
+        });
     }
 }
 
@@ -181,6 +188,21 @@ mod tests {
             let kept = (0..=count).filter(|_| buffers.outgoing().capacity() > 0).count();
             assert_eq!(kept, count);
         }
+    }
+
+    #[test]
+    fn so_many_bytes_of_large_buffers_are_kept_and_the_best_is_given() {
+        const SIZE: usize = SPARE / 4;
+        let buffers = Buffers::default();
+        for size in [SIZE; 4].into_iter().chain([SIZE / 2, SIZE * 3 / 2, SPARE + 1]) {
+            buffers.give_back_large(Vec::with_capacity(size));
+        }
+        let kept: Vec<usize> = buffers.spare.lock().iter().map(Vec::capacity).collect();
+        assert_eq!(kept, [SIZE * 3 / 2, SIZE, SIZE]);
+        assert_eq!(buffers.large(SIZE).capacity(), SIZE);
+        assert_eq!(buffers.large(SIZE + 1).capacity(), SIZE * 3 / 2);
+        // Better than nothing.
+        assert_eq!(buffers.large(SIZE + 1).capacity(), SIZE);
     }
 
     #[test]
