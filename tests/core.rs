@@ -54,6 +54,28 @@ fn a_listener_that_panics_fails_its_connection_and_no_other() {
     broken.expect_nothing_more();
 }
 
+/// What a panic carries may call the library when it is dropped.
+#[test]
+fn what_a_panic_carries_is_dropped_without_a_lock() {
+    struct Releases(Arc<Client>, std::sync::mpsc::Sender<()>);
+    impl Drop for Releases {
+        fn drop(&mut self) {
+            self.0.release();
+            self.1.send(()).unwrap();
+        }
+    }
+    let (url, _) = echo_server();
+    let recorder = Recorder::connect(&url);
+    recorder.expect([Seen::Header, Seen::Open]);
+    let ((done, is_done), client) = (channel(), recorder.client.clone());
+    let listen = || -> Box<netstack_websocket::client::MessageListener> {
+        Box::new(move |_| std::panic::panic_any(Releases(client.clone(), done.clone())))
+    };
+    recorder.client.listeners.message.add(KEY, listen).unwrap();
+    recorder.client.send_text("x").unwrap();
+    is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+}
+
 #[test]
 fn a_panic_before_open_ends_the_attempt() {
     let (url, _) = echo_server();

@@ -139,7 +139,6 @@ impl Client {
     }
 
     /// [`Connection::send_behind`].
-    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         match &self.state.lock().stage {
             Stage::Open(connection) => connection.send_behind(payload),

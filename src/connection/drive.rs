@@ -142,7 +142,7 @@ impl Connection {
     }
 
     pub(super) fn fail_if_asked(&self, link: &mut Link) {
-        if link.ending.is_none() {
+        if link.ending.is_none() && link.ended.is_some() {
             let failure = self.outbox.lock().take_failure();
             failure.into_iter().for_each(|error| self.fail_now(link, *error));
         }

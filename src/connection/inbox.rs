@@ -95,7 +95,7 @@ impl Waiting {
 pub(super) struct Inbox {
     waiting: Mutex<VecDeque<Delivery>>,
     /// Whether something waits. Changed with the lock, and read without: a turn takes the connection's mark away before it looks,
-    /// and what has pushed sets the mark.
+    /// and whoever pushes sets the mark afterwards.
     has_waiting: AtomicBool,
     messages: AtomicUsize,
     held: AtomicUsize,

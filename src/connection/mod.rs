@@ -56,7 +56,7 @@ pub(crate) use payload::Broadcast;
 pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
 pub(crate) use peer::PeerName;
-pub(crate) use turn::{here, Sink};
+pub(crate) use turn::{send_behind_here, send_here, Sink};
 pub(crate) use write::Behind;
 
 use budget::Member;

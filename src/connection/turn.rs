@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use tungstenite::protocol::Role;
+
 use super::drive::Read;
 use super::inbox::{Delivery, End, Waiting};
 use super::message::{Item, Place, Turn, ITEM, TURN_BYTES, TURN_FRAMES};
-use super::{Connection, MessagePartEvent};
+use super::{Behind, Connection, MessagePartEvent, Payload};
 use crate::dispatch::Pace;
+use crate::error::Result;
 use crate::runtime::Block;
 
 /// The listeners of a connection.
@@ -122,6 +125,7 @@ thread_local! {
 struct Here;
 
 impl Here {
+    #[inline(never)]
     fn enter(name: u64, connection: &Arc<Connection>) -> Here {
         let _ = HERE.try_with(|here| *here.borrow_mut() = Some((name, connection.clone())));
         Here
@@ -129,18 +133,28 @@ impl Here {
 }
 
 impl Drop for Here {
+    #[inline(never)]
     fn drop(&mut self) {
         let _connection = HERE.try_with(RefCell::take);
     }
 }
 
-/// Uses the connection of this handle if its listeners run on this thread.
+/// [`Connection::send_behind`] on the connection of this handle, of a client or of a server, if its listeners run on this thread.
+pub(crate) fn send_behind_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Behind> {
+    here(name, role, |connection| connection.send_behind(payload))
+}
+
+/// [`super::send`] on the same.
+pub(crate) fn send_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Result<()>> {
+    here(name, role, |connection| super::send(Ok(connection), payload))
+}
+
 #[inline(always)]
-pub(crate) fn here<T>(name: u64, act: impl FnOnce(&Arc<Connection>) -> T) -> Option<T> {
+fn here<T>(name: u64, role: Role, act: impl FnOnce(&Arc<Connection>) -> T) -> Option<T> {
     let act_here = |here: &RefCell<Option<(u64, Arc<Connection>)>>| {
         let here = here.try_borrow().ok()?;
-        let (_, connection) = here.as_ref().filter(|(of, _)| *of == name)?;
-        Some(act(connection))
+        let (of, connection) = here.as_ref()?;
+        (*of == name && connection.role == role && name != 0).then(|| act(connection))
     };
     HERE.try_with(act_here).ok().flatten()
 }

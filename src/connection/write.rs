@@ -40,7 +40,7 @@ enum Next {
     Close(Box<CloseFrame>),
     /// With one that tells of this side's failure.
     Fail(Box<Error>),
-    /// Not on this thread. Whether there is more to write.
+    /// Not now. Whether there is more to write.
     Later(bool),
 }
 
@@ -49,9 +49,6 @@ fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
     if let Some(ping) = outbox.ping.take() {
         let (payload, now) = *ping;
         link.signals.pulse.sent_ping(&payload, now);
-    }
-    if let Some(error) = outbox.take_failure() {
-        return Next::Fail(error);
     }
     if outbox.take(link.wire()) {
         return Next::Write;
@@ -65,7 +62,7 @@ fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
 /// Whether a message was sent behind others that wait.
 pub(crate) enum Behind {
     Sent,
-    /// The connection is open, and nothing waits that it could join.
+    /// The connection is open, but the message can't join others as it is.
     Alone,
     Unknown,
 }
@@ -212,40 +209,32 @@ impl Connection {
         if is_direct && outbox.is_empty() && !outbox.corked {
             taken = self.try_link();
             if let Some(link) = taken.as_mut().filter(|link| link.is_free()) {
-                let count = payload.len().div_ceil(FRAGMENT);
-                let masks: Result<Vec<_>> = (0..count).map(|_| outbox.mask()).collect();
-                if let Ok(masks) = masks {
-                    drop(outbox);
-                    self.send_direct(link, payload, &masks, cost);
-                    return Ok(());
-                }
+                drop(outbox);
+                return self.send_direct(link, payload, cost);
             }
         }
         let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
         self.queued(outbox, taken, payload.len(), pushed)
     }
 
-    /// Writes a message from the caller's memory, a fragment with each mask, and keeps what the socket does not take.
-    fn send_direct(
-        self: &Arc<Self>,
-        link: &mut Link,
-        payload: Payload<'_>,
-        masks: &[Option<[u8; 4]>],
-        cost: usize,
-    ) {
+    /// Writes a message from the caller's memory, and keeps what the socket does not take.
+    fn send_direct(self: &Arc<Self>, link: &mut Link, payload: Payload<'_>, cost: usize) -> Result<()> {
         let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
         link.answering = false;
-        for (number, (piece, mask)) in payload.bytes().chunks(FRAGMENT).zip(masks).enumerate() {
-            let is_last = number + 1 == masks.len();
+        let count = payload.len().div_ceil(FRAGMENT);
+        for (number, piece) in payload.bytes().chunks(FRAGMENT).enumerate() {
+            let is_last = number + 1 == count;
+            let mask = self.outbox.lock().mask();
+            let Ok(mask) = mask else { return self.lacks(link, number > 0, cost) };
             // The first byte of a whole message has the final bit set.
             let first = if number == 0 { payload.first_byte() & 0x7f } else { 0 };
             let first = first | if is_last { 0x80 } else { 0 };
             let mut header = [0; LARGEST_HEADER];
-            let size = put_header(&mut header, first, piece.len(), *mask);
+            let size = put_header(&mut header, first, piece.len(), mask);
             let header = header.get(..size).unwrap_or_default();
             let written = match link.blocked {
                 true => Ok(0),
-                false => self.write_frame(link, header, piece, *mask),
+                false => self.write_frame(link, header, piece, mask),
             };
             match written {
                 Ok(written) if written == size + piece.len() => {}
@@ -255,12 +244,11 @@ impl Connection {
                     let (header, piece) = (header.unwrap_or_default(), piece.unwrap_or_default());
                     let mut rest = self.lane.buffers.large(header.len() + piece.len());
                     if rest.try_reserve_exact(header.len() + piece.len()).is_err() {
-                        self.broke(link, io::ErrorKind::OutOfMemory.into());
-                        return self.attend();
+                        return self.lacks(link, number > 0 || written > 0, cost);
                     }
                     rest.extend_from_slice(header);
                     match mask {
-                        Some(mask) => mask::append(&mut rest, piece, mask::turned(*mask, done)),
+                        Some(mask) => mask::append(&mut rest, piece, mask::turned(mask, done)),
                         None => rest.extend_from_slice(piece),
                     }
                     let sent = if is_last { sent } else { Sent::default() };
@@ -269,7 +257,8 @@ impl Connection {
                 }
                 Err(error) => {
                     self.broke(link, error);
-                    return self.attend();
+                    self.attend();
+                    return Ok(());
                 }
             }
             if is_last {
@@ -278,6 +267,19 @@ impl Connection {
         }
         // TLS flushes what it holds.
         self.pump_or_attend(link);
+        Ok(())
+    }
+
+    /// There is no memory, or no mask, for a message or the rest of one that has begun.
+    fn lacks(self: &Arc<Self>, link: &mut Link, has_begun: bool, cost: usize) -> Result<()> {
+        if has_begun {
+            self.broke(link, io::ErrorKind::OutOfMemory.into());
+            self.attend();
+            return Ok(());
+        }
+        link.sent.cost += cost;
+        self.book(link);
+        Err(Error::code(Code::NoResources))
     }
 
     /// Writes a frame, as much as the link takes. What has to be masked goes in pieces, each while the processor has it at hand.
@@ -307,7 +309,6 @@ impl Connection {
 
     /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
     /// this thread. Else [`send`] does it, or says why not.
-    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         let (first, bytes) = match payload {
             Payload::Text(text) => (TEXT, text.as_bytes()),
@@ -318,7 +319,7 @@ impl Connection {
             return Behind::Unknown;
         }
         let cost = cost(bytes.len(), self.role);
-        // Don't wait here, within the table of handles.
+        // Don't wait here: the table of handles may be locked.
         let Some(mut outbox) = self.outbox.try_lock() else { return Behind::Unknown };
         match outbox.join(first, bytes, cost, self.limits.send_queue_size) {
             true => Behind::Sent,
@@ -363,7 +364,8 @@ impl Connection {
         }
     }
 
-    /// Writes one turn of what was accepted, then the close frame if one is due. Whether there is more to write now.
+    /// Writes one turn of what was accepted, then the close frame if one is due, also because this side has failed. Whether there
+    /// is more to write now.
     pub(super) fn pump(self: &Arc<Self>, link: &mut Link) -> bool {
         self.pump_up_to(link, WRITE_TURN)
     }
@@ -389,11 +391,13 @@ impl Connection {
             }
             let mut outbox = self.outbox.lock();
             let room = self.book_in(&mut outbox, link);
-            let next = match left == 0 {
-                true => Next::Later(
+            let failure = outbox.take_failure();
+            let next = match (failure, left) {
+                (Some(error), _) => Next::Fail(error),
+                (None, 0) => Next::Later(
                     link.has_more_to_write() || outbox.scheduled || !matches!(outbox.stage, Stage::Open),
                 ),
-                false => next(&mut outbox, link),
+                (None, _) => next(&mut outbox, link),
             };
             drop(outbox);
             self.tell_room(room);

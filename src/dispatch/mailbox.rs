@@ -228,9 +228,9 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         entry
     }
 
-    /// The turn is over; the connection has another one if it wants one. What is returned is to be dropped without the lock.
-    fn end_turn(&self, state: &mut State<E, L>, line: L, more: bool, leads: bool) -> [Option<L>; 2] {
-        let current = state.current.take();
+    /// The turn is over; the connection has another one if it wants one. Else it is returned, to be dropped without the lock.
+    fn end_turn(&self, state: &mut State<E, L>, line: L, more: bool, leads: bool) -> Option<L> {
+        state.current = None;
         state.has_readable |= more;
         // Without the lead nothing was read, or not all. The thread that took the lead serves the lines that wait when
         // [`Strand::lost_lead`] runs, and this one may have ended before, or wait only from now on.
@@ -241,16 +241,16 @@ impl<E: Send, L: Line> Mailbox<E, L> {
             line.serve();
         } else if more && !line.mark().swap(true, Ordering::SeqCst) {
             state.again.push(line);
-            return [current, None];
+            return None;
         }
-        [current, Some(line)]
+        Some(line)
     }
 }
 
 impl<A: Actor> Strand for A {
     fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>> {
         let mailbox = self.mailbox();
-        let mut over = [None, None];
+        let mut over = None;
         let mut state = mailbox.state.lock();
         if mailbox.closed.load(Ordering::Acquire) {
             state.batch = BatchState::Idle;
@@ -282,17 +282,15 @@ impl<A: Actor> Strand for A {
                     (turned.map(|_| ()), Some((line, more)))
                 }
             };
-            if delivered.is_err() {
+            // What the panic carries is the program's, and dropped without the lock.
+            if let Err(_panic) = delivered {
                 mailbox.trust.withdraw();
                 self.panicked();
             }
             pace.leave();
             runner.flush();
             state = mailbox.state.lock();
-            over = match turn {
-                Some((line, more)) => mailbox.end_turn(&mut state, line, more, runner.leads()),
-                None => [None, None],
-            };
+            over = turn.and_then(|(line, more)| mailbox.end_turn(&mut state, line, more, runner.leads()));
         }
         state.leads = false;
         if mailbox.closed.load(Ordering::Acquire) {

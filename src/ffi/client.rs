@@ -3,6 +3,8 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
+use tungstenite::protocol::Role;
+
 use super::arguments::{bytes, part, text, utf8};
 use super::connect_options::{nsws_connect_options, read_connect_options};
 use super::handle::nsws_client;
@@ -10,7 +12,7 @@ use super::listener::Handle;
 use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Standing};
-use crate::connection::{self, here, Behind, Payload};
+use crate::connection::{send_behind_here, send_here, Behind, Payload};
 use crate::error::{Code, Error, Result};
 use crate::process;
 
@@ -28,24 +30,19 @@ impl Handle for nsws_client {
     }
 }
 
-#[inline(always)]
 fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
-    let behind = match here(handle.id, |connection| connection.send_behind(payload)) {
+    let behind = match send_behind_here(handle.id, Role::Client, payload) {
         Some(behind) => behind,
         None => CLIENTS.with(handle.id, |client| client.send_behind(payload))?,
     };
     match behind {
-        Behind::Sent => Ok(()),
-        behind => send_alone(handle, payload, &behind),
-    }
-}
-
-#[inline(never)]
-fn send_alone(handle: nsws_client, payload: Payload<'_>, behind: &Behind) -> Result<()> {
-    if let Behind::Alone = behind {
-        if let Some(sent) = here(handle.id, |open| connection::send(Ok(open), payload)) {
-            return sent;
+        Behind::Sent => return Ok(()),
+        Behind::Alone => {
+            if let Some(sent) = send_here(handle.id, Role::Client, payload) {
+                return sent;
+            }
         }
+        Behind::Unknown => {}
     }
     client(handle)?.send(payload)
 }

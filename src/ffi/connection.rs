@@ -4,12 +4,14 @@ use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tungstenite::protocol::Role;
+
 use super::arguments::{bytes, part, text, utf8, write_defaults};
 use super::call;
 use super::client_stats::{chars, tls_number};
 use super::handle::nsws_connection;
 use super::table::{HandleKind, Table};
-use crate::connection::{self, here, Behind, Payload};
+use crate::connection::{send_behind_here, send_here, Behind, Payload};
 use crate::error::Result;
 use crate::server::{Accepted, Names};
 
@@ -37,24 +39,19 @@ pub(super) fn named(connection: &Accepted) -> nsws_connection {
     nsws_connection { id: connection.name() }
 }
 
-#[inline(always)]
 fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
-    let behind = match here(handle.id, |connection| connection.send_behind(payload)) {
+    let behind = match send_behind_here(handle.id, Role::Server, payload) {
         Some(behind) => behind,
         None => CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))?,
     };
     match behind {
-        Behind::Sent => Ok(()),
-        behind => send_alone(handle, payload, &behind),
-    }
-}
-
-#[inline(never)]
-fn send_alone(handle: nsws_connection, payload: Payload<'_>, behind: &Behind) -> Result<()> {
-    if let Behind::Alone = behind {
-        if let Some(sent) = here(handle.id, |open| connection::send(Ok(open), payload)) {
-            return sent;
+        Behind::Sent => return Ok(()),
+        Behind::Alone => {
+            if let Some(sent) = send_here(handle.id, Role::Server, payload) {
+                return sent;
+            }
         }
+        Behind::Unknown => {}
     }
     connection(handle)?.send(payload)
 }

@@ -1,6 +1,5 @@
 //! Memory that a lane lends: blocks to read into, buffers to write from.
 
-use std::cmp::Reverse;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -154,11 +153,11 @@ impl Buffers {
     pub fn large(&self, length: usize) -> Vec<u8> {
         let mut spare = self.spare.lock();
         let sizes = spare.iter().map(Vec::capacity).enumerate().filter(|(_, size)| size / 2 <= length);
-        let best = sizes.min_by_key(|(_, size)| (*size < length, size.abs_diff(length)));
-        best.map(|(place, _)| spare.swap_remove(place)).unwrap_or_default()
+        let largest = sizes.max_by_key(|(_, size)| *size);
+        largest.map(|(place, _)| spare.swap_remove(place)).unwrap_or_default()
     }
 
-    /// Takes such memory back. Larger memory is kept rather than smaller.
+    /// Takes such memory back. What came last is kept.
     pub fn give_back_large(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() <= LARGEST_BUFFER || buffer.capacity() > SPARE {
             return;
@@ -166,12 +165,9 @@ impl Buffers {
         buffer.clear();
         let mut spare = self.spare.lock();
         spare.push(buffer);
-        spare.sort_unstable_by_key(|buffer| Reverse(buffer.capacity()));
-        let mut kept = 0;
-        spare.retain(|buffer| {
-            kept += buffer.capacity();
-            kept <= SPARE
-        });
+        while spare.iter().map(Vec::capacity).sum::<usize>() > SPARE {
+            spare.remove(0);
+        }
     }
 }
 
@@ -191,18 +187,18 @@ mod tests {
     }
 
     #[test]
-    fn so_many_bytes_of_large_buffers_are_kept_and_the_best_is_given() {
+    fn so_many_bytes_of_large_buffers_are_kept_and_the_largest_that_fits_is_given() {
         const SIZE: usize = SPARE / 4;
         let buffers = Buffers::default();
-        for size in [SIZE; 4].into_iter().chain([SIZE / 2, SIZE * 3 / 2, SPARE + 1]) {
+        for size in [SPARE, SIZE, SIZE, SIZE / 2, SIZE * 3 / 2, SPARE + 1] {
             buffers.give_back_large(Vec::with_capacity(size));
         }
         let kept: Vec<usize> = buffers.spare.lock().iter().map(Vec::capacity).collect();
-        assert_eq!(kept, [SIZE * 3 / 2, SIZE, SIZE]);
-        assert_eq!(buffers.large(SIZE).capacity(), SIZE);
-        assert_eq!(buffers.large(SIZE + 1).capacity(), SIZE * 3 / 2);
+        assert_eq!(kept, [SIZE, SIZE, SIZE / 2, SIZE * 3 / 2]);
+        assert_eq!(buffers.large(SIZE / 2).capacity(), SIZE);
+        assert_eq!(buffers.large(SIZE).capacity(), SIZE * 3 / 2);
         // Better than nothing.
-        assert_eq!(buffers.large(SIZE + 1).capacity(), SIZE);
+        assert_eq!(buffers.large(2 * SIZE).capacity(), SIZE);
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl Lane {
     }
 }
 
-/// What has come before the next strand runs.
+/// What has had its turn since the last strand ran.
 #[derive(Default)]
 struct Look {
     has_looked: bool,

@@ -35,7 +35,7 @@ pub(crate) struct Runner {
     leads: AtomicBool,
     /// For how many nanoseconds the library itself has worked inside callbacks. Only the thread itself uses it.
     own: AtomicU64,
-    /// The list of what is held back may not be empty. Only the thread itself uses it, to spare the lock.
+    /// Something may be held back. Only the thread itself uses it, to spare the lock.
     holds: AtomicBool,
     held: Mutex<Vec<Arc<dyn HeldBack>>>,
     /// The thread is stuck, and holds nothing more back until its batch is over. Set with the lock of the list.
@@ -140,6 +140,11 @@ impl Runner {
         self.leads.store(leads, Ordering::Release);
         self.runs.store(true, Ordering::Release);
         self.advance();
+        // The batch that was stuck is over.
+        if self.is_released.load(Ordering::Acquire) {
+            let _held = self.held.lock();
+            self.is_released.store(false, Ordering::Relaxed);
+        }
     }
 
     /// The lead has gone to another thread.
@@ -185,10 +190,6 @@ impl Runner {
         self.leads.store(false, Ordering::Release);
         self.runs.store(false, Ordering::Release);
         self.flush();
-        if self.is_released.load(Ordering::Acquire) {
-            let _held = self.held.lock();
-            self.is_released.store(false, Ordering::Relaxed);
-        }
     }
 
     /// The thread is stuck in a callback: what it held back is done elsewhere, and it holds nothing back until

@@ -78,8 +78,9 @@ fn watch(pool: &Arc<Pool>) {
             }
             let mut leading = lane.leading.lock();
             // It may have ended, or gone on, meanwhile.
-            let still_leads = leading.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, &runner));
-            let late = leading.running.take_if(|_| still_leads && runner.progress() == progress);
+            // No two runners are ever equally far.
+            let is_late = leading.leader.as_ref().is_some_and(|leader| leader.progress() == progress);
+            let late = if is_late { leading.running.take() } else { None };
             let Some(strand) = late else { continue };
             leading.careful_until = Some(now + CAREFUL);
             runner.lose_lead();

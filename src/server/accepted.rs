@@ -119,7 +119,6 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
-    #[inline(always)]
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         self.connection.get().map_or(Behind::Unknown, |connection| connection.send_behind(payload))
     }

@@ -204,10 +204,10 @@ static void read_whole(enum role role) {
     free(data);
 }
 
-/* A server's message of which the socket takes a part, since the peer does not read. */
-static void unread(void) {
+/* A message of which the socket takes a part, since the peer does not read. */
+static void unread(enum role role) {
     enum { LENGTH = 4 * MIB };
-    if (!begins(AS_SERVER, 0)) return;
+    if (!begins(role, 0)) return;
     char *data = pattern(LENGTH);
     gate_open(&gate);
     refuse_above(MINIMUM);
@@ -337,7 +337,7 @@ static void run_case(const char *which) {
     if (strcmp(name, "inflated") == 0) inflated(role, number * KIB);
     if (strcmp(name, "waits") == 0) waits(role, number * KIB);
     if (strcmp(name, "whole") == 0) read_whole(role);
-    if (strcmp(name, "unread") == 0) unread();
+    if (strcmp(name, "unread") == 0) unread(role);
     if (strcmp(name, "echo") == 0) echo(role, sends_back, (int)number);
     if (strcmp(name, "parts") == 0) echo(role, sends_back_in_parts, (int)number);
     if (strcmp(name, "broadcast") == 0) echo(role, broadcasts, (int)number);
@@ -394,7 +394,7 @@ static void a_message_read_at_once_that_has_to_wait_without_memory_ends_its_conn
 }
 
 static void what_a_peer_does_not_read_without_memory_harms_nobody_else(void) {
-    survives("unread", AS_SERVER, 0);
+    BOTH_ROLES(role) survives("unread", role, 0);
 }
 
 static void an_answer_without_memory_is_refused(void) {

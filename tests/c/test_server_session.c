@@ -591,7 +591,7 @@ static int32_t destroy_there(struct server *s, nsws_connection c) {
     return code;
 }
 static int32_t broadcast_there(struct server *s, nsws_connection c) {
-    (void)c;
+    CHECK_CODE(nsws_client_send_text((nsws_client){ c.id }, "x", 1), NSWS_ERR_BAD_HANDLE);
     return nsws_server_broadcast(s->handle, "inside", 6, 1, NULL);
 }
 

@@ -192,6 +192,7 @@ struct inside {
 static void destroy_inside(nsws_client client, enum kind kind, struct life *life) {
     struct inside *inside = life->data;
     if (kind != inside->when || life->dead) return;
+    CHECK_CODE(nsws_connection_send_text((nsws_connection){ client.id }, "x", 1), NSWS_ERR_BAD_HANDLE);
     CHECK_OK(nsws_client_destroy(client));
     CHECK_CODE(nsws_client_destroy(client), NSWS_ERR_BAD_HANDLE);
     CHECK_CODE(nsws_client_send_text(client, "x", 1), NSWS_ERR_BAD_HANDLE);

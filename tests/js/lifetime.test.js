@@ -387,7 +387,7 @@ it('1,000 cycles of create, connect, close, collect keep the memory', { timeout:
     return process.memoryUsage().rss;
   };
   for (let i = 0; i < 300; i++) await cycle();
-  // Of the garbage collector's own growth there is an end; a leak grows each time.
+  // The collector's own growth comes to an end; a leak goes on.
   const grown = [];
   do {
     const before = await resident();
