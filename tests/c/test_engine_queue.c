@@ -177,7 +177,8 @@ static void echoes_to_a_peer_that_reads_nothing_are_bounded(void) {
             if (!p) return;
             struct batch b = { 0 };
             long before = held_kib(), sent = 0;
-            while (b.size < 256 * KIB) batch_frame(p, &b, BINARY_FRAME, data, lengths[i]), sent++;
+            size_t round = (slowness() > 1 ? 32 : 256) * KIB;
+            while (b.size < round) batch_frame(p, &b, BINARY_FRAME, data, lengths[i]), sent++;
             size_t size = b.size;
             /* Enough for the system's buffers and the queue, ten times over. */
             int rounds = 0;
@@ -288,10 +289,12 @@ static void what_a_turn_has_sent_goes_out_before_the_end_that_is_behind_it(void)
     }
 }
 
-/* The same, and corks in the second turn. */
+/* The same, and corks in the second turn, unless that is so late that the peer has given up. */
 static void answer_and_cork(struct pair *p, const nsws_message_event *e) {
     answer(p, e);
-    if (e->length == 2 && ((const unsigned char *)e->data)[1] == 200) CHECK_OK(pair_cork(p));
+    if (e->length != 2 || ((const unsigned char *)e->data)[1] != 200) return;
+    int32_t code = pair_cork(p);
+    if (code != NSWS_ERR_NOT_CONNECTED) CHECK_OK(code);
 }
 
 static void a_cork_holds_back_nothing_of_an_earlier_turn(void) {
