@@ -112,7 +112,8 @@ def time_by_part(run, known):
         peers = [peer for peer in of_workload if costs[peer]]
         if not peers:
             continue
-        parts = dict.fromkeys(part for peer in peers for part in sorted(of_workload[peer]))
+        # What is less than a hundredth of either is noise.
+        parts = dict.fromkeys(part for peer in peers for part, share in sorted(of_workload[peer].items()) if share >= 0.01)
         lines += [f"**{workload.title}**", "", "| | " + " | ".join(BY_NAME[peer].title for peer in peers) + " |", "|---|" + "---|" * len(peers)]
         for part in parts:
             cells = [plots.with_unit(of_workload[peer].get(part, 0) * costs[peer], "ns") for peer in peers]
