@@ -104,7 +104,7 @@ def time_by_part(run, known):
     if not run.get("profiles"):
         return []
     lines = ["## Where the time goes", "", "The workloads that miss a target: CPU time of each message by what the processor was doing, as "
-             "`scripts/bench --profile` has sampled it with perf in a run of its own, from the start of the process to its end. What the compiler has inlined "
+             "`scripts/bench --profile` samples it with perf in a run of its own, from the start of the process to its end. An inlined function "
              "counts for its caller.", "", "<details><summary>The figures</summary>", ""]
     for workload in known:
         of_workload = run["profiles"].get(workload.name, {})
@@ -112,7 +112,7 @@ def time_by_part(run, known):
         peers = [peer for peer in of_workload if costs[peer]]
         if not peers:
             continue
-        # What is less than a hundredth of either is noise.
+        # Less than a hundredth of each is noise.
         parts = dict.fromkeys(part for peer in peers for part, share in sorted(of_workload[peer].items()) if share >= 0.01)
         lines += [f"**{workload.title}**", "", "| | " + " | ".join(BY_NAME[peer].title for peer in peers) + " |", "|---|" + "---|" * len(peers)]
         for part in parts:

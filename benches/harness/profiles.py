@@ -12,7 +12,7 @@ import peers
 import workloads
 from report import judged, verdict
 
-# The first pattern that a sample matches says what it belongs to; functions that the compiler has inlined belong to their caller.
+# The first pattern that matches a sample's function names its part. An inlined function counts for its caller.
 KERNEL = [
     ("kernel: copies", r"copy_user|copy_to_iter|copy_from_iter|rep_movs|copyout|copyin|clear_page|csum"),
     ("kernel: waits, wakes and switches", r"sched|futex|wake|wait|switch|epoll|^ep_|eventfd|poll|hrtimer|rcu|idle|select_task|enqueue|dequeue|pick_"),
@@ -54,19 +54,19 @@ def sampled(workload, peer, scale):
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         data = Path(directory) / "perf.data"
         wrap = ["perf", "record", "-q", "-F", "5000", "-o", data, "--"]
-        begin = {kind: kind.__init__ for kind in (peers.Server, peers.Client)}
         measured = peers.Client if workload.name.startswith(("client-", "first-")) else peers.Server
+        begin = measured.__init__
 
         def under_perf(self, of, *arguments, **options):
             if of is peer:
                 options["wrap"] = wrap
-            begin[measured](self, of, *arguments, **options)
+            begin(self, of, *arguments, **options)
 
         measured.__init__ = under_perf
         try:
             workload.run(peer, scale)
         finally:
-            measured.__init__ = begin[measured]
+            measured.__init__ = begin
         return shares(data)
 
 
