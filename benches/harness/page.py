@@ -100,12 +100,13 @@ def bounds(everything, known):
 
 
 def time_by_part(run, known):
-    """What perf has seen where a bound was missed."""
+    """Where the time goes in the workloads that miss a bound."""
     if not run.get("profiles"):
         return []
-    lines = ["## Where the time goes", "", "The workloads that miss a target: CPU time of each message by what the processor was doing, as "
-             "`scripts/bench --profile` samples it with perf in a run of its own, from the start of the process to its end. An inlined function "
-             "counts for its caller.", "", "<details><summary>The figures</summary>", ""]
+    lines = ["## Where the time goes", "", "For each workload that misses a target, the CPU time of a message, split by what the processor was "
+             "doing. The time is that of the run above; the split comes from `scripts/bench --profile`, which samples a separate run with perf, from the "
+             "start of the process to its end. An inlined function is counted as part of its caller.", "",
+             "<details><summary>The figures</summary>", ""]
     for workload in known:
         of_workload = run["profiles"].get(workload.name, {})
         costs = {peer: median(run["results"][workload.name], peer, "cpu_ns") for peer in of_workload}
@@ -118,7 +119,7 @@ def time_by_part(run, known):
         for part in parts:
             cells = [plots.with_unit(of_workload[peer].get(part, 0) * costs[peer], "ns") for peer in peers]
             lines.append(f"| {part} | " + " | ".join(cells) + " |")
-        lines += ["| together | " + " | ".join(plots.with_unit(costs[peer], "ns") for peer in peers) + " |", ""]
+        lines += ["| total | " + " | ".join(plots.with_unit(costs[peer], "ns") for peer in peers) + " |", ""]
     return [*lines, "</details>", ""]
 
 

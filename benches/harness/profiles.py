@@ -50,7 +50,7 @@ def shares(data):
 
 
 def sampled(workload, peer, scale):
-    """A run of one peer under perf, whatever process the workload measures."""
+    """The shares in a run of one peer, with perf on the process that the workload measures."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         data = Path(directory) / "perf.data"
         wrap = ["perf", "record", "-q", "-F", "5000", "-o", data, "--"]

@@ -403,7 +403,7 @@ impl Outbox {
         self.scheduled && !is_due && self.segments.is_empty() && self.cost <= capacity / 8
     }
 
-    /// Why this side can't go on, if that is new.
+    /// Why this side can't go on. Only the first call gets it.
     pub fn take_failure(&mut self) -> Option<Box<Error>> {
         if !matches!(self.stage, Stage::Failed(_)) {
             return None;

@@ -121,7 +121,7 @@ thread_local! {
     static HERE: RefCell<Option<(u64, Arc<Connection>)>> = const { RefCell::new(None) };
 }
 
-/// While it lives, listeners that send on the connection of this turn spare themselves the table of handles.
+/// While it lives, listeners on this thread can send on this turn's connection without the table of handles.
 struct Here;
 
 impl Here {

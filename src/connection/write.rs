@@ -25,26 +25,26 @@ const CORKED: usize = 16 << 10;
 /// How a whole message begins.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
-/// So much of a large message is masked before it is written.
+/// A large message is masked and written in pieces of this size, which stay in the processor's cache.
 const MASKED: usize = 32 << 10;
 /// Others have their turn when one connection has written so much.
 const WRITE_TURN: usize = 256 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
 const BURST: Duration = Duration::from_micros(50);
 
-/// How a write goes on.
+/// What a write does next.
 enum Next {
-    /// With what was taken from the outbox.
+    /// Writes what was taken from the outbox.
     Write,
-    /// With the close frame.
+    /// Sends the close frame.
     Close(Box<CloseFrame>),
-    /// With one that tells of this side's failure.
+    /// Sends a close frame that reports this side's failure.
     Fail(Box<Error>),
-    /// Not now. Whether there is more to write.
+    /// Stops for now; `true` if there is more to write.
     Later(bool),
 }
 
-/// Moves what was accepted to the link.
+/// Moves what was accepted to the link, and says what the write does next.
 fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
     if let Some(ping) = outbox.ping.take() {
         let (payload, now) = *ping;
@@ -59,11 +59,12 @@ fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
     }
 }
 
-/// Whether a message was sent behind others that wait.
+/// Whether a message could join others that wait.
 pub(crate) enum Behind {
     Sent,
     /// The connection is open, but the message can't join others as it is.
     Alone,
+    /// Not sent; only a full send can tell why.
     Unknown,
 }
 
@@ -282,7 +283,7 @@ impl Connection {
         Err(Error::code(Code::NoResources))
     }
 
-    /// Writes a frame, as much as the link takes. What has to be masked goes in pieces, each while the processor has it at hand.
+    /// Writes as much of a frame as the link takes. A masked payload goes in pieces, each written while it is still in the cache.
     fn write_frame(
         &self,
         link: &mut Link,
@@ -295,7 +296,7 @@ impl Connection {
         let mut masked = self.lane.buffers.outgoing();
         for piece in payload.chunks(MASKED) {
             masked.clear();
-            // Each piece begins where the mask does.
+            // MASKED is a multiple of 4, so each piece starts with the mask's first byte.
             mask::append(&mut masked, piece, mask);
             written += link.write_direct(header, &masked)?;
             if link.blocked {
@@ -307,8 +308,8 @@ impl Connection {
         Ok(written)
     }
 
-    /// Sends a small message if it only has to join others that wait, which is short: nothing is written on
-    /// this thread. Else [`send`] does it, or says why not.
+    /// Sends a small message if it only has to join others that wait; this is quick, for nothing is written.
+    /// Otherwise [`send`] sends it, or says why not.
     pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
         let (first, bytes) = match payload {
             Payload::Text(text) => (TEXT, text.as_bytes()),

@@ -62,7 +62,7 @@ struct State<E, L> {
 }
 
 impl<E, L: Line> State<E, L> {
-    /// A batch begins, with the lead or without; then connections are read elsewhere.
+    /// A batch begins. Without the lead, connections are read elsewhere.
     fn begin(&mut self, leads: bool) {
         self.batch = BatchState::Running;
         self.leads = leads;
@@ -221,7 +221,7 @@ impl<E: Send, L: Line> Mailbox<E, L> {
         }
         let entry = state.waiting.pop_front();
         if let Some(Entry::Turn(line)) = &entry {
-            // Before the look at what there is to deliver, which takes no lock.
+            // Cleared before the turn looks at the inbox, which it does without a lock: a later push sets it again.
             line.mark().swap(false, Ordering::SeqCst);
             state.current = Some(line.clone());
         }
@@ -282,7 +282,7 @@ impl<A: Actor> Strand for A {
                     (turned.map(|_| ()), Some((line, more)))
                 }
             };
-            // What the panic carries is the program's, and dropped without the lock.
+            // The panic's payload is the program's and may call the library: drop it without the lock.
             if let Err(_panic) = delivered {
                 mailbox.trust.withdraw();
                 self.panicked();

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(kept, [SIZE, SIZE, SIZE / 2, SIZE * 3 / 2]);
         assert_eq!(buffers.large(SIZE / 2).capacity(), SIZE);
         assert_eq!(buffers.large(SIZE).capacity(), SIZE * 3 / 2);
-        // Better than nothing.
+        // Too small, but still given.
         assert_eq!(buffers.large(2 * SIZE).capacity(), SIZE);
     }
 

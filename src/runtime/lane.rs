@@ -37,12 +37,12 @@ pub(crate) struct Lane {
     pub buffers: Buffers,
 }
 
-/// Handles that have events, and the leader that waits for them.
+/// Handles that have events, and how to wake the leader.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
     leader: Option<Waker>,
-    /// The leader waits.
+    /// The leader waits, and nothing has woken it yet.
     waits: bool,
 }
 

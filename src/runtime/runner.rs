@@ -46,7 +46,7 @@ thread_local! {
     static CURRENT: RefCell<Option<Arc<Runner>>> = const { RefCell::new(None) };
 }
 
-/// Holds something back until the turn that runs on this thread is over. `false`: no turn runs here.
+/// Holds something back until the turn that runs on this thread is over. `false`: no turn runs here, or this thread is stuck.
 pub(crate) fn hold_back<T: HeldBack + 'static>(held: &Arc<T>) -> bool {
     let hold = |runner: &Arc<Runner>| {
         if !runner.runs.load(Ordering::Relaxed) {

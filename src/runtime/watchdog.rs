@@ -78,7 +78,7 @@ fn watch(pool: &Arc<Pool>) {
             }
             let mut leading = lane.leading.lock();
             // It may have ended, or gone on, meanwhile.
-            // No two runners are ever equally far.
+            // Progress also identifies the runner: no two ever have the same.
             let is_late = leading.leader.as_ref().is_some_and(|leader| leader.progress() == progress);
             let late = if is_late { leading.running.take() } else { None };
             let Some(strand) = late else { continue };

@@ -387,7 +387,7 @@ it('1,000 cycles of create, connect, close, collect keep the memory', { timeout:
     return process.memoryUsage().rss;
   };
   for (let i = 0; i < 300; i++) await cycle();
-  // The collector's own growth comes to an end; a leak goes on.
+  // The collector's own growth levels off; a leak's does not.
   const grown = [];
   do {
     const before = await resident();
