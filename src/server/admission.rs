@@ -2,7 +2,7 @@
 //! banned here, for a while.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -198,15 +198,26 @@ impl Admission {
 
     /// The addresses and networks that are banned now.
     pub fn bans(&self, now: Instant) -> Vec<Ban> {
-        let mut bans: BTreeMap<Source, Duration> = BTreeMap::new();
-        for ((source, _), rate) in &self.state.lock().rates {
-            let remaining =
-                rate.banned_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-            if !remaining.is_zero() {
-                let longest = bans.entry(*source).or_default();
-                *longest = remaining.max(*longest);
+        let state = self.state.lock();
+        let remaining = |source, counted| {
+            let until = state.rates.get(&(source, counted)).and_then(|rate| rate.banned_until);
+            until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        };
+        let mut bans = Vec::new();
+        for (source, counted) in state.rates.keys() {
+            let upgrades = remaining(*source, Counted::Upgrades);
+            let handshakes = remaining(*source, Counted::TlsHandshakes);
+            // Listed once, with the longer of its bans.
+            let (longer, of) = match upgrades >= handshakes {
+                true => (upgrades, Counted::Upgrades),
+                false => (handshakes, Counted::TlsHandshakes),
+            };
+            if *counted == of && !longer.is_zero() {
+                bans.push((*source, longer));
             }
         }
+        drop(state);
+        bans.sort_unstable();
         bans.into_iter().map(|(source, remaining)| Ban { whom: source.to_string(), remaining }).collect()
     }
 
