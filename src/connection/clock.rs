@@ -33,6 +33,10 @@ impl Connection {
         if link.ended.is_none() {
             return;
         }
+        if !is_due && link.is_calm(now) {
+            link.in_time = None;
+            return;
+        }
         let next = self.next_deadline(link, now, is_due);
         if next.is_none_or(|next| next > now) {
             link.in_time = None;

@@ -51,7 +51,7 @@ impl Connection {
             }
             self.outbox.lock().waits_for_rest = false;
             let mut turn = Turn::new();
-            let read = self.work(&mut link, Some(&mut turn), is_due);
+            let read = self.work(&mut link, Some(&mut turn), Instant::now(), is_due);
             if !turn.items.is_empty() {
                 let bytes = read.block.as_ref().map(Block::get).unwrap_or_default();
                 match Waiting::copied(&mut turn, 0, bytes) {
@@ -79,13 +79,17 @@ impl Connection {
     }
 
     /// Writes, reads one turn, and looks at the clock.
-    pub(super) fn work(self: &Arc<Self>, link: &mut Link, turn: Option<&mut Turn>, is_due: bool) -> Read {
+    pub(super) fn work(
+        self: &Arc<Self>,
+        link: &mut Link,
+        turn: Option<&mut Turn>,
+        now: Instant,
+        is_due: bool,
+    ) -> Read {
         let mut read = Read::NOTHING;
         if link.transport.is_none() || link.ended.is_none() {
             return read;
         }
-        let now = Instant::now();
-        link.signals.now = now;
         let waits_for_rest = link.rest.is_some() && self.outbox.lock().waits_for_rest;
         let writes_more = match waits_for_rest {
             true => {
@@ -284,6 +288,7 @@ impl Connection {
             return Err(false);
         }
         let mut end = link.receiver.tail.len();
+        block.grow_if_full(end);
         if let Some(place) = block.bytes().get_mut(..end) {
             place.copy_from_slice(&link.receiver.tail);
         }
@@ -310,6 +315,7 @@ impl Connection {
             };
             is_new = true;
             end += length;
+            block.grow_if_full(end);
             if is_plain {
                 break length == most || self.is_readable(link);
             }

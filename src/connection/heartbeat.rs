@@ -85,6 +85,12 @@ impl Pulse {
         self.ping_now = true;
     }
 
+    /// Whether the next thing to do is the next ping.
+    #[inline]
+    pub fn is_calm(&self) -> bool {
+        self.unanswered.is_none() && self.check.is_none() && !self.ping_now
+    }
+
     /// Reading has stopped or goes on.
     #[inline]
     pub fn set_deaf(&mut self, deaf: bool) {

@@ -68,6 +68,8 @@ pub(super) struct Link {
     pub end_by: Option<Instant>,
     pub unfinished: Option<Unfinished>,
     pub alarm: Option<Alarm>,
+    /// The outbox was open at the last look.
+    pub was_open: bool,
     /// A deadline is over; what arrives up to this count of bytes may have been in time.
     pub in_time: Option<u64>,
     /// The task that waits for the end.
@@ -88,7 +90,6 @@ pub(super) struct Signals {
     /// The payloads of pings, each behind its length.
     pub pings: Vec<u8>,
     pub close: Option<Vec<u8>>,
-    pub now: Instant,
 }
 
 impl Controls for Signals {
@@ -98,7 +99,7 @@ impl Controls for Signals {
     }
 
     fn pong(&mut self, payload: &[u8]) {
-        self.pulse.got_pong(payload, self.now);
+        self.pulse.got_pong(payload, Instant::now());
     }
 
     fn close(&mut self, payload: &[u8]) {
@@ -183,7 +184,7 @@ impl Link {
             end_of_stream: None,
             has_early: !receiver.tail.is_empty(),
             receiver,
-            signals: Signals { pulse, pings: Vec::new(), close: None, now },
+            signals: Signals { pulse, pings: Vec::new(), close: None },
             rest: None,
             wire: VecDeque::new(),
             dirty: false,
@@ -202,6 +203,7 @@ impl Link {
             end_by: None,
             unfinished: None,
             alarm: None,
+            was_open: false,
             in_time: None,
             ended: Some(ended),
         }
@@ -213,6 +215,16 @@ impl Link {
         if self.first_message.is_none() && self.messages_received > 0 {
             self.first_message = Some(now.saturating_duration_since(self.opened));
         }
+    }
+
+    /// Whether nothing has begun that could bring a deadline before the alarm that is set.
+    #[inline]
+    pub fn is_calm(&self, now: Instant) -> bool {
+        let has_begun_nothing = self.ending.is_none() && self.broken.is_none() && self.unfinished.is_none();
+        self.was_open
+            && has_begun_nothing
+            && self.signals.pulse.is_calm()
+            && self.alarm.is_some_and(|alarm| now < alarm.at)
     }
 
     /// What the transport has carried.

@@ -47,7 +47,7 @@ impl Connection {
                 return true;
             }
             let had_rest = link.rest.is_some();
-            (self.work(&mut link, Some(&mut turn), false), had_rest)
+            (self.work(&mut link, Some(&mut turn), pace.now(), false), had_rest)
         };
         let (more, is_cut) = (read.more, read.is_cut);
         if turn.items.is_empty() {

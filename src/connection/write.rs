@@ -379,6 +379,7 @@ impl Connection {
     }
 
     pub(super) fn pump_up_to(self: &Arc<Self>, link: &mut Link, mut left: usize) -> bool {
+        link.was_open = false;
         loop {
             if link.has_more_to_write() {
                 self.write_up_to(link, &mut left);
@@ -392,6 +393,7 @@ impl Connection {
             }
             let mut outbox = self.outbox.lock();
             let room = self.book_in(&mut outbox, link);
+            link.was_open = matches!(outbox.stage, Stage::Open);
             let failure = outbox.take_failure();
             let next = match (failure, left) {
                 (Some(error), _) => Next::Fail(error),

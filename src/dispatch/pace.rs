@@ -138,6 +138,12 @@ impl<'a> Pace<'a> {
         self.calling.is_closed()
     }
 
+    /// The time when the batch began, or when what ran last in it ended.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.since
+    }
+
     /// Whether this thread may read sockets.
     #[inline]
     pub fn leads(&self) -> bool {

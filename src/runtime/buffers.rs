@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 
 /// What one read may bring.
 pub(crate) const BLOCK: usize = 256 << 10;
+/// The same before a read has brought so much. Many programs never need more.
+const SMALL_BLOCK: usize = 16 << 10;
 /// Blocks that connections may keep whose turn has ended amid what they have read. The lane keeps one more, for the next
 /// read.
 const BLOCKS: usize = 4;
@@ -29,17 +31,21 @@ pub(crate) fn padding(buffer: &[u8]) -> usize {
 #[derive(Debug)]
 pub(crate) struct Block {
     memory: BytesMut,
-    /// Gone with the last part.
-    _exists: Option<Arc<Exists>>,
+    /// What all parts of a block share. A copy of some bytes has none.
+    whole: Option<Arc<Whole>>,
 }
 
-/// Counts the blocks of a lane.
+/// A whole block, gone with its last part.
 #[derive(Debug)]
-struct Exists(Arc<AtomicUsize>);
+struct Whole {
+    length: AtomicUsize,
+    /// How many blocks the lane has.
+    count: Arc<AtomicUsize>,
+}
 
-impl Drop for Exists {
+impl Drop for Whole {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -47,13 +53,26 @@ impl Block {
     fn new(count: &Arc<AtomicUsize>) -> Option<Block> {
         let mut memory: Vec<u8> = Vec::new();
         memory.try_reserve_exact(BLOCK + PAGE).ok()?;
-        memory.resize(BLOCK + PAGE, 0);
+        memory.resize(SMALL_BLOCK + PAGE, 0);
         let start = padding(&memory);
         let mut memory = Bytes::from(memory).try_into_mut().ok()?;
         memory.advance(start);
-        memory.truncate(BLOCK);
+        memory.truncate(SMALL_BLOCK);
         count.fetch_add(1, Ordering::Relaxed);
-        Some(Block { memory, _exists: Some(Arc::new(Exists(count.clone()))) })
+        let whole = Whole { length: AtomicUsize::new(SMALL_BLOCK), count: count.clone() };
+        Some(Block { memory, whole: Some(whole.into()) })
+    }
+
+    /// Grows, in its place, if so many bytes fill it.
+    #[inline]
+    pub fn grow_if_full(&mut self, end: usize) {
+        if end < self.memory.len() || self.is_part() || self.memory.len() == BLOCK {
+            return;
+        }
+        if let Some(whole) = &self.whole {
+            self.memory.resize(BLOCK, 0);
+            whole.length.store(BLOCK, Ordering::Relaxed);
+        }
     }
 
     /// A copy of some bytes; `None` when there is no memory.
@@ -61,7 +80,7 @@ impl Block {
         let mut memory: Vec<u8> = Vec::new();
         memory.try_reserve_exact(bytes.len()).ok()?;
         memory.extend_from_slice(bytes);
-        Some(Block { memory: Bytes::from(memory).try_into_mut().ok()?, _exists: None })
+        Some(Block { memory: Bytes::from(memory).try_into_mut().ok()?, whole: None })
     }
 
     #[inline]
@@ -76,12 +95,13 @@ impl Block {
 
     /// Takes the first bytes off.
     pub fn split_to(&mut self, at: usize) -> Block {
-        Block { memory: self.memory.split_to(at.min(self.memory.len())), _exists: self._exists.clone() }
+        let memory = self.memory.split_to(at.min(self.memory.len()));
+        Block { memory, whole: self.whole.clone() }
     }
 
     /// Whether it is less than a whole one.
     pub fn is_part(&self) -> bool {
-        self.memory.len() < BLOCK
+        self.whole.as_ref().is_none_or(|whole| self.memory.len() < whole.length.load(Ordering::Relaxed))
     }
 
     /// Puts a part back behind this one, unless there is another between them.
@@ -118,7 +138,7 @@ impl Buffers {
 
     /// Takes a block back if it is whole.
     pub fn give_back(&self, block: Block) {
-        if block.memory.len() == BLOCK && self.count.load(Ordering::Relaxed) <= BLOCKS + 1 {
+        if !block.is_part() && self.count.load(Ordering::Relaxed) <= BLOCKS + 1 {
             self.blocks.lock().push(block);
         }
     }
@@ -174,6 +194,26 @@ impl Buffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_grows_where_it_is_when_a_read_has_filled_it() {
+        let buffers = Buffers::default();
+        let mut block = buffers.block().unwrap();
+        block.bytes().fill(7);
+        block.grow_if_full(SMALL_BLOCK - 1);
+        assert_eq!(block.get().len(), SMALL_BLOCK);
+        let place = block.get().as_ptr();
+        // A part of one never grows: another part may lie behind it.
+        let mut part = block.split_to(SMALL_BLOCK / 2);
+        part.grow_if_full(SMALL_BLOCK / 2);
+        assert!(part.is_part());
+        part.join(block);
+        part.grow_if_full(SMALL_BLOCK);
+        assert_eq!((part.get().len(), part.get().as_ptr()), (BLOCK, place));
+        assert!(!part.is_part() && part.get()[..SMALL_BLOCK].iter().all(|byte| *byte == 7));
+        buffers.give_back(part);
+        assert_eq!(buffers.block().unwrap().get().len(), BLOCK);
+    }
 
     #[test]
     fn so_many_bytes_of_outgoing_buffers_are_kept_whatever_their_sizes() {

@@ -46,6 +46,8 @@ pub(super) struct State {
     pub threads: Vec<JoinHandle<()>>,
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
     pub watched: Vec<(Arc<Runner>, u64)>,
+    /// A deadline was set while the watchdog slept.
+    pub has_earlier_deadline: bool,
     /// Callbacks that take long: the next thread to see one tells of it in the log.
     late: Vec<Occasion>,
     /// The fewest threads that were idle when a lead was taken, since then.

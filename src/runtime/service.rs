@@ -2,12 +2,11 @@
 //! It runs within the I/O, so it goes on while callbacks block.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -42,6 +41,11 @@ struct Queue {
 struct Clock {
     deadlines: BTreeMap<Alarm, Arc<dyn Served>>,
     count: u64,
+    /// When the watchdog is to ring; no deadline is between now and then.
+    rings_at: Option<Instant>,
+    /// Tells the watchdog, which keeps the time, of an earlier deadline. The I/O itself waits without a timeout: that
+    /// would cost a timer of the system for each wait.
+    timekeeper: Option<Waker>,
 }
 
 /// A deadline that was set.
@@ -63,28 +67,53 @@ impl Service {
             self.has_waiting.store(true, Ordering::Release);
             queue.waker.take()
         };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Serves a connection at this time.
     pub fn at<T: Served + 'static>(&self, at: Instant, served: &Arc<T>) -> Alarm {
-        let (alarm, first) = {
-            let mut clock = self.clock.lock();
-            clock.count += 1;
-            let alarm = Alarm { at, number: clock.count };
-            let first = clock.deadlines.first_key_value().is_none_or(|(first, _)| at < first.at);
-            clock.deadlines.insert(alarm, served.clone());
-            (alarm, first)
-        };
-        if first {
-            let waker = self.queue.lock().waker.take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        let mut clock = self.clock.lock();
+        clock.count += 1;
+        let alarm = Alarm { at, number: clock.count };
+        clock.deadlines.insert(alarm, served.clone());
+        if clock.rings_at.is_some_and(|rings| rings <= at) {
+            return alarm;
         }
+        if at <= Instant::now() {
+            drop(clock);
+            self.wake();
+            return alarm;
+        }
+        clock.rings_at = Some(at);
+        let timekeeper = clock.timekeeper.clone();
+        drop(clock);
+        timekeeper.into_iter().for_each(Waker::wake);
         alarm
+    }
+
+    /// Has the deadlines kept.
+    pub(super) fn set_timekeeper(&self, timekeeper: Waker) {
+        self.clock.lock().timekeeper = Some(timekeeper);
+    }
+
+    /// Has those served whose deadlines have come. Returns when the next one comes.
+    pub(super) fn ring(&self, now: Instant) -> Option<Instant> {
+        let mut clock = self.clock.lock();
+        if clock.rings_at.is_none_or(|rings| now < rings) {
+            return clock.rings_at;
+        }
+        clock.rings_at = clock.deadlines.keys().map(|next| next.at).find(|next| now < *next);
+        let (next, is_due) = (clock.rings_at, clock.has_due(now));
+        drop(clock);
+        if is_due {
+            self.wake();
+        }
+        next
+    }
+
+    fn wake(&self) {
+        let waker = self.queue.lock().waker.take();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether a connection waits to be served.
@@ -107,13 +136,11 @@ impl Service {
     /// Lets go of everything that waits.
     pub(super) fn clear(&self) {
         while self.pop().is_some() {}
-        let _deadlines = std::mem::take(&mut self.clock.lock().deadlines);
+        let _deadlines = std::mem::take(&mut *self.clock.lock());
     }
 
     /// Serves until the lane ends.
     pub(super) async fn run(&self) {
-        let far = || tokio::time::Instant::now() + Duration::from_secs(86400 * 365);
-        let mut timer = pin!(tokio::time::sleep_until(far()));
         let mut due = VecDeque::new();
         loop {
             poll_fn(|cx| {
@@ -125,12 +152,10 @@ impl Service {
                     // Before the look at the deadlines, so that none is set unseen.
                     queue.waker = Some(cx.waker().clone());
                 }
-                let next = self.clock.lock().deadlines.first_key_value().map(|(first, _)| first.at);
-                let next = next.map_or_else(far, tokio::time::Instant::from_std);
-                if timer.deadline() != next {
-                    timer.as_mut().reset(next);
+                match self.clock.lock().has_due(Instant::now()) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
                 }
-                timer.as_mut().poll(cx)
             })
             .await;
             // Connections that want more come after the others, and after a look at the I/O.
@@ -140,7 +165,7 @@ impl Service {
                 served.mark().store(false, Ordering::Release);
                 served.serve(false);
             }
-            due.extend(self.clock.lock().take(Instant::now()));
+            self.clock.lock().take_due(&mut due);
             // What lies in the sockets comes before the judgement: after a pause of the whole process all of it has
             // arrived in time.
             tokio::task::yield_now().await;
@@ -152,18 +177,26 @@ impl Service {
 }
 
 impl Clock {
-    /// What is due.
-    fn take(&mut self, now: Instant) -> Vec<Arc<dyn Served>> {
-        let mut due = Vec::new();
+    fn has_due(&self, now: Instant) -> bool {
+        self.deadlines.first_key_value().is_some_and(|(first, _)| first.at <= now)
+    }
+
+    fn take_due(&mut self, due: &mut VecDeque<Arc<dyn Served>>) {
+        let now = Instant::now();
         while let Some(first) = self.deadlines.first_entry().filter(|first| first.key().at <= now) {
-            due.push(first.remove());
+            due.push_back(first.remove());
         }
-        due
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+    use std::time::Duration;
+
     use super::*;
 
     struct Stub {
@@ -198,7 +231,7 @@ mod tests {
         for _ in 0..10 * SERVED_TOGETHER {
             service.at(Instant::now(), &stub("due", Some((service.clone(), other.clone()))));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut run = pin!(service.run());
             poll_fn(|cx| {
@@ -212,5 +245,45 @@ mod tests {
         });
         let place = served.lock().iter().position(|name| *name == "other").unwrap();
         assert!(place <= 2 * SERVED_TOGETHER, "{place}");
+    }
+
+    #[derive(Default)]
+    struct Told(AtomicUsize);
+
+    impl Wake for Told {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn the_watchdog_hears_only_of_deadlines_before_those_it_knows() {
+        let (service, told, woken) =
+            (Service::default(), Arc::new(Told::default()), Arc::new(Told::default()));
+        let stub =
+            || Arc::new(Stub { mark: AtomicBool::new(false), name: "", served: Arc::default(), wakes: None });
+        let counts = || (told.0.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed));
+        let waits = || service.queue.lock().waker = Some(woken.clone().into());
+        service.set_timekeeper(told.clone().into());
+        waits();
+        let now = Instant::now();
+        let [soon, later, last] = [60, 120, 180].map(|seconds| now + Duration::from_secs(seconds));
+        service.at(later, &stub());
+        service.at(last, &stub());
+        assert_eq!(counts(), (1, 0));
+        let first = service.at(soon, &stub());
+        assert_eq!(counts(), (2, 0));
+        assert_eq!(service.ring(now), Some(soon));
+        service.cancel(first);
+        // Nothing is due, so nothing is woken.
+        assert_eq!(service.ring(soon), Some(later));
+        assert_eq!(counts(), (2, 0));
+        assert_eq!(service.ring(later), Some(last));
+        assert_eq!(counts(), (2, 1));
+        // What is due already needs no watchdog.
+        waits();
+        service.at(now, &stub());
+        assert_eq!(counts(), (2, 2));
+        assert_eq!(service.ring(last), None);
     }
 }

@@ -1,14 +1,16 @@
-//! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on.
-//! A leader wakes the watchdog when a batch begins.
+//! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on. It
+//! also keeps the time: it wakes the service when a deadline of a connection has come. A leader wakes it when a batch begins, and a
+//! lane when a deadline is set that comes before the others.
 
 use std::sync::atomic::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
 use super::late::{tell, LateThreads};
-use super::leader::Pool;
+use super::leader::{Pool, State};
 use crate::callback::enter_callback;
 
 /// How often the watchdog looks. A callback may hold the lead for one to two ticks.
@@ -20,6 +22,9 @@ const CAREFUL: Duration = Duration::from_millis(100);
 
 /// Starts it.
 pub(super) fn start(pool: &Arc<Pool>) -> std::io::Result<()> {
+    for (lane, _) in &pool.state.lock().engines {
+        lane.service.set_timekeeper(Arc::new(Timekeeper(Arc::downgrade(pool))).into());
+    }
     let watched = pool.clone();
     let thread = std::thread::Builder::new()
         .name("OS_NET_WSwatch".into())
@@ -27,6 +32,42 @@ pub(super) fn start(pool: &Arc<Pool>) -> std::io::Result<()> {
         .spawn(move || watch(&watched))?;
     pool.state.lock().threads.push(thread);
     Ok(())
+}
+
+/// Wakes the watchdog for an earlier deadline.
+struct Timekeeper(Weak<Pool>);
+
+impl Wake for Timekeeper {
+    fn wake(self: Arc<Self>) {
+        let Some(pool) = self.0.upgrade() else { return };
+        if pool.watchdog_asleep.load(Ordering::SeqCst) {
+            pool.state.lock().has_earlier_deadline = true;
+            pool.watchdog.notify_one();
+        }
+    }
+}
+
+/// Wakes the services of which a deadline has come. Returns when the next one comes.
+fn ring(state: &State, now: Instant) -> Option<Instant> {
+    state.engines.iter().filter_map(|(lane, _)| lane.service.ring(now)).min()
+}
+
+/// Sleeps until a batch begins, or a deadline comes or an earlier one is set. Whether it may have been a batch.
+fn sleep(pool: &Pool, state: &mut MutexGuard<'_, State>) -> bool {
+    pool.watchdog_asleep.store(true, Ordering::SeqCst);
+    state.has_earlier_deadline = false;
+    // A batch that began, or a deadline that was set, before it could see this is seen here.
+    let next = ring(state, Instant::now());
+    let is_over = if state.engines.iter().any(|(lane, _)| lane.leading.lock().running.is_some()) {
+        false
+    } else if let Some(next) = next {
+        pool.watchdog.wait_until(state, next).timed_out()
+    } else {
+        pool.watchdog.wait(state);
+        false
+    };
+    pool.watchdog_asleep.store(false, Ordering::SeqCst);
+    !is_over && !state.has_earlier_deadline
 }
 
 /// Takes the lead from a callback that holds it too long, sends what a stuck callback holds back, and has the log
@@ -38,16 +79,14 @@ fn watch(pool: &Arc<Pool>) {
     let mut late = LateThreads::default();
     while !pool.is_closing() {
         if quiet > QUIET_TICKS {
-            pool.watchdog_asleep.store(true, Ordering::SeqCst);
-            // A batch that began before it could see this is seen here.
-            if !state.engines.iter().any(|(lane, _)| lane.leading.lock().running.is_some()) {
-                pool.watchdog.wait(&mut state);
+            if !sleep(pool, &mut state) {
+                continue;
             }
-            pool.watchdog_asleep.store(false, Ordering::SeqCst);
             quiet = 0;
         }
         pool.watchdog.wait_for(&mut state, TICK);
         let now = Instant::now();
+        ring(&state, now);
         quiet += 1;
         let mut stuck = Vec::new();
         state.watched.retain_mut(|(runner, seen)| {
