@@ -2,23 +2,48 @@
 
 mod common;
 
-use std::sync::mpsc::channel;
+use std::net::TcpListener;
+use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
 use common::{echo_server, Recorder, Seen, FAR};
+use netstack_websocket::client::ConnectOptions;
+use netstack_websocket::connection::{Heartbeat, Limits};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::Code;
 use netstack_websocket::log::{set_sink, Level};
 use netstack_websocket::process;
 use netstack_websocket::runtime::Config;
 
+/// Tells of each ping that its client sends.
+fn pinged_server() -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let (pinged, pings) = channel();
+    std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        while let Ok(message) = socket.read() {
+            if message.is_ping() {
+                let _ = pinged.send(());
+            }
+        }
+    });
+    (url, pings)
+}
+
 #[test]
 fn callbacks_wait_for_a_thread_and_none_is_lost() {
     process::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
     let (url, accepts) = echo_server();
 
+    // The receiver of the log blocks as well.
     let (tell, told) = channel();
-    let sink = move |_: Level, line: &str| drop(tell.send(line.to_owned()));
+    let (go_on, goes_on) = channel::<()>();
+    let goes_on = std::sync::Mutex::new(goes_on);
+    let sink = move |_: Level, line: &str| {
+        let _ = tell.send(line.to_owned());
+        let _ = goes_on.lock().unwrap().recv();
+    };
     set_sink(Level::Warn, Some(Box::new(sink)));
 
     let blocker = Recorder::connect(&url);
@@ -53,11 +78,23 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
         "{line}"
     );
 
+    // Deadlines are kept meanwhile.
+    let (url, pings) = pinged_server();
+    let pinging = Recorder::new();
+    let heartbeat = Heartbeat { interval: Some(Duration::from_millis(10)), timeout: None };
+    let limits = Limits { heartbeat, ..Limits::default() };
+    pinging.client.connect(&url, ConnectOptions { limits, ..ConnectOptions::default() }).unwrap();
+    for _ in 0..3 {
+        pings.recv_timeout(FAR).unwrap();
+    }
+
+    drop(go_on);
     release.send(()).unwrap();
     waiting.expect([Seen::Header, Seen::Open]);
     waiting.client.send_text("x").unwrap();
     waiting.expect([Seen::Message(b"x".to_vec()), Seen::DataEnd]);
 
+    pinging.client.destroy();
     waiting.client.destroy();
     blocker.client.destroy();
     process::shutdown(Duration::from_secs(30), || {}).unwrap();

@@ -30,7 +30,7 @@ impl Connection {
 
     /// Looks at the deadlines, and sets the next alarm.
     pub(super) fn look_at_clock(self: &Arc<Self>, link: &mut Link, now: Instant, is_due: bool) {
-        if link.ended.is_none() {
+        if link.is_over {
             return;
         }
         if !is_due && link.is_calm(now) {

@@ -1,22 +1,16 @@
 //! A connection's way to its end.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
-
-use tokio::sync::oneshot;
+use std::task::{Context, Poll};
 
 use super::close::Ending;
 use super::send::Stage;
-use super::Connection;
-use crate::error::{Code, Error};
+use super::{Connection, LinkLock, Release};
 use crate::transport::LINGER;
 
 /// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
 pub(crate) struct Course {
     connection: Arc<Connection>,
-    ended: oneshot::Receiver<Box<Ending>>,
 }
 
 impl Drop for Course {
@@ -26,8 +20,8 @@ impl Drop for Course {
 }
 
 impl Course {
-    pub(super) fn new(connection: Arc<Connection>, ended: oneshot::Receiver<Box<Ending>>) -> Course {
-        Course { connection, ended }
+    pub(super) fn new(connection: Arc<Connection>) -> Course {
+        Course { connection }
     }
 
     pub fn connection(&self) -> &Arc<Connection> {
@@ -41,8 +35,14 @@ impl Course {
 
     /// Waits until the connection has ended.
     pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        let ending = ready!(Pin::new(&mut self.ended).poll(cx));
-        let ending = ending.unwrap_or_else(|_| Box::new(Ending::lost(Error::code(Code::Internal))));
+        let ending = {
+            let mut link = LinkLock { link: self.connection.link.lock(), _then: Release(&self.connection) };
+            let Some(ending) = link.outcome.take() else {
+                link.awaits_outcome = Some(cx.waker().clone());
+                return Poll::Pending;
+            };
+            ending
+        };
         let stage = std::mem::replace(&mut self.connection.outbox.lock().stage, Stage::Closed);
         Poll::Ready(Ending { wanted: matches!(stage, Stage::Closing(..)), ..*ending })
     }

@@ -74,7 +74,8 @@ impl Connection {
         }));
         if driven.is_err() {
             // A defect of this library. The connection is over; the task that waits for its end learns of it.
-            self.link.lock().ended = None;
+            let ending = Ending::lost(Error::code(Code::Internal));
+            self.finish(&mut self.link.lock(), ending.into());
         }
     }
 
@@ -87,7 +88,7 @@ impl Connection {
         is_due: bool,
     ) -> Read {
         let mut read = Read::NOTHING;
-        if link.transport.is_none() || link.ended.is_none() {
+        if link.transport.is_none() || link.is_over {
             return read;
         }
         let waits_for_rest = link.rest.is_some() && self.outbox.lock().waits_for_rest;
@@ -139,14 +140,14 @@ impl Connection {
         if let Some(alarm) = link.alarm.take() {
             self.lane.service.cancel(alarm);
         }
-        if let Some(ended) = link.ended.take() {
-            // Gone, if the whole library ends.
-            let _ = ended.send(ending);
+        if !std::mem::replace(&mut link.is_over, true) {
+            link.outcome = Some(ending);
+            link.awaits_outcome.take().into_iter().for_each(|waker| self.lane.wake(waker));
         }
     }
 
     pub(super) fn fail_if_asked(&self, link: &mut Link) {
-        if link.ending.is_none() && link.ended.is_some() {
+        if link.ending.is_none() && !link.is_over {
             let failure = self.outbox.lock().take_failure();
             failure.into_iter().for_each(|error| self.fail_now(link, *error));
         }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
 use tokio::io::AsyncWrite;
-use tokio::sync::oneshot;
 use tungstenite::protocol::frame::coding::Control;
 
 use super::close::Ending;
@@ -72,8 +71,11 @@ pub(super) struct Link {
     pub was_open: bool,
     /// A deadline is over; what arrives up to this count of bytes may have been in time.
     pub in_time: Option<u64>,
-    /// The task that waits for the end.
-    pub ended: Option<oneshot::Sender<Box<Ending>>>,
+    /// The connection has ended.
+    pub is_over: bool,
+    /// How, for the task that waits for it.
+    pub outcome: Option<Box<Ending>>,
+    pub awaits_outcome: Option<Waker>,
 }
 
 /// The link after a failed write.
@@ -171,13 +173,7 @@ impl Unfinished {
 }
 
 impl Link {
-    pub fn new(
-        transport: Transport,
-        receiver: Receiver,
-        pulse: Pulse,
-        now: Instant,
-        ended: oneshot::Sender<Box<Ending>>,
-    ) -> Link {
+    pub fn new(transport: Transport, receiver: Receiver, pulse: Pulse, now: Instant) -> Link {
         Link {
             transport: Some(transport),
             waker: Waker::noop().clone(),
@@ -205,7 +201,9 @@ impl Link {
             alarm: None,
             was_open: false,
             in_time: None,
-            ended: Some(ended),
+            is_over: false,
+            outcome: None,
+            awaits_outcome: None,
         }
     }
 

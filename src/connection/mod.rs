@@ -31,7 +31,6 @@ use std::task::Wake;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::oneshot;
 use tungstenite::protocol::Role;
 
 use crate::error::{Error, Result};
@@ -189,7 +188,6 @@ impl Connection {
     pub(crate) fn new(opening: Opening) -> (Arc<Connection>, Course) {
         let Opening { transport, role, early, limits, compression, lane, owner, share, tag, peer } = opening;
         let now = Instant::now();
-        let (tell, ended) = oneshot::channel();
         let ways = compression.map(|agreed| match role {
             Role::Client => (agreed.client, agreed.server),
             Role::Server => (agreed.server, agreed.client),
@@ -199,7 +197,7 @@ impl Connection {
         let compressor = ways.map(|(way, _)| Compressor::new(way, level, threshold));
         let threshold = if compressor.is_some() { threshold } else { usize::MAX };
         let receiver = Receiver::new(role, limits.max_receive_size, limits.receive_parts, inflater, early);
-        let link = Link::new(transport, receiver, Pulse::new(limits.heartbeat, now), now, tell);
+        let link = Link::new(transport, receiver, Pulse::new(limits.heartbeat, now), now);
         let connection = Arc::new(Connection {
             link: Mutex::new(link),
             wanted: AtomicBool::new(false),
@@ -221,7 +219,7 @@ impl Connection {
         if let Some(share) = &connection.share {
             share.join(&connection);
         }
-        let course = Course::new(connection.clone(), ended);
+        let course = Course::new(connection.clone());
         (connection, course)
     }
 
@@ -296,7 +294,7 @@ impl Connection {
 
     /// Has everything looked at again, without listeners.
     pub(crate) fn attend(self: &Arc<Self>) {
-        self.lane.service.soon(self);
+        self.lane.serve_soon(self);
     }
 
     /// Writes what is queued on this thread, if the link is free; else the service does it.
@@ -344,7 +342,7 @@ impl Connection {
 
     /// Closes the link, even if others still hold the connection.
     fn hang_up(self: &Arc<Self>) {
-        let (_transport, _waker, alarm) = {
+        let (_transport, _wakers, alarm) = {
             let mut link = self.link.lock();
             link.receiver.close();
             link.rest = None;
@@ -352,7 +350,7 @@ impl Connection {
             link.carried = link.carried();
             link.presented = link.presented().into();
             let waker = std::mem::replace(&mut link.waker, std::task::Waker::noop().clone());
-            (link.transport.take(), waker, link.alarm.take())
+            (link.transport.take(), (waker, link.awaits_outcome.take()), link.alarm.take())
         };
         if let Some(alarm) = alarm {
             self.lane.service.cancel(alarm);

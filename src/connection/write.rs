@@ -385,7 +385,7 @@ impl Connection {
                 self.write_up_to(link, &mut left);
             }
             // Nothing goes behind the close frame.
-            let is_over = link.ending.is_some() || link.ended.is_none();
+            let is_over = link.ending.is_some() || link.is_over;
             if link.blocked || link.broken.is_some() || is_over || link.transport.is_none() {
                 self.book(link);
                 self.fail_if_asked(link);

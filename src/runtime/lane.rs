@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::buffers::Buffers;
 use super::runner::Runner;
-use super::service::Service;
+use super::service::{Served, Service};
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
@@ -44,6 +44,8 @@ struct Ready {
     leader: Option<Waker>,
     /// The leader waits, and nothing has woken it yet.
     waits: bool,
+    /// Tasks that the leader is to wake before it waits.
+    to_wake: Vec<Waker>,
 }
 
 /// Who leads, and what it runs.
@@ -111,6 +113,24 @@ impl Lane {
         }
     }
 
+    /// Serves a connection soon.
+    pub(crate) fn serve_soon<T: Served + 'static>(&self, served: &Arc<T>) {
+        if let Some(waker) = self.service.soon(served) {
+            self.wake(waker);
+        }
+    }
+
+    /// Wakes a task, within the I/O if the leader has yet to go there. From outside, a wake costs two calls of the system:
+    /// one that interrupts the wait for I/O, and one that is interrupted.
+    pub(crate) fn wake(&self, waker: Waker) {
+        let mut ready = self.ready.lock();
+        if ready.waits || self.closing.load(Ordering::Acquire) {
+            drop(ready);
+            return waker.wake();
+        }
+        ready.to_wake.push(waker);
+    }
+
     /// A handle whose batch could not begin is the next one again.
     pub(super) fn put_back(&self, strand: Arc<dyn Strand>) {
         self.ready.lock().strands.push_front(strand);
@@ -166,6 +186,9 @@ impl Lane {
         look: &mut Look,
     ) -> Poll<Option<Option<Arc<dyn Strand>>>> {
         let mut ready = self.ready.lock();
+        while let Some(waker) = ready.to_wake.pop() {
+            MutexGuard::unlocked(&mut ready, || waker.wake());
+        }
         ready.waits = false;
         if self.closing.load(Ordering::Acquire) {
             return Poll::Ready(Some(None));

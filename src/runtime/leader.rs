@@ -48,8 +48,6 @@ pub(super) struct State {
     pub watched: Vec<(Arc<Runner>, u64)>,
     /// A deadline was set while the watchdog slept.
     pub has_earlier_deadline: bool,
-    /// Callbacks that take long: the next thread to see one tells of it in the log.
-    late: Vec<Occasion>,
     /// The fewest threads that were idle when a lead was taken, since then.
     fewest_idle: i32,
     since: Option<Instant>,
@@ -201,11 +199,25 @@ impl Pool {
         self.parked.notify_one();
     }
 
-    /// Has a parked thread, of which there is one, tell of callbacks that take long.
-    pub fn tell_late(&self, state: &mut MutexGuard<'_, State>, occasion: Occasion) {
-        state.late.push(occasion);
-        self.idle.fetch_sub(1, Ordering::AcqRel);
-        self.parked.notify_one();
+    /// Has the log tell of callbacks that take long, on a thread for that: the receiver of the log may block as well. It
+    /// takes no lead, and is one more than may run callbacks.
+    pub fn tell_late(self: &Arc<Self>, state: &mut MutexGuard<'_, State>, occasion: Occasion) {
+        let pool = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("OS_NET_WSlog".into())
+            .stack_size(self.thread_stack_size)
+            .spawn(move || {
+                tell(occasion);
+                pool.state.lock().alive -= 1;
+                pool.thread_ended.notify_all();
+            });
+        match thread {
+            Ok(thread) => {
+                state.threads.push(thread);
+                state.alive += 1;
+            }
+            Err(_) => MutexGuard::unlocked(state, || tell(occasion)),
+        }
     }
 
     fn spawn_thread(self: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> std::io::Result<()> {
@@ -237,11 +249,6 @@ impl Pool {
                 self.idle.fetch_add(1, Ordering::AcqRel);
                 continue;
             }
-            if let Some(occasion) = state.late.pop() {
-                MutexGuard::unlocked(&mut state, || tell(occasion));
-                self.idle.fetch_add(1, Ordering::AcqRel);
-                continue;
-            }
             if state.ends_spare(self.idle.load(Ordering::Acquire)) {
                 break;
             }
@@ -249,7 +256,6 @@ impl Pool {
                 self.parked.wait(&mut state);
             } else if self.parked.wait_for(&mut state, SPARE_LIFE).timed_out()
                 && state.vacant.is_empty()
-                && state.late.is_empty()
                 && self.idle.load(Ordering::Acquire) > 1
             {
                 break;

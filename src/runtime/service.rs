@@ -56,18 +56,16 @@ pub(crate) struct Alarm {
 }
 
 impl Service {
-    /// Serves a connection soon.
-    pub fn soon<T: Served + 'static>(&self, served: &Arc<T>) {
+    /// Serves a connection soon, once the waker that is returned has been woken.
+    #[must_use]
+    pub fn soon<T: Served + 'static>(&self, served: &Arc<T>) -> Option<Waker> {
         if served.mark().swap(true, Ordering::AcqRel) {
-            return;
+            return None;
         }
-        let waker = {
-            let mut queue = self.queue.lock();
-            queue.waiting.push_back(served.clone());
-            self.has_waiting.store(true, Ordering::Release);
-            queue.waker.take()
-        };
-        waker.into_iter().for_each(Waker::wake);
+        let mut queue = self.queue.lock();
+        queue.waiting.push_back(served.clone());
+        self.has_waiting.store(true, Ordering::Release);
+        queue.waker.take()
     }
 
     /// Serves a connection at this time.
@@ -211,7 +209,7 @@ mod tests {
         fn serve(self: Arc<Self>, _: bool) {
             let mut served = self.served.lock();
             if let (true, Some((service, other))) = (served.is_empty(), &self.wakes) {
-                service.soon(other);
+                service.soon(other).into_iter().for_each(Waker::wake);
             }
             served.push(self.name);
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
-use super::late::{tell, LateThreads};
+use super::late::LateThreads;
 use super::leader::{Pool, State};
 use crate::callback::enter_callback;
 
@@ -135,11 +135,7 @@ fn watch(pool: &Arc<Pool>) {
             MutexGuard::unlocked(&mut state, move || stuck.iter().for_each(|runner| runner.release()));
         }
         for occasion in late.due(now) {
-            // The receiver of the log may block as well. If no thread is left, the watchdog has no lead to give away.
-            match pool.has_spare_in(&mut state) {
-                true => pool.tell_late(&mut state, occasion),
-                false => MutexGuard::unlocked(&mut state, || tell(occasion)),
-            }
+            pool.tell_late(&mut state, occasion);
         }
         if late.are_waiting() {
             quiet = 0;
