@@ -65,9 +65,14 @@ pub fn set_default_sink(level: Level, sink: Sink) {
     }
 }
 
+/// Whether there is a receiver for lines of this level.
+pub(crate) fn is_wanted(level: Level) -> bool {
+    level as i32 <= WANTED.load(Ordering::Relaxed)
+}
+
 /// Logs a line that is made only if there is a receiver. It must not hold a secret or a payload.
 pub fn log(level: Level, line: impl FnOnce() -> String) {
-    if level as i32 > WANTED.load(Ordering::Relaxed) {
+    if !is_wanted(level) {
         return;
     }
     let sink = CURRENT.lock().sink.clone();

@@ -138,7 +138,7 @@ impl<'a> Pace<'a> {
         self.calling.is_closed()
     }
 
-    /// The time when the batch began, or when what ran last in it ended.
+    /// When the batch began, or the callbacks before in it ended.
     #[inline]
     pub fn now(&self) -> Instant {
         self.since

@@ -5,7 +5,7 @@ use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -44,6 +44,8 @@ struct Ready {
     leader: Option<Waker>,
     /// The leader waits, and nothing has woken it yet.
     waits: bool,
+    /// The leader drives the I/O for a while, and gives no strand a turn.
+    pauses: bool,
     /// Tasks that the leader is to wake before it waits.
     to_wake: Vec<Waker>,
 }
@@ -124,7 +126,7 @@ impl Lane {
     /// one that interrupts the wait for I/O, and one that is interrupted.
     pub(crate) fn wake(&self, waker: Waker) {
         let mut ready = self.ready.lock();
-        if ready.waits || self.closing.load(Ordering::Acquire) {
+        if ready.waits || ready.pauses || self.closing.load(Ordering::Acquire) {
             drop(ready);
             return waker.wake();
         }
@@ -134,6 +136,18 @@ impl Lane {
     /// A handle whose batch could not begin is the next one again.
     pub(super) fn put_back(&self, strand: Arc<dyn Strand>) {
         self.ready.lock().strands.push_front(strand);
+    }
+
+    /// Drives I/O alone.
+    pub(super) fn pause(&self, engine: &Engine, time: Duration) {
+        let to_wake = {
+            let mut ready = self.ready.lock();
+            ready.pauses = true;
+            std::mem::take(&mut ready.to_wake)
+        };
+        to_wake.into_iter().for_each(Waker::wake);
+        engine.block_on(async { tokio::time::sleep(time).await });
+        self.ready.lock().pauses = false;
     }
 
     /// No batch begins any more, and the leader leaves.

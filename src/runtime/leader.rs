@@ -1,6 +1,7 @@
 //! The threads that lead lanes and run callbacks: one leads each lane, the others are parked or run what is slow.
 
 use std::collections::VecDeque;
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,6 +13,7 @@ use super::lane::{Engine, Lane, Strand};
 use super::late::tell;
 use super::runner::Runner;
 use crate::callback::{enter_callback, Occasion};
+use crate::log::{is_wanted, Level};
 
 /// How long a thread beyond the first spare waits before it ends.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
@@ -41,8 +43,10 @@ pub(super) struct State {
     /// Lanes without a leader: the next thread to see one takes its lead.
     vacant: VecDeque<(Arc<Lane>, Arc<Engine>)>,
     pub engines: Vec<(Arc<Lane>, Arc<Engine>)>,
-    /// Threads that exist, the watchdog not counted.
+    /// Threads that may run callbacks.
     alive: u32,
+    /// Threads that tell the log of callbacks that take long.
+    telling: u32,
     pub threads: Vec<JoinHandle<()>>,
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
     pub watched: Vec<(Arc<Runner>, u64)>,
@@ -56,6 +60,10 @@ pub(super) struct State {
 }
 
 impl State {
+    fn alive(&self) -> u32 {
+        self.alive + self.telling
+    }
+
     /// Whether a spare thread should end though it has just led. Threads are woken in turn, so that with frequent leads none
     /// would ever wait for long, however many there are.
     fn ends_spare(&mut self, idle: i32) -> bool {
@@ -112,9 +120,9 @@ impl Pool {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// How many threads there are.
+    /// How many threads there are, the watchdog not counted.
     pub fn alive(&self) -> u32 {
-        self.state.lock().alive
+        self.state.lock().alive()
     }
 
     /// Lets go of the lanes.
@@ -136,12 +144,12 @@ impl Pool {
     /// Waits for the threads to end; whether all of them have.
     pub fn join(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
-        while state.alive > 0 {
+        while state.alive() > 0 {
             if self.thread_ended.wait_until(&mut state, deadline).timed_out() {
                 break;
             }
         }
-        if state.alive > 0 {
+        if state.alive() > 0 {
             return false;
         }
         let threads = std::mem::take(&mut state.threads);
@@ -199,24 +207,25 @@ impl Pool {
         self.parked.notify_one();
     }
 
-    /// Has the log tell of callbacks that take long, on a thread for that: the receiver of the log may block as well. It
-    /// takes no lead, and is one more than may run callbacks.
+    /// Has the log tell of callbacks that take long, on a thread for that: the receiver of the log may block as well. Where no
+    /// thread can be started, the line is lost; the watchdog must not wait.
     pub fn tell_late(self: &Arc<Self>, state: &mut MutexGuard<'_, State>, occasion: Occasion) {
+        if !is_wanted(Level::Warn) {
+            return;
+        }
         let pool = self.clone();
         let thread = std::thread::Builder::new()
             .name("OS_NET_WSlog".into())
             .stack_size(self.thread_stack_size)
             .spawn(move || {
-                tell(occasion);
-                pool.state.lock().alive -= 1;
+                let _ = catch_unwind(|| tell(occasion));
+                pool.state.lock().telling -= 1;
                 pool.thread_ended.notify_all();
             });
-        match thread {
-            Ok(thread) => {
-                state.threads.push(thread);
-                state.alive += 1;
-            }
-            Err(_) => MutexGuard::unlocked(state, || tell(occasion)),
+        if let Ok(thread) = thread {
+            state.threads.retain(|thread| !thread.is_finished());
+            state.threads.push(thread);
+            state.telling += 1;
         }
     }
 
@@ -291,7 +300,7 @@ impl Pool {
                 }
                 Begin::NoThread => {
                     lane.put_back(strand);
-                    engine.block_on(async { tokio::time::sleep(NO_THREAD_PAUSE).await });
+                    lane.pause(engine, NO_THREAD_PAUSE);
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 
+use super::lane::Lane;
 use super::late::LateThreads;
 use super::leader::{Pool, State};
 use crate::callback::enter_callback;
@@ -58,7 +59,8 @@ fn sleep(pool: &Pool, state: &mut MutexGuard<'_, State>) -> bool {
     state.has_earlier_deadline = false;
     // A batch that began, or a deadline that was set, before it could see this is seen here.
     let next = ring(state, Instant::now());
-    let is_over = if state.engines.iter().any(|(lane, _)| lane.leading.lock().running.is_some()) {
+    let runs = |lane: &Lane| lane.leading.lock().running.is_some();
+    let is_over = if !state.watched.is_empty() || state.engines.iter().any(|(lane, _)| runs(lane)) {
         false
     } else if let Some(next) = next {
         pool.watchdog.wait_until(state, next).timed_out()

@@ -207,7 +207,11 @@ static void read_whole(enum role role) {
 /* A message of which the socket takes a part, since the peer does not read. */
 static void unread(enum role role) {
     enum { LENGTH = 4 * MIB };
+    int room = 256 * KIB;
     if (!begins(role, 0)) return;
+    /* Finds the library's socket. */
+    peer_unread(victim);
+    CHECK_INT(setsockopt(victim->library_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
     char *data = pattern(LENGTH);
     gate_open(&gate);
     refuse_above(MINIMUM);
