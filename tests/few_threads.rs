@@ -15,7 +15,7 @@ use netstack_websocket::log::{set_sink, Level};
 use netstack_websocket::process;
 use netstack_websocket::runtime::Config;
 
-/// Tells of each ping that its client sends.
+/// A server that reports each ping it receives.
 fn pinged_server() -> (String, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());

@@ -139,7 +139,7 @@ impl Connection {
         read
     }
 
-    /// Wakes the task that waits for the end.
+    /// Records how the connection ended, once, and wakes the task that waits for it.
     pub(super) fn finish(self: &Arc<Self>, link: &mut Link, ending: Box<Ending>) {
         if let Some(alarm) = link.alarm.take() {
             self.lane.service.cancel(alarm);

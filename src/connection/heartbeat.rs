@@ -85,7 +85,7 @@ impl Pulse {
         self.ping_now = true;
     }
 
-    /// Whether the next thing to do is the next ping.
+    /// Whether nothing is due before the next regular ping.
     #[inline]
     pub fn is_calm(&self) -> bool {
         self.unanswered.is_none() && self.check.is_none() && !self.ping_now

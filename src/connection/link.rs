@@ -67,13 +67,13 @@ pub(super) struct Link {
     pub end_by: Option<Instant>,
     pub unfinished: Option<Unfinished>,
     pub alarm: Option<Alarm>,
-    /// The outbox was open at the last look.
+    /// The last write got as far as the outbox and found it open.
     pub was_open: bool,
     /// A deadline is over; what arrives up to this count of bytes may have been in time.
     pub in_time: Option<u64>,
-    /// The connection has ended.
+    /// The end has been reported.
     pub is_over: bool,
-    /// How, for the task that waits for it.
+    /// How it ended, until the task that waits for it takes it.
     pub outcome: Option<Box<Ending>>,
     pub awaits_outcome: Option<Waker>,
 }

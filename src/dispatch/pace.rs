@@ -138,7 +138,7 @@ impl<'a> Pace<'a> {
         self.calling.is_closed()
     }
 
-    /// When the batch began, or the callbacks before in it ended.
+    /// The time as last read: when the batch began, or its last turn ended. Saves asking the clock.
     #[inline]
     pub fn now(&self) -> Instant {
         self.since

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 /// What one read may bring.
 pub(crate) const BLOCK: usize = 256 << 10;
-/// The same before a read has brought so much. Many programs never need more.
+/// The size of a block until a read has filled it. Many programs never need more.
 const SMALL_BLOCK: usize = 16 << 10;
 /// Blocks that connections may keep whose turn has ended amid what they have read. The lane keeps one more, for the next
 /// read.
@@ -63,7 +63,7 @@ impl Block {
         Some(Block { memory, whole: Some(whole.into()) })
     }
 
-    /// Grows, in its place, if so many bytes fill it.
+    /// Grows to [`BLOCK`] in place if so many bytes fill it; the memory is already reserved.
     #[inline]
     pub fn grow_if_full(&mut self, end: usize) {
         if end < self.memory.len() || self.is_part() || self.memory.len() == BLOCK {

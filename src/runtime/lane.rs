@@ -122,8 +122,8 @@ impl Lane {
         }
     }
 
-    /// Wakes a task, within the I/O if the leader has yet to go there. From outside, a wake costs two calls of the system:
-    /// one that interrupts the wait for I/O, and one that is interrupted.
+    /// Wakes a task. If the leader is not in the I/O, it wakes the task when it gets there: a wake from outside costs two
+    /// system calls, a write to the eventfd and a wait for I/O that it ends at once.
     pub(crate) fn wake(&self, waker: Waker) {
         let mut ready = self.ready.lock();
         if ready.waits || ready.pauses || self.closing.load(Ordering::Acquire) {
@@ -138,7 +138,7 @@ impl Lane {
         self.ready.lock().strands.push_front(strand);
     }
 
-    /// Drives I/O alone.
+    /// Drives the I/O for this long, and runs no strand.
     pub(super) fn pause(&self, engine: &Engine, time: Duration) {
         let to_wake = {
             let mut ready = self.ready.lock();

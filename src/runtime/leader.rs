@@ -45,7 +45,7 @@ pub(super) struct State {
     pub engines: Vec<(Arc<Lane>, Arc<Engine>)>,
     /// Threads that may run callbacks.
     alive: u32,
-    /// Threads that tell the log of callbacks that take long.
+    /// Threads that log callbacks that take long.
     telling: u32,
     pub threads: Vec<JoinHandle<()>>,
     /// Threads that run callbacks without a lead, and how far the watchdog saw them last.
@@ -207,8 +207,8 @@ impl Pool {
         self.parked.notify_one();
     }
 
-    /// Has the log tell of callbacks that take long, on a thread for that: the receiver of the log may block as well. Where no
-    /// thread can be started, the line is lost; the watchdog must not wait.
+    /// Logs that callbacks take long, on a thread of its own, since the log's receiver may block too. If no thread can be
+    /// started, the line is lost: the watchdog must not wait.
     pub fn tell_late(self: &Arc<Self>, state: &mut MutexGuard<'_, State>, occasion: Occasion) {
         if !is_wanted(Level::Warn) {
             return;

@@ -43,8 +43,8 @@ struct Clock {
     count: u64,
     /// When the watchdog is to ring; no deadline is between now and then.
     rings_at: Option<Instant>,
-    /// Tells the watchdog, which keeps the time, of an earlier deadline. The I/O itself waits without a timeout: that
-    /// would cost a timer of the system for each wait.
+    /// Wakes the watchdog when an earlier deadline is set. The I/O waits without a timeout, since a timeout would cost a
+    /// system timer for each wait.
     timekeeper: Option<Waker>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Alarm {
 }
 
 impl Service {
-    /// Serves a connection soon, once the waker that is returned has been woken.
+    /// Queues a connection to be served. If a waker is returned, the caller must wake the service with it.
     #[must_use]
     pub fn soon<T: Served + 'static>(&self, served: &Arc<T>) -> Option<Waker> {
         if served.mark().swap(true, Ordering::AcqRel) {
@@ -89,12 +89,12 @@ impl Service {
         alarm
     }
 
-    /// Has the deadlines kept.
+    /// Sets what to wake when an earlier deadline is set.
     pub(super) fn set_timekeeper(&self, timekeeper: Waker) {
         self.clock.lock().timekeeper = Some(timekeeper);
     }
 
-    /// Has those served whose deadlines have come. Returns when the next one comes.
+    /// Wakes the service if a deadline has come. Returns when to ring next.
     pub(super) fn ring(&self, now: Instant) -> Option<Instant> {
         let mut clock = self.clock.lock();
         if clock.rings_at.is_none_or(|rings| now < rings) {

@@ -1,6 +1,6 @@
 //! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on. It
-//! also keeps the time: it wakes the service when a deadline of a connection has come. A leader wakes it when a batch begins, and a
-//! lane when a deadline is set that comes before the others.
+//! also keeps the time: it wakes the service when a connection's deadline comes. It is woken when a batch begins, and
+//! when a deadline is set that is earlier than the others.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -48,16 +48,16 @@ impl Wake for Timekeeper {
     }
 }
 
-/// Wakes the services of which a deadline has come. Returns when the next one comes.
+/// Wakes each service that has a deadline due. Returns when to ring next.
 fn ring(state: &State, now: Instant) -> Option<Instant> {
     state.engines.iter().filter_map(|(lane, _)| lane.service.ring(now)).min()
 }
 
-/// Sleeps until a batch begins, or a deadline comes or an earlier one is set. Whether it may have been a batch.
+/// Sleeps until a batch begins, a deadline comes, or an earlier one is set. Returns whether a batch may have begun.
 fn sleep(pool: &Pool, state: &mut MutexGuard<'_, State>) -> bool {
     pool.watchdog_asleep.store(true, Ordering::SeqCst);
     state.has_earlier_deadline = false;
-    // A batch that began, or a deadline that was set, before it could see this is seen here.
+    // Catches a batch that began, or a deadline that was set, just before.
     let next = ring(state, Instant::now());
     let runs = |lane: &Lane| lane.leading.lock().running.is_some();
     let is_over = if !state.watched.is_empty() || state.engines.iter().any(|(lane, _)| runs(lane)) {

@@ -529,7 +529,7 @@ static void while_a_message_is_compressed_others_pass(void) {
         SET(options, compression_threshold, 1024);
         SET(options, compression_level, 9);
         SET(options, max_send_size, SIZE_MAX);
-        /* The longest message leaves room for others. */
+        /* Room in the queue for the longest message and the others. */
         SET(options, send_queue_size, 256 * MIB);
         if (!CHECK(links(&link, role, &options, "permessage-deflate"))) return;
         COMES_BACK(&link, "plain", "text", "letters", 5, 0, "plain");

@@ -209,7 +209,7 @@ static void unread(enum role role) {
     enum { LENGTH = 4 * MIB };
     int room = 256 * KIB;
     if (!begins(role, 0)) return;
-    /* Finds the library's socket. */
+    /* With a larger send buffer, the system might take the whole message. peer_unread() sets library_fd. */
     peer_unread(victim);
     CHECK_INT(setsockopt(victim->library_fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room), 0);
     char *data = pattern(LENGTH);
