@@ -48,13 +48,22 @@ hello() { # CMAKE_OPTION...
 rm -rf build/package/*.{deb,tar.gz,tgz}*
 scripts/package npm-arm64
 [ -z "${NSWS_BUILD_ONLY:-}" ] || exit 0
-scripts/package linux aarch64 source deb npm
+scripts/package source
 mkdir -p "$work/elsewhere/build/ohos"
 tar -x --strip-components=1 --exclude='*/vendor' -C "$work/elsewhere" -f build/package/netstack-websocket-*[0-9].tar.gz
 cp .cargo/config.toml "$work/elsewhere/.cargo" # with the crates that cargo has
 ln -s "$source/target" "$work/elsewhere/target"
 ln -s "$source/build/ohos/sdk" "$work/elsewhere/build/ohos/sdk"
-"$work/elsewhere/scripts/package" linux aarch64 source deb npm
+# Two at a time, since linking keeps one processor busy.
+both() { # KIND...: here and elsewhere
+  scripts/package "$@"
+  "$work/elsewhere/scripts/package" "$@"
+}
+both aarch64 &
+ohos=$!
+"$work/elsewhere/scripts/package" source
+both linux deb npm
+wait $ohos
 made=(build/package/*.{deb,tar.gz} build/package/*-x64.tgz)
 [ ${#made[@]} = 9 ] # of the Debian packages, two have debug symbols
 for file in "${made[@]}"; do

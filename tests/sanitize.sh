@@ -49,6 +49,6 @@ export NSWS_TEST_SLOW=10 ASAN_OPTIONS=$symbols TSAN_OPTIONS="$symbols report_thr
 distorted='/exports$|/engine_(memory|address_space|queue)$'
 # A failed test runs again: guards of some seconds can run out when code is ten times slower. But what a sanitizer finds counts
 # the first time.
-ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E "$distorted" |
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j 3 --repeat until-pass:2 -R '^(c|cpp|ndk|innerkit)/' -E "$distorted" |
   tee "$build/ctest.log"
 ! grep -E 'WARNING: ThreadSanitizer|ERROR: (Address|Leak)Sanitizer|: runtime error: ' "$build/ctest.log"

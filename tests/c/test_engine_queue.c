@@ -91,11 +91,12 @@ static void what_is_corked_costs_the_same(void) {
 
 /* Items of one kind fill a queue of some size behind a message that is stuck: it is full when it has reached its size. */
 static void fills(int line, enum role role, size_t length, int pings) {
-    enum { QUEUE = 20 * MIB, FIRST = 16 * MIB };
+    enum { FIRST = 16 * MIB };
+    const size_t queue = FIRST + (slowness() > 1 ? 1 : 4) * MIB;
     char *data = letters(length);
-    struct pair *p = stalled(line, role, QUEUE, FIRST);
+    struct pair *p = stalled(line, role, queue, FIRST);
     if (!p) return;
-    size_t before = settled(p), item = cost(role, length), accepted = 0, most = (QUEUE - before) / item + 1;
+    size_t before = settled(p), item = cost(role, length), accepted = 0, most = (queue - before) / item + 1;
     int32_t code;
     for (;;) {
         code = pings ? nsws_client_ping(p->r->client, data, length) : pair_send(p, data, length, 0);
@@ -110,8 +111,8 @@ static void fills(int line, enum role role, size_t length, int pings) {
         return peer_leaves(p);
     }
     CHECK_INT(queued - before, accepted * item);
-    CHECK_LEAST(queued, QUEUE - item);
-    CHECK_MOST(queued, QUEUE + item);
+    CHECK_LEAST(queued, queue - item);
+    CHECK_MOST(queued, queue + item);
     /* No drain event yet; when the peer reads, there is room, and everything arrives. */
     CHECK_INT(pair_count(p, DRAIN, ON_DRAIN), 0);
     struct frame frame;
@@ -124,7 +125,7 @@ static void fills(int line, enum role role, size_t length, int pings) {
     struct told drain = PAIR_DRAIN(p, 1);
     if (drain.came) {
         size_t at = role == AS_CLIENT ? find_event(p->r, DRAIN, 1)->queued_bytes : server_find(p->s, p->connection, ON_DRAIN, 1)->queued_bytes;
-        CHECK_MOST(at, QUEUE / 2);
+        CHECK_MOST(at, queue / 2);
     }
     BECOMES(pair_figures(p).queued_bytes, 0);
     CHECK_OK(pair_send(p, "again", 5, 1));
