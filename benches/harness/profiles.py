@@ -1,5 +1,5 @@
-"""Where the time goes in the workloads whose bounds are missed: perf's samples of this library and of the peer that sets the bound,
-by what the processor was doing. `scripts/bench --profile` adds them to the JSON of a run, and the page shows them."""
+"""Where the time goes in the workloads that miss a bound: perf's samples of this library and of the peer that it is compared with,
+grouped by what the processor was doing. `scripts/bench --profile` adds them to the JSON of a run, and the page shows them."""
 
 import collections
 import json

@@ -10,8 +10,8 @@ from peers import BUILD, BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings
 
 
 class Bound:
-    """What this library has to reach. `value` gets a function from (peer, figure, workload = this one) to a median, and
-    returns what is at most `most`. `peer`: whom it is held against."""
+    """A figure that this library must reach: `value(get)` is at most `most`. `get(peer, figure, workload)` is a median, of this
+    workload if none is named. `peer` is the one that it is compared with."""
 
     def __init__(self, text, most, value, peer=None):
         self.text, self.most, self.value, self.peer = text, most, value, peer
@@ -219,7 +219,7 @@ def pipelined():
             f"pipelined-{connections}x{window}",
             "pipelined",
             f"Echo of 128 B, {connections} connection{'s' * (connections > 1)} with {window} messages under way",
-            # Those with a bound on user time are never shortened.
+            # User time is counted in ticks, so a run with a bound on it is never shortened.
             load if big else lambda peer, scale, load=load: load(peer, max(scale, 1)),
             ("cpu_ns", "user_ns", "wall_ns"),
             bounds,

@@ -94,8 +94,8 @@ impl Waiting {
 #[derive(Default)]
 pub(super) struct Inbox {
     waiting: Mutex<VecDeque<Delivery>>,
-    /// Whether something waits. Changed with the lock, and read without: a turn takes the connection's mark away before it looks,
-    /// and whoever pushes sets the mark afterwards.
+    /// Whether something waits. Written under the lock and read without it: a turn clears the connection's mark before it looks, and
+    /// a push sets the mark afterwards.
     has_waiting: AtomicBool,
     messages: AtomicUsize,
     held: AtomicUsize,
