@@ -1,6 +1,5 @@
 //! The byte stream beneath a connection: TCP, with or without TLS.
 
-use std::future::poll_fn;
 use std::io::{self, IoSlice, Read as _};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
@@ -30,16 +29,9 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Ends this side of the stream and waits, within bounds, until the peer has read all and ends its own
-    /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset
-    /// would overtake what was written last.
-    pub(crate) async fn linger(mut self) {
-        let mut is_shut = false;
-        // Whether the peer was in time makes no difference.
-        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| self.poll_drain(&mut is_shut, cx))).await;
-    }
-
-    /// The body of [`Transport::linger`], without its bound; it notes in `is_shut` that this side has ended.
+    /// Ends this side of the stream, which it notes in `is_shut`, and waits until the peer has read all and ends its own
+    /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset would overtake
+    /// what was written last.
     pub(crate) fn poll_drain(&mut self, is_shut: &mut bool, cx: &mut Context<'_>) -> Poll<()> {
         if !*is_shut {
             let _ = ready!(Pin::new(&mut *self).poll_shutdown(cx));
@@ -324,6 +316,7 @@ impl AsyncWrite for Transport {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::io::Write;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::Arc;

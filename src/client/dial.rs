@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::link_options::LinkOptions;
 use crate::error::cause;
+use crate::runtime::in_time;
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -79,7 +80,7 @@ pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &T
         }
         let next = match waiting.len() {
             0 => Some(first_of(&mut running).await),
-            _ => tokio::time::timeout(ATTEMPT_DELAY, first_of(&mut running)).await.ok(),
+            _ => in_time(ATTEMPT_DELAY, first_of(&mut running)).await,
         };
         match next {
             Some((_, Ok(stream))) => return Some(stream),

@@ -34,7 +34,7 @@ pub(super) async fn read_body(
         }
     };
     // Whether all of it came makes no difference.
-    let _ = in_time(limit.min(PATIENCE), reading).await;
+    in_time(limit.min(PATIENCE), reading).await;
     refusal.body = body.taken;
     // RFC 6585 6 has a status for it, which few portals know.
     if status == 511 || (status == 200 && !is_the_servers_own && is_web_page(&refusal.headers, &refusal.body))

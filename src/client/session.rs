@@ -21,7 +21,7 @@ use crate::dispatch::Mailbox;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::platform;
-use crate::runtime::caught;
+use crate::runtime::{caught, in_time};
 use crate::tls;
 use crate::url::Target;
 
@@ -154,7 +154,7 @@ impl Session {
             }
         }
         self.client.post(self.number, [Kind::Reconnecting(event)]);
-        let _ = tokio::time::timeout(delay, hurry).await;
+        in_time(delay, hurry).await;
         // While a callback blocks, the events of further attempts would pile up.
         while is_untold(&self.client.state.lock()) {
             self.client.settled.notified().await;

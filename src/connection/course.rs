@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use super::close::Ending;
 use super::send::Stage;
 use super::{Connection, LinkLock, Release};
+use crate::runtime::in_time;
 use crate::transport::LINGER;
 
 /// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
@@ -61,14 +62,14 @@ impl Course {
         !is_done && !ending.is_lost()
     }
 
-    /// [`Transport::linger`] after the close frames.
+    /// [`Transport::poll_drain`] after the close frames, for at most [`LINGER`].
     pub async fn linger(&self) {
         let mut is_shut = false;
         let drained = std::future::poll_fn(|cx| match &mut self.connection.link.lock().transport {
             Some(transport) => transport.poll_drain(&mut is_shut, cx),
             None => std::task::Poll::Ready(()),
         });
-        // Boxed: its timer is larger than what else an open connection's task holds.
-        let _ = Box::pin(tokio::time::timeout(LINGER, drained)).await;
+        // Boxed: it is larger than what else an open connection's task holds.
+        Box::pin(in_time(LINGER, drained)).await;
     }
 }

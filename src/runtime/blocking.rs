@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::timer::in_time;
 use crate::platform;
 
 /// Name lookups that may begin at once. Each gives its place to the next when it has an answer, when no attempt waits
@@ -97,9 +98,9 @@ impl Blocking {
         let mut abandoned = Abandoned(Some(name.clone()));
         let looking = self.on_a_thread(Some(thread), move || name.time(resolve));
         let mut looking = std::pin::pin!(looking);
-        let found = match tokio::time::timeout(PATIENCE, looking.as_mut()).await {
-            Ok(found) => found,
-            Err(_) => {
+        let found = match in_time(PATIENCE, looking.as_mut()).await {
+            Some(found) => found,
+            None => {
                 // As if nobody waited.
                 drop(abandoned);
                 drop(place_of_it);

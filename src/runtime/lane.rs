@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
+use super::timer;
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
@@ -146,7 +147,7 @@ impl Lane {
             std::mem::take(&mut ready.to_wake)
         };
         to_wake.into_iter().for_each(Waker::wake);
-        engine.block_on(async { tokio::time::sleep(time).await });
+        engine.block_on(timer::sleep(time));
         self.ready.lock().pauses = false;
     }
 

@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::lane::{Engine, Lane, Strand};
 use super::late::tell;
 use super::runner::Runner;
+use super::timer;
 use crate::callback::{enter_callback, Occasion};
 use crate::log::{is_wanted, Level};
 
@@ -252,7 +253,11 @@ impl Pool {
         let mut state = self.state.lock();
         while !self.is_closing() {
             if let Some((lane, engine)) = state.vacant.pop_front() {
-                MutexGuard::unlocked(&mut state, || self.lead(&lane, &engine, &runner));
+                MutexGuard::unlocked(&mut state, || {
+                    timer::drives(Some(&lane));
+                    self.lead(&lane, &engine, &runner);
+                    timer::drives(None);
+                });
                 // Dropped outside the lock.
                 MutexGuard::unlocked(&mut state, || drop((lane, engine)));
                 self.idle.fetch_add(1, Ordering::AcqRel);

@@ -11,6 +11,7 @@ mod leader;
 mod runner;
 mod service;
 mod tasks;
+mod timer;
 mod watchdog;
 
 use std::future::Future;
@@ -33,7 +34,8 @@ pub(crate) use lane::{Lane, Strand};
 pub(crate) use late::VERY_LONG;
 pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
-pub(crate) use tasks::{caught, in_time};
+pub(crate) use tasks::caught;
+pub(crate) use timer::{before, in_time, sleep};
 
 /// How long a thread for what may block stays when it has nothing to do.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
@@ -108,7 +110,6 @@ impl Runtime {
         for _ in 0..config.io_threads {
             let engine = tokio::runtime::Builder::new_current_thread()
                 .enable_io()
-                .enable_time()
                 .max_blocking_threads(BLOCKING_THREADS)
                 .thread_keep_alive(SPARE_LIFE)
                 .thread_name("OS_NET_WSlookup")

@@ -6,7 +6,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::task::AbortHandle;
@@ -90,24 +90,6 @@ impl Tasks {
             task.abort();
         }
     }
-}
-
-/// A future's output, or `None` if it isn't there in time. What lies in its sockets when the time is over has come in time:
-/// after a pause of the whole process, all of it is seen at once.
-pub(crate) async fn in_time<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    if let Ok(output) = tokio::time::timeout(limit, future.as_mut()).await {
-        return Some(output);
-    }
-    // A look at the I/O.
-    tokio::task::yield_now().await;
-    poll_fn(|cx| {
-        Poll::Ready(match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Some(output),
-            Poll::Pending => None,
-        })
-    })
-    .await
 }
 
 /// A future's output, or `None` if it panicked.

@@ -1,5 +1,6 @@
 //! The arrival of a client: TLS, the opening handshake, admission.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,8 +19,9 @@ use super::plain;
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
+use crate::runtime::in_time;
 use crate::tls::Secured;
-use crate::transport::{Tcp, Transport};
+use crate::transport::{Tcp, Transport, LINGER};
 
 /// What a successful handshake leaves.
 pub(super) struct Opened {
@@ -96,7 +98,7 @@ pub(super) async fn handshake(
             if let Some(answer) = server.answer_http(request, health_path, underway, more).await {
                 transport.write_all(&answer).await.ok()?;
                 transport.flush().await.ok()?;
-                transport.linger().await;
+                linger(transport).await;
                 return None;
             }
             Err(refusal)
@@ -114,10 +116,17 @@ pub(super) async fn handshake(
     match opened {
         Some(admitted) => Some(Opened { admitted, transport, early: heads.into_rest() }.into()),
         None => {
-            transport.linger().await;
+            linger(transport).await;
             None
         }
     }
+}
+
+/// Gives the peer time to read an answer before the link is cut.
+async fn linger(mut transport: Transport) {
+    let mut is_shut = false;
+    // Whether the peer was in time makes no difference.
+    in_time(LINGER, poll_fn(|cx| transport.poll_drain(&mut is_shut, cx))).await;
 }
 
 /// Decides about a request: the limits, then the program.

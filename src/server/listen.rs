@@ -16,6 +16,7 @@ use super::visit::Visit;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::platform;
+use crate::runtime::sleep;
 
 /// How long the server waits when the system has no descriptor left for a client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -67,7 +68,7 @@ async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
                     log(Level::Error, || error.message.clone());
                     server.post([Event { connection: None, kind: Kind::Error(error.into()) }]);
                 }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }

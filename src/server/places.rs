@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::admission::Source;
 use crate::log::{log, Level};
+use crate::runtime::{before, in_time};
 
 /// Handshakes under way, if the process may have descriptors enough.
 const MOST_HANDSHAKES: usize = 1024;
@@ -77,7 +78,7 @@ impl Places {
             match next {
                 Ok(old) => return old.cut(),
                 Err(Some(soonest)) => {
-                    let _ = tokio::time::timeout_at(soonest.into(), self.changed.notified()).await;
+                    before(Some(soonest), self.changed.notified()).await;
                 }
                 Err(None) => self.changed.notified().await,
             }
@@ -208,7 +209,7 @@ impl Underway {
     /// Runs a handshake; `None` when it is too many of its address once it is old.
     pub async fn run<T>(&self, handshake: impl Future<Output = T>) -> Option<T> {
         let mut handshake = std::pin::pin!(handshake);
-        if let Ok(done) = tokio::time::timeout(YOUTH, handshake.as_mut()).await {
+        if let Some(done) = in_time(YOUTH, handshake.as_mut()).await {
             return Some(done);
         }
         let too_many = {

@@ -1,0 +1,209 @@
+//! The time of tasks. The watchdog keeps it, as it keeps the connections' deadlines: tokio's timers would cost each wait for I/O a
+//! look at the clock and at them.
+
+use std::cell::RefCell;
+use std::future::{pending, poll_fn, Future};
+use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::lane::Lane;
+use super::service::{Alarm, Served};
+
+thread_local! {
+    /// The lane whose tasks this thread drives.
+    static LANE: RefCell<Option<Arc<Lane>>> = const { RefCell::new(None) };
+}
+
+/// Says whose tasks this thread drives from now on.
+pub(super) fn drives(lane: Option<&Arc<Lane>>) {
+    LANE.replace(lane.cloned());
+}
+
+fn led() -> Option<Arc<Lane>> {
+    LANE.with_borrow(Clone::clone)
+}
+
+/// A future's output, or `None` if it isn't there in time. What lies in its sockets when the time is over has come in time:
+/// the lane looks at the I/O between a deadline and what it wakes, so after a pause of the whole process all of it is seen.
+pub(crate) fn in_time<F: Future>(limit: Duration, future: F) -> impl Future<Output = Option<F::Output>> {
+    before(Instant::now().checked_add(limit), future)
+}
+
+/// The same with a time of the clock; `None` is never.
+pub(crate) async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    #[cfg(test)] // A part that is tested by itself has no lane.
+    if let (Some(deadline), None) = (deadline, led()) {
+        return tokio::time::timeout_at(deadline.into(), future).await.ok();
+    }
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| match (future.as_mut().poll(cx), deadline) {
+        (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+        (Poll::Pending, Some(deadline)) => {
+            timer.get_or_insert_with(|| Timer::new(deadline)).poll(cx).map(|()| None)
+        }
+        (Poll::Pending, None) => Poll::Pending,
+    })
+    .await
+}
+
+/// Waits this long.
+pub(crate) async fn sleep(time: Duration) {
+    in_time(time, pending::<()>()).await;
+}
+
+/// A deadline of a task.
+struct Timer {
+    /// Where it is set, and when.
+    set: Option<(Arc<Lane>, Alarm)>,
+    alert: Arc<Alert>,
+}
+
+/// What the lane serves when the deadline has come.
+#[derive(Default)]
+struct Alert {
+    mark: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_over: bool,
+    task: Option<Waker>,
+}
+
+impl Served for Alert {
+    fn serve(self: Arc<Self>, _: bool) {
+        let mut state = self.state.lock();
+        state.is_over = true;
+        let task = state.task.take();
+        drop(state);
+        task.into_iter().for_each(Waker::wake);
+    }
+
+    fn mark(&self) -> &AtomicBool {
+        &self.mark
+    }
+}
+
+impl Timer {
+    fn new(deadline: Instant) -> Timer {
+        let alert = Arc::new(Alert::default());
+        let set = led().map(|lane| {
+            let alarm = lane.service.at(deadline, &alert);
+            (lane, alarm)
+        });
+        Timer { set, alert }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.alert.state.lock();
+        if state.is_over {
+            return Poll::Ready(());
+        }
+        match &mut state.task {
+            Some(task) => task.clone_from(cx.waker()),
+            task => *task = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some((lane, alarm)) = &self.set {
+            lane.service.cancel(*alarm);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc::channel;
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::super::{Config, Runtime};
+    use super::*;
+
+    /// Only a guard.
+    const FAR: Duration = Duration::from_secs(60);
+
+    /// What a task of a lane answers.
+    fn on_a_lane<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> T {
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        let (tell, told) = channel();
+        runtime
+            .spawn(&runtime.choose_lane().unwrap(), Box::pin(async move { tell.send(task.await).unwrap() }));
+        let answer = told.recv_timeout(FAR).expect("the task ends");
+        runtime.end(Instant::now() + FAR);
+        answer
+    }
+
+    #[test]
+    fn what_takes_longer_than_its_time_is_given_up_and_what_does_not_is_not() {
+        let answers = on_a_lane(async {
+            let quick = in_time(FAR, sleep(Duration::from_millis(1))).await;
+            let slow = in_time(Duration::from_millis(1), sleep(FAR)).await;
+            let at_once = in_time(Duration::ZERO, std::future::ready(())).await;
+            let too_late = before(Some(Instant::now()), pending::<()>()).await;
+            let without_end = in_time(Duration::MAX, sleep(Duration::from_millis(1))).await;
+            [quick, slow, at_once, too_late, without_end]
+        });
+        assert_eq!(answers, [Some(()), None, Some(()), None, Some(())]);
+    }
+
+    #[test]
+    fn what_has_arrived_when_the_time_is_over_is_in_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let read = on_a_lane(async move {
+            let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let deadline = Instant::now() + Duration::from_millis(5);
+            let mut begun = false;
+            let reading = async {
+                let mut byte = [0];
+                stream.read(&mut byte).await.map(|_| byte)
+            };
+            let mut reading = pin!(reading);
+            before(
+                Some(deadline),
+                poll_fn(|cx| {
+                    let polled = reading.as_mut().poll(cx);
+                    // The lane's thread is held up, as if the process were stopped, until the time is over.
+                    if !std::mem::replace(&mut begun, true) {
+                        peer.write_all(&[7]).unwrap();
+                        while Instant::now() < deadline {
+                            std::thread::yield_now();
+                        }
+                    }
+                    polled
+                }),
+            )
+            .await
+        });
+        assert_eq!(read.map(Result::unwrap), Some([7]));
+    }
+
+    #[test]
+    fn a_timer_that_is_dropped_is_set_no_more() {
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        drives(Some(&runtime.choose_lane().unwrap()));
+        let timer = Timer::new(Instant::now() + FAR);
+        let alert = Arc::downgrade(&timer.alert);
+        assert_eq!(alert.strong_count(), 2, "the timer and the lane hold it");
+        drop(timer);
+        assert!(alert.upgrade().is_none());
+        drives(None);
+        runtime.end(Instant::now() + FAR);
+    }
+}
