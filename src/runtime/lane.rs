@@ -5,14 +5,13 @@ use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
-use super::timer;
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
@@ -139,15 +138,15 @@ impl Lane {
         self.ready.lock().strands.push_front(strand);
     }
 
-    /// Drives the I/O for this long, and runs no strand.
-    pub(super) fn pause(&self, engine: &Engine, time: Duration) {
+    /// Drives the I/O until this is ready, and runs no strand.
+    pub(super) fn pause(&self, engine: &Engine, until: impl Future<Output = ()>) {
         let to_wake = {
             let mut ready = self.ready.lock();
             ready.pauses = true;
             std::mem::take(&mut ready.to_wake)
         };
         to_wake.into_iter().for_each(Waker::wake);
-        engine.block_on(timer::sleep(time));
+        engine.block_on(until);
         self.ready.lock().pauses = false;
     }
 

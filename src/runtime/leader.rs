@@ -305,7 +305,7 @@ impl Pool {
                 }
                 Begin::NoThread => {
                     lane.put_back(strand);
-                    lane.pause(engine, NO_THREAD_PAUSE);
+                    lane.pause(engine, timer::sleep(NO_THREAD_PAUSE));
                 }
             }
         }

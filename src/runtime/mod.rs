@@ -35,7 +35,9 @@ pub(crate) use late::VERY_LONG;
 pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
 pub(crate) use tasks::caught;
-pub(crate) use timer::{before, in_time, sleep};
+pub(crate) use timer::in_time;
+#[cfg(feature = "server")]
+pub(crate) use timer::sleep;
 
 /// How long a thread for what may block stays when it has nothing to do.
 const SPARE_LIFE: Duration = Duration::from_secs(1);

@@ -35,7 +35,7 @@ pub(crate) fn in_time<F: Future>(limit: Duration, future: F) -> impl Future<Outp
 }
 
 /// The same with a time of the clock; `None` is never.
-pub(crate) async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     #[cfg(test)] // A part that is tested by itself has no lane.
     if let (Some(deadline), None) = (deadline, led()) {
         return tokio::time::timeout_at(deadline.into(), future).await.ok();

@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::admission::Source;
 use crate::log::{log, Level};
-use crate::runtime::{before, in_time};
+use crate::runtime::in_time;
 
 /// Handshakes under way, if the process may have descriptors enough.
 const MOST_HANDSHAKES: usize = 1024;
@@ -78,7 +78,7 @@ impl Places {
             match next {
                 Ok(old) => return old.cut(),
                 Err(Some(soonest)) => {
-                    before(Some(soonest), self.changed.notified()).await;
+                    in_time(soonest.saturating_duration_since(Instant::now()), self.changed.notified()).await;
                 }
                 Err(None) => self.changed.notified().await,
             }
