@@ -3,7 +3,7 @@
 mod common;
 
 use std::net::TcpListener;
-use std::sync::mpsc::{channel, Receiver};
+use std::sync::mpsc::{channel, Receiver, Sender};
 use std::time::Duration;
 
 use common::{echo_server, Recorder, Seen, FAR};
@@ -31,6 +31,24 @@ fn pinged_server() -> (String, Receiver<()>) {
     (url, pings)
 }
 
+/// A client whose callback of the open event runs until the sender is used.
+fn blocker(url: &str) -> (Recorder, Sender<()>) {
+    let blocker = Recorder::connect(url);
+    let (entered, is_in) = channel();
+    let (release, released) = channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let listener = || {
+        Box::new(move |_: &_| {
+            entered.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }) as Box<_>
+    };
+    blocker.client.listeners.open.add(ListenerKey(1, 1), listener).unwrap();
+    blocker.expect([Seen::Header, Seen::Open]);
+    is_in.recv().unwrap();
+    (blocker, release)
+}
+
 #[test]
 fn callbacks_wait_for_a_thread_and_none_is_lost() {
     process::configure(Config { max_threads: 2, ..Config::default() }).unwrap();
@@ -46,24 +64,8 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     };
     set_sink(Level::Warn, Some(Box::new(sink)));
 
-    let blocker = Recorder::connect(&url);
-    let (entered, is_in) = channel();
-    let (release, released) = channel::<()>();
-    let released = std::sync::Mutex::new(released);
-    blocker
-        .client
-        .listeners
-        .open
-        .add(ListenerKey(1, 1), || {
-            Box::new(move |_| {
-                entered.send(()).unwrap();
-                released.lock().unwrap().recv().unwrap();
-            })
-        })
-        .unwrap();
-    blocker.expect([Seen::Header, Seen::Open]);
+    let (blocked, release) = blocker(&url);
     accepts.recv().unwrap();
-    is_in.recv().unwrap();
 
     // One thread is held, the other drives I/O: the next client gets its connection, but not its callbacks.
     let waiting = Recorder::connect(&url);
@@ -79,11 +81,11 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     );
 
     // Deadlines are kept meanwhile.
-    let (url, pings) = pinged_server();
+    let (pinged, pings) = pinged_server();
     let pinging = Recorder::new();
     let heartbeat = Heartbeat { interval: Some(Duration::from_millis(10)), timeout: None };
     let limits = Limits { heartbeat, ..Limits::default() };
-    pinging.client.connect(&url, ConnectOptions { limits, ..ConnectOptions::default() }).unwrap();
+    pinging.client.connect(&pinged, ConnectOptions { limits, ..ConnectOptions::default() }).unwrap();
     for _ in 0..3 {
         pings.recv_timeout(FAR).unwrap();
     }
@@ -96,7 +98,18 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
 
     pinging.client.destroy();
     waiting.client.destroy();
-    blocker.client.destroy();
-    process::shutdown(Duration::from_secs(30), || {}).unwrap();
+    blocked.client.destroy();
+    process::shutdown(FAR, || {}).unwrap();
+
+    // A shutdown while events wait for a thread: the one that drives the I/O ends.
+    let (blocked, release) = blocker(&url);
+    accepts.recv().unwrap();
+    let waiting = Recorder::connect(&url);
+    accepts.recv().unwrap();
+    let still_busy = process::shutdown(Duration::from_millis(100), || {}).unwrap_err();
+    assert_eq!(still_busy.code, Code::Busy);
+    release.send(()).unwrap();
+    process::shutdown(FAR, || {}).unwrap();
+    drop((blocked, waiting));
     process::configure(Config::default()).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -138,7 +139,7 @@ impl Lane {
         self.ready.lock().strands.push_front(strand);
     }
 
-    /// Drives the I/O until this is ready, and runs no strand.
+    /// Drives the I/O until this is ready or the lane ends, and runs no strand.
     pub(super) fn pause(&self, engine: &Engine, until: impl Future<Output = ()>) {
         let to_wake = {
             let mut ready = self.ready.lock();
@@ -146,7 +147,19 @@ impl Lane {
             std::mem::take(&mut ready.to_wake)
         };
         to_wake.into_iter().for_each(Waker::wake);
-        engine.block_on(until);
+        let mut until = pin!(until);
+        engine.block_on(poll_fn(|cx| {
+            // A lane that ends has nobody to keep its time.
+            let ends = {
+                let mut ready = self.ready.lock();
+                ready.leader = Some(cx.waker().clone());
+                self.closing.load(Ordering::Acquire)
+            };
+            match ends {
+                true => Poll::Ready(()),
+                false => until.as_mut().poll(cx),
+            }
+        }));
         self.ready.lock().pauses = false;
     }
 

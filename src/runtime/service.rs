@@ -1,5 +1,5 @@
 //! What a lane does for its connections without their listeners: pings, close frames, the heartbeat, the clock.
-//! It runs within the I/O, so it goes on while callbacks block.
+//! It also wakes tasks at their deadlines. It runs within the I/O, so it goes on while callbacks block.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
@@ -10,13 +10,13 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// How many connections are served before a look at the I/O.
+/// How many are served before a look at the I/O.
 const SERVED_TOGETHER: usize = 16;
 
 /// What can be served.
 pub(crate) trait Served: Send + Sync {
-    /// Reads and writes what can be, and looks at the clock. With `is_due`, one of its deadlines is over, and the
-    /// system has been asked since whether anything has arrived.
+    /// Does what there is to do: a connection reads, writes and looks at the clock; a timer wakes its task. With `is_due`, one
+    /// of its deadlines is over, and the system has been asked since whether anything has arrived.
     fn serve(self: Arc<Self>, is_due: bool);
     /// Whether it is in the queue.
     fn mark(&self) -> &AtomicBool;
@@ -68,7 +68,7 @@ impl Service {
         queue.waker.take()
     }
 
-    /// Serves a connection at this time.
+    /// Serves it at this time.
     pub fn at<T: Served + 'static>(&self, at: Instant, served: &Arc<T>) -> Alarm {
         let mut clock = self.clock.lock();
         clock.count += 1;

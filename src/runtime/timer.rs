@@ -1,5 +1,5 @@
-//! The time of tasks. The watchdog keeps it, as it keeps the connections' deadlines: tokio's timers would cost each wait for I/O a
-//! look at the clock and at them.
+//! The deadlines of tasks, which the watchdog keeps beside those of connections. With tokio's timers, each wait for I/O would begin
+//! with a look at the clock and at the timers.
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
