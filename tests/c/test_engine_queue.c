@@ -164,10 +164,12 @@ static void echo(struct pair *p, const nsws_message_event *e) {
 /* A peer that sends and doesn't read: what is held as answers is bounded, whatever their size. */
 static void echoes_to_a_peer_that_reads_nothing_are_bounded(void) {
     enum { QUEUE = 256 * KIB };
-    static const size_t lengths[] = { 0, 1, 20, 1000 };
+    /* It takes a million of the shortest to fill the system's buffers. */
+    static const size_t lengths[] = { 1000, 20, 1, 0 };
+    const size_t count = slowness() > 1 ? 2 : sizeof lengths / sizeof *lengths;
     char *data = letters(1000);
     BOTH_ROLES(role)
-        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (size_t i = 0; i < count; i++) {
             struct pair_options options = pair_defaults();
             SET(options, send_queue_size, QUEUE);
             options.on_message = echo;
