@@ -29,7 +29,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Ends this side of the stream, which it notes in `is_shut`, and waits until the peer has read all and ends its own
+    /// Ends this side of the stream (noted in `is_shut`) and waits until the peer has read everything and ends its own
     /// (RFC 6455 7.1.1). Hanging up at once would reset the link if the peer has sent more, and the reset would overtake
     /// what was written last.
     pub(crate) fn poll_drain(&mut self, is_shut: &mut bool, cx: &mut Context<'_>) -> Poll<()> {

@@ -31,7 +31,7 @@ fn pinged_server() -> (String, Receiver<()>) {
     (url, pings)
 }
 
-/// A client whose callback of the open event runs until the sender is used.
+/// A client whose open callback blocks until something is sent.
 fn blocker(url: &str) -> (Recorder, Sender<()>) {
     let blocker = Recorder::connect(url);
     let (entered, is_in) = channel();
@@ -101,7 +101,7 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     blocked.client.destroy();
     process::shutdown(FAR, || {}).unwrap();
 
-    // A shutdown while events wait for a thread: the one that drives the I/O ends.
+    // While events wait for a thread, a shutdown still ends the thread that drives the I/O.
     let (blocked, release) = blocker(&url);
     accepts.recv().unwrap();
     let waiting = Recorder::connect(&url);

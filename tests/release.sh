@@ -54,11 +54,11 @@ tar -x --strip-components=1 --exclude='*/vendor' -C "$work/elsewhere" -f build/p
 cp .cargo/config.toml "$work/elsewhere/.cargo" # with the crates that cargo has
 ln -s "$source/target" "$work/elsewhere/target"
 ln -s "$source/build/ohos/sdk" "$work/elsewhere/build/ohos/sdk"
-# Two at a time, since linking keeps one processor busy.
 both() { # KIND...: here and elsewhere
   scripts/package "$@"
   "$work/elsewhere/scripts/package" "$@"
 }
+# Meanwhile the rest: linking keeps only one processor busy.
 both aarch64 &
 ohos=$!
 "$work/elsewhere/scripts/package" source

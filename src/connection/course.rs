@@ -62,7 +62,7 @@ impl Course {
         !is_done && !ending.is_lost()
     }
 
-    /// [`Transport::poll_drain`] after the close frames, for at most [`LINGER`].
+    /// Drains the link after the close frames, for at most [`LINGER`].
     pub async fn linger(&self) {
         let mut is_shut = false;
         let drained = std::future::poll_fn(|cx| match &mut self.connection.link.lock().transport {

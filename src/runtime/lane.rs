@@ -139,7 +139,7 @@ impl Lane {
         self.ready.lock().strands.push_front(strand);
     }
 
-    /// Drives the I/O until this is ready or the lane ends, and runs no strand.
+    /// Drives the I/O until `until` is ready or the lane ends; runs no strand.
     pub(super) fn pause(&self, engine: &Engine, until: impl Future<Output = ()>) {
         let to_wake = {
             let mut ready = self.ready.lock();
@@ -149,7 +149,7 @@ impl Lane {
         to_wake.into_iter().for_each(Waker::wake);
         let mut until = pin!(until);
         engine.block_on(poll_fn(|cx| {
-            // A lane that ends has nobody to keep its time.
+            // No watchdog keeps the time of a lane that ends.
             let ends = {
                 let mut ready = self.ready.lock();
                 ready.leader = Some(cx.waker().clone());

@@ -10,19 +10,19 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-/// How many are served before a look at the I/O.
+/// How many of each queue are served before a look at the I/O.
 const SERVED_TOGETHER: usize = 16;
 
 /// What can be served.
 pub(crate) trait Served: Send + Sync {
-    /// Does what there is to do: a connection reads, writes and looks at the clock; a timer wakes its task. With `is_due`, one
-    /// of its deadlines is over, and the system has been asked since whether anything has arrived.
+    /// Does what there is to do: a connection reads, writes and looks at the clock; a timer wakes its task. With `is_due`, a
+    /// deadline of it has passed, and the lane has looked at the I/O since.
     fn serve(self: Arc<Self>, is_due: bool);
     /// Whether it is in the queue.
     fn mark(&self) -> &AtomicBool;
 }
 
-/// The connections of a lane that are to be served, now or later.
+/// What a lane is to serve, now or later.
 #[derive(Default)]
 pub(crate) struct Service {
     queue: Mutex<Queue>,
@@ -68,7 +68,7 @@ impl Service {
         queue.waker.take()
     }
 
-    /// Serves it at this time.
+    /// Sets a deadline, at which it is served.
     pub fn at<T: Served + 'static>(&self, at: Instant, served: &Arc<T>) -> Alarm {
         let mut clock = self.clock.lock();
         clock.count += 1;

@@ -15,11 +15,11 @@ use super::lane::Lane;
 use super::service::{Alarm, Served};
 
 thread_local! {
-    /// The lane whose tasks this thread drives.
+    /// The lane that this thread leads.
     static LANE: RefCell<Option<Arc<Lane>>> = const { RefCell::new(None) };
 }
 
-/// Says whose tasks this thread drives from now on.
+/// Sets the lane that this thread leads.
 pub(super) fn drives(lane: Option<&Arc<Lane>>) {
     LANE.replace(lane.cloned());
 }
@@ -28,15 +28,15 @@ fn led() -> Option<Arc<Lane>> {
     LANE.with_borrow(Clone::clone)
 }
 
-/// A future's output, or `None` if it isn't there in time. What lies in its sockets when the time is over has come in time:
-/// the lane looks at the I/O between a deadline and what it wakes, so after a pause of the whole process all of it is seen.
+/// A future's output, or `None` if it takes longer. What is in its sockets at the deadline is in time: the lane looks at the
+/// I/O before it wakes the task, even after a pause of the whole process.
 pub(crate) fn in_time<F: Future>(limit: Duration, future: F) -> impl Future<Output = Option<F::Output>> {
     before(Instant::now().checked_add(limit), future)
 }
 
-/// The same with a time of the clock; `None` is never.
+/// The same with a deadline; `None` is never.
 async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
-    #[cfg(test)] // A part that is tested by itself has no lane.
+    #[cfg(test)] // Unit tests run futures without a lane.
     if let (Some(deadline), None) = (deadline, led()) {
         return tokio::time::timeout_at(deadline.into(), future).await.ok();
     }
@@ -59,7 +59,7 @@ pub(crate) async fn sleep(time: Duration) {
 
 /// A deadline of a task.
 struct Timer {
-    /// Where it is set, and when.
+    /// Where it is set, and when. Tasks are driven by lanes alone, so there is a lane.
     set: Option<(Arc<Lane>, Alarm)>,
     alert: Arc<Alert>,
 }
@@ -136,7 +136,7 @@ mod tests {
     /// Only a guard.
     const FAR: Duration = Duration::from_secs(60);
 
-    /// What a task of a lane answers.
+    /// Runs a task on a lane.
     fn on_a_lane<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> T {
         let runtime = Runtime::start(Config::DEFAULT).unwrap();
         let (tell, told) = channel();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_longer_than_its_time_is_given_up_and_what_does_not_is_not() {
+    fn what_takes_too_long_is_given_up_and_nothing_else() {
         let answers = on_a_lane(async {
             let quick = in_time(FAR, sleep(Duration::from_millis(1))).await;
             let slow = in_time(Duration::from_millis(1), sleep(FAR)).await;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_arrived_when_the_time_is_over_is_in_time() {
+    fn what_arrived_by_the_deadline_is_in_time() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
@@ -179,7 +179,7 @@ mod tests {
                 Some(deadline),
                 poll_fn(|cx| {
                     let polled = reading.as_mut().poll(cx);
-                    // The lane's thread is held up, as if the process were stopped, until the time is over.
+                    // Holds the lane's thread past the deadline, as a stopped process would.
                     if !std::mem::replace(&mut begun, true) {
                         peer.write_all(&[7]).unwrap();
                         while Instant::now() < deadline {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_that_is_dropped_is_set_no_more() {
+    fn a_dropped_timer_is_cancelled() {
         let runtime = Runtime::start(Config::DEFAULT).unwrap();
         drives(Some(&runtime.choose_lane().unwrap()));
         let timer = Timer::new(Instant::now() + FAR);

@@ -1,6 +1,6 @@
 //! The watchdog: it takes the lead away from callbacks that take long, so that the I/O and the other handles go on. It
-//! also keeps the time: it wakes the service when a deadline of a connection or a task comes. It is woken when a batch begins, and
-//! when a deadline is set that is earlier than the others.
+//! also keeps the time: it wakes the service when a connection's or a task's deadline comes. It is woken when a batch
+//! begins, and when a deadline is set that is earlier than the others.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
