@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::link_options::LinkOptions;
 use crate::error::cause;
-use crate::runtime::in_time;
+use crate::runtime::{in_time, look};
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -87,7 +87,7 @@ pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &T
             Some((address, Err(error))) => {
                 tried.failed(address, error);
                 // Many that fail at once leave the others their time.
-                tokio::task::yield_now().await;
+                look().await;
             }
             None => {}
         }

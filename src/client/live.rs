@@ -7,7 +7,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingEvent, Standing};
 use super::stats::{Agreement, Stats, Timings};
@@ -18,7 +17,7 @@ use crate::connection::{
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
 use crate::platform;
-use crate::runtime::{Lane, Runtime};
+use crate::runtime::{Lane, Runtime, TaskHandle};
 use crate::tls::{self, ServerCertificate};
 
 /// What waits to be delivered, and which session it belongs to.
@@ -61,7 +60,7 @@ pub struct Client {
 pub(super) struct State {
     pub stage: Stage,
     /// The session that is under way.
-    pub task: Option<AbortHandle>,
+    pub task: Option<TaskHandle>,
     pub timings: Timings,
     pub agreement: Agreement,
     pub reconnects: u32,

@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use super::budget::Share;
@@ -146,7 +146,7 @@ impl Connection {
         }
         if !std::mem::replace(&mut link.is_over, true) {
             link.outcome = Some(ending);
-            link.awaits_outcome.take().into_iter().for_each(|waker| self.lane.wake(waker));
+            link.awaits_outcome.take().into_iter().for_each(Waker::wake);
         }
     }
 

@@ -13,6 +13,10 @@ use parking_lot::{Mutex, MutexGuard};
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
+use super::tasks::{Task, Turn};
+
+/// How many turns tasks have before a look at the I/O.
+const TURNS_TOGETHER: usize = 64;
 
 /// The callbacks of one handle, which run in order and never two at once.
 pub(crate) trait Strand: Send + Sync {
@@ -26,7 +30,6 @@ pub(crate) trait Strand: Send + Sync {
 
 /// One I/O loop and what lives on it.
 pub(crate) struct Lane {
-    pub(super) tokio: tokio::runtime::Handle,
     ready: Mutex<Ready>,
     /// How many strands may still run before a look at the I/O. Only the leader uses it.
     round: AtomicUsize,
@@ -38,17 +41,18 @@ pub(crate) struct Lane {
     pub buffers: Buffers,
 }
 
-/// Handles that have events, and how to wake the leader.
+/// Handles that have events, tasks that are to go on, and how to wake the leader.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
+    tasks: VecDeque<Arc<dyn Turn>>,
+    /// Tasks that wait for a look at the I/O.
+    await_look: Vec<Waker>,
+    /// How many looks there were.
+    looks: u64,
     leader: Option<Waker>,
     /// The leader waits, and nothing has woken it yet.
     waits: bool,
-    /// The leader drives the I/O for a while, and gives no strand a turn.
-    pauses: bool,
-    /// Tasks that the leader is to wake before it waits.
-    to_wake: Vec<Waker>,
 }
 
 /// Who leads, and what it runs.
@@ -87,9 +91,8 @@ impl Engine {
 }
 
 impl Lane {
-    pub(super) fn new(tokio: tokio::runtime::Handle) -> Arc<Lane> {
+    pub(super) fn new() -> Arc<Lane> {
         let lane = Arc::new(Lane {
-            tokio,
             ready: Mutex::default(),
             round: AtomicUsize::new(0),
             leading: Mutex::default(),
@@ -99,18 +102,29 @@ impl Lane {
         });
         let served = lane.clone();
         // Its turns are short, and it gives way to the I/O by itself.
-        lane.tokio.spawn(tokio::task::unconstrained(async move { served.service.run().await }));
+        let service = tokio::task::unconstrained(async move { served.service.run().await });
+        lane.run_soon(Task::new(&lane, Box::pin(service)));
         lane
     }
 
     /// A handle has events: its strand's turn will come.
     pub(crate) fn make_ready(&self, strand: Arc<dyn Strand>) {
+        self.add(|ready| ready.strands.push_back(strand));
+    }
+
+    /// A task is to go on: its turn will come.
+    pub(super) fn run_soon(&self, task: Arc<dyn Turn>) {
+        self.add(|ready| ready.tasks.push_back(task));
+    }
+
+    #[inline]
+    fn add(&self, add: impl FnOnce(&mut Ready)) {
         let mut ready = self.ready.lock();
         // A lane that ends has no turns left to give, and its handles own it.
         if self.closing.load(Ordering::Acquire) {
             return;
         }
-        ready.strands.push_back(strand);
+        add(&mut ready);
         if std::mem::take(&mut ready.waits) {
             ready.leader.iter().for_each(Waker::wake_by_ref);
         }
@@ -119,19 +133,23 @@ impl Lane {
     /// Serves a connection soon.
     pub(crate) fn serve_soon<T: Served + 'static>(&self, served: &Arc<T>) {
         if let Some(waker) = self.service.soon(served) {
-            self.wake(waker);
+            waker.wake();
         }
     }
 
-    /// Wakes a task. If the leader is not in the I/O, it wakes the task when it gets there: a wake from outside costs two
-    /// system calls, a write to the eventfd and a wait for I/O that it ends at once.
-    pub(crate) fn wake(&self, waker: Waker) {
+    /// How often it has looked at the I/O.
+    pub(super) fn looks(&self) -> u64 {
+        self.ready.lock().looks
+    }
+
+    /// Waits until it has looked at the I/O more often than this.
+    pub(super) fn poll_look(&self, looks: u64, context: &Context<'_>) -> Poll<()> {
         let mut ready = self.ready.lock();
-        if ready.waits || ready.pauses || self.closing.load(Ordering::Acquire) {
-            drop(ready);
-            return waker.wake();
+        if looks < ready.looks {
+            return Poll::Ready(());
         }
-        ready.to_wake.push(waker);
+        ready.await_look.push(context.waker().clone());
+        Poll::Pending
     }
 
     /// A handle whose batch could not begin is the next one again.
@@ -139,28 +157,24 @@ impl Lane {
         self.ready.lock().strands.push_front(strand);
     }
 
-    /// Drives the I/O until `until` is ready or the lane ends; runs no strand.
+    /// Drives the I/O and the tasks until `until` is ready or the lane ends; runs no strand.
     pub(super) fn pause(&self, engine: &Engine, until: impl Future<Output = ()>) {
-        let to_wake = {
-            let mut ready = self.ready.lock();
-            ready.pauses = true;
-            std::mem::take(&mut ready.to_wake)
-        };
-        to_wake.into_iter().for_each(Waker::wake);
         let mut until = pin!(until);
-        engine.block_on(poll_fn(|cx| {
+        let mut has_looked = false;
+        engine.block_on(poll_fn(|context| {
+            let mut ready = self.ready.lock();
+            self.run_tasks(&mut ready, std::mem::replace(&mut has_looked, true));
             // No watchdog keeps the time of a lane that ends.
-            let ends = {
-                let mut ready = self.ready.lock();
-                ready.leader = Some(cx.waker().clone());
-                self.closing.load(Ordering::Acquire)
-            };
-            match ends {
-                true => Poll::Ready(()),
-                false => until.as_mut().poll(cx),
+            if self.closing.load(Ordering::Acquire) {
+                return Poll::Ready(());
             }
+            match ready.has_tasks() {
+                true => context.waker().wake_by_ref(),
+                false => ready.wait(context),
+            }
+            drop(ready);
+            until.as_mut().poll(context)
         }));
-        self.ready.lock().pauses = false;
     }
 
     /// No batch begins any more, and the leader leaves.
@@ -188,64 +202,67 @@ impl Lane {
                 return Some(strand);
             }
         }
-        engine.block_on(async {
-            let mut look = Look::default();
-            loop {
-                match poll_fn(|context| self.poll_ready(context, &mut look)).await {
-                    Some(next) => return next,
-                    None => tokio::task::yield_now().await,
-                }
-            }
-        })?
+        let mut has_looked = false;
+        engine
+            .block_on(poll_fn(|context| self.poll_ready(context, std::mem::replace(&mut has_looked, true))))?
     }
 
     /// The first of those that may run before a look at the I/O.
     fn take(&self, ready: &mut Ready) -> Option<Arc<dyn Strand>> {
-        let round = self.round.load(Ordering::Relaxed);
-        self.round.store(round.checked_sub(1)?, Ordering::Relaxed);
-        ready.strands.pop_front()
+        let left = self.round.load(Ordering::Relaxed).checked_sub(1)?;
+        let first = ready.strands.pop_front()?;
+        self.round.store(left, Ordering::Relaxed);
+        Some(first)
     }
 
-    /// Waits until a strand is ready, or the lane ends. `None`: a look at the I/O comes first.
-    fn poll_ready(
-        &self,
-        context: &mut Context<'_>,
-        look: &mut Look,
-    ) -> Poll<Option<Option<Arc<dyn Strand>>>> {
+    /// Waits until a strand is ready, or the lane ends. Between two calls tokio looks at the I/O.
+    fn poll_ready(&self, context: &mut Context<'_>, has_looked: bool) -> Poll<Option<Arc<dyn Strand>>> {
         let mut ready = self.ready.lock();
-        while let Some(waker) = ready.to_wake.pop() {
-            MutexGuard::unlocked(&mut ready, || waker.wake());
-        }
-        ready.waits = false;
+        self.run_tasks(&mut ready, has_looked);
         if self.closing.load(Ordering::Acquire) {
-            return Poll::Ready(Some(None));
+            return Poll::Ready(None);
         }
-        if ready.strands.is_empty() {
-            look.has_looked = true;
-            ready.waits = true;
-            match &mut ready.leader {
-                Some(leader) => leader.clone_from(context.waker()),
-                leader => *leader = Some(context.waker().clone()),
-            }
-            return Poll::Pending;
+        if has_looked {
+            // One more, so that a strand that a task makes ready needs no look of its own.
+            self.round.store(ready.strands.len() + 1, Ordering::Relaxed);
         }
-        // Those that are served without listeners have their turn as well.
-        let waits_for = match look.has_looked {
-            true if !look.has_served && self.service.has_waiting() => &mut look.has_served,
-            true => {
-                self.round.store(ready.strands.len(), Ordering::Relaxed);
-                return Poll::Ready(Some(self.take(&mut ready)));
+        if let Some(strand) = self.take(&mut ready) {
+            return Poll::Ready(Some(strand));
+        }
+        match !ready.strands.is_empty() || ready.has_tasks() {
+            true => context.waker().wake_by_ref(),
+            false => ready.wait(context),
+        }
+        Poll::Pending
+    }
+
+    /// Gives tasks their turns.
+    fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>, has_looked: bool) {
+        ready.waits = false;
+        if has_looked {
+            ready.looks += 1;
+            while let Some(waker) = ready.await_look.pop() {
+                MutexGuard::unlocked(ready, || waker.wake());
             }
-            false => &mut look.has_looked,
-        };
-        *waits_for = true;
-        Poll::Ready(None)
+        }
+        for _ in 0..TURNS_TOGETHER {
+            let Some(task) = ready.tasks.pop_front() else { break };
+            MutexGuard::unlocked(ready, || task.run());
+        }
     }
 }
 
-/// What has had its turn since the last strand ran.
-#[derive(Default)]
-struct Look {
-    has_looked: bool,
-    has_served: bool,
+impl Ready {
+    fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty() || !self.await_look.is_empty()
+    }
+
+    /// The leader waits until something wakes it.
+    fn wait(&mut self, context: &Context<'_>) {
+        self.waits = true;
+        match &mut self.leader {
+            Some(leader) => leader.clone_from(context.waker()),
+            leader => *leader = Some(context.waker().clone()),
+        }
+    }
 }

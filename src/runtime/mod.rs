@@ -19,8 +19,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::AbortHandle;
-
 use crate::callback::in_callback;
 use crate::error::{Code, Error, Result};
 pub use blocking::can_be_driven_here;
@@ -34,10 +32,10 @@ pub(crate) use lane::{Lane, Strand};
 pub(crate) use late::VERY_LONG;
 pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
-pub(crate) use tasks::caught;
-pub(crate) use timer::in_time;
+pub(crate) use tasks::{caught, TaskHandle};
+pub(crate) use timer::{in_time, look};
 #[cfg(feature = "server")]
-pub(crate) use timer::sleep;
+pub(crate) use timer::{look_after, looks, sleep};
 
 /// How long a thread for what may block stays when it has nothing to do.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
@@ -118,7 +116,7 @@ impl Runtime {
                 .thread_stack_size(512 << 10)
                 .build()
                 .map_err(no_resources)?;
-            lanes.push((Lane::new(engine.handle().clone()), Arc::new(Engine::new(engine))));
+            lanes.push((Lane::new(), Arc::new(Engine::new(engine))));
         }
         let runtime = Arc::new(Runtime {
             lanes: lanes.iter().map(|(lane, _)| lane.clone()).collect(),
@@ -129,6 +127,7 @@ impl Runtime {
         });
         if let Err(error) = runtime.pool.start(lanes).and_then(|()| watchdog::start(&runtime.pool)) {
             runtime.stop_threads();
+            runtime.lanes.iter().for_each(|lane| lane.clear());
             return Err(no_resources(error));
         }
         Ok(runtime)
@@ -144,10 +143,10 @@ impl Runtime {
     /// Runs a task until it ends or the runtime does.
     pub(crate) fn spawn(
         &self,
-        lane: &Lane,
+        lane: &Arc<Lane>,
         task: impl Future<Output = ()> + Send + Unpin + 'static,
-    ) -> AbortHandle {
-        self.tasks.spawn(&lane.tokio, task)
+    ) -> TaskHandle {
+        self.tasks.spawn(lane, task)
     }
 
     /// The threads for what may block.
@@ -168,12 +167,6 @@ impl Runtime {
         let engines = self.pool.forget_lanes();
         self.lanes.iter().for_each(|lane| lane.clear());
         self.tasks.cut();
-        // No thread leads any more, so this thread drives the cut tasks to their end.
-        while !self.tasks.have_ended() {
-            for engine in &engines {
-                engine.block_on(tokio::task::yield_now());
-            }
-        }
         for engine in engines {
             // A thread in a callback keeps the engine; else it ends here, with its lookups if they end in time.
             if let Some(runtime) = Arc::into_inner(engine).and_then(Engine::into_inner) {

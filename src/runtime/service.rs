@@ -10,6 +10,8 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+use super::timer::look;
+
 /// How many of each queue are served before a look at the I/O.
 const SERVED_TOGETHER: usize = 16;
 
@@ -26,8 +28,6 @@ pub(crate) trait Served: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Service {
     queue: Mutex<Queue>,
-    /// Whether the queue has connections. Changed with its lock.
-    has_waiting: AtomicBool,
     clock: Mutex<Clock>,
 }
 
@@ -64,7 +64,6 @@ impl Service {
         }
         let mut queue = self.queue.lock();
         queue.waiting.push_back(served.clone());
-        self.has_waiting.store(true, Ordering::Release);
         queue.waker.take()
     }
 
@@ -114,16 +113,8 @@ impl Service {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether a connection waits to be served.
-    pub(super) fn has_waiting(&self) -> bool {
-        self.has_waiting.load(Ordering::Acquire)
-    }
-
     fn pop(&self) -> Option<Arc<dyn Served>> {
-        let mut queue = self.queue.lock();
-        let first = queue.waiting.pop_front();
-        self.has_waiting.store(!queue.waiting.is_empty(), Ordering::Release);
-        first
+        self.queue.lock().waiting.pop_front()
     }
 
     /// Forgets a deadline.
@@ -134,6 +125,7 @@ impl Service {
     /// Lets go of everything that waits.
     pub(super) fn clear(&self) {
         while self.pop().is_some() {}
+        let _task = self.queue.lock().waker.take();
         let _deadlines = std::mem::take(&mut *self.clock.lock());
     }
 
@@ -166,7 +158,7 @@ impl Service {
             self.clock.lock().take_due(&mut due);
             // What lies in the sockets comes before the judgement: after a pause of the whole process all of it has
             // arrived in time.
-            tokio::task::yield_now().await;
+            look().await;
             for served in due.drain(..due.len().min(SERVED_TOGETHER)) {
                 served.serve(true);
             }

@@ -1,15 +1,126 @@
 //! The tasks that run on the lanes: each is known until it has ended, so that a shutdown can wait for it or cut it.
+//! A lane runs its tasks itself, within the I/O. tokio's own tasks would cost a look at the I/O more wherever one of them leads to
+//! a callback, and a write to the eventfd for each that a callback starts.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::{poll_fn, Future};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::{pin, Pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use tokio::task::AbortHandle;
+
+use super::lane::Lane;
+
+/// What a lane runs within the I/O.
+pub(super) trait Turn: Send + Sync {
+    /// Goes on until it waits again or ends.
+    fn run(self: Arc<Self>);
+    /// Has it end at its next turn.
+    fn abort(self: Arc<Self>);
+    /// Ends it here, or where it runs at this moment.
+    fn cut(&self);
+}
+
+/// A future that a lane drives.
+pub(super) struct Task<F> {
+    lane: Arc<Lane>,
+    /// `None` when it has ended.
+    future: Mutex<Option<F>>,
+    /// It has asked for a turn.
+    is_woken: AtomicBool,
+    is_aborted: AtomicBool,
+}
+
+/// A task that was started.
+pub(crate) struct TaskHandle(Arc<dyn Turn>);
+
+impl TaskHandle {
+    /// Has it end, on its lane.
+    pub fn abort(&self) {
+        self.0.clone().abort();
+    }
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Task<F> {
+    /// A task that has not begun.
+    pub fn new(lane: &Arc<Lane>, future: F) -> Arc<Task<F>> {
+        Arc::new(Task {
+            lane: lane.clone(),
+            future: Mutex::new(Some(future)),
+            is_woken: AtomicBool::new(false),
+            is_aborted: AtomicBool::new(false),
+        })
+    }
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Wake for Task<F> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.is_woken.swap(true, Ordering::AcqRel) {
+            self.lane.run_soon(self.clone());
+        }
+    }
+}
+
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
+    fn run(self: Arc<Self>) {
+        // What wakes it from now on is for its next turn.
+        self.is_woken.swap(false, Ordering::AcqRel);
+        let mut place = self.future.lock();
+        let Some(future) = &mut *place else { return };
+        let has_ended = self.is_aborted.load(Ordering::Acquire) || {
+            let waker = Waker::from(self.clone());
+            let mut context = Context::from_waker(&waker);
+            // The panic was reported when it happened.
+            let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context)));
+            poll.map_or(true, |poll| poll.is_ready()) || self.is_aborted.load(Ordering::Acquire)
+        };
+        if has_ended {
+            let future = place.take();
+            drop(place);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        }
+    }
+
+    fn abort(self: Arc<Self>) {
+        self.is_aborted.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn cut(&self) {
+        self.is_aborted.store(true, Ordering::Release);
+        let future = self.future.try_lock().and_then(|mut place| place.take());
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    }
+}
+
+/// Unit tests spawn tasks without a lane.
+#[cfg(test)]
+impl From<tokio::task::AbortHandle> for TaskHandle {
+    fn from(task: tokio::task::AbortHandle) -> TaskHandle {
+        TaskHandle(Arc::new(task))
+    }
+}
+
+#[cfg(test)]
+impl Turn for tokio::task::AbortHandle {
+    fn run(self: Arc<Self>) {}
+
+    fn abort(self: Arc<Self>) {
+        self.cut();
+    }
+
+    fn cut(&self) {
+        tokio::task::AbortHandle::abort(self);
+    }
+}
 
 /// The tasks of a runtime.
 #[derive(Default)]
@@ -21,53 +132,50 @@ pub(super) struct Tasks {
 
 #[derive(Default)]
 struct Running {
-    by_number: HashMap<u64, Option<AbortHandle>>,
+    by_number: BTreeMap<u64, Arc<dyn Turn>>,
     count: u64,
 }
 
-/// A task that is known until it has ended. It is no `async` block, which takes twice the room of what it awaits.
-struct Task<F> {
-    task: F,
+/// A future that is known until it has ended. It is no `async` block, which takes twice the room of what it awaits.
+struct Known<F> {
+    future: F,
     _registered: Registered,
 }
 
 struct Registered(Arc<Tasks>, u64);
 
-impl<F: Future<Output = ()> + Unpin> Future for Task<F> {
+impl<F: Future<Output = ()> + Unpin> Future for Known<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.task).poll(cx)
+        Pin::new(&mut self.future).poll(cx)
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.0.running.lock().by_number.remove(&self.1);
+        let _task = self.0.running.lock().by_number.remove(&self.1);
         self.0.ended.notify_all();
     }
 }
 
 impl Tasks {
-    /// Runs a task until it ends or its lane does.
+    /// Runs a future until it ends or its lane does.
     pub fn spawn(
         self: &Arc<Self>,
-        on: &tokio::runtime::Handle,
-        task: impl Future<Output = ()> + Send + Unpin + 'static,
-    ) -> AbortHandle {
-        let number = {
+        on: &Arc<Lane>,
+        future: impl Future<Output = ()> + Send + Unpin + 'static,
+    ) -> TaskHandle {
+        let task = {
             let mut running = self.running.lock();
             running.count += 1;
             let number = running.count;
-            running.by_number.insert(number, None);
-            number
+            let task = Task::new(on, Known { future, _registered: Registered(self.clone(), number) });
+            running.by_number.insert(number, task.clone());
+            task
         };
-        let abort = on.spawn(Task { task, _registered: Registered(self.clone(), number) }).abort_handle();
-        // If it has ended already, it is gone from the list.
-        if let Some(place) = self.running.lock().by_number.get_mut(&number) {
-            *place = Some(abort.clone());
-        }
-        abort
+        task.wake_by_ref();
+        TaskHandle(task)
     }
 
     /// Waits until all have ended, or the time is over.
@@ -80,14 +188,13 @@ impl Tasks {
         }
     }
 
-    pub fn have_ended(&self) -> bool {
-        self.running.lock().by_number.is_empty()
-    }
-
-    /// Cuts those that run. They end when their lanes are driven once more.
+    /// Cuts those that run, and waits for their ends.
     pub fn cut(&self) {
-        for task in self.running.lock().by_number.values().flatten() {
-            task.abort();
+        let tasks: Vec<_> = self.running.lock().by_number.values().cloned().collect();
+        tasks.iter().for_each(|task| task.cut());
+        let mut running = self.running.lock();
+        while !running.by_number.is_empty() {
+            self.ended.wait(&mut running);
         }
     }
 }

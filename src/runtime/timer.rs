@@ -57,6 +57,27 @@ pub(crate) async fn sleep(time: Duration) {
     in_time(time, pending::<()>()).await;
 }
 
+/// How often the lane has looked at the I/O.
+pub(crate) fn looks() -> u64 {
+    led().map_or(0, |lane| lane.looks())
+}
+
+/// Waits until the lane has looked at the I/O more often than this; the tasks that it woke have their turns first.
+pub(crate) async fn look_after(looks: u64) {
+    match led() {
+        Some(lane) => poll_fn(|cx| lane.poll_look(looks, cx)).await,
+        #[cfg(test)] // Unit tests run futures without a lane.
+        None => tokio::task::yield_now().await,
+        #[cfg(not(test))]
+        None => {}
+    }
+}
+
+/// Waits until the lane has looked at the I/O.
+pub(crate) async fn look() {
+    look_after(looks()).await;
+}
+
 /// A deadline of a task.
 struct Timer {
     /// Where it is set, and when. Tasks are driven by lanes alone, so there is a lane.

@@ -16,7 +16,7 @@ use super::visit::Visit;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::platform;
-use crate::runtime::sleep;
+use crate::runtime::{look, sleep};
 
 /// How long the server waits when the system has no descriptor left for a client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -60,7 +60,7 @@ async fn accept(server: Arc<Server>, listening: Arc<Listening>) {
                 if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             // The task that goes has to run once more before its descriptor is free.
             Err(error) if is_out_of_descriptors(&error) && listening.places.spare_one() => {
-                tokio::task::yield_now().await;
+                look().await;
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {

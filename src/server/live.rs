@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 
 use super::accepted::{Accepted, Host, Turn};
 use super::event::{
@@ -23,7 +22,7 @@ use crate::connection::{Connection, DrainEvent, End, MessageEvent, MessagePartEv
 use crate::dispatch::{Actor, Calling, Mailbox, Pace, View};
 use crate::error::{Code, Error, Phase, Result};
 use crate::platform;
-use crate::runtime::{Lane, Runtime};
+use crate::runtime::{Lane, Runtime, TaskHandle};
 
 /// Whether there may be servers here: not on a device that is no TV. Asks the platform, so no lock may be held.
 pub(crate) fn check_device() -> Result<()> {
@@ -80,7 +79,7 @@ pub(super) struct State {
 pub(super) enum Stage {
     Stopped,
     /// With the task that accepts clients.
-    Listening(Arc<Listening>, AbortHandle),
+    Listening(Arc<Listening>, TaskHandle),
     Destroyed,
 }
 
@@ -316,7 +315,7 @@ impl Server {
     }
 }
 
-pub(super) fn end_listening(listening: &Listening, task: &AbortHandle) {
+pub(super) fn end_listening(listening: &Listening, task: &TaskHandle) {
     listening.close();
     task.abort();
 }

@@ -9,11 +9,10 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::admission::Source;
 use crate::log::{log, Level};
-use crate::runtime::in_time;
+use crate::runtime::{in_time, TaskHandle};
 
 /// Handshakes under way, if the process may have descriptors enough.
 const MOST_HANDSHAKES: usize = 1024;
@@ -38,7 +37,7 @@ struct State {
     is_closed: bool,
     /// In the order of their arrival, and so of their numbers.
     handshakes: VecDeque<Handshake>,
-    lingering: VecDeque<(u64, AbortHandle)>,
+    lingering: VecDeque<(u64, TaskHandle)>,
     count: u64,
 }
 
@@ -49,7 +48,7 @@ struct Handshake {
     of_many: bool,
     /// From when on it may be cut. `None`: it waits for this side, not for its peer.
     old_at: Option<Instant>,
-    task: AbortHandle,
+    task: TaskHandle,
 }
 
 impl Places {
@@ -100,7 +99,7 @@ impl Places {
 
     /// Begins a handshake in the task that `spawn` makes, unless the places are closed. One that is too many of its address, and
     /// old, ends.
-    pub fn begin(self: &Arc<Self>, ip: IpAddr, of_many: bool, spawn: impl FnOnce(Underway) -> AbortHandle) {
+    pub fn begin(self: &Arc<Self>, ip: IpAddr, of_many: bool, spawn: impl FnOnce(Underway) -> TaskHandle) {
         let old = {
             let mut state = self.state.lock();
             // Accepted in the moment of close().
@@ -136,7 +135,7 @@ impl Places {
     }
 
     /// A place for the end of the connection of this task; the oldest lingering one makes room.
-    pub fn let_linger(self: &Arc<Self>, task: AbortHandle) -> Lingering {
+    pub fn let_linger(self: &Arc<Self>, task: TaskHandle) -> Lingering {
         let mut state = self.state.lock();
         if state.lingering.len() >= self.most_lingering {
             if let Some((_, oldest)) = state.lingering.pop_front() {
@@ -247,7 +246,7 @@ impl Underway {
     }
 
     /// Leaves the place; the handshake's task, unless it was cut.
-    pub fn leave(self) -> Option<AbortHandle> {
+    pub fn leave(self) -> Option<TaskHandle> {
         self.remove().map(|handshake| handshake.task)
     }
 
@@ -304,7 +303,7 @@ mod tests {
             let task = tokio::spawn(async move {
                 underway.run(std::future::pending::<()>()).await;
             });
-            let abort = task.abort_handle();
+            let abort = task.abort_handle().into();
             begun = Some(task);
             abort
         });
@@ -369,7 +368,7 @@ mod tests {
             let places = Places::new(Some(4));
             let (decide, decision) = tokio::sync::oneshot::channel::<()>();
             places.begin(Ipv4Addr::LOCALHOST.into(), false, |underway| {
-                tokio::spawn(async move { underway.excused(decision).await }).abort_handle()
+                tokio::spawn(async move { underway.excused(decision).await }).abort_handle().into()
             });
             let silent = silent(&places, 2);
             places.wait_for_room().await;
@@ -384,7 +383,7 @@ mod tests {
             let places = Places::new(Some(16));
             let task = || tokio::spawn(std::future::pending::<()>());
             let tasks = [task(), task(), task()];
-            let lingering = tasks.each_ref().map(|task| places.let_linger(task.abort_handle()));
+            let lingering = tasks.each_ref().map(|task| places.let_linger(task.abort_handle().into()));
             let [oldest, second, last] = tasks;
             assert!(oldest.await.unwrap_err().is_cancelled());
             assert!(places.spare_one());

@@ -9,11 +9,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use parking_lot::Mutex;
 
 use super::places::Underway;
+use crate::runtime::{look_after, looks};
 
 #[derive(Default)]
 pub(super) struct Turns {
-    /// Held by the handshake whose turn it is; the others wait in the order in which they came.
-    turn: tokio::sync::Mutex<()>,
+    /// Held by the handshake whose turn it is; the others wait in the order in which they came. How often the lane had looked at
+    /// the I/O when the last turn was over.
+    turn: tokio::sync::Mutex<u64>,
 }
 
 impl Turns {
@@ -25,24 +27,20 @@ impl Turns {
         let waker = Waker::from(woken.clone());
         loop {
             poll_fn(|cx| woken.poll(cx)).await;
-            let turn = underway.excused(self.turn.lock()).await;
+            let turn = async {
+                let turn = self.turn.lock().await;
+                look_after(*turn).await;
+                turn
+            };
+            let mut turn = underway.excused(turn).await;
             let step = handshake.as_mut().poll(&mut Context::from_waker(&waker));
-            has_looked_at_io().await;
+            *turn = looks();
             drop(turn);
             if let Poll::Ready(done) = step {
                 return done;
             }
         }
     }
-}
-
-/// Waits until the runtime has looked at the I/O; what that woke runs first. Nothing else ends it: yield_now() alone would end
-/// with the next poll, and a timer that has run out polls once more.
-async fn has_looked_at_io() {
-    let looked = Woken::new(false);
-    let waker = Waker::from(looked.clone());
-    let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
-    poll_fn(|cx| looked.poll(cx)).await;
 }
 
 /// Tells what it is the waker of from whatever else wakes the task.
@@ -52,10 +50,6 @@ struct Woken {
 }
 
 impl Woken {
-    fn new(is_woken: bool) -> Arc<Woken> {
-        Arc::new(Woken { is_woken: AtomicBool::new(is_woken), task: Mutex::new(Waker::noop().clone()) })
-    }
-
     fn poll(&self, cx: &Context<'_>) -> Poll<()> {
         self.task.lock().clone_from(cx.waker());
         match self.is_woken.swap(false, Ordering::AcqRel) {
@@ -75,24 +69,33 @@ impl Wake for Woken {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixStream;
 
     use super::super::places::Places;
     use super::*;
+    use crate::runtime::{Config, Runtime};
+
+    /// Only a guard.
+    const FAR: Duration = Duration::from_secs(60);
 
     #[test]
     fn between_two_steps_of_handshakes_what_has_arrived_is_read() {
         const STEPS: usize = 20;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        let lane = runtime.choose_lane().unwrap();
         let seen = Arc::new(Mutex::new(String::new()));
-        runtime.block_on(async {
+        let (of, on, sees) = (runtime.clone(), lane.clone(), seen.clone());
+        let (tell, told) = channel();
+        let test = async move {
             let (turns, places) = (Arc::new(Turns::default()), Places::new(None));
             let (mut reader, writer) = UnixStream::pair().unwrap();
             let writer = Arc::new(tokio::sync::Mutex::new(writer));
             for _ in 0..STEPS {
-                let (turns, writer, seen) = (turns.clone(), writer.clone(), seen.clone());
+                let (turns, writer, seen) = (turns.clone(), writer.clone(), sees.clone());
                 places.begin(Ipv4Addr::LOCALHOST.into(), false, |underway| {
                     let handshake = async move {
                         let step = async {
@@ -107,14 +110,18 @@ mod tests {
                         })
                         .await;
                     };
-                    tokio::spawn(handshake).abort_handle()
+                    of.spawn(&on, Box::pin(handshake)).into()
                 });
             }
             for _ in 0..STEPS {
                 reader.read_u8().await.unwrap();
-                seen.lock().push('R');
+                sees.lock().push('R');
             }
-        });
+            tell.send(()).unwrap();
+        };
+        runtime.spawn(&lane, Box::pin(test));
+        told.recv_timeout(FAR).expect("all have their turns");
+        runtime.end(Instant::now() + FAR);
         assert_eq!(*seen.lock(), "SR".repeat(STEPS));
     }
 }

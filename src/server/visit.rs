@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
 use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
 use tungstenite::protocol::Role;
 
 use super::accepted::Accepted;
@@ -18,7 +17,7 @@ use super::peer::Peer;
 use super::places::Underway;
 use crate::connection::{Connection, Course, End, Ending, Opening, PeerName};
 use crate::log::{log, Level};
-use crate::runtime::in_time;
+use crate::runtime::{in_time, TaskHandle};
 
 /// A client's task. It is no `async` function, whose future would be twice as large: this is what an open connection holds.
 pub(super) struct Visit {
@@ -38,7 +37,7 @@ enum Stage {
 struct Arrival {
     opened: Box<Opened>,
     /// This task, unless it was cut.
-    task: Option<AbortHandle>,
+    task: Option<TaskHandle>,
 }
 
 /// A connection that is open.
@@ -46,7 +45,7 @@ struct Conversation {
     accepted: Arc<Accepted>,
     course: Course,
     permit: Permit,
-    task: Option<AbortHandle>,
+    task: Option<TaskHandle>,
 }
 
 impl Visit {
