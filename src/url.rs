@@ -1,6 +1,7 @@
 //! The URL that a program gives, as the parts that a connection needs (RFC 6455 3).
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::net::Ipv6Addr;
 
 use data_encoding::BASE64;
@@ -56,11 +57,10 @@ impl Target {
             return Err(url_error("The URL has a fragment, which a WebSocket URL can't have (RFC 6455 3)."));
         }
         let (scheme, rest) = text.split_once("://").ok_or_else(|| url_error("The URL has no scheme."))?;
-        let secure = match scheme.to_ascii_lowercase().as_str() {
-            "ws" => false,
-            "wss" => true,
-            _ => return Err(url_error("The URL's scheme is neither ws nor wss.")),
-        };
+        let secure = scheme.eq_ignore_ascii_case("wss");
+        if !secure && !scheme.eq_ignore_ascii_case("ws") {
+            return Err(url_error("The URL's scheme is neither ws nor wss."));
+        }
         // Taken out before anything copies it (RFC 3986 3.2).
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let (userinfo, rest) = match authority.rfind('@').and_then(|at| rest.split_at_checked(at)) {
@@ -71,8 +71,11 @@ impl Target {
             return Err(url_error("The URL has no host."));
         }
         let (rest, zone) = without_zone(rest)?;
-        let url = Url::parse(&format!("{scheme}://{rest}"))
-            .map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
+        let url = match (&rest, userinfo) {
+            (Cow::Borrowed(_), None) => Url::parse(text),
+            _ => Url::parse(&format!("{scheme}://{rest}")),
+        };
+        let url = url.map_err(|error| url_error(format!("The URL is invalid: {error}.")))?;
         let host = match url.host() {
             Some(Host::Domain(name)) if !name.is_empty() => name.to_owned(),
             Some(Host::Ipv4(address)) => address.to_string(),
@@ -93,10 +96,21 @@ impl Target {
 
     /// `host` as it stands in a URL: IPv6 in brackets.
     pub fn url_host(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => self.host.clone(),
-        }
+        self.behind("")
+    }
+
+    /// The host behind a text; there is room for a port.
+    fn behind(&self, text: &str) -> String {
+        let mut all = String::with_capacity(text.len() + self.host.len() + "[]:65535".len());
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        [text, open, &self.host, close].iter().for_each(|part| all.push_str(part));
+        all
+    }
+
+    fn with_port(&self, mut host: String) -> String {
+        // Writing to a String can't fail.
+        let _ = write!(host, ":{}", self.port);
+        host
     }
 
     /// The value of `Host`: with the port when it isn't the scheme's own.
@@ -109,14 +123,16 @@ impl Target {
 
     /// The value of `Origin`.
     pub fn origin(&self, with_port: bool) -> String {
-        let scheme = if self.secure { "https" } else { "http" };
-        let authority = if with_port { self.authority() } else { self.url_host() };
-        format!("{scheme}://{authority}")
+        let host = self.behind(if self.secure { "https://" } else { "http://" });
+        match with_port && !self.has_default_port() {
+            true => self.with_port(host),
+            false => host,
+        }
     }
 
     /// Host and port, for a person.
     pub fn address(&self) -> String {
-        format!("{}:{}", self.url_host(), self.port)
+        self.with_port(self.url_host())
     }
 
     /// Scheme, host and port as a URL: nothing in it is secret.

@@ -1,6 +1,7 @@
 //! An attempt to connect, step by step: name, TCP, proxy, TLS, opening handshake.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,9 +49,15 @@ struct Progress {
 
 impl Progress {
     /// `doing` begins a sentence.
-    fn enter(&self, phase: Phase, doing: String) {
+    fn enter(&self, phase: Phase, doing: fmt::Arguments<'_>) {
         log(Level::Debug, || format!("{}: {doing}", phase.name().to_string_lossy()));
-        *self.step.lock() = (phase, doing);
+        {
+            let mut step = self.step.lock();
+            step.0 = phase;
+            step.1.clear();
+            // Writing to a String can't fail.
+            let _ = step.1.write_fmt(doing);
+        }
         self.tried.clear();
     }
 
@@ -183,7 +190,8 @@ async fn steps(
         let mut stream = connect(&next, addresses, &options.link, progress).await?;
         if let Some(proxy) = &proxy {
             let kind = proxy.kind().name();
-            progress.enter(Phase::Proxy, format!("Opening a tunnel to {address} through {proxy} ({kind})"));
+            progress
+                .enter(Phase::Proxy, format_args!("Opening a tunnel to {address} through {proxy} ({kind})"));
             timed(&mut timings.proxy, proxy::open(&mut stream, proxy, target)).await?;
         }
         Ok::<_, Error>(stream)
@@ -201,7 +209,7 @@ async fn steps(
     let mut transport = match target.secure {
         false => Transport::Plain(stream),
         true => {
-            progress.enter(Phase::Tls, format!("The TLS handshake with {peer}"));
+            progress.enter(Phase::Tls, format_args!("The TLS handshake with {peer}"));
             let config = tls_config(client, tls).await.map_err(|error| Error {
                 message: format!("TLS with {peer} can't be set up: {error}"),
                 ..error
@@ -214,7 +222,7 @@ async fn steps(
         }
     };
 
-    progress.enter(Phase::Handshake, format!("The opening handshake with {peer}"));
+    progress.enter(Phase::Handshake, format_args!("The opening handshake with {peer}"));
     let request = handshake::Request::new(target, options, &peer)?;
     let answer = match timed(&mut timings.handshake, request.exchange(&mut transport)).await {
         Ok(answer) => answer,
@@ -311,7 +319,7 @@ async fn look_up(
     if let Some(known) = link.known(host, *port) {
         return Ok(known);
     }
-    progress.enter(*phase, format!("The name lookup of {name}"));
+    progress.enter(*phase, format_args!("The name lookup of {name}"));
     let not_found = |cause: String| {
         let what = match (&with_zone, is_proxy) {
             (Some(with_zone), _) => format!("The address {with_zone}"),
@@ -339,7 +347,7 @@ async fn connect(
     progress: &Progress,
 ) -> Result<Tcp> {
     let Next { name, phases: (_, phase), .. } = next;
-    progress.enter(*phase, format!("The TCP connection to {name}"));
+    progress.enter(*phase, format_args!("The TCP connection to {name}"));
     let addresses = link.narrow(addresses, *phase, name)?;
     let Some(stream) = dial(&addresses, link, &progress.tried).await else {
         let what = format!("Can't connect to {name}");

@@ -68,6 +68,10 @@ impl Tried {
 /// first connection wins, and the attempts that still run are dropped. `None`: all have failed, and `tried` says
 /// why.
 pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &Tried) -> Option<TcpStream> {
+    if let [only] = *addresses {
+        tried.begin(only);
+        return link.connect(only).await.map_err(|error| tried.failed(only, error)).ok();
+    }
     let mut waiting = in_turn(addresses).into_iter();
     let mut running = Vec::new();
     loop {

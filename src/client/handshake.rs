@@ -1,6 +1,5 @@
 //! The client's opening handshake (RFC 6455 4.1).
 
-use std::fmt::Write;
 use std::io::ErrorKind;
 use std::time::SystemTime;
 
@@ -66,10 +65,9 @@ impl Request {
         let enough =
             1024 + 2 * target.resource.len() + 3 * target.host.len() + options.protocol.len() + long + own;
         let mut head = Zeroizing::new(String::with_capacity(enough));
-        let _ = write!(head, "GET {} HTTP/1.1\r\n", target.resource);
+        ["GET ", &target.resource, " HTTP/1.1\r\n"].iter().for_each(|part| head.push_str(part));
         let mut add = |name: &str, value: &str| {
-            // Writing to a String can't fail.
-            let _ = write!(head, "{name}: {value}\r\n");
+            [name, ": ", value, "\r\n"].iter().for_each(|part| head.push_str(part));
         };
         add("Host", &given("Host").unwrap_or_else(|| target.authority()));
         add("Upgrade", "websocket");
@@ -164,14 +162,13 @@ impl Request {
             error => self.invalid(error.to_string()),
         })?;
         let status = response.code.unwrap_or_default();
-        let answer = status_line(&response);
-        let headers: &[httparse::Header<'_>] = response.headers;
         if status != 101 {
             if (100..200).contains(&status) {
                 return Ok(None);
             }
-            return Err(self.refused(status, answer, headers));
+            return Err(self.refused(status, status_line(&response), response.headers));
         }
+        let headers: &[httparse::Header<'_>] = response.headers;
         if response.version != Some(1) {
             return Err(self.invalid("it is not HTTP/1.1"));
         }

@@ -9,11 +9,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::task::coop;
 
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
-use super::tasks::{Task, Turn};
+use super::tasks::{Driver, Task, Turn};
 
 /// How many turns tasks have before a look at the I/O.
 const TURNS_TOGETHER: usize = 64;
@@ -102,19 +103,14 @@ impl Lane {
         });
         let served = lane.clone();
         // Its turns are short, and it gives way to the I/O by itself.
-        let service = tokio::task::unconstrained(async move { served.service.run().await });
-        lane.run_soon(Task::new(&lane, Box::pin(service)));
+        let run = async move { served.service.run(|| served.look_after(served.looks())).await };
+        lane.run_soon(Task::new(lane.clone(), Box::pin(coop::unconstrained(run))));
         lane
     }
 
     /// A handle has events: its strand's turn will come.
     pub(crate) fn make_ready(&self, strand: Arc<dyn Strand>) {
         self.add(|ready| ready.strands.push_back(strand));
-    }
-
-    /// A task is to go on: its turn will come.
-    pub(super) fn run_soon(&self, task: Arc<dyn Turn>) {
-        self.add(|ready| ready.tasks.push_back(task));
     }
 
     #[inline]
@@ -142,8 +138,12 @@ impl Lane {
         self.ready.lock().looks
     }
 
-    /// Waits until it has looked at the I/O more often than this.
-    pub(super) fn poll_look(&self, looks: u64, context: &Context<'_>) -> Poll<()> {
+    /// Waits until it has looked at the I/O more often than this; the tasks that a look wakes have their turns first.
+    pub(super) async fn look_after(&self, looks: u64) {
+        poll_fn(|context| self.poll_look(looks, context)).await;
+    }
+
+    fn poll_look(&self, looks: u64, context: &Context<'_>) -> Poll<()> {
         let mut ready = self.ready.lock();
         if looks < ready.looks {
             return Poll::Ready(());
@@ -162,18 +162,16 @@ impl Lane {
         let mut until = pin!(until);
         let mut has_looked = false;
         engine.block_on(poll_fn(|context| {
+            if until.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
             let mut ready = self.ready.lock();
-            self.run_tasks(&mut ready, std::mem::replace(&mut has_looked, true));
+            let must_look = self.run_tasks(&mut ready, std::mem::replace(&mut has_looked, true));
             // No watchdog keeps the time of a lane that ends.
             if self.closing.load(Ordering::Acquire) {
                 return Poll::Ready(());
             }
-            match ready.has_tasks() {
-                true => context.waker().wake_by_ref(),
-                false => ready.wait(context),
-            }
-            drop(ready);
-            until.as_mut().poll(context)
+            ready.go_on(must_look, context)
         }));
     }
 
@@ -218,7 +216,7 @@ impl Lane {
     /// Waits until a strand is ready, or the lane ends. Between two calls tokio looks at the I/O.
     fn poll_ready(&self, context: &mut Context<'_>, has_looked: bool) -> Poll<Option<Arc<dyn Strand>>> {
         let mut ready = self.ready.lock();
-        self.run_tasks(&mut ready, has_looked);
+        let must_look = self.run_tasks(&mut ready, has_looked);
         if self.closing.load(Ordering::Acquire) {
             return Poll::Ready(None);
         }
@@ -226,18 +224,18 @@ impl Lane {
             // One more, so that a strand that a task makes ready needs no look of its own.
             self.round.store(ready.strands.len() + 1, Ordering::Relaxed);
         }
-        if let Some(strand) = self.take(&mut ready) {
-            return Poll::Ready(Some(strand));
+        if coop::has_budget_remaining() {
+            if let Some(strand) = self.take(&mut ready) {
+                return Poll::Ready(Some(strand));
+            }
         }
-        match !ready.strands.is_empty() || ready.has_tasks() {
-            true => context.waker().wake_by_ref(),
-            false => ready.wait(context),
-        }
-        Poll::Pending
+        let must_look = must_look || !ready.strands.is_empty();
+        ready.go_on(must_look, context)
     }
 
-    /// Gives tasks their turns.
-    fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>, has_looked: bool) {
+    /// Gives tasks their turns. Returns whether some wait for a look at the I/O, or for turns after it. Tasks that have used up
+    /// what tokio grants between two looks are woken by the next one, and by no later [`Engine::block_on`].
+    fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>, has_looked: bool) -> bool {
         ready.waits = false;
         if has_looked {
             ready.looks += 1;
@@ -245,24 +243,31 @@ impl Lane {
                 MutexGuard::unlocked(ready, || waker.wake());
             }
         }
-        for _ in 0..TURNS_TOGETHER {
+        let mut turns = 0;
+        while turns < TURNS_TOGETHER && coop::has_budget_remaining() {
             let Some(task) = ready.tasks.pop_front() else { break };
             MutexGuard::unlocked(ready, || task.run());
+            turns += 1;
         }
+        !coop::has_budget_remaining() || !ready.tasks.is_empty() || !ready.await_look.is_empty()
+    }
+}
+
+impl Driver for Lane {
+    fn run_soon(&self, task: Arc<dyn Turn>) {
+        self.add(|ready| ready.tasks.push_back(task));
     }
 }
 
 impl Ready {
-    fn has_tasks(&self) -> bool {
-        !self.tasks.is_empty() || !self.await_look.is_empty()
-    }
-
-    /// The leader waits until something wakes it.
-    fn wait(&mut self, context: &Context<'_>) {
-        self.waits = true;
-        match &mut self.leader {
-            Some(leader) => leader.clone_from(context.waker()),
-            leader => *leader = Some(context.waker().clone()),
+    /// The leader looks at the I/O, or waits until something wakes it.
+    fn go_on<T>(&mut self, must_look: bool, context: &Context<'_>) -> Poll<T> {
+        self.waits = !must_look;
+        match (must_look, &mut self.leader) {
+            (true, _) => context.waker().wake_by_ref(),
+            (false, Some(leader)) => leader.clone_from(context.waker()),
+            (false, leader) => *leader = Some(context.waker().clone()),
         }
+        Poll::Pending
     }
 }

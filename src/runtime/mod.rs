@@ -146,7 +146,7 @@ impl Runtime {
         lane: &Arc<Lane>,
         task: impl Future<Output = ()> + Send + Unpin + 'static,
     ) -> TaskHandle {
-        self.tasks.spawn(lane, task)
+        self.tasks.spawn(lane.clone(), task)
     }
 
     /// The threads for what may block.

@@ -2,15 +2,13 @@
 //! It also wakes tasks at their deadlines. It runs within the I/O, so it goes on while callbacks block.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::poll_fn;
+use std::future::{poll_fn, Future};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-
-use super::timer::look;
 
 /// How many of each queue are served before a look at the I/O.
 const SERVED_TOGETHER: usize = 16;
@@ -129,8 +127,8 @@ impl Service {
         let _deadlines = std::mem::take(&mut *self.clock.lock());
     }
 
-    /// Serves until the lane ends.
-    pub(super) async fn run(&self) {
+    /// Serves until the lane ends. `look` waits for a look at the I/O.
+    pub(super) async fn run<F: Future<Output = ()>>(&self, look: impl Fn() -> F) {
         let mut due = VecDeque::new();
         loop {
             poll_fn(|cx| {
@@ -181,7 +179,6 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::pin::pin;
     use std::sync::atomic::AtomicUsize;
     use std::task::Wake;
@@ -223,7 +220,7 @@ mod tests {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut run = pin!(service.run());
+            let mut run = pin!(service.run(tokio::task::yield_now));
             poll_fn(|cx| {
                 let _ = run.as_mut().poll(cx);
                 match served.lock().len() > 10 * SERVED_TOGETHER {

@@ -13,8 +13,6 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::lane::Lane;
-
 /// What a lane runs within the I/O.
 pub(super) trait Turn: Send + Sync {
     /// Goes on until it waits again or ends.
@@ -25,9 +23,15 @@ pub(super) trait Turn: Send + Sync {
     fn cut(&self);
 }
 
+/// What gives tasks their turns.
+pub(super) trait Driver: Send + Sync {
+    /// A task is to go on: its turn will come.
+    fn run_soon(&self, task: Arc<dyn Turn>);
+}
+
 /// A future that a lane drives.
 pub(super) struct Task<F> {
-    lane: Arc<Lane>,
+    lane: Arc<dyn Driver>,
     /// `None` when it has ended.
     future: Mutex<Option<F>>,
     /// It has asked for a turn.
@@ -47,9 +51,9 @@ impl TaskHandle {
 
 impl<F: Future<Output = ()> + Send + Unpin + 'static> Task<F> {
     /// A task that has not begun.
-    pub fn new(lane: &Arc<Lane>, future: F) -> Arc<Task<F>> {
+    pub fn new(lane: Arc<dyn Driver>, future: F) -> Arc<Task<F>> {
         Arc::new(Task {
-            lane: lane.clone(),
+            lane,
             future: Mutex::new(Some(future)),
             is_woken: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
@@ -163,7 +167,7 @@ impl Tasks {
     /// Runs a future until it ends or its lane does.
     pub fn spawn(
         self: &Arc<Self>,
-        on: &Arc<Lane>,
+        on: Arc<dyn Driver>,
         future: impl Future<Output = ()> + Send + Unpin + 'static,
     ) -> TaskHandle {
         let task = {
@@ -207,4 +211,121 @@ pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
         Err(_) => Poll::Ready(None),
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{channel, Receiver, Sender};
+    use std::time::Duration;
+
+    use tokio::io::AsyncReadExt;
+
+    use super::super::{Config, Lane, Runtime};
+    use super::*;
+
+    /// Only a guard.
+    const FAR: Duration = Duration::from_secs(60);
+
+    /// Tells that it is dropped.
+    struct Told(Sender<()>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+
+    fn told() -> (Told, Receiver<()>) {
+        let (tell, told) = channel();
+        (Told(tell), told)
+    }
+
+    fn with_runtime(test: impl FnOnce(&Arc<Runtime>, &Arc<Lane>)) {
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        let lane = runtime.choose_lane().unwrap();
+        test(&runtime, &lane);
+        runtime.end(Instant::now() + FAR);
+        assert!(runtime.tasks.running.lock().by_number.is_empty());
+    }
+
+    #[test]
+    fn a_task_is_dropped_when_it_ends_panics_or_is_aborted() {
+        with_runtime(|runtime, lane| {
+            let (end, ended) = told();
+            runtime.spawn(lane, Box::pin(async move { drop(end) }));
+            ended.recv_timeout(FAR).unwrap();
+            let (panic, panicked) = told();
+            runtime.spawn(
+                lane,
+                Box::pin(async move {
+                    let _panic = panic;
+                    ready(()).await;
+                    std::panic::resume_unwind(Box::new("a test's"));
+                }),
+            );
+            panicked.recv_timeout(FAR).unwrap();
+            let (wait, aborted) = told();
+            let task = runtime.spawn(
+                lane,
+                Box::pin(async move {
+                    let _wait = wait;
+                    pending().await
+                }),
+            );
+            task.abort();
+            aborted.recv_timeout(FAR).unwrap();
+            task.abort();
+        });
+    }
+
+    #[test]
+    fn a_task_that_never_rests_leaves_the_sockets_their_turns() {
+        with_runtime(|runtime, lane| {
+            let task = runtime.spawn(
+                lane,
+                Box::pin(poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                })),
+            );
+            let (mut near, far) = UnixStream::pair().unwrap();
+            far.set_nonblocking(true).unwrap();
+            let (tell, told) = channel();
+            runtime.spawn(
+                lane,
+                Box::pin(async move {
+                    let mut stream = tokio::net::UnixStream::from_std(far).unwrap();
+                    tell.send(()).unwrap();
+                    stream.read_u8().await.unwrap();
+                    tell.send(()).unwrap();
+                }),
+            );
+            told.recv_timeout(FAR).unwrap();
+            near.write_all(&[1]).unwrap();
+            told.recv_timeout(FAR).expect("the socket is looked at");
+            task.abort();
+        });
+    }
+
+    #[test]
+    fn what_a_shutdown_cuts_is_dropped_though_it_waits() {
+        let (wait, cut) = told();
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        let lane = runtime.choose_lane().unwrap();
+        let (begin, begun) = channel();
+        runtime.spawn(
+            &lane,
+            Box::pin(async move {
+                let _wait = wait;
+                begin.send(()).unwrap();
+                pending().await
+            }),
+        );
+        begun.recv_timeout(FAR).unwrap();
+        runtime.end(Instant::now());
+        cut.try_recv().unwrap();
+    }
 }

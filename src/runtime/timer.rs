@@ -65,7 +65,7 @@ pub(crate) fn looks() -> u64 {
 /// Waits until the lane has looked at the I/O more often than this; the tasks that it woke have their turns first.
 pub(crate) async fn look_after(looks: u64) {
     match led() {
-        Some(lane) => poll_fn(|cx| lane.poll_look(looks, cx)).await,
+        Some(lane) => lane.look_after(looks).await,
         #[cfg(test)] // Unit tests run futures without a lane.
         None => tokio::task::yield_now().await,
         #[cfg(not(test))]

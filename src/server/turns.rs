@@ -110,7 +110,7 @@ mod tests {
                         })
                         .await;
                     };
-                    of.spawn(&on, Box::pin(handshake)).into()
+                    of.spawn(&on, Box::pin(handshake))
                 });
             }
             for _ in 0..STEPS {
