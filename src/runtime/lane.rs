@@ -128,6 +128,10 @@ impl Lane {
 
     /// Serves a connection soon.
     pub(crate) fn serve_soon<T: Served + 'static>(&self, served: &Arc<T>) {
+        // A lane that ends serves nothing more, and what waits there would keep it.
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
         if let Some(waker) = self.service.soon(served) {
             waker.wake();
         }
@@ -166,7 +170,10 @@ impl Lane {
                 return Poll::Ready(());
             }
             let mut ready = self.ready.lock();
-            let must_look = self.run_tasks(&mut ready, std::mem::replace(&mut has_looked, true));
+            if std::mem::replace(&mut has_looked, true) {
+                self.note_look(&mut ready);
+            }
+            let must_look = self.run_tasks(&mut ready);
             // No watchdog keeps the time of a lane that ends.
             if self.closing.load(Ordering::Acquire) {
                 return Poll::Ready(());
@@ -216,14 +223,20 @@ impl Lane {
     /// Waits until a strand is ready, or the lane ends. Between two calls tokio looks at the I/O.
     fn poll_ready(&self, context: &mut Context<'_>, has_looked: bool) -> Poll<Option<Arc<dyn Strand>>> {
         let mut ready = self.ready.lock();
-        let must_look = self.run_tasks(&mut ready, has_looked);
-        if self.closing.load(Ordering::Acquire) {
-            return Poll::Ready(None);
-        }
         if has_looked {
+            self.note_look(&mut ready);
             // One more, so that a strand that a task makes ready needs no look of its own.
             self.round.store(ready.strands.len() + 1, Ordering::Relaxed);
         }
+        // After a look, strands come first: tasks may be busy without end. They have their turns before the next look.
+        let mut must_look = false;
+        if !has_looked || ready.strands.is_empty() {
+            must_look = self.run_tasks(&mut ready);
+        }
+        if self.closing.load(Ordering::Acquire) {
+            return Poll::Ready(None);
+        }
+        // Tasks that have used up what tokio grants between two looks are woken by the next one, and by no later `block_on`.
         if coop::has_budget_remaining() {
             if let Some(strand) = self.take(&mut ready) {
                 return Poll::Ready(Some(strand));
@@ -233,16 +246,17 @@ impl Lane {
         ready.go_on(must_look, context)
     }
 
-    /// Gives tasks their turns. Returns whether some wait for a look at the I/O, or for turns after it. Tasks that have used up
-    /// what tokio grants between two looks are woken by the next one, and by no later [`Engine::block_on`].
-    fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>, has_looked: bool) -> bool {
+    fn note_look(&self, ready: &mut MutexGuard<'_, Ready>) {
         ready.waits = false;
-        if has_looked {
-            ready.looks += 1;
-            while let Some(waker) = ready.await_look.pop() {
-                MutexGuard::unlocked(ready, || waker.wake());
-            }
+        ready.looks += 1;
+        while let Some(waker) = ready.await_look.pop() {
+            MutexGuard::unlocked(ready, || waker.wake());
         }
+    }
+
+    /// Gives tasks their turns. Returns whether some wait for a look at the I/O, or for turns after it.
+    fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>) -> bool {
+        ready.waits = false;
         let mut turns = 0;
         while turns < TURNS_TOGETHER && coop::has_budget_remaining() {
             let Some(task) = ready.tasks.pop_front() else { break };

@@ -106,7 +106,7 @@ impl Runtime {
         let no_resources = |error: std::io::Error| {
             Error::call(Code::NoResources, format!("The library's threads can't be started: {error}."))
         };
-        let mut lanes = Vec::new();
+        let mut engines = Vec::new();
         for _ in 0..config.io_threads {
             let engine = tokio::runtime::Builder::new_current_thread()
                 .enable_io()
@@ -116,8 +116,9 @@ impl Runtime {
                 .thread_stack_size(512 << 10)
                 .build()
                 .map_err(no_resources)?;
-            lanes.push((Lane::new(), Arc::new(Engine::new(engine))));
+            engines.push(Arc::new(Engine::new(engine)));
         }
+        let lanes: Vec<_> = engines.into_iter().map(|engine| (Lane::new(), engine)).collect();
         let runtime = Arc::new(Runtime {
             lanes: lanes.iter().map(|(lane, _)| lane.clone()).collect(),
             next_lane: AtomicUsize::new(0),
@@ -127,6 +128,7 @@ impl Runtime {
         });
         if let Err(error) = runtime.pool.start(lanes).and_then(|()| watchdog::start(&runtime.pool)) {
             runtime.stop_threads();
+            runtime.pool.join(Instant::now() + LAST_MOMENT);
             runtime.lanes.iter().for_each(|lane| lane.clear());
             return Err(no_resources(error));
         }

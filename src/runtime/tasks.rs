@@ -19,7 +19,7 @@ pub(super) trait Turn: Send + Sync {
     fn run(self: Arc<Self>);
     /// Has it end at its next turn.
     fn abort(self: Arc<Self>);
-    /// Ends it here, or where it runs at this moment.
+    /// Ends it, as soon as a turn that it has elsewhere is over.
     fn cut(&self);
 }
 
@@ -84,7 +84,7 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
             let mut context = Context::from_waker(&waker);
             // The panic was reported when it happened.
             let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context)));
-            poll.map_or(true, |poll| poll.is_ready()) || self.is_aborted.load(Ordering::Acquire)
+            poll.map_or(true, |poll| poll.is_ready())
         };
         if has_ended {
             let future = place.take();
@@ -99,8 +99,7 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
     }
 
     fn cut(&self) {
-        self.is_aborted.store(true, Ordering::Release);
-        let future = self.future.try_lock().and_then(|mut place| place.take());
+        let future = self.future.lock().take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
     }
 }
@@ -192,14 +191,10 @@ impl Tasks {
         }
     }
 
-    /// Cuts those that run, and waits for their ends.
+    /// Ends those that run.
     pub fn cut(&self) {
         let tasks: Vec<_> = self.running.lock().by_number.values().cloned().collect();
         tasks.iter().for_each(|task| task.cut());
-        let mut running = self.running.lock();
-        while !running.by_number.is_empty() {
-            self.ended.wait(&mut running);
-        }
     }
 }
 
@@ -222,8 +217,9 @@ mod tests {
     use std::time::Duration;
 
     use tokio::io::AsyncReadExt;
+    use tokio::task::coop;
 
-    use super::super::{Config, Lane, Runtime};
+    use super::super::{Config, Lane, Runner, Runtime, Strand};
     use super::*;
 
     /// Only a guard.
@@ -307,6 +303,44 @@ mod tests {
             near.write_all(&[1]).unwrap();
             told.recv_timeout(FAR).expect("the socket is looked at");
             task.abort();
+        });
+    }
+
+    struct Heard(Sender<()>);
+
+    impl Strand for Heard {
+        fn run_batch(self: Arc<Self>, _: &Runner) -> Option<Arc<dyn Strand>> {
+            let _ = self.0.send(());
+            None
+        }
+
+        fn is_trusted(&self) -> bool {
+            true
+        }
+
+        fn lost_lead(&self) {}
+    }
+
+    #[test]
+    fn a_task_whose_socket_is_always_ready_leaves_callbacks_and_tasks_their_turns() {
+        with_runtime(|runtime, lane| {
+            let (begin, begun) = channel();
+            let busy = runtime.spawn(
+                lane,
+                Box::pin(async move {
+                    loop {
+                        let _ = begin.send(());
+                        coop::consume_budget().await;
+                    }
+                }),
+            );
+            begun.recv_timeout(FAR).unwrap();
+            let (call, called) = channel();
+            lane.make_ready(Arc::new(Heard(call.clone())));
+            called.recv_timeout(FAR).expect("the callback runs");
+            runtime.spawn(lane, Box::pin(async move { call.send(()).unwrap() }));
+            called.recv_timeout(FAR).expect("the other task runs");
+            busy.abort();
         });
     }
 

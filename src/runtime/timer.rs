@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{ready, Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::task::coop;
 
 use super::lane::Lane;
 use super::service::{Alarm, Served};
@@ -45,7 +46,12 @@ async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
     poll_fn(|cx| match (future.as_mut().poll(cx), deadline) {
         (Poll::Ready(output), _) => Poll::Ready(Some(output)),
         (Poll::Pending, Some(deadline)) => {
-            timer.get_or_insert_with(|| Timer::new(deadline)).poll(cx).map(|()| None)
+            ready!(timer.get_or_insert_with(|| Timer::new(deadline)).poll(cx));
+            // It may have had nothing left of what tokio grants to tasks between two looks.
+            match Pin::new(&mut coop::unconstrained(future.as_mut())).poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending => Poll::Ready(None),
+            }
         }
         (Poll::Pending, None) => Poll::Pending,
     })

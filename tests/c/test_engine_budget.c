@@ -225,6 +225,7 @@ static void pause_it(struct pair *p, const nsws_message_event *e) {
     (void)e;
     if (p->talking.id != to_pause.id) return;
     CHECK_OK(nsws_connection_pause(p->talking));
+    to_pause = (nsws_connection){ 0 };
     gate_open(&paused);
 }
 
