@@ -141,7 +141,7 @@ impl HeadReader {
 
 /// Puts blanks where a header goes on in the next line (RFC 9112 5.2). The first line is no header.
 fn unfold(head: &mut [u8]) {
-    // Few are folded, and this look is quick: nothing ends it early.
+    // Folded lines are rare. This search never stops early, so the compiler can use vector instructions.
     let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
     let folds = pairs.map(|(one, next)| (*one == b'\n') & ((*next == b' ') | (*next == b'\t')));
     if !folds.fold(false, |any, folds| any | folds) {

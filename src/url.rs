@@ -96,11 +96,11 @@ impl Target {
 
     /// `host` as it stands in a URL: IPv6 in brackets.
     pub fn url_host(&self) -> String {
-        self.behind("")
+        self.after("")
     }
 
-    /// The host behind a text; there is room for a port.
-    fn behind(&self, text: &str) -> String {
+    /// `text`, then the host as in a URL; with room for a port.
+    fn after(&self, text: &str) -> String {
         let mut all = String::with_capacity(text.len() + self.host.len() + "[]:65535".len());
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         [text, open, &self.host, close].iter().for_each(|part| all.push_str(part));
@@ -123,7 +123,7 @@ impl Target {
 
     /// The value of `Origin`.
     pub fn origin(&self, with_port: bool) -> String {
-        let host = self.behind(if self.secure { "https://" } else { "http://" });
+        let host = self.after(if self.secure { "https://" } else { "http://" });
         match with_port && !self.has_default_port() {
             true => self.with_port(host),
             false => host,

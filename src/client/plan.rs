@@ -22,6 +22,7 @@ impl Plan {
         let trusted = options.trusts_environment;
         let variable = |name: &str| trusted.then(|| std::env::var_os(name)).flatten();
         let proxy = Choice::new(&options.proxy, variable);
+        // A redirect may lead to wss.
         let may_need_tls = target.secure || options.max_redirects > 0;
         let tls = tls_options(&options, |name| may_need_tls.then(|| variable(name)).flatten());
         Plan { target, options, proxy, tls }

@@ -14,9 +14,9 @@ use tokio::task::coop;
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
-use super::tasks::{Driver, Task, Turn};
+use super::tasks::{Driver, Runnable, Task};
 
-/// How many turns tasks have before a look at the I/O.
+/// The most turns that tasks have at a time.
 const TURNS_TOGETHER: usize = 64;
 
 /// The callbacks of one handle, which run in order and never two at once.
@@ -42,11 +42,11 @@ pub(crate) struct Lane {
     pub buffers: Buffers,
 }
 
-/// Handles that have events, tasks that are to go on, and how to wake the leader.
+/// Handles that have events, tasks that wait for a turn, and how to wake the leader.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
-    tasks: VecDeque<Arc<dyn Turn>>,
+    tasks: VecDeque<Arc<dyn Runnable>>,
     /// Tasks that wait for a look at the I/O.
     await_look: Vec<Waker>,
     /// How many looks there were.
@@ -128,7 +128,7 @@ impl Lane {
 
     /// Serves a connection soon.
     pub(crate) fn serve_soon<T: Served + 'static>(&self, served: &Arc<T>) {
-        // A lane that ends serves nothing more, and what waits there would keep it.
+        // A lane that ends serves nothing more, and what waits in its queue would keep the lane alive.
         if self.closing.load(Ordering::Acquire) {
             return;
         }
@@ -137,12 +137,13 @@ impl Lane {
         }
     }
 
-    /// How often it has looked at the I/O.
+    /// How many times it has looked at the I/O.
     pub(super) fn looks(&self) -> u64 {
         self.ready.lock().looks
     }
 
-    /// Waits until it has looked at the I/O more often than this; the tasks that a look wakes have their turns first.
+    /// Waits until it has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
+    /// turns first.
     pub(super) async fn look_after(&self, looks: u64) {
         poll_fn(|context| self.poll_look(looks, context)).await;
     }
@@ -196,7 +197,7 @@ impl Lane {
         self.service.clear();
     }
 
-    /// Drives I/O until a handle has events; `None` when the lane ends. Those that wait together run one after
+    /// Drives the I/O and the tasks until a handle has events; `None` when the lane ends. Those that wait together run one after
     /// another; then comes a look at the I/O.
     pub(super) fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
         if self.closing.load(Ordering::Acquire) {
@@ -220,7 +221,8 @@ impl Lane {
         Some(first)
     }
 
-    /// Waits until a strand is ready, or the lane ends. Between two calls tokio looks at the I/O.
+    /// Waits until a strand is ready, or the lane ends. Between two calls in one
+    /// `block_on`, tokio looks at the I/O.
     fn poll_ready(&self, context: &mut Context<'_>, has_looked: bool) -> Poll<Option<Arc<dyn Strand>>> {
         let mut ready = self.ready.lock();
         if has_looked {
@@ -228,7 +230,7 @@ impl Lane {
             // One more, so that a strand that a task makes ready needs no look of its own.
             self.round.store(ready.strands.len() + 1, Ordering::Relaxed);
         }
-        // After a look, strands come first: tasks may be busy without end. They have their turns before the next look.
+        // After a look, strands come first, since tasks may be busy without end. The tasks have their turns before the next look.
         let mut must_look = false;
         if !has_looked || ready.strands.is_empty() {
             must_look = self.run_tasks(&mut ready);
@@ -236,7 +238,8 @@ impl Lane {
         if self.closing.load(Ordering::Acquire) {
             return Poll::Ready(None);
         }
-        // Tasks that have used up what tokio grants between two looks are woken by the next one, and by no later `block_on`.
+        // A task that has used up tokio's budget is woken at the next look in this `block_on`. If that ended first, the task would
+        // never be woken.
         if coop::has_budget_remaining() {
             if let Some(strand) = self.take(&mut ready) {
                 return Poll::Ready(Some(strand));
@@ -268,7 +271,7 @@ impl Lane {
 }
 
 impl Driver for Lane {
-    fn run_soon(&self, task: Arc<dyn Turn>) {
+    fn run_soon(&self, task: Arc<dyn Runnable>) {
         self.add(|ready| ready.tasks.push_back(task));
     }
 }

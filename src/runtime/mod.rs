@@ -118,6 +118,7 @@ impl Runtime {
                 .map_err(no_resources)?;
             engines.push(Arc::new(Engine::new(engine)));
         }
+        // Only now: a lane and its service own each other, so a lane that is merely dropped leaks.
         let lanes: Vec<_> = engines.into_iter().map(|engine| (Lane::new(), engine)).collect();
         let runtime = Arc::new(Runtime {
             lanes: lanes.iter().map(|(lane, _)| lane.clone()).collect(),
@@ -168,7 +169,7 @@ impl Runtime {
         self.pool.join(deadline.max(Instant::now() + LAST_MOMENT));
         let engines = self.pool.forget_lanes();
         self.lanes.iter().for_each(|lane| lane.clear());
-        self.tasks.cut();
+        self.tasks.cut(Instant::now() + LAST_MOMENT);
         for engine in engines {
             // A thread in a callback keeps the engine; else it ends here, with its lookups if they end in time.
             if let Some(runtime) = Arc::into_inner(engine).and_then(Engine::into_inner) {

@@ -1,6 +1,6 @@
-//! The tasks that run on the lanes: each is known until it has ended, so that a shutdown can wait for it or cut it.
-//! A lane runs its tasks itself, within the I/O. tokio's own tasks would cost a look at the I/O more wherever one of them leads to
-//! a callback, and a write to the eventfd for each that a callback starts.
+//! The tasks that run on the lanes. Each but the service is known until it has ended, so that a shutdown can wait for it or cut it.
+//! A lane runs its tasks itself, within the I/O. A task of tokio's would cost one more look at the I/O when it leads to a callback,
+//! and a write to the eventfd when a callback starts or wakes it.
 
 use std::collections::BTreeMap;
 use std::future::{poll_fn, Future};
@@ -13,20 +13,20 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-/// What a lane runs within the I/O.
-pub(super) trait Turn: Send + Sync {
-    /// Goes on until it waits again or ends.
+/// A task, as its lane sees it.
+pub(super) trait Runnable: Send + Sync {
+    /// Runs it until it waits or ends.
     fn run(self: Arc<Self>);
-    /// Has it end at its next turn.
+    /// Ends it at its next turn.
     fn abort(self: Arc<Self>);
-    /// Ends it, as soon as a turn that it has elsewhere is over.
-    fn cut(&self);
+    /// Ends it on this thread. If a turn of it is under way on another and lasts until `until`, it ends there.
+    fn cut(&self, until: Instant);
 }
 
 /// What gives tasks their turns.
 pub(super) trait Driver: Send + Sync {
-    /// A task is to go on: its turn will come.
-    fn run_soon(&self, task: Arc<dyn Turn>);
+    /// A task was woken: its turn will come.
+    fn run_soon(&self, task: Arc<dyn Runnable>);
 }
 
 /// A future that a lane drives.
@@ -40,10 +40,10 @@ pub(super) struct Task<F> {
 }
 
 /// A task that was started.
-pub(crate) struct TaskHandle(Arc<dyn Turn>);
+pub(crate) struct TaskHandle(Arc<dyn Runnable>);
 
 impl TaskHandle {
-    /// Has it end, on its lane.
+    /// Ends it at its next turn, on its lane.
     pub fn abort(&self) {
         self.0.clone().abort();
     }
@@ -73,7 +73,7 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Wake for Task<F> {
     }
 }
 
-impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
+impl<F: Future<Output = ()> + Send + Unpin + 'static> Runnable for Task<F> {
     fn run(self: Arc<Self>) {
         // What wakes it from now on is for its next turn.
         self.is_woken.swap(false, Ordering::AcqRel);
@@ -84,7 +84,7 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
             let mut context = Context::from_waker(&waker);
             // The panic was reported when it happened.
             let poll = catch_unwind(AssertUnwindSafe(|| Pin::new(future).poll(&mut context)));
-            poll.map_or(true, |poll| poll.is_ready())
+            poll.map_or(true, |poll| poll.is_ready()) || self.is_aborted.load(Ordering::Acquire)
         };
         if has_ended {
             let future = place.take();
@@ -98,8 +98,9 @@ impl<F: Future<Output = ()> + Send + Unpin + 'static> Turn for Task<F> {
         self.wake();
     }
 
-    fn cut(&self) {
-        let future = self.future.lock().take();
+    fn cut(&self, until: Instant) {
+        self.is_aborted.store(true, Ordering::Release);
+        let future = self.future.try_lock_until(until).and_then(|mut place| place.take());
         let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
     }
 }
@@ -113,16 +114,14 @@ impl From<tokio::task::AbortHandle> for TaskHandle {
 }
 
 #[cfg(test)]
-impl Turn for tokio::task::AbortHandle {
+impl Runnable for tokio::task::AbortHandle {
     fn run(self: Arc<Self>) {}
 
     fn abort(self: Arc<Self>) {
-        self.cut();
+        tokio::task::AbortHandle::abort(&self);
     }
 
-    fn cut(&self) {
-        tokio::task::AbortHandle::abort(self);
-    }
+    fn cut(&self, _: Instant) {}
 }
 
 /// The tasks of a runtime.
@@ -135,7 +134,7 @@ pub(super) struct Tasks {
 
 #[derive(Default)]
 struct Running {
-    by_number: BTreeMap<u64, Arc<dyn Turn>>,
+    by_number: BTreeMap<u64, Arc<dyn Runnable>>,
     count: u64,
 }
 
@@ -191,10 +190,10 @@ impl Tasks {
         }
     }
 
-    /// Ends those that run.
-    pub fn cut(&self) {
+    /// Ends those that are left, on this thread. Those whose turns last until `until` end where they run.
+    pub fn cut(&self, until: Instant) {
         let tasks: Vec<_> = self.running.lock().by_number.values().cloned().collect();
-        tasks.iter().for_each(|task| task.cut());
+        tasks.iter().for_each(|task| task.cut(until));
     }
 }
 
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_never_rests_leaves_the_sockets_their_turns() {
+    fn a_task_that_never_waits_does_not_starve_the_sockets() {
         with_runtime(|runtime, lane| {
             let task = runtime.spawn(
                 lane,
@@ -301,7 +300,7 @@ mod tests {
             );
             told.recv_timeout(FAR).unwrap();
             near.write_all(&[1]).unwrap();
-            told.recv_timeout(FAR).expect("the socket is looked at");
+            told.recv_timeout(FAR).expect("the socket is read");
             task.abort();
         });
     }
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_socket_is_always_ready_leaves_callbacks_and_tasks_their_turns() {
+    fn a_task_that_uses_up_tokios_budget_does_not_starve_callbacks_and_tasks() {
         with_runtime(|runtime, lane| {
             let (begin, begun) = channel();
             let busy = runtime.spawn(
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_shutdown_cuts_is_dropped_though_it_waits() {
+    fn a_waiting_task_is_dropped_when_a_shutdown_cuts_it() {
         let (wait, cut) = told();
         let runtime = Runtime::start(Config::DEFAULT).unwrap();
         let lane = runtime.choose_lane().unwrap();
@@ -361,5 +360,30 @@ mod tests {
         begun.recv_timeout(FAR).unwrap();
         runtime.end(Instant::now());
         cut.try_recv().unwrap();
+    }
+
+    #[test]
+    fn a_task_whose_turn_does_not_end_holds_up_no_shutdown_and_ends_there() {
+        let (wait, ended) = told();
+        let runtime = Runtime::start(Config::DEFAULT).unwrap();
+        let lane = runtime.choose_lane().unwrap();
+        let (begin, begun) = channel();
+        let (release, released) = channel::<()>();
+        runtime.spawn(
+            &lane,
+            Box::pin(async move {
+                let _wait = wait;
+                begin.send(()).unwrap();
+                // As a log's receiver may.
+                released.recv().unwrap();
+                pending().await
+            }),
+        );
+        begun.recv_timeout(FAR).unwrap();
+        runtime.end(Instant::now());
+        assert!(!runtime.wait(Instant::now()));
+        release.send(()).unwrap();
+        ended.recv_timeout(FAR).unwrap();
+        assert!(runtime.wait(Instant::now() + FAR));
     }
 }

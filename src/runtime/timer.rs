@@ -47,7 +47,7 @@ async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
         (Poll::Ready(output), _) => Poll::Ready(Some(output)),
         (Poll::Pending, Some(deadline)) => {
             ready!(timer.get_or_insert_with(|| Timer::new(deadline)).poll(cx));
-            // It may have had nothing left of what tokio grants to tasks between two looks.
+            // Once more without tokio's budget: there may have been none left for the first poll.
             match Pin::new(&mut coop::unconstrained(future.as_mut())).poll(cx) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
                 Poll::Pending => Poll::Ready(None),
@@ -63,12 +63,13 @@ pub(crate) async fn sleep(time: Duration) {
     in_time(time, pending::<()>()).await;
 }
 
-/// How often the lane has looked at the I/O.
+/// How many times the lane has looked at the I/O.
 pub(crate) fn looks() -> u64 {
     led().map_or(0, |lane| lane.looks())
 }
 
-/// Waits until the lane has looked at the I/O more often than this; the tasks that it woke have their turns first.
+/// Waits until the lane has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
+/// turns first.
 pub(crate) async fn look_after(looks: u64) {
     match led() {
         Some(lane) => lane.look_after(looks).await,
@@ -79,7 +80,7 @@ pub(crate) async fn look_after(looks: u64) {
     }
 }
 
-/// Waits until the lane has looked at the I/O.
+/// Waits for the lane's next look at the I/O.
 pub(crate) async fn look() {
     look_after(looks()).await;
 }

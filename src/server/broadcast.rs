@@ -11,9 +11,10 @@ impl Server {
     /// Sends a message to every client; how many connections accepted it. Those whose queue is full don't get it.
     pub(crate) fn broadcast(&self, payload: Payload<'_>) -> Result<usize> {
         self.encode_once(payload, |message| {
-            let connections = self.known_connections();
+            let all = self.all();
+            let known = all.iter().filter(|accepted| accepted.is_known());
             // One that refuses is closing, or does not read.
-            connections.iter().filter(|connection| connection.send_permitted(message).is_ok()).count()
+            known.filter(|accepted| accepted.send_permitted(message).is_ok()).count()
         })
     }
 

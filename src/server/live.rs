@@ -74,6 +74,9 @@ pub(super) struct State {
     pub stage: Stage,
     /// Those whose `close` was not delivered yet, by their numbers.
     pub connections: BTreeMap<u64, Arc<Accepted>>,
+    /// The same, kept from one broadcast to the next until a connection comes or goes. If each broadcast cloned every `Arc`, it
+    /// would write to each connection's memory twice more.
+    all: Option<Arc<[Arc<Accepted>]>>,
 }
 
 pub(super) enum Stage {
@@ -103,7 +106,7 @@ impl Server {
             listeners: ServerListeners::default(),
             accept_hook: Mutex::new(None),
             http_hook: Mutex::new(None),
-            state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new() }),
+            state: Mutex::new(State { stage: Stage::Stopped, connections: BTreeMap::new(), all: None }),
             parted: Condvar::new(),
             groups: Groups::default(),
             certificates: Mutex::default(),
@@ -176,8 +179,14 @@ impl Server {
         Ok(self.known_connections())
     }
 
-    pub(super) fn known_connections(&self) -> Vec<Arc<Accepted>> {
+    fn known_connections(&self) -> Vec<Arc<Accepted>> {
         self.state.lock().connections.values().filter(|accepted| accepted.is_known()).cloned().collect()
+    }
+
+    /// All connections, including those that the program doesn't know yet.
+    pub(super) fn all(&self) -> Arc<[Arc<Accepted>]> {
+        let State { connections, all, .. } = &mut *self.state.lock();
+        all.get_or_insert_with(|| connections.values().cloned().collect()).clone()
     }
 
     /// The connection of the client at this address and port.
@@ -207,6 +216,7 @@ impl Server {
             if let Stage::Listening(listening, task) = std::mem::replace(&mut state.stage, Stage::Destroyed) {
                 end_listening(&listening, &task);
             }
+            state.all = None;
             std::mem::take(&mut state.connections)
         };
         for accepted in connections.values() {
@@ -235,6 +245,7 @@ impl Server {
         }
         accepted.opened(connection)?;
         state.connections.insert(accepted.number, accepted.clone());
+        state.all = None;
         self.post([Event { connection: Some(accepted.clone()), kind: Kind::Connect(connect.into()) }]);
         Ok(())
     }
@@ -274,7 +285,11 @@ impl Server {
     fn forget(&self, accepted: &Arc<Accepted>) {
         accepted.retire();
         self.groups.leave_all(accepted);
-        self.state.lock().connections.remove(&accepted.number);
+        {
+            let mut state = self.state.lock();
+            state.all = None;
+            state.connections.remove(&accepted.number);
+        }
         self.parted.notify_all();
     }
 

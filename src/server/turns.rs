@@ -13,8 +13,8 @@ use crate::runtime::{look_after, looks};
 
 #[derive(Default)]
 pub(super) struct Turns {
-    /// Held by the handshake whose turn it is; the others wait in the order in which they came. How often the lane had looked at
-    /// the I/O when the last turn was over.
+    /// Held by the handshake whose turn it is; the others wait in the order in which they came. The value is how many times the
+    /// lane had looked at the I/O when the last turn ended.
     turn: tokio::sync::Mutex<u64>,
 }
 
