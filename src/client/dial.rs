@@ -68,6 +68,7 @@ impl Tried {
 /// first connection wins, and the attempts that still run are dropped. `None`: all have failed, and `tried` says
 /// why.
 pub(super) async fn dial(addresses: &[SocketAddr], link: &LinkOptions, tried: &Tried) -> Option<TcpStream> {
+    // The usual case: nothing to put in order, and nothing that runs at the same time.
     if let [only] = *addresses {
         tried.begin(only);
         return link.connect(only).await.map_err(|error| tried.failed(only, error)).ok();
