@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::task::{ready, Poll};
@@ -113,8 +112,8 @@ impl HeadReader {
     /// Reads more, and takes no more memory than that needs: among connections that stay, what is left of each would stay as well.
     async fn read(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
         poll_fn(|cx| {
-            let mut bytes = [const { MaybeUninit::uninit() }; 1024];
-            let mut bytes = ReadBuf::uninit(&mut bytes);
+            let mut bytes = [0; 1024];
+            let mut bytes = ReadBuf::new(&mut bytes);
             ready!(Pin::new(&mut *stream).poll_read(cx, &mut bytes))?;
             let bytes = bytes.filled();
             // The peer decides how much this is, within the bound.

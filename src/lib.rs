@@ -16,6 +16,7 @@ pub mod frame;
 mod header;
 mod http;
 pub mod log;
+mod net;
 pub mod platform;
 pub mod process;
 pub mod proxy;

@@ -1,7 +1,6 @@
 //! The byte stream beneath a connection: TCP, with or without TLS.
 
-use std::io::{self, IoSlice, Read as _};
-use std::mem::MaybeUninit;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll, Waker};
@@ -9,9 +8,10 @@ use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
+
+use crate::net::TcpStream;
 
 /// How long the link stays open after the last that this side sends, for the peer to read it and to close the
 /// link.
@@ -38,9 +38,9 @@ impl Transport {
             *is_shut = true;
         }
         self.begin_turn();
-        let mut buffer = [const { MaybeUninit::uninit() }; 4096];
+        let mut buffer = [0; 4096];
         loop {
-            let mut buffer = ReadBuf::uninit(&mut buffer);
+            let mut buffer = ReadBuf::new(&mut buffer);
             match ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => continue,
                 _ => return Poll::Ready(()),
@@ -74,10 +74,10 @@ impl Transport {
         SockRef::from(&self.tcp().stream).recv_buffer_size().map_or(0, |size| size as u64)
     }
 
-    /// Makes the next reads ask the system, whatever the runtime knows: its last look at the sockets may be older
+    /// Makes the next reads ask the system, whatever the lane knows: its last look at the sockets may be older
     /// than what lies in this one.
     pub(crate) fn ask_the_system(&mut self) {
-        self.tcp_mut().asks = true;
+        self.tcp_mut().stream.ask_the_system();
     }
 
     /// From now on, reading ends after a number of reads from the system, and goes on in the next turn. By itself, TLS would read
@@ -123,22 +123,10 @@ impl Transport {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Reads up to `most` bytes behind those of a buffer that has room for them.
-    pub(crate) fn poll_receive_behind(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut Vec<u8>,
-        most: usize,
-    ) -> Poll<io::Result<usize>> {
-        let mut room = bytes::BufMut::limit(buffer, most);
-        let read = std::pin::pin!(self.read_buf(&mut room));
-        std::future::Future::poll(read, cx)
-    }
-
     /// Asks to be woken when there is something to read. Whether there may be already.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Transport::Plain(tcp) => tcp.stream.poll_read_ready(cx).map(|_| ()),
+            Transport::Plain(tcp) => tcp.stream.poll_readable(cx),
             // Only a read can tell: TLS may hold what it has decrypted.
             Transport::Tls(_) => Poll::Ready(()),
         }
@@ -150,20 +138,15 @@ impl Transport {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match (&mut *self, parts) {
-            (Transport::Plain(tcp), [part]) => Pin::new(tcp).poll_write(cx, part),
-            _ => Pin::new(self).poll_write_vectored(cx, parts),
-        }
+        Pin::new(self).poll_write_vectored(cx, parts)
     }
 }
 
-/// TCP whose every write spares the process SIGPIPE; tokio's vectored write, which TLS uses, does not.
+/// TCP that counts what it carries.
 #[derive(Debug)]
 pub struct Tcp {
     stream: TcpStream,
     carried: Carried,
-    /// Reads go to the system until it has nothing.
-    asks: bool,
     /// How often this turn may still read.
     reads_left: u32,
 }
@@ -179,29 +162,13 @@ pub struct Carried {
 
 impl Tcp {
     /// A connection that has carried nothing.
-    pub fn new(stream: TcpStream) -> Tcp {
-        Tcp { stream, carried: Carried::default(), asks: false, reads_left: u32::MAX }
+    pub(crate) fn new(stream: TcpStream) -> Tcp {
+        Tcp { stream, carried: Carried::default(), reads_left: u32::MAX }
     }
 
     /// The other end.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.stream.peer_addr().ok()
-    }
-
-    #[inline]
-    fn count_sent(&mut self, sent: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(sent)) = &sent {
-            self.carried.sent += *sent as u64;
-        }
-        sent
-    }
-}
-
-/// Reads what the system has.
-fn ask(stream: &TcpStream, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-    match (&*SockRef::from(stream)).read(buf.initialize_unfilled()) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-        read => Poll::Ready(read.map(|count| buf.advance(count))),
     }
 }
 
@@ -213,25 +180,16 @@ impl AsyncRead for Tcp {
             return Poll::Pending;
         };
         tcp.reads_left = reads_left;
-        let before = buf.filled().len();
-        let mut read = Poll::Pending;
-        if tcp.asks {
-            read = ask(&tcp.stream, buf);
-            tcp.asks = read.is_ready();
-        }
-        if read.is_pending() {
-            read = Pin::new(&mut tcp.stream).poll_read(cx, buf);
-        }
-        tcp.carried.received += (buf.filled().len() - before) as u64;
-        read
+        let length = ready!(tcp.stream.poll_read(cx, buf.initialize_unfilled()))?;
+        buf.advance(length);
+        tcp.carried.received += length as u64;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Tcp {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let tcp = self.get_mut();
-        let sent = Pin::new(&mut tcp.stream).poll_write(cx, buf);
-        tcp.count_sent(sent)
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -240,30 +198,21 @@ impl AsyncWrite for Tcp {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let tcp = self.get_mut();
-        let stream = &tcp.stream;
-        loop {
-            ready!(stream.poll_write_ready(cx))?;
-            let sent = stream.try_io(Interest::WRITABLE, || {
-                SockRef::from(stream).send_vectored_with_flags(bufs, libc::MSG_NOSIGNAL)
-            });
-            match sent {
-                // Not ready after all; waiting for it again registers the waker.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                sent => return tcp.count_sent(Poll::Ready(sent)),
-            }
-        }
+        let sent = ready!(tcp.stream.poll_write(cx, bufs))?;
+        tcp.carried.sent += sent as u64;
+        Poll::Ready(Ok(sent))
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.stream.shutdown())
     }
 }
 
@@ -318,20 +267,26 @@ impl AsyncWrite for Transport {
 mod tests {
     use std::future::poll_fn;
     use std::io::Write;
+    use std::os::unix::net::UnixStream;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::Arc;
     use std::task::Wake;
 
     use super::*;
+    use crate::runtime::run;
 
-    /// The runtime sees the socket only when it waits, which this test never lets it do in between.
+    /// A transport, and its peer.
+    fn pair() -> (Transport, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        (Transport::Plain(Tcp::new(TcpStream::new(near).unwrap())), far)
+    }
+
+    /// The lane sees the socket only when it looks, which this test never lets it do in between.
     #[test]
-    fn a_read_can_go_past_the_last_look_of_the_runtime() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let mut transport = Transport::Plain(Tcp::new(listener.accept().await.unwrap().0));
+    fn a_read_can_go_past_the_last_look_of_the_lane() {
+        run(async {
+            let (mut transport, mut peer) = pair();
             let mut cx = Context::from_waker(Waker::noop());
             let mut buffer = [0; 3];
             assert!(transport.poll_receive(&mut cx, &mut buffer).is_pending());
@@ -351,11 +306,8 @@ mod tests {
 
     #[test]
     fn a_turn_reads_so_often_and_then_asks_for_another() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let mut transport = Transport::Plain(Tcp::new(listener.accept().await.unwrap().0));
+        run(async {
+            let (mut transport, mut peer) = pair();
             peer.write_all(&[1; 4096]).unwrap();
             poll_fn(|cx| transport.poll_readable(cx)).await;
             for _ in 0..2 {

@@ -9,7 +9,7 @@ use std::path::Path;
 /// layers below; modules of one row don't know each other.
 const LAYERS: [&[&str]; 11] = [
     &["callback", "error", "secret"],
-    &["header", "log"],
+    &["header", "log", "net"],
     &["frame", "http", "transport", "url"],
     &["proxy", "tls"],
     &["platform"],

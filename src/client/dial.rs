@@ -8,10 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 
 use super::link_options::LinkOptions;
 use crate::error::cause;
+use crate::net::TcpStream;
 use crate::runtime::{in_time, look};
 
 /// How long one address may take before the next one is tried as well (RFC 8305 5).
@@ -148,13 +148,13 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
+    use crate::runtime::{self, sleep};
 
     /// Only a guard: far more than any of these takes, far less than the system's own patience.
     const FAR: Duration = Duration::from_secs(60);
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { tokio::time::timeout(FAR, future).await.expect("in time") })
+        runtime::run(async { in_time(FAR, future).await.expect("in time") })
     }
 
     /// An address that never answers: the backlog of its listener is full, so the system drops what comes.
@@ -223,7 +223,7 @@ mod tests {
             let making_room = async {
                 // Room is made once the other address has failed.
                 while tried.with_last_failure(|_| ()).is_none() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    sleep(Duration::from_millis(1)).await;
                 }
                 sockets.truncate(1);
                 sockets[0].set_nonblocking(true).unwrap();

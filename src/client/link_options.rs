@@ -5,11 +5,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpSocket, TcpStream};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 use url::Host;
 
 use crate::error::{cause, Code, Error, Phase, Result};
+use crate::net::TcpStream;
 use crate::url::is_interface;
 
 /// The largest number that the system's options take.
@@ -171,33 +171,32 @@ impl LinkOptions {
         let socket = plain_socket(address)?;
         self.bind_device(&socket)?;
         self.bind(&socket, address)?;
-        let options = SockRef::from(&socket);
         if let Some(time) = self.keepalive {
             // Whole seconds, at least one.
             let time = Duration::from_secs(time.as_millis().div_ceil(1000) as u64);
-            options.set_tcp_keepalive(&TcpKeepalive::new().with_time(time).with_interval(time))?;
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(time).with_interval(time))?;
         }
         if self.user_timeout.is_some() {
-            options.set_tcp_user_timeout(self.user_timeout)?;
+            socket.set_tcp_user_timeout(self.user_timeout)?;
         }
         // Before the handshake, in which TCP agrees on the window.
         if self.receive_buffer_size > 0 {
-            options.set_recv_buffer_size(self.receive_buffer_size)?;
+            socket.set_recv_buffer_size(self.receive_buffer_size)?;
         }
         if self.send_buffer_size > 0 {
-            options.set_send_buffer_size(self.send_buffer_size)?;
+            socket.set_send_buffer_size(self.send_buffer_size)?;
         }
-        socket.connect(address).await
+        TcpStream::connect(socket, address).await
     }
 
-    fn bind_device(&self, socket: &TcpSocket) -> io::Result<()> {
+    fn bind_device(&self, socket: &Socket) -> io::Result<()> {
         match &self.bind_interface {
             None => Ok(()),
-            Some(name) => SockRef::from(socket).bind_device(Some(name.as_bytes())),
+            Some(name) => socket.bind_device(Some(name.as_bytes())),
         }
     }
 
-    fn bind(&self, socket: &TcpSocket, to: SocketAddr) -> io::Result<()> {
+    fn bind(&self, socket: &Socket, to: SocketAddr) -> io::Result<()> {
         let Some(address) = self.bind_address else { return Ok(()) };
         let mut from = SocketAddr::new(address, 0);
         // A link-local address is one of the interface that the target's is of. Another interface that was chosen would be
@@ -205,21 +204,23 @@ impl LinkOptions {
         if let (SocketAddr::V6(from), SocketAddr::V6(to), None) = (&mut from, to, &self.bind_interface) {
             from.set_scope_id(to.scope_id());
         }
-        socket.bind(from)
+        socket.bind(&from.into())
     }
 }
 
-fn plain_socket(to: SocketAddr) -> io::Result<TcpSocket> {
-    if to.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }
+/// A socket that does not block.
+fn plain_socket(to: SocketAddr) -> io::Result<Socket> {
+    Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use socket2::SockRef;
+
     use super::*;
+    use crate::runtime::run;
 
     #[test]
     fn known_addresses_in_curls_form() {
@@ -294,9 +295,8 @@ mod tests {
 
     #[test]
     fn a_socket_gets_what_was_asked_for() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let link = LinkOptions {
                 bind_address: Some("127.0.0.9".parse().unwrap()),
                 keepalive: Some(Duration::from_millis(1500)),
@@ -307,7 +307,8 @@ mod tests {
             };
             let stream = link.connect(listener.local_addr().unwrap()).await.unwrap();
             let socket = SockRef::from(&stream);
-            assert_eq!(stream.local_addr().unwrap().ip(), link.bind_address.unwrap());
+            let local = socket.local_addr().unwrap().as_socket().unwrap();
+            assert_eq!(local.ip(), link.bind_address.unwrap());
             assert!(socket.keepalive().unwrap());
             assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(2));
             assert_eq!(socket.tcp_user_timeout().unwrap(), link.user_timeout);

@@ -261,15 +261,15 @@ impl Connection {
         }
         let mut so_far: Option<usize> = None;
         loop {
-            let Some((memory, most)) = link.receiver.direct(&self.lane.buffers).map_err(fault)? else {
+            let Some(room) = link.receiver.direct(&self.lane.buffers).map_err(fault)? else {
                 return Ok(so_far.map(|_| Read { more: true, ..Read::NOTHING }));
             };
             let Some(transport) = &mut link.transport else { return Ok(Some(Read::NOTHING)) };
             if so_far.is_none() {
                 transport.begin_turn();
             }
-            let is_plain = transport.is_plain();
-            let read = transport.poll_receive_behind(&mut Context::from_waker(&link.waker), memory, most);
+            let (most, is_plain) = (room.len(), transport.is_plain());
+            let read = transport.poll_receive(&mut Context::from_waker(&link.waker), room);
             let Some(length) = self.length(link, read) else {
                 let more = link.transport.as_ref().is_some_and(Transport::is_turn_over);
                 return Ok(Some(Read { more, ..Read::NOTHING }));

@@ -63,24 +63,88 @@ pub(super) enum Place {
 /// A message with memory of its own, and where it begins there.
 #[derive(Debug, Default)]
 pub(super) struct Own {
-    pub memory: Vec<u8>,
-    pub start: usize,
+    memory: Vec<u8>,
+    start: usize,
+    /// So many of the last bytes are only room to read into. It is initialised once, however often it is lent.
+    room: usize,
 }
 
 impl Own {
+    pub fn of(memory: Vec<u8>) -> Own {
+        Own { memory, start: 0, room: 0 }
+    }
+
+    /// What a lane lends, with bytes of earlier messages.
+    fn lent(memory: Vec<u8>) -> Own {
+        Own { room: memory.len(), memory, start: 0 }
+    }
+
+    pub fn into_memory(self) -> Vec<u8> {
+        self.memory
+    }
+
+    /// Where it ends in its memory.
+    pub fn end(&self) -> usize {
+        self.memory.len() - self.room
+    }
+
+    /// How much there is to read into without more memory.
+    pub fn left(&self) -> usize {
+        self.memory.capacity() - self.end()
+    }
+
+    /// Adds to the message.
+    pub fn extend(&mut self, piece: &[u8]) {
+        match piece.len() <= self.room {
+            true => self.took(piece.len()).copy_from_slice(piece),
+            false => self.open().extend_from_slice(piece),
+        }
+    }
+
+    /// The memory, to add to the message.
+    pub fn open(&mut self) -> &mut Vec<u8> {
+        let end = self.end();
+        self.room = 0;
+        self.memory.truncate(end);
+        &mut self.memory
+    }
+
+    /// Makes room for so many bytes.
+    fn reserve(&mut self, more: usize) -> Result<(), Fault> {
+        let more = more.saturating_sub(self.room);
+        self.memory.try_reserve_exact(more).map_err(|_| Fault::NoMemory)
+    }
+
+    /// Room to read into, within what is left.
+    pub fn room(&mut self, length: usize) -> &mut [u8] {
+        let end = self.end();
+        let length = length.min(self.left());
+        if length > self.room {
+            self.memory.resize(end + length, 0);
+            self.room = length;
+        }
+        self.memory.get_mut(end..end + length).unwrap_or_default()
+    }
+
+    /// So much of the room has been read into; returns it.
+    pub fn took(&mut self, length: usize) -> &mut [u8] {
+        let start = self.end();
+        self.room = self.room.saturating_sub(length);
+        let end = self.end();
+        self.memory.get_mut(start..end).unwrap_or_default()
+    }
+
     /// Gives back what it doesn't need, if that is most of it and there is memory to copy the rest to.
     pub fn shrink(&mut self) {
         let mut memory = Vec::new();
-        if self.memory.capacity() / 2 > self.memory.len()
-            && memory.try_reserve_exact(self.bytes().len()).is_ok()
-        {
+        if self.memory.capacity() / 2 > self.end() && memory.try_reserve_exact(self.bytes().len()).is_ok() {
             memory.extend_from_slice(self.bytes());
-            *self = Own { memory, start: 0 };
+            *self = Own::of(memory);
         }
     }
 
     pub fn bytes(&self) -> &[u8] {
-        self.memory.get(self.start..).unwrap_or_default()
+        self.memory.get(self.start..self.end()).unwrap_or_default()
     }
 }
 
@@ -181,7 +245,7 @@ impl Message {
 
     /// The memory that it has been given; no more than it is announced to become, of which so much is left.
     pub fn held(&self, left: u64) -> usize {
-        let room = self.own.memory.capacity().saturating_sub(self.own.start);
+        let room = self.own.left() + self.own.bytes().len();
         match self.is_compressed {
             true => room,
             false => room.min(usize::try_from(self.length.saturating_add(left)).unwrap_or(usize::MAX)),
@@ -192,8 +256,9 @@ impl Message {
     pub fn hand_on_inflated(&mut self, is_end: bool, turn: &mut Turn) {
         let mut own = std::mem::take(&mut self.own);
         let waiting = if self.is_text { self.text.waiting() } else { 0 };
-        self.own.memory = own.memory.split_off(own.memory.len().saturating_sub(waiting));
-        if own.memory.is_empty() && !is_end {
+        let memory = own.open();
+        self.own = Own::of(memory.split_off(memory.len().saturating_sub(waiting)));
+        if memory.is_empty() && !is_end {
             return;
         }
         let item =
@@ -207,23 +272,25 @@ impl Message {
     /// Makes room for `more` bytes; `wanted` are announced, and those are the last if it `is_final`. The memory grows as
     /// bytes arrive, whatever is announced.
     pub fn grow(&mut self, more: usize, wanted: u64, is_final: bool, buffers: &Buffers) -> Result<(), Fault> {
-        let memory = &mut self.own.memory;
-        if memory.capacity() - memory.len() >= more {
+        let own = &mut self.own;
+        if own.left() >= more {
             return Ok(());
         }
+        let end = own.end();
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
         // Fragments of a byte must not move the message each time.
-        let wanted = if is_final { wanted } else { wanted.max(memory.len() / 4).max(LEAST_STEP) };
-        if memory.capacity() == 0 && wanted > FIRST_SIZE {
-            *memory = buffers.large(wanted);
+        let wanted = if is_final { wanted } else { wanted.max(end / 4).max(LEAST_STEP) };
+        if own.memory.capacity() == 0 && wanted > FIRST_SIZE {
+            *own = Own::lent(buffers.large(wanted));
         }
-        let next = memory.len().clamp(FIRST_SIZE, LARGEST_STEP).min(wanted).max(more);
-        memory.try_reserve_exact(next).map_err(|_| Fault::NoMemory)?;
-        if memory.is_empty() && wanted > FIRST_SIZE {
-            let start = padding(memory);
-            memory.try_reserve_exact(next + start).map_err(|_| Fault::NoMemory)?;
-            memory.resize(start, 0);
-            self.own.start = start;
+        let next = end.clamp(FIRST_SIZE, LARGEST_STEP).min(wanted).max(more);
+        own.reserve(next)?;
+        if end == 0 && wanted > FIRST_SIZE {
+            let start = padding(&own.memory);
+            own.reserve(next + start)?;
+            own.room(start);
+            own.took(start);
+            own.start = start;
         }
         Ok(())
     }
@@ -240,10 +307,10 @@ impl Message {
             range.start += count;
             if is_end || !range.is_empty() || self.text.is_complete() {
                 let is_last = is_end && range.is_empty();
-                let own = Own { memory: std::mem::take(&mut self.begun), start: 0 };
+                let own = Own::of(std::mem::take(&mut self.begun));
                 let item = Item { place: Place::Own, is_text, is_first: self.is_first, is_last };
                 self.is_first = false;
-                turn.hand_on(item, own.memory.len());
+                turn.hand_on(item, own.bytes().len());
                 turn.own.push_back(own);
                 if is_last {
                     return;
@@ -274,7 +341,7 @@ mod tests {
         for number in 1..=1_000_000 {
             let before = message.own.memory.capacity();
             assert!(message.grow(1, 1, false, &buffers).is_ok());
-            message.own.memory.push(0);
+            message.own.open().push(0);
             let capacity = message.own.memory.capacity();
             moves += u32::from(capacity != before);
             assert!(capacity <= number + number / 4 + LEAST_STEP, "{capacity} for {number}");

@@ -317,7 +317,7 @@ impl Receiver {
             message.hand_on_part(block, range, is_end, turn);
         } else {
             message.grow(length, length as u64 + left, is_final, buffers)?;
-            message.own.memory.extend_from_slice(piece);
+            message.own.extend(piece);
             turn.bytes = turn.bytes.saturating_sub(length);
         }
         if is_end {
@@ -326,24 +326,21 @@ impl Receiver {
         Ok(())
     }
 
-    /// How many bytes may be read straight to where the message grows; there is room for at least one.
-    pub fn direct(&mut self, buffers: &Buffers) -> Result<Option<(&mut Vec<u8>, usize)>, Fault> {
+    /// Where a large message grows, for what can be read straight to there: room for at least one byte.
+    pub fn direct(&mut self, buffers: &Buffers) -> Result<Option<&mut [u8]>, Fault> {
         let (Some(frame), Some(message)) = (&self.frame, &mut self.message) else { return Ok(None) };
         if self.in_parts || message.is_compressed || frame.left < DIRECT {
             return Ok(None);
         }
         let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
         message.grow(1, frame.left, frame.is_final, buffers)?;
-        let memory = &mut message.own.memory;
-        let most = left.min(BLOCK).min(memory.capacity() - memory.len());
-        Ok(Some((memory, most)))
+        Ok(Some(message.own.room(left.min(BLOCK))))
     }
 
     /// `length` bytes have been read there.
     pub fn took_direct(&mut self, length: usize, turn: &mut Turn) -> Result<(), Fault> {
         let (Some(frame), Some(message)) = (&mut self.frame, &mut self.message) else { return Ok(()) };
-        let start = message.own.memory.len().saturating_sub(length);
-        let piece = message.own.memory.get_mut(start..).unwrap_or_default();
+        let piece = message.own.took(length);
         frame.arrived(piece);
         self.taken += length as u64;
         let is_over = frame.left == 0;
@@ -373,7 +370,7 @@ impl Receiver {
         else {
             return Ok(());
         };
-        let out = &mut message.own.memory;
+        let out = message.own.open();
         let start = out.len();
         let progress = inflater.step(input, is_last, out, self.limit, turn.bytes.max(1)).map_err(
             |error| match error {
@@ -389,10 +386,10 @@ impl Receiver {
             message.compressed = Some((kept, is_last));
         }
         let is_end = progress.done && is_last;
-        let produced = message.own.memory.len() - start;
+        let produced = out.len() - start;
         turn.bytes = turn.bytes.saturating_sub(produced.max(progress.consumed));
-        let own = std::mem::take(&mut message.own);
-        message.check_text(own.memory.get(start..).unwrap_or_default(), is_end)?;
+        let mut own = std::mem::take(&mut message.own);
+        message.check_text(own.open().get(start..).unwrap_or_default(), is_end)?;
         message.own = own;
         if self.in_parts {
             message.hand_on_inflated(is_end, turn);

@@ -250,6 +250,7 @@ impl Outbox {
         let reserve =
             |memory: &mut Vec<u8>| memory.try_reserve(most).map_err(|_| Error::code(Code::NoResources));
         let mut memory = if payload.len() > TOGETHER { lane.buffers.large(most) } else { Vec::new() };
+        memory.clear();
         reserve(&mut memory)?;
         let mut whole = Vec::new();
         encode(&mut memory, opcode, reserved, payload, self.keys.as_deref_mut(), |out| {

@@ -195,7 +195,7 @@ impl Left<'_> {
                     let own = self.turn.own.pop_front().unwrap_or_default();
                     emit(sink, in_parts, item, own.bytes());
                     let length = own.bytes().len();
-                    self.connection.lane.buffers.give_back_large(own.memory);
+                    self.connection.lane.buffers.give_back_large(own.into_memory());
                     length
                 }
             };

@@ -244,6 +244,7 @@ impl Connection {
                     let (header, piece) = (header.get(written.min(size)..), piece.get(done..));
                     let (header, piece) = (header.unwrap_or_default(), piece.unwrap_or_default());
                     let mut rest = self.lane.buffers.large(header.len() + piece.len());
+                    rest.clear();
                     if rest.try_reserve_exact(header.len() + piece.len()).is_err() {
                         return self.lacks(link, number > 0 || written > 0, cost);
                     }

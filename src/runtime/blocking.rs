@@ -24,7 +24,9 @@ const SLOW_LOOKUPS: usize = 4;
 const QUESTIONS: usize = 4;
 /// Threads that read files, if the others are all taken.
 const READERS: usize = 4;
-pub(super) const BLOCKING_THREADS: usize = LOOKUP_THREADS + SLOW_LOOKUPS + QUESTIONS + READERS;
+const BLOCKING_THREADS: usize = LOOKUP_THREADS + SLOW_LOOKUPS + QUESTIONS + READERS;
+/// How long a thread stays when it has nothing to do.
+const SPARE_LIFE: Duration = Duration::from_secs(1);
 /// A lookup that takes longer is slow, and so is its name for some time.
 const PATIENCE: Duration = Duration::from_secs(1);
 const SLOW_FOR: Duration = Duration::from_secs(60);
@@ -43,6 +45,45 @@ pub(crate) struct Blocking {
     slow: Mutex<HashMap<String, Instant>>,
     running: Mutex<usize>,
     ended: Condvar,
+    pool: Mutex<Pool>,
+}
+
+/// The threads.
+#[derive(Default)]
+enum Pool {
+    #[default]
+    Unused,
+    /// tokio's, which are all that is used of this runtime.
+    Used(tokio::runtime::Runtime),
+    Ended,
+}
+
+impl Pool {
+    /// Begins with the first use.
+    fn get(&mut self) -> io::Result<&tokio::runtime::Runtime> {
+        if let Pool::Unused = self {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .max_blocking_threads(BLOCKING_THREADS)
+                .thread_keep_alive(SPARE_LIFE)
+                .thread_name("OS_NET_WSlookup")
+                .thread_stack_size(512 << 10)
+                .build()?;
+            *self = Pool::Used(runtime);
+        }
+        match self {
+            Pool::Used(runtime) => Ok(runtime),
+            Pool::Unused | Pool::Ended => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        if let Pool::Used(runtime) = std::mem::take(self.pool.get_mut()) {
+            // Dropping it would wait.
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What such a thread does, and its result.
@@ -62,6 +103,7 @@ impl Default for Blocking {
             slow: Mutex::default(),
             running: Mutex::default(),
             ended: Condvar::new(),
+            pool: Mutex::default(),
         }
     }
 }
@@ -80,6 +122,14 @@ impl Blocking {
             }
         }
         *running == 0
+    }
+
+    /// Ends the threads, those that have nothing to do by then.
+    pub(super) fn end(&self, deadline: Instant) {
+        let pool = std::mem::replace(&mut *self.pool.lock(), Pool::Ended);
+        if let Pool::Used(runtime) = pool {
+            runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
+        }
     }
 
     /// Looks a name up with `resolve`, which blocks.
@@ -160,7 +210,7 @@ impl Blocking {
         *self.running.lock() += 1;
         // The thread keeps it: the task that waits for it may give up.
         let running = Running(self.clone());
-        let working = tokio::task::spawn_blocking(move || {
+        let working = self.pool.lock().get()?.spawn_blocking(move || {
             let _running = (running, place);
             work()
         });
@@ -263,11 +313,7 @@ mod tests {
     const FAR: Duration = Duration::from_secs(60);
 
     fn run<T>(future: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async { tokio::time::timeout(FAR, future).await.expect("in time") })
     }
 

@@ -169,7 +169,8 @@ impl Buffers {
         }
     }
 
-    /// Memory for a message of this length, which may be empty or too small. None is given that is far too large.
+    /// Memory for a message of this length, which may be empty or too small, and may hold bytes of an earlier one. None is given
+    /// that is far too large.
     pub fn large(&self, length: usize) -> Vec<u8> {
         let mut spare = self.spare.lock();
         let sizes = spare.iter().map(Vec::capacity).enumerate().filter(|(_, size)| size / 2 <= length);
@@ -178,11 +179,10 @@ impl Buffers {
     }
 
     /// Takes such memory back. What came last is kept.
-    pub fn give_back_large(&self, mut buffer: Vec<u8>) {
+    pub fn give_back_large(&self, buffer: Vec<u8>) {
         if buffer.capacity() <= LARGEST_BUFFER || buffer.capacity() > SPARE {
             return;
         }
-        buffer.clear();
         let mut spare = self.spare.lock();
         spare.push(buffer);
         while spare.iter().map(Vec::capacity).sum::<usize>() > SPARE {

@@ -2,19 +2,20 @@
 
 use std::collections::VecDeque;
 use std::future::{poll_fn, Future};
+use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::coop;
 
 use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
 use super::tasks::{Driver, Runnable, Task};
+use crate::net::{within_budget, without_budget, Io};
 
 /// The most turns that tasks have at a time.
 const TURNS_TOGETHER: usize = 64;
@@ -31,9 +32,11 @@ pub(crate) trait Strand: Send + Sync {
 
 /// One I/O loop and what lives on it.
 pub(crate) struct Lane {
+    /// Its sockets.
+    pub(super) io: Arc<Io>,
     ready: Mutex<Ready>,
-    /// How many strands may still run before a look at the I/O. Only the leader uses it.
-    round: AtomicUsize,
+    /// The leader waits for the I/O, and nothing has woken it yet. Set with the lock.
+    waits: AtomicBool,
     pub(super) leading: Mutex<Leading>,
     closing: AtomicBool,
     /// What goes on without listeners.
@@ -42,18 +45,13 @@ pub(crate) struct Lane {
     pub buffers: Buffers,
 }
 
-/// Handles that have events, tasks that wait for a turn, and how to wake the leader.
+/// Handles that have events, and tasks that wait for a turn.
 #[derive(Default)]
 struct Ready {
     strands: VecDeque<Arc<dyn Strand>>,
+    /// How many of them may still run before a look at the I/O.
+    round: usize,
     tasks: VecDeque<Arc<dyn Runnable>>,
-    /// Tasks that wait for a look at the I/O.
-    await_look: Vec<Waker>,
-    /// How many looks there were.
-    looks: u64,
-    leader: Option<Waker>,
-    /// The leader waits, and nothing has woken it yet.
-    waits: bool,
 }
 
 /// Who leads, and what it runs.
@@ -66,46 +64,24 @@ pub(super) struct Leading {
     pub careful_until: Option<Instant>,
 }
 
-/// The tokio runtime of a lane, which must not be dropped where it could wait.
-pub(super) struct Engine(Option<tokio::runtime::Runtime>);
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Engine {
-    pub fn new(runtime: tokio::runtime::Runtime) -> Engine {
-        Engine(Some(runtime))
-    }
-
-    pub fn block_on<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.0.as_ref().map(|runtime| runtime.block_on(future))
-    }
-
-    pub fn into_inner(mut self) -> Option<tokio::runtime::Runtime> {
-        self.0.take()
-    }
-}
-
 impl Lane {
-    pub(super) fn new() -> Arc<Lane> {
+    pub(super) fn new() -> io::Result<Arc<Lane>> {
         let lane = Arc::new(Lane {
+            io: Io::new()?,
             ready: Mutex::default(),
-            round: AtomicUsize::new(0),
+            waits: AtomicBool::new(false),
             leading: Mutex::default(),
             closing: AtomicBool::new(false),
             service: Service::default(),
             buffers: Buffers::default(),
         });
         let served = lane.clone();
+        let mut run =
+            Box::pin(async move { served.service.run(|| served.look_after(served.io.looks())).await });
         // Its turns are short, and it gives way to the I/O by itself.
-        let run = async move { served.service.run(|| served.look_after(served.looks())).await };
-        lane.run_soon(Task::new(lane.clone(), Box::pin(coop::unconstrained(run))));
-        lane
+        let run = poll_fn(move |context| without_budget(|| run.as_mut().poll(context)));
+        lane.run_soon(Task::new(lane.clone(), run));
+        Ok(lane)
     }
 
     /// A handle has events: its strand's turn will come.
@@ -121,8 +97,9 @@ impl Lane {
             return;
         }
         add(&mut ready);
-        if std::mem::take(&mut ready.waits) {
-            ready.leader.iter().for_each(Waker::wake_by_ref);
+        if self.waits.load(Ordering::Relaxed) {
+            self.waits.store(false, Ordering::Relaxed);
+            self.io.wake();
         }
     }
 
@@ -137,24 +114,17 @@ impl Lane {
         }
     }
 
-    /// How many times it has looked at the I/O.
-    pub(super) fn looks(&self) -> u64 {
-        self.ready.lock().looks
-    }
-
     /// Waits until it has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
     /// turns first.
     pub(super) async fn look_after(&self, looks: u64) {
-        poll_fn(|context| self.poll_look(looks, context)).await;
-    }
-
-    fn poll_look(&self, looks: u64, context: &Context<'_>) -> Poll<()> {
-        let mut ready = self.ready.lock();
-        if looks < ready.looks {
-            return Poll::Ready(());
-        }
-        ready.await_look.push(context.waker().clone());
-        Poll::Pending
+        poll_fn(|context| match self.io.looks() > looks {
+            true => Poll::Ready(()),
+            false => {
+                self.io.wake_after_look(context.waker());
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// A handle whose batch could not begin is the next one again.
@@ -163,110 +133,79 @@ impl Lane {
     }
 
     /// Drives the I/O and the tasks until `until` is ready or the lane ends; runs no strand.
-    pub(super) fn pause(&self, engine: &Engine, until: impl Future<Output = ()>) {
+    pub(super) fn pause(&self, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
-        let mut has_looked = false;
-        engine.block_on(poll_fn(|context| {
-            if until.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
-            }
-            let mut ready = self.ready.lock();
-            if std::mem::replace(&mut has_looked, true) {
-                self.note_look(&mut ready);
+        let waker = Waker::from(self.io.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut ready = self.ready.lock();
+        // No watchdog keeps the time of a lane that ends.
+        while !self.closing.load(Ordering::Acquire) {
+            if MutexGuard::unlocked(&mut ready, || until.as_mut().poll(&mut context)).is_ready() {
+                return;
             }
             let must_look = self.run_tasks(&mut ready);
-            // No watchdog keeps the time of a lane that ends.
-            if self.closing.load(Ordering::Acquire) {
-                return Poll::Ready(());
-            }
-            ready.go_on(must_look, context)
-        }));
+            self.look(&mut ready, must_look);
+        }
     }
 
     /// No batch begins any more, and the leader leaves.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        if let Some(leader) = &self.ready.lock().leader {
-            leader.wake_by_ref();
-        }
+        self.io.wake();
     }
 
     /// Lets go of what waits; it and the lane would keep each other.
     pub(super) fn clear(&self) {
         let _never_run = std::mem::take(&mut *self.ready.lock());
+        self.io.clear();
         self.service.clear();
     }
 
     /// Drives the I/O and the tasks until a handle has events; `None` when the lane ends. Those that wait together run one after
     /// another; then comes a look at the I/O.
-    pub(super) fn next_ready(&self, engine: &Engine) -> Option<Arc<dyn Strand>> {
-        if self.closing.load(Ordering::Acquire) {
-            return None;
-        }
-        if self.round.load(Ordering::Relaxed) > 0 {
-            if let Some(strand) = self.take(&mut self.ready.lock()) {
+    pub(super) fn next_ready(&self) -> Option<Arc<dyn Strand>> {
+        let mut ready = self.ready.lock();
+        while !self.closing.load(Ordering::Acquire) {
+            // After a look, strands come first, since tasks may be busy without end.
+            if let Some(strand) = ready.take() {
                 return Some(strand);
             }
-        }
-        let mut has_looked = false;
-        engine
-            .block_on(poll_fn(|context| self.poll_ready(context, std::mem::replace(&mut has_looked, true))))?
-    }
-
-    /// The first of those that may run before a look at the I/O.
-    fn take(&self, ready: &mut Ready) -> Option<Arc<dyn Strand>> {
-        let left = self.round.load(Ordering::Relaxed).checked_sub(1)?;
-        let first = ready.strands.pop_front()?;
-        self.round.store(left, Ordering::Relaxed);
-        Some(first)
-    }
-
-    /// Waits until a strand is ready, or the lane ends. Between two calls in one
-    /// `block_on`, tokio looks at the I/O.
-    fn poll_ready(&self, context: &mut Context<'_>, has_looked: bool) -> Poll<Option<Arc<dyn Strand>>> {
-        let mut ready = self.ready.lock();
-        if has_looked {
-            self.note_look(&mut ready);
-            // One more, so that a strand that a task makes ready needs no look of its own.
-            self.round.store(ready.strands.len() + 1, Ordering::Relaxed);
-        }
-        // After a look, strands come first, since tasks may be busy without end. The tasks have their turns before the next look.
-        let mut must_look = false;
-        if !has_looked || ready.strands.is_empty() {
-            must_look = self.run_tasks(&mut ready);
-        }
-        if self.closing.load(Ordering::Acquire) {
-            return Poll::Ready(None);
-        }
-        // A task that has used up tokio's budget is woken at the next look in this `block_on`. If that ended first, the task would
-        // never be woken.
-        if coop::has_budget_remaining() {
-            if let Some(strand) = self.take(&mut ready) {
-                return Poll::Ready(Some(strand));
+            let must_look = self.run_tasks(&mut ready);
+            if let Some(strand) = ready.take() {
+                return Some(strand);
             }
+            let must_look = must_look || !ready.strands.is_empty();
+            self.look(&mut ready, must_look);
+            // One more, so that a strand that a task makes ready needs no look of its own.
+            ready.round = ready.strands.len() + 1;
         }
-        let must_look = must_look || !ready.strands.is_empty();
-        ready.go_on(must_look, context)
+        None
     }
 
-    fn note_look(&self, ready: &mut MutexGuard<'_, Ready>) {
-        ready.waits = false;
-        ready.looks += 1;
-        while let Some(waker) = ready.await_look.pop() {
-            MutexGuard::unlocked(ready, || waker.wake());
-        }
+    /// Looks at the I/O, and waits for it unless it must not.
+    fn look(&self, ready: &mut MutexGuard<'_, Ready>, must_look: bool) {
+        let must_look = must_look || self.closing.load(Ordering::Acquire);
+        self.waits.store(!must_look, Ordering::Relaxed);
+        let timeout = must_look.then_some(Duration::ZERO);
+        MutexGuard::unlocked(ready, || self.io.look(timeout, || self.waits.store(false, Ordering::Relaxed)));
+    }
+
+    /// Gives tasks their turns, looks once at the I/O, and keeps the time.
+    #[cfg(test)]
+    pub(super) fn step(&self) {
+        let next = self.service.ring(Instant::now());
+        let must_look = self.run_tasks(&mut self.ready.lock());
+        let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
+        self.io.look(if must_look { Some(Duration::ZERO) } else { wait }, || ());
     }
 
     /// Gives tasks their turns. Returns whether some wait for a look at the I/O, or for turns after it.
     fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>) -> bool {
-        ready.waits = false;
-        let mut turns = 0;
-        while turns < TURNS_TOGETHER && coop::has_budget_remaining() {
+        for _ in 0..TURNS_TOGETHER {
             let Some(task) = ready.tasks.pop_front() else { break };
-            MutexGuard::unlocked(ready, || task.run());
-            turns += 1;
+            MutexGuard::unlocked(ready, || within_budget(|| task.run()));
         }
-        !coop::has_budget_remaining() || !ready.tasks.is_empty() || !ready.await_look.is_empty()
+        !ready.tasks.is_empty() || self.io.is_awaited()
     }
 }
 
@@ -277,14 +216,11 @@ impl Driver for Lane {
 }
 
 impl Ready {
-    /// The leader looks at the I/O, or waits until something wakes it.
-    fn go_on<T>(&mut self, must_look: bool, context: &Context<'_>) -> Poll<T> {
-        self.waits = !must_look;
-        match (must_look, &mut self.leader) {
-            (true, _) => context.waker().wake_by_ref(),
-            (false, Some(leader)) => leader.clone_from(context.waker()),
-            (false, leader) => *leader = Some(context.waker().clone()),
-        }
-        Poll::Pending
+    /// The first of those that may run before a look at the I/O.
+    fn take(&mut self) -> Option<Arc<dyn Strand>> {
+        let left = self.round.checked_sub(1)?;
+        let first = self.strands.pop_front()?;
+        self.round = left;
+        Some(first)
     }
 }

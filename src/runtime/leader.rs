@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use super::lane::{Engine, Lane, Strand};
+use super::lane::{Lane, Strand};
 use super::late::tell;
 use super::runner::Runner;
 use super::timer;
@@ -42,8 +42,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 pub(super) struct State {
     /// Lanes without a leader: the next thread to see one takes its lead.
-    vacant: VecDeque<(Arc<Lane>, Arc<Engine>)>,
-    pub engines: Vec<(Arc<Lane>, Arc<Engine>)>,
+    vacant: VecDeque<Arc<Lane>>,
+    pub lanes: Vec<Arc<Lane>>,
     /// Threads that may run callbacks.
     alive: u32,
     /// Threads that log callbacks that take long.
@@ -106,14 +106,14 @@ impl Pool {
     }
 
     /// Starts a thread to lead each lane.
-    pub fn start(self: &Arc<Self>, lanes: Vec<(Arc<Lane>, Arc<Engine>)>) -> std::io::Result<()> {
+    pub fn start(self: &Arc<Self>, lanes: Vec<Arc<Lane>>) -> std::io::Result<()> {
         let mut state = self.state.lock();
         state.vacant.extend(lanes.iter().cloned());
         for _ in &lanes {
             self.spawn_thread(&mut state)?;
             self.idle.fetch_sub(1, Ordering::AcqRel);
         }
-        state.engines = lanes;
+        state.lanes = lanes;
         Ok(())
     }
 
@@ -127,10 +127,10 @@ impl Pool {
     }
 
     /// Lets go of the lanes.
-    pub fn forget_lanes(&self) -> Vec<Arc<Engine>> {
+    pub fn forget_lanes(&self) {
         let mut state = self.state.lock();
-        state.vacant.clear();
-        state.engines.drain(..).map(|(_, engine)| engine).collect()
+        let _lanes = (std::mem::take(&mut state.vacant), std::mem::take(&mut state.lanes));
+        drop(state);
     }
 
     /// All threads end, as soon as their callbacks do.
@@ -201,8 +201,7 @@ impl Pool {
 
     /// Gives the lead of a lane to a parked thread, of which there is one.
     pub fn promote(&self, state: &mut MutexGuard<'_, State>, lane: &Arc<Lane>) {
-        let engine = state.engines.iter().find(|(of, _)| Arc::ptr_eq(of, lane)).cloned();
-        state.vacant.extend(engine);
+        state.vacant.push_back(lane.clone());
         let idle = self.idle.fetch_sub(1, Ordering::AcqRel) - 1;
         state.fewest_idle = state.fewest_idle.min(idle);
         self.parked.notify_one();
@@ -252,14 +251,14 @@ impl Pool {
         let runner = Runner::of_this_thread();
         let mut state = self.state.lock();
         while !self.is_closing() {
-            if let Some((lane, engine)) = state.vacant.pop_front() {
+            if let Some(lane) = state.vacant.pop_front() {
                 MutexGuard::unlocked(&mut state, || {
                     timer::drives(Some(&lane));
-                    self.lead(&lane, &engine, &runner);
+                    self.lead(&lane, &runner);
                     timer::drives(None);
+                    // Not under the lock.
+                    drop(lane);
                 });
-                // Dropped outside the lock.
-                MutexGuard::unlocked(&mut state, || drop((lane, engine)));
                 self.idle.fetch_add(1, Ordering::AcqRel);
                 continue;
             }
@@ -282,9 +281,9 @@ impl Pool {
     }
 
     /// Leads until the lead is lost or the lane ends.
-    fn lead(self: &Arc<Self>, lane: &Arc<Lane>, engine: &Arc<Engine>, runner: &Arc<Runner>) {
+    fn lead(self: &Arc<Self>, lane: &Arc<Lane>, runner: &Arc<Runner>) {
         lane.leading.lock().leader = Some(runner.clone());
-        while let Some(strand) = lane.next_ready(engine) {
+        while let Some(strand) = lane.next_ready() {
             match self.begin_batch(lane, &strand, runner) {
                 Begin::Holding => {
                     let more = strand.run_batch(runner);
@@ -305,7 +304,7 @@ impl Pool {
                 }
                 Begin::NoThread => {
                     lane.put_back(strand);
-                    lane.pause(engine, timer::sleep(NO_THREAD_PAUSE));
+                    lane.pause(timer::sleep(NO_THREAD_PAUSE));
                 }
             }
         }

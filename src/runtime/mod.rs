@@ -22,8 +22,7 @@ use std::time::{Duration, Instant};
 use crate::callback::in_callback;
 use crate::error::{Code, Error, Result};
 pub use blocking::can_be_driven_here;
-use blocking::{Blocking, BLOCKING_THREADS};
-use lane::Engine;
+use blocking::Blocking;
 use leader::Pool;
 use tasks::Tasks;
 
@@ -33,12 +32,12 @@ pub(crate) use late::VERY_LONG;
 pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
 pub(crate) use tasks::{caught, TaskHandle};
+#[cfg(test)]
+pub(crate) use timer::run;
 pub(crate) use timer::{in_time, look};
 #[cfg(feature = "server")]
 pub(crate) use timer::{look_after, looks, sleep};
 
-/// How long a thread for what may block stays when it has nothing to do.
-const SPARE_LIFE: Duration = Duration::from_secs(1);
 /// How long threads that have nothing left to do may take to end, when the time of a shutdown is over.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 
@@ -106,22 +105,19 @@ impl Runtime {
         let no_resources = |error: std::io::Error| {
             Error::call(Code::NoResources, format!("The library's threads can't be started: {error}."))
         };
-        let mut engines = Vec::new();
+        let mut lanes = Vec::new();
         for _ in 0..config.io_threads {
-            let engine = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .max_blocking_threads(BLOCKING_THREADS)
-                .thread_keep_alive(SPARE_LIFE)
-                .thread_name("OS_NET_WSlookup")
-                .thread_stack_size(512 << 10)
-                .build()
-                .map_err(no_resources)?;
-            engines.push(Arc::new(Engine::new(engine)));
+            // A lane and its service own each other, so a lane that is merely dropped leaks.
+            match Lane::new() {
+                Ok(lane) => lanes.push(lane),
+                Err(error) => {
+                    lanes.iter().for_each(|lane| lane.clear());
+                    return Err(no_resources(error));
+                }
+            }
         }
-        // Only now: a lane and its service own each other, so a lane that is merely dropped leaks.
-        let lanes: Vec<_> = engines.into_iter().map(|engine| (Lane::new(), engine)).collect();
         let runtime = Arc::new(Runtime {
-            lanes: lanes.iter().map(|(lane, _)| lane.clone()).collect(),
+            lanes: lanes.clone(),
             next_lane: AtomicUsize::new(0),
             pool: Pool::new(config.thread_stack_size, config.max_threads),
             tasks: Arc::default(),
@@ -167,15 +163,10 @@ impl Runtime {
         self.tasks.wait(deadline);
         self.stop_threads();
         self.pool.join(deadline.max(Instant::now() + LAST_MOMENT));
-        let engines = self.pool.forget_lanes();
+        self.pool.forget_lanes();
         self.lanes.iter().for_each(|lane| lane.clear());
         self.tasks.cut(Instant::now() + LAST_MOMENT);
-        for engine in engines {
-            // A thread in a callback keeps the engine; else it ends here, with its lookups if they end in time.
-            if let Some(runtime) = Arc::into_inner(engine).and_then(Engine::into_inner) {
-                runtime.shutdown_timeout(deadline.saturating_duration_since(Instant::now()));
-            }
-        }
+        self.blocking.end(deadline);
     }
 
     /// Waits for what [`Runtime::end`] could not end; whether all of it has.

@@ -3,17 +3,17 @@
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
-use std::pin::{pin, Pin};
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::task::coop;
 
 use super::lane::Lane;
 use super::service::{Alarm, Served};
+use crate::net::{without_budget, Io};
 
 thread_local! {
     /// The lane that this thread leads.
@@ -23,6 +23,7 @@ thread_local! {
 /// Sets the lane that this thread leads.
 pub(super) fn drives(lane: Option<&Arc<Lane>>) {
     LANE.replace(lane.cloned());
+    Io::enter(lane.map(|lane| lane.io.clone()));
 }
 
 fn led() -> Option<Arc<Lane>> {
@@ -47,8 +48,8 @@ async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
         (Poll::Ready(output), _) => Poll::Ready(Some(output)),
         (Poll::Pending, Some(deadline)) => {
             ready!(timer.get_or_insert_with(|| Timer::new(deadline)).poll(cx));
-            // Once more without tokio's budget: there may have been none left for the first poll.
-            match Pin::new(&mut coop::unconstrained(future.as_mut())).poll(cx) {
+            // Once more without a budget: there may have been none left for the first poll.
+            match without_budget(|| future.as_mut().poll(cx)) {
                 Poll::Ready(output) => Poll::Ready(Some(output)),
                 Poll::Pending => Poll::Ready(None),
             }
@@ -65,7 +66,7 @@ pub(crate) async fn sleep(time: Duration) {
 
 /// How many times the lane has looked at the I/O.
 pub(crate) fn looks() -> u64 {
-    led().map_or(0, |lane| lane.looks())
+    Io::here().map_or(0, |io| io.looks())
 }
 
 /// Waits until the lane has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
@@ -83,6 +84,24 @@ pub(crate) async fn look_after(looks: u64) {
 /// Waits for the lane's next look at the I/O.
 pub(crate) async fn look() {
     look_after(looks()).await;
+}
+
+/// Runs a future, with what it opens, on a lane of its own.
+#[cfg(test)]
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let lane = Lane::new().unwrap();
+    drives(Some(&lane));
+    let mut future = pin!(future);
+    let waker = Waker::from(lane.io.clone());
+    let output = loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => break output,
+            Poll::Pending => lane.step(),
+        }
+    };
+    drives(None);
+    lane.clear();
+    output
 }
 
 /// A deadline of a task.
@@ -153,13 +172,14 @@ impl Drop for Timer {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
     use std::sync::mpsc::channel;
 
     use tokio::io::AsyncReadExt as _;
 
     use super::super::{Config, Runtime};
     use super::*;
+    use crate::net::TcpStream;
 
     /// Only a guard.
     const FAR: Duration = Duration::from_secs(60);
@@ -190,12 +210,10 @@ mod tests {
 
     #[test]
     fn what_arrived_by_the_deadline_is_in_time() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, _) = listener.accept().unwrap();
+        let (stream, mut peer) = UnixStream::pair().unwrap();
         stream.set_nonblocking(true).unwrap();
         let read = on_a_lane(async move {
-            let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let mut stream = TcpStream::new(stream).unwrap();
             let deadline = Instant::now() + Duration::from_millis(5);
             let mut begun = false;
             let reading = async {

@@ -23,7 +23,7 @@ const CAREFUL: Duration = Duration::from_millis(100);
 
 /// Starts it.
 pub(super) fn start(pool: &Arc<Pool>) -> std::io::Result<()> {
-    for (lane, _) in &pool.state.lock().engines {
+    for lane in &pool.state.lock().lanes {
         lane.service.set_timekeeper(Arc::new(Timekeeper(Arc::downgrade(pool))).into());
     }
     let watched = pool.clone();
@@ -50,7 +50,7 @@ impl Wake for Timekeeper {
 
 /// Wakes each service that has a deadline due. Returns when to ring next.
 fn ring(state: &State, now: Instant) -> Option<Instant> {
-    state.engines.iter().filter_map(|(lane, _)| lane.service.ring(now)).min()
+    state.lanes.iter().filter_map(|lane| lane.service.ring(now)).min()
 }
 
 /// Sleeps until a batch begins, a deadline comes, or an earlier one is set. Returns whether a batch may have begun.
@@ -60,7 +60,7 @@ fn sleep(pool: &Pool, state: &mut MutexGuard<'_, State>) -> bool {
     // Catches a batch that began, or a deadline that was set, just before.
     let next = ring(state, Instant::now());
     let runs = |lane: &Lane| lane.leading.lock().running.is_some();
-    let is_over = if !state.watched.is_empty() || state.engines.iter().any(|(lane, _)| runs(lane)) {
+    let is_over = if !state.watched.is_empty() || state.lanes.iter().any(|lane| runs(lane)) {
         false
     } else if let Some(next) = next {
         pool.watchdog.wait_until(state, next).timed_out()
@@ -103,8 +103,8 @@ fn watch(pool: &Arc<Pool>) {
         if !state.watched.is_empty() {
             quiet = 0;
         }
-        for place in 0..state.engines.len() {
-            let Some((lane, _)) = state.engines.get(place).cloned() else { break };
+        for place in 0..state.lanes.len() {
+            let Some(lane) = state.lanes.get(place).cloned() else { break };
             let mut leading = lane.leading.lock();
             let (Some(runner), Some(_)) = (leading.leader.clone(), &leading.running) else { continue };
             quiet = 0;

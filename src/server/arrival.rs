@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use super::accepted::Accepted;
 use super::admission::Permit;
@@ -19,6 +18,7 @@ use super::plain;
 use crate::frame::extension::{agree, Agreed};
 use crate::http::HeadReader;
 use crate::log::{log, Level};
+use crate::net::TcpStream;
 use crate::runtime::in_time;
 use crate::tls::Secured;
 use crate::transport::{Tcp, Transport, LINGER};

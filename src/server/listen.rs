@@ -5,8 +5,6 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-
 use super::certificates::Certificates;
 use super::listening::{is_out_of_descriptors, Listening};
 use super::live::{Event, Kind, Server, Stage};
@@ -15,6 +13,7 @@ use super::peer::Peer;
 use super::visit::Visit;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
+use crate::net::TcpStream;
 use crate::platform;
 use crate::runtime::{look, sleep};
 

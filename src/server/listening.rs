@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::admission::Admission;
 use super::certificates::Certificates;
@@ -21,6 +20,7 @@ use super::turns::Turns;
 use crate::connection::{Budget, Limits};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
+use crate::net::{TcpListener, TcpStream};
 
 /// Clients that may wait in the system to be accepted; most systems allow as many.
 const BACKLOG: i32 = 4096;
@@ -48,7 +48,7 @@ pub(super) struct Listening {
     pub(super) tls_turns: Turns,
 }
 
-/// The system listens from the first moment on; the socket is registered with tokio later, on the lane.
+/// The system listens from the first moment on; the lane hears of the socket later, when it is led.
 enum Listener {
     Untold(std::net::TcpListener),
     Told(TcpListener),
@@ -93,11 +93,11 @@ impl Listening {
 
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
         let mut socket = self.socket.lock();
-        let listener = match socket.take() {
+        let mut listener = match socket.take() {
             None => return Poll::Ready(None),
             Some(Listener::Told(listener)) => listener,
             // A failure takes the socket with it, and another try needs one.
-            Some(Listener::Untold(listener)) => match listener.try_clone().and_then(TcpListener::from_std) {
+            Some(Listener::Untold(listener)) => match listener.try_clone().and_then(TcpListener::new) {
                 Ok(listener) => listener,
                 Err(error) => {
                     *socket = Some(Listener::Untold(listener));

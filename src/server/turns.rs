@@ -68,15 +68,17 @@ impl Wake for Woken {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::Ipv4Addr;
+    use std::os::unix::net::UnixStream;
     use std::sync::mpsc::channel;
     use std::time::{Duration, Instant};
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::UnixStream;
+    use tokio::io::AsyncReadExt;
 
     use super::super::places::Places;
     use super::*;
+    use crate::net::TcpStream;
     use crate::runtime::{Config, Runtime};
 
     /// Only a guard.
@@ -92,15 +94,17 @@ mod tests {
         let (tell, told) = channel();
         let test = async move {
             let (turns, places) = (Arc::new(Turns::default()), Places::new(None));
-            let (mut reader, writer) = UnixStream::pair().unwrap();
-            let writer = Arc::new(tokio::sync::Mutex::new(writer));
+            let (reader, writer) = UnixStream::pair().unwrap();
+            reader.set_nonblocking(true).unwrap();
+            let mut reader = TcpStream::new(reader).unwrap();
+            let writer = Arc::new(writer);
             for _ in 0..STEPS {
                 let (turns, writer, seen) = (turns.clone(), writer.clone(), sees.clone());
                 places.begin(Ipv4Addr::LOCALHOST.into(), false, |underway| {
                     let handshake = async move {
                         let step = async {
                             seen.lock().push('S');
-                            writer.lock().await.write_all(b"x").await.unwrap();
+                            (&*writer).write_all(b"x").unwrap();
                         };
                         let mut turn = pin!(turns.take(step, &underway));
                         // Polled more often than it is woken, as by a timer that has run out.

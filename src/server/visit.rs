@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 
-use tokio::net::TcpStream;
 use tungstenite::protocol::Role;
 
 use super::accepted::Accepted;
@@ -17,6 +16,7 @@ use super::peer::Peer;
 use super::places::Underway;
 use crate::connection::{Connection, Course, End, Ending, Opening, PeerName};
 use crate::log::{log, Level};
+use crate::net::TcpStream;
 use crate::runtime::{in_time, TaskHandle};
 
 /// A client's task. It is no `async` function, whose future would be twice as large: this is what an open connection holds.

@@ -120,9 +120,15 @@ pub(crate) async fn connect(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use futures_util::future::join;
+
     use super::super::made::Made;
     use super::super::options::TlsVersion;
     use super::*;
+    use crate::net::TcpStream;
+    use crate::runtime::run;
 
     fn anybody() -> TlsOptions {
         TlsOptions {
@@ -145,17 +151,16 @@ mod tests {
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
         let client = make(&anybody()).unwrap().config;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let server = tokio::spawn(async move {
-                let (stream, _) = listener.accept().await.unwrap();
-                let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+        run(async {
+            let (near, far) = UnixStream::pair().unwrap();
+            let [near, far] = [near, far].map(|end| {
+                end.set_nonblocking(true).unwrap();
+                Tcp::new(TcpStream::new(end).unwrap())
             });
-            let stream = Tcp::new(tokio::net::TcpStream::connect(address).await.unwrap());
-            let secured = connect(client, "localhost", "localhost:443", stream).await;
-            server.await.unwrap();
+            let server = async {
+                let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(far).await;
+            };
+            let (secured, ()) = join(connect(client, "localhost", "localhost:443", near), server).await;
             secured.map(drop).map_err(|failed| failed.error.detail)
         })
     }
