@@ -12,7 +12,7 @@ use super::event::{ClientListeners, HeaderReceiveEvent, OpenEvent, ReconnectingE
 use super::stats::{Agreement, Stats, Timings};
 use crate::callback::in_callback;
 use crate::connection::{
-    self, Behind, CloseEvent, CloseFrame, Connection, Part, Payload, Traffic, ABNORMAL, GOING_AWAY,
+    self, CloseEvent, CloseFrame, Connection, Part, Payload, Traffic, ABNORMAL, GOING_AWAY,
 };
 use crate::dispatch::{Line, Mailbox};
 use crate::error::{Code, Error, Result};
@@ -138,11 +138,8 @@ impl Client {
     }
 
     /// [`Connection::send_behind`].
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
-        match &self.state.lock().stage {
-            Stage::Open(connection) => connection.send_behind(payload),
-            _ => Behind::Unknown,
-        }
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+        matches!(&self.state.lock().stage, Stage::Open(connection) if connection.send_behind(payload))
     }
 
     /// Sends a part of a message, as a fragment.

@@ -55,8 +55,7 @@ pub(crate) use payload::Broadcast;
 pub use payload::DrainEvent;
 pub(crate) use payload::{Part, Payload};
 pub(crate) use peer::PeerName;
-pub(crate) use turn::{send_behind_here, send_here, Sink};
-pub(crate) use write::Behind;
+pub(crate) use turn::{send_here, Sink};
 
 use budget::Member;
 use heartbeat::Pulse;

@@ -1,6 +1,6 @@
 //! A turn of a connection: what it has received goes to its listeners.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use tungstenite::protocol::Role;
@@ -8,10 +8,10 @@ use tungstenite::protocol::Role;
 use super::drive::Read;
 use super::inbox::{Delivery, End, Waiting};
 use super::message::{Item, Place, Turn, ITEM, TURN_BYTES, TURN_FRAMES};
-use super::{Behind, Connection, MessagePartEvent, Payload};
+use super::{Connection, MessagePartEvent, Payload};
 use crate::dispatch::Pace;
 use crate::error::Result;
-use crate::runtime::Block;
+use crate::runtime::{leads_here, Block, HeldBack};
 
 /// The listeners of a connection.
 pub(crate) trait Sink {
@@ -37,6 +37,9 @@ impl Connection {
             return false;
         }
         if !pace.leads() || messages > 0 {
+            // What is sent now takes none of the callbacks' time.
+            pace.leave();
+            drop(here);
             return pace.leads() || !self.inbox.is_empty();
         }
         let mut turn = Turn::new();
@@ -53,13 +56,15 @@ impl Connection {
         if turn.items.is_empty() {
             self.give_back(read);
         } else {
-            let _here = here.unwrap_or_else(|| Here::enter(name, self));
+            here.get_or_insert_with(|| Here::enter(name, self));
             pace.enter();
             Left { connection: self, turn, next: 0, read }.deliver(pace, sink);
+            pace.leave();
         }
         if is_cut || had_rest {
             self.wait_for_rest(is_cut && pace.was_quick());
         }
+        drop(here);
         more
     }
 
@@ -117,17 +122,27 @@ impl Connection {
 }
 
 thread_local! {
-    /// The connection whose listeners run on this thread, and its handle.
-    static HERE: RefCell<Option<(u64, Arc<Connection>)>> = const { RefCell::new(None) };
+    /// The connection whose listeners run on this thread.
+    static HERE: RefCell<Option<Heard>> = const { RefCell::new(None) };
 }
 
-/// While it lives, listeners on this thread can send on this turn's connection without the table of handles.
+struct Heard {
+    connection: Arc<Connection>,
+    /// Its handle, or 0.
+    name: u64,
+    /// What it has sent is written when the turn is over.
+    has_sent: Cell<bool>,
+}
+
+/// While it lives, listeners on this thread can send on this turn's connection without the table of handles. Then what they have
+/// sent is written.
 struct Here;
 
 impl Here {
     #[inline(never)]
     fn enter(name: u64, connection: &Arc<Connection>) -> Here {
-        let _ = HERE.try_with(|here| *here.borrow_mut() = Some((name, connection.clone())));
+        let heard = Heard { connection: connection.clone(), name, has_sent: Cell::new(false) };
+        let _ = HERE.try_with(|here| *here.borrow_mut() = Some(heard));
         Here
     }
 }
@@ -135,28 +150,33 @@ impl Here {
 impl Drop for Here {
     #[inline(never)]
     fn drop(&mut self) {
-        let _connection = HERE.try_with(RefCell::take);
+        let Ok(Some(heard)) = HERE.try_with(RefCell::take) else { return };
+        if heard.has_sent.get() {
+            heard.connection.flush();
+        }
     }
 }
 
-/// [`Connection::send_behind`] on the connection of this handle, of a client or of a server, if its listeners run on this thread.
-pub(crate) fn send_behind_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Behind> {
-    here(name, role, |connection| connection.send_behind(payload))
+/// Sends on the connection of this handle, of a client or of a server, if its listeners run on this thread. `None`: only a full send
+/// can do it, or tell why not.
+pub(crate) fn send_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Result<()>> {
+    let is_meant = |heard: &Heard| heard.name == name && heard.connection.role == role && name != 0;
+    here(|heard| is_meant(heard).then(|| heard.connection.send_in_turn(payload)).flatten())
 }
 
-/// [`super::send`] on the same.
-pub(crate) fn send_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Result<()>> {
-    here(name, role, |connection| super::send(Ok(connection), payload))
+/// Whether what is sent on this connection waits until its turn is over, which this thread runs with the lead.
+pub(super) fn waits_for_turn(connection: &Arc<Connection>) -> bool {
+    let waits = |heard: &Heard| {
+        let waits = Arc::ptr_eq(&heard.connection, connection) && leads_here();
+        heard.has_sent.set(waits || heard.has_sent.get());
+        waits.then_some(())
+    };
+    here(waits).is_some()
 }
 
 #[inline(always)]
-fn here<T>(name: u64, role: Role, act: impl FnOnce(&Arc<Connection>) -> T) -> Option<T> {
-    let act_here = |here: &RefCell<Option<(u64, Arc<Connection>)>>| {
-        let here = here.try_borrow().ok()?;
-        let (of, connection) = here.as_ref()?;
-        (*of == name && connection.role == role && name != 0).then(|| act(connection))
-    };
-    HERE.try_with(act_here).ok().flatten()
+fn here<T>(act: impl FnOnce(&Heard) -> Option<T>) -> Option<T> {
+    HERE.try_with(|here| act(here.try_borrow().ok()?.as_ref()?)).ok().flatten()
 }
 
 /// Calls the listeners of a message.

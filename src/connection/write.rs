@@ -13,6 +13,7 @@ use super::link::{Link, Signals};
 use super::payload::{cost, Payload, FRAGMENT};
 use super::segment::{Segment, Sent};
 use super::send::{Compressor, Outbox, Packed, Stage, LARGE, SMALL};
+use super::turn::waits_for_turn;
 use super::{Connection, LinkLock};
 use crate::error::{Code, Error, Result};
 use crate::frame::write::put_header;
@@ -59,13 +60,13 @@ fn next(outbox: &mut Outbox, link: &mut Link) -> Next {
     }
 }
 
-/// Whether a message could join others that wait.
-pub(crate) enum Behind {
-    Sent,
-    /// The connection is open, but the message can't join others as it is.
-    Alone,
-    /// Not sent; only a full send can tell why.
-    Unknown,
+/// The first byte and the payload of a message that may be a small one.
+fn plain<'a>(payload: &Payload<'a>) -> Option<(u8, &'a [u8])> {
+    match payload {
+        Payload::Text(text) => Some((TEXT, text.as_bytes())),
+        Payload::Binary(bytes) => Some((BINARY, bytes)),
+        _ => None,
+    }
 }
 
 impl Connection {
@@ -169,12 +170,15 @@ impl Connection {
             // What was refused meanwhile had no room beside this message.
             false => (!matches!(outbox.stage, Stage::Open), self.room_after(&mut outbox, Sent::default())),
         };
+        let is_first = is_queued && !was_scheduled && !is_corked;
+        // Known while the outbox is locked, so that a thread that takes the lead away finds the message.
+        let waits_for_turn = is_first && !must_write && waits_for_turn(self);
         drop(outbox);
         drop(taken);
         self.tell_room(room);
         if must_write {
             self.attend();
-        } else if is_queued && !was_scheduled && !is_corked && !hold_back(self) {
+        } else if is_first && !waits_for_turn && !hold_back(self) {
             self.write_soon();
         }
         pushed
@@ -311,23 +315,33 @@ impl Connection {
 
     /// Sends a small message if it only has to join others that wait; this is quick, for nothing is written.
     /// Otherwise [`send`] sends it, or says why not.
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
-        let (first, bytes) = match payload {
-            Payload::Text(text) => (TEXT, text.as_bytes()),
-            Payload::Binary(bytes) => (BINARY, bytes),
-            _ => return Behind::Unknown,
-        };
-        if platform::has_hooks() {
-            return Behind::Unknown;
-        }
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+        let Some((first, bytes)) = plain(&payload).filter(|_| !platform::has_hooks()) else { return false };
         let cost = cost(bytes.len(), self.role);
         // Don't wait here: the table of handles may be locked.
-        let Some(mut outbox) = self.outbox.try_lock() else { return Behind::Unknown };
-        match outbox.join(first, bytes, cost, self.limits.send_queue_size) {
-            true => Behind::Sent,
-            false if outbox.check_open().is_ok() => Behind::Alone,
-            false => Behind::Unknown,
+        let outbox = self.outbox.try_lock();
+        outbox.is_some_and(|mut outbox| outbox.join(first, bytes, cost, self.limits.send_queue_size))
+    }
+
+    /// Sends in the turn of this connection. `None`: it is not open, or the program must be asked.
+    pub(super) fn send_in_turn(self: &Arc<Self>, payload: Payload<'_>) -> Option<Result<()>> {
+        if platform::has_hooks() {
+            return None;
         }
+        let mut outbox = self.outbox.lock();
+        if let Some((first, bytes)) = plain(&payload) {
+            let (cost, capacity) = (cost(bytes.len(), self.role), self.limits.send_queue_size);
+            if outbox.join(first, bytes, cost, capacity) {
+                return Some(Ok(()));
+            }
+            if outbox.may_begin(bytes.len()) && outbox.takes(cost, capacity) {
+                let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
+                return Some(self.queued(outbox, None, bytes.len(), pushed));
+            }
+        }
+        outbox.check_open().ok()?;
+        drop(outbox);
+        Some(super::send(Ok(self), payload))
     }
 
     /// Answers the pings, all in one write. Of those that can't be answered now the last is kept (RFC 6455 5.5.3), and

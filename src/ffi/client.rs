@@ -12,7 +12,7 @@ use super::listener::Handle;
 use super::table::{HandleKind, Table};
 use super::{call, check_out, prepare, threads, write_out};
 use crate::client::{Client, Standing};
-use crate::connection::{send_behind_here, send_here, Behind, Payload};
+use crate::connection::{send_here, Payload};
 use crate::error::{Code, Error, Result};
 use crate::process;
 
@@ -31,18 +31,11 @@ impl Handle for nsws_client {
 }
 
 fn send(handle: nsws_client, payload: Payload<'_>) -> Result<()> {
-    let behind = match send_behind_here(handle.id, Role::Client, payload) {
-        Some(behind) => behind,
-        None => CLIENTS.with(handle.id, |client| client.send_behind(payload))?,
-    };
-    match behind {
-        Behind::Sent => return Ok(()),
-        Behind::Alone => {
-            if let Some(sent) = send_here(handle.id, Role::Client, payload) {
-                return sent;
-            }
-        }
-        Behind::Unknown => {}
+    if let Some(sent) = send_here(handle.id, Role::Client, payload) {
+        return sent;
+    }
+    if CLIENTS.with(handle.id, |client| client.send_behind(payload))? {
+        return Ok(());
     }
     client(handle)?.send(payload)
 }

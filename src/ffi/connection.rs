@@ -11,7 +11,7 @@ use super::call;
 use super::client_stats::{chars, tls_number};
 use super::handle::nsws_connection;
 use super::table::{HandleKind, Table};
-use crate::connection::{send_behind_here, send_here, Behind, Payload};
+use crate::connection::{send_here, Payload};
 use crate::error::Result;
 use crate::server::{Accepted, Names};
 
@@ -40,18 +40,11 @@ pub(super) fn named(connection: &Accepted) -> nsws_connection {
 }
 
 fn send(handle: nsws_connection, payload: Payload<'_>) -> Result<()> {
-    let behind = match send_behind_here(handle.id, Role::Server, payload) {
-        Some(behind) => behind,
-        None => CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))?,
-    };
-    match behind {
-        Behind::Sent => return Ok(()),
-        Behind::Alone => {
-            if let Some(sent) = send_here(handle.id, Role::Server, payload) {
-                return sent;
-            }
-        }
-        Behind::Unknown => {}
+    if let Some(sent) = send_here(handle.id, Role::Server, payload) {
+        return sent;
+    }
+    if CONNECTIONS.with(handle.id, |connection| connection.send_behind(payload))? {
+        return Ok(());
     }
     connection(handle)?.send(payload)
 }

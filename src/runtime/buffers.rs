@@ -1,5 +1,6 @@
 //! Memory that a lane lends: blocks to read into, buffers to write from.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
@@ -112,6 +113,36 @@ impl Block {
     }
 }
 
+thread_local! {
+    /// What the thread that leads a lane has at hand, which spares it the locks; `None`: it leads none.
+    static AT_HAND: RefCell<Option<AtHand>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct AtHand {
+    block: Option<Block>,
+    outgoing: Option<Vec<u8>>,
+}
+
+/// Returns what finds its place taken.
+#[inline]
+fn keep_at_hand<T>(thing: T, place: impl FnOnce(&mut AtHand) -> &mut Option<T>) -> Option<T> {
+    let mut thing = Some(thing);
+    at_hand(|at_hand| {
+        let place = place(at_hand);
+        if place.is_none() {
+            *place = thing.take();
+        }
+        Some(())
+    });
+    thing
+}
+
+#[inline]
+fn at_hand<T>(act: impl FnOnce(&mut AtHand) -> Option<T>) -> Option<T> {
+    AT_HAND.try_with(|at_hand| at_hand.borrow_mut().as_mut().and_then(act)).ok().flatten()
+}
+
 /// What a lane lends.
 #[derive(Default)]
 pub(crate) struct Buffers {
@@ -130,15 +161,33 @@ struct Outgoing {
 }
 
 impl Buffers {
+    /// This thread leads the lane.
+    pub(super) fn enter() {
+        AT_HAND.replace(Some(AtHand::default()));
+    }
+
+    /// This thread leads no longer: the lane has what it had at hand.
+    pub(super) fn leave(&self) {
+        let AtHand { block, outgoing } = AT_HAND.take().unwrap_or_default();
+        block.into_iter().for_each(|block| self.give_back(block));
+        outgoing.into_iter().for_each(|buffer| self.give_back_outgoing(buffer));
+    }
+
     /// A block; `None` when there is no memory.
     pub fn block(&self) -> Option<Block> {
+        if let Some(block) = at_hand(|at_hand| at_hand.block.take()) {
+            return Some(block);
+        }
         let kept = self.blocks.lock().pop();
         kept.or_else(|| Block::new(&self.count))
     }
 
     /// Takes a block back if it is whole.
     pub fn give_back(&self, block: Block) {
-        if !block.is_part() && self.count.load(Ordering::Relaxed) <= BLOCKS + 1 {
+        if block.is_part() || self.count.load(Ordering::Relaxed) > BLOCKS + 1 {
+            return;
+        }
+        if let Some(block) = keep_at_hand(block, |at_hand| &mut at_hand.block) {
             self.blocks.lock().push(block);
         }
     }
@@ -150,6 +199,9 @@ impl Buffers {
 
     /// An empty buffer for what is to be sent.
     pub fn outgoing(&self) -> Vec<u8> {
+        if let Some(buffer) = at_hand(|at_hand| at_hand.outgoing.take()) {
+            return buffer;
+        }
         let mut outgoing = self.outgoing.lock();
         let buffer = outgoing.buffers.pop().unwrap_or_default();
         outgoing.bytes -= buffer.capacity();
@@ -162,6 +214,7 @@ impl Buffers {
             return self.give_back_large(buffer);
         }
         buffer.clear();
+        let Some(buffer) = keep_at_hand(buffer, |at_hand| &mut at_hand.outgoing) else { return };
         let mut outgoing = self.outgoing.lock();
         if outgoing.bytes + buffer.capacity() <= OUTGOING {
             outgoing.bytes += buffer.capacity();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use super::buffers::Buffers;
 use super::lane::{Lane, Strand};
 use super::late::tell;
 use super::runner::Runner;
@@ -254,7 +255,9 @@ impl Pool {
             if let Some(lane) = state.vacant.pop_front() {
                 MutexGuard::unlocked(&mut state, || {
                     timer::drives(Some(&lane));
+                    Buffers::enter();
                     self.lead(&lane, &runner);
+                    lane.buffers.leave();
                     timer::drives(None);
                     // Not under the lock.
                     drop(lane);

@@ -29,7 +29,7 @@ use tasks::Tasks;
 pub(crate) use buffers::{padding, Block, Buffers, BLOCK};
 pub(crate) use lane::{Lane, Strand};
 pub(crate) use late::VERY_LONG;
-pub(crate) use runner::{hold_back, own_work, HeldBack, Runner};
+pub(crate) use runner::{hold_back, leads_here, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
 pub(crate) use tasks::{caught, TaskHandle};
 #[cfg(test)]

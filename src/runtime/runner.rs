@@ -63,6 +63,13 @@ pub(crate) fn hold_back<T: HeldBack + 'static>(held: &Arc<T>) -> bool {
     CURRENT.try_with(|current| current.borrow().as_ref().is_some_and(hold)).unwrap_or(false)
 }
 
+/// Whether this thread runs a batch that has the lead.
+pub(crate) fn leads_here() -> bool {
+    CURRENT
+        .try_with(|current| current.borrow().as_ref().is_some_and(|runner| runner.leads()))
+        .unwrap_or(false)
+}
+
 /// Runs work of the library that may take long inside a callback, and is not the callback's fault.
 pub(crate) fn own_work<T>(work: impl FnOnce() -> T) -> T {
     let runner = CURRENT.try_with(|current| current.borrow().clone()).ok().flatten();

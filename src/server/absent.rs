@@ -8,7 +8,7 @@ use super::{
     AcceptHook, Ban, CertificateFiles, HttpAnswer, HttpHook, Names, Peer, ServerListeners, ServerOptions,
     Standing,
 };
-use crate::connection::{Behind, Payload, Traffic};
+use crate::connection::{Payload, Traffic};
 use crate::error::{Code, Error, Result};
 use crate::runtime::Runtime;
 use crate::tls::Secured;
@@ -42,7 +42,7 @@ impl Accepted {
         match *self {}
     }
 
-    pub(crate) fn send_behind(&self, _: Payload<'_>) -> Behind {
+    pub(crate) fn send_behind(&self, _: Payload<'_>) -> bool {
         match *self {}
     }
 

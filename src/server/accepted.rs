@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::peer::Peer;
-use crate::connection::{self, Behind, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
+use crate::connection::{self, CloseFrame, Connection, Part, Payload, Traffic, GOING_AWAY};
 use crate::dispatch::Line;
 use crate::error::{Code, Error, Result};
 use crate::tls::Secured;
@@ -119,8 +119,8 @@ impl Accepted {
     }
 
     /// [`Connection::send_behind`].
-    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> Behind {
-        self.connection.get().map_or(Behind::Unknown, |connection| connection.send_behind(payload))
+    pub(crate) fn send_behind(&self, payload: Payload<'_>) -> bool {
+        self.connection.get().is_some_and(|connection| connection.send_behind(payload))
     }
 
     /// Closes the connection.

@@ -38,12 +38,17 @@ impl Outbox {
         true
     }
 
+    /// Whether a message of this length is a small one that may be sent now.
+    #[inline]
+    pub fn may_begin(&self, payload: usize) -> bool {
+        payload <= self.joinable && self.unfinished.is_none()
+    }
+
     #[inline(always)]
     fn may_join(&self, payload: usize, cost: usize) -> bool {
         self.scheduled
             && !self.corked
-            && self.unfinished.is_none()
-            && payload <= self.joinable
+            && self.may_begin(payload)
             // There is a buffer, with room for it.
             && !self.buffer.is_empty()
             && self.buffer.len() + cost <= TOGETHER
