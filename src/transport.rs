@@ -1,7 +1,6 @@
 //! The byte stream beneath a connection: TCP, with or without TLS.
 
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{ready, Context, Poll, Waker};
 use std::time::Duration;
@@ -164,11 +163,6 @@ impl Tcp {
     /// A connection that has carried nothing.
     pub(crate) fn new(stream: TcpStream) -> Tcp {
         Tcp { stream, carried: Carried::default(), reads_left: u32::MAX }
-    }
-
-    /// The other end.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
-        self.stream.peer_addr().ok()
     }
 }
 

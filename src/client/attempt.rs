@@ -187,19 +187,19 @@ async fn steps(
     let next = Next::new(target, address, proxy.as_ref());
     let addresses = look_up(client, &next, &options.link, progress, &mut timings.dns).await?;
     let connected = async {
-        let mut stream = connect(&next, addresses, &options.link, progress).await?;
+        let (mut stream, peer) = connect(&next, addresses, &options.link, progress).await?;
         if let Some(proxy) = &proxy {
             let kind = proxy.kind().name();
             progress
                 .enter(Phase::Proxy, format_args!("Opening a tunnel to {address} through {proxy} ({kind})"));
             timed(&mut timings.proxy, proxy::open(&mut stream, proxy, target)).await?;
         }
-        Ok::<_, Error>(stream)
+        Ok::<_, Error>((stream, peer))
     };
     let mut took = Duration::ZERO;
-    let stream = timed(&mut took, connected).await?;
+    let (stream, peer) = timed(&mut took, connected).await?;
     timings.tcp = took;
-    let mut agreement = Agreement { peer: stream.peer(), ..Agreement::default() };
+    let mut agreement = Agreement { peer: Some(peer), ..Agreement::default() };
 
     // The server, as errors call it: what answers in its place may be the proxy.
     let peer = match &proxy {
@@ -345,11 +345,11 @@ async fn connect(
     addresses: Vec<SocketAddr>,
     link: &LinkOptions,
     progress: &Progress,
-) -> Result<Tcp> {
+) -> Result<(Tcp, SocketAddr)> {
     let Next { name, phases: (_, phase), .. } = next;
     progress.enter(*phase, format_args!("The TCP connection to {name}"));
     let addresses = link.narrow(addresses, *phase, name)?;
-    let Some(stream) = dial(&addresses, link, &progress.tried).await else {
+    let Some((stream, peer)) = dial(&addresses, link, &progress.tried).await else {
         let what = format!("Can't connect to {name}");
         let error = progress.tried.with_last_failure(|last| Error::io(*phase, &what, last));
         let error = error.unwrap_or_else(|| Error::event(*phase, Code::NameNotFound, format!("{what}.")));
@@ -360,7 +360,7 @@ async fn connect(
     };
     // Only latency is lost without it.
     let _ = stream.set_nodelay(true);
-    Ok(Tcp::new(stream))
+    Ok((Tcp::new(stream), peer))
 }
 
 #[cfg(test)]

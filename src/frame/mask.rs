@@ -46,21 +46,26 @@ pub(crate) fn turned(mut mask: [u8; 4], at: usize) -> [u8; 4] {
 pub(crate) struct Keys {
     pool: [u8; Keys::POOL],
     at: usize,
+    /// How many bytes are fetched next.
+    next: usize,
 }
 
 impl Keys {
     const POOL: usize = 256;
+    /// Many connections send little, and this costs a third of the pool.
+    const FIRST: usize = 32;
 
     pub fn new() -> Keys {
-        Keys { pool: [0; Keys::POOL], at: Keys::POOL }
+        Keys { pool: [0; Keys::POOL], at: Keys::POOL, next: Keys::FIRST }
     }
 
     pub fn next(&mut self) -> Result<[u8; 4]> {
         if self.at >= Keys::POOL {
             let random = ring::rand::SystemRandom::new();
-            ring::rand::SecureRandom::fill(&random, &mut self.pool)
+            let start = Keys::POOL.saturating_sub(self.next);
+            ring::rand::SecureRandom::fill(&random, self.pool.get_mut(start..).unwrap_or_default())
                 .map_err(|_| Error::call(Code::NoResources, "The system gives no random bytes for masks."))?;
-            self.at = 0;
+            (self.at, self.next) = (start, Keys::POOL);
         }
         self.at_hand().ok_or_else(|| Error::code(Code::Internal))
     }

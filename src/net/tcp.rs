@@ -52,11 +52,6 @@ impl TcpStream {
         }
     }
 
-    /// The other end.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
-    }
-
     /// Whether small writes go out at once.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.socket.set_nodelay(nodelay)

@@ -154,6 +154,9 @@ impl Service {
                 served.serve(false);
             }
             self.clock.lock().take_due(&mut due);
+            if due.is_empty() && self.queue.lock().waiting.is_empty() {
+                continue;
+            }
             // What lies in the sockets comes before the judgement: after a pause of the whole process all of it has
             // arrived in time.
             look().await;
