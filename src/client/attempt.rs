@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::frame::extension::Agreed;
 use crate::log::{log, Level};
 use crate::platform;
 use crate::proxy::{self, Server};
-use crate::runtime::in_time;
+use crate::runtime::{boxed, in_time};
 use crate::tls::{self, TlsOptions};
 use crate::transport::{Tcp, Transport};
 use crate::url::Target;
@@ -103,16 +104,20 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>
         let step = (Phase::Proxy, format!("Asking the platform for the proxy to {address}"));
         let progress = Progress { step: Mutex::new(step), tried: Tried::default() };
         let timeout = || progress.timeout(after).into();
-        let mut failed = match in_time(left(), steps(client, plan, &address, &progress)).await {
+        let opened = {
+            // Pinned here, since a future that is handed on keeps the room that it had before.
+            let steps = pin!(steps(client, plan, &address, &progress));
+            in_time(left(), steps).await
+        };
+        let mut failed = match opened {
             Some(Ok(opened)) => return Ok(opened.into()),
             Some(Err(failed)) => failed,
             None => return Err(timeout()),
         };
         let Some(mut transport) = failed.transport.take() else { return Err(failed) };
         let error = &mut failed.error;
-        let Some(next) = in_time(left(), redirect(client, plan, error, redirects)).await else {
-            return Err(timeout());
-        };
+        let redirect = boxed(|| redirect(client, plan, error, redirects));
+        let Some(next) = in_time(left(), redirect).await else { return Err(timeout()) };
         match next {
             Some(Ok(next)) => {
                 log(Level::Info, || format!("{address}: redirected to {}", next.target.address()));
@@ -126,7 +131,8 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>
             }
             None => {}
         }
-        refusal::read_body(&mut transport, error, left(), is_the_servers_own(first, plan)).await;
+        let is_own = is_the_servers_own(first, plan);
+        boxed(|| refusal::read_body(&mut transport, error, left(), is_own)).await;
         failed.certificates = transport.peer_certificates().to_vec();
         return Err(failed);
     }
@@ -197,7 +203,7 @@ async fn steps(
         Ok::<_, Error>((stream, peer))
     };
     let mut took = Duration::ZERO;
-    let (stream, peer) = timed(&mut took, connected).await?;
+    let (stream, peer) = timed(&mut took, pin!(connected)).await?;
     timings.tcp = took;
     let mut agreement = Agreement { peer: Some(peer), ..Agreement::default() };
 
@@ -216,7 +222,7 @@ async fn steps(
             })?;
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
             let handshake = tls::connect(config, name, &peer, stream);
-            let (stream, secured) = timed(&mut timings.tls, handshake).await?;
+            let (stream, secured) = timed(&mut timings.tls, pin!(handshake)).await?;
             agreement.tls = secured;
             Transport::Tls(Box::new(stream.into()))
         }

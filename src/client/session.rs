@@ -21,7 +21,7 @@ use crate::dispatch::Mailbox;
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::platform;
-use crate::runtime::{caught, in_time};
+use crate::runtime::{boxed, caught, in_time};
 use crate::tls;
 use crate::url::Target;
 
@@ -58,8 +58,7 @@ impl Client {
 /// A session, to be spawned.
 async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
     let session = Arc::new(Session { client, number });
-    // Boxed, since a future that is handed on keeps the room that it had before.
-    if caught(Box::pin(session.live(plan))).await.is_none() {
+    if caught(boxed(|| session.live(plan))).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
         let (client, error) = (&session.client, Kind::Error(error.into()));
@@ -82,7 +81,7 @@ impl Session {
         let mut plan = Some(plan);
         while let Some(next) = &plan {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-            let begun = match Box::pin(attempt(&self.client, next)).await {
+            let begun = match boxed(|| attempt(&self.client, next)).await {
                 Ok(opened) => {
                     backoff.succeeded();
                     let limits = Arc::new(next.options.limits);
@@ -108,7 +107,7 @@ impl Session {
             while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
                 self.client.settled.notified().await;
             }
-            Box::pin(self.wait_for_next(attempt, delay)).await;
+            boxed(|| self.wait_for_next(attempt, delay)).await;
             if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
                 return;
             }

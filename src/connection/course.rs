@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use super::close::Ending;
 use super::send::Stage;
 use super::{Connection, LinkLock, Release};
-use crate::runtime::in_time;
+use crate::runtime::{boxed, in_time};
 use crate::transport::LINGER;
 
 /// The end of a connection, for the task that waits for it. If it is dropped before the end, the link is cut.
@@ -69,7 +69,7 @@ impl Course {
             Some(transport) => transport.poll_drain(&mut is_shut, cx),
             None => std::task::Poll::Ready(()),
         });
-        // Boxed: it is larger than what else an open connection's task holds.
-        Box::pin(in_time(LINGER, drained)).await;
+        // It is larger than what else an open connection's task holds.
+        boxed(|| in_time(LINGER, drained)).await;
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use lane::{Lane, Strand};
 pub(crate) use late::VERY_LONG;
 pub(crate) use runner::{hold_back, leads_here, own_work, HeldBack, Runner};
 pub(crate) use service::{Alarm, Served};
-pub(crate) use tasks::{caught, TaskHandle};
+pub(crate) use tasks::{boxed, caught, TaskHandle};
 #[cfg(test)]
 pub(crate) use timer::run;
 pub(crate) use timer::{in_time, look};

@@ -197,6 +197,11 @@ impl Tasks {
     }
 }
 
+/// A future in a box. A task that waits for `Box::pin(future)` keeps room for the future as well, and is moved with it.
+pub(crate) fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
+}
+
 /// A future's output, or `None` if it panicked.
 pub(crate) async fn caught<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);

@@ -17,7 +17,7 @@ use super::places::Underway;
 use crate::connection::{Connection, Course, End, Ending, Opening, PeerName};
 use crate::log::{log, Level};
 use crate::net::TcpStream;
-use crate::runtime::{in_time, TaskHandle};
+use crate::runtime::{boxed, in_time, TaskHandle};
 
 /// A client's task. It is no `async` function, whose future would be twice as large: this is what an open connection holds.
 pub(super) struct Visit {
@@ -99,8 +99,7 @@ async fn arrive(
     stream: TcpStream,
     peer: Peer,
 ) -> Option<Arrival> {
-    // Boxed by itself, since it is large to move.
-    let handshake = Box::pin(handshake(&server, &listening, &underway, stream, peer));
+    let handshake = boxed(|| handshake(&server, &listening, &underway, stream, peer));
     let opened = in_time(listening.handshake_timeout, underway.run(handshake)).await;
     let task = underway.leave();
     if opened.is_none() {
