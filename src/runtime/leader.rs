@@ -18,7 +18,7 @@ use crate::callback::{enter_callback, Occasion};
 use crate::log::{is_wanted, Level};
 
 /// How long a thread beyond the first spare waits before it ends.
-const SPARE_LIFE: Duration = Duration::from_secs(1);
+const SPARE_LIFE: Duration = Duration::from_millis(200);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
 
