@@ -105,7 +105,7 @@ impl Readiness {
 /// Has a thread that looks go on.
 impl Wake for Io {
     fn wake(self: Arc<Self>) {
-        Io::wake(&self);
+        self.interrupt();
     }
 }
 
@@ -130,7 +130,7 @@ impl Io {
     }
 
     /// Has a thread that waits go on.
-    pub fn wake(&self) {
+    pub fn interrupt(&self) {
         // It fails only if the system is out of memory, and then there is nothing to be done.
         let _ = self.waker.wake();
     }

@@ -183,3 +183,206 @@ impl TcpListener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::os::unix::net::UnixStream;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+    use std::time::Duration;
+
+    use super::super::within_budget;
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Count {
+        fn take(&self) -> usize {
+            self.0.swap(0, Ordering::SeqCst)
+        }
+    }
+
+    /// Sockets of this thread, and who waits for them.
+    struct Here {
+        io: Arc<Io>,
+        count: Arc<Count>,
+        waker: Waker,
+    }
+
+    impl Here {
+        fn new() -> Here {
+            let io = Io::new().unwrap();
+            Io::enter(Some(io.clone()));
+            let count = Arc::new(Count::default());
+            Here { io, waker: count.clone().into(), count }
+        }
+
+        fn cx(&self) -> Context<'_> {
+            Context::from_waker(&self.waker)
+        }
+
+        /// Looks without waiting. How often the waker was woken.
+        fn look(&self) -> usize {
+            self.io.look(Some(Duration::ZERO), || ());
+            self.count.take()
+        }
+    }
+
+    impl Drop for Here {
+        fn drop(&mut self) {
+            Io::enter(None);
+        }
+    }
+
+    /// A stream, and its peer.
+    fn pair() -> (TcpStream, UnixStream) {
+        let (near, far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        far.set_nonblocking(true).unwrap();
+        (TcpStream::new(near).unwrap(), far)
+    }
+
+    fn length(read: Poll<io::Result<usize>>) -> Option<usize> {
+        match read {
+            Poll::Ready(length) => Some(length.unwrap()),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn what_comes_while_nobody_waits_is_read_later_and_who_waits_is_woken_once() {
+        let here = Here::new();
+        let (mut stream, mut peer) = pair();
+        peer.write_all(b"early").unwrap();
+        assert_eq!(here.look(), 0);
+        let mut room = [0; 100];
+        assert!(stream.poll_readable(&here.cx()).is_ready());
+        assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), Some(5));
+        assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), None);
+        assert!(stream.poll_readable(&here.cx()).is_pending());
+        assert_eq!(here.look(), 0);
+        peer.write_all(b"late").unwrap();
+        assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), None, "no look has told of it");
+        assert_eq!((here.look(), here.look()), (1, 0));
+        assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), Some(4));
+    }
+
+    #[test]
+    fn the_end_behind_a_short_read_is_told_whether_it_came_before_or_after() {
+        let here = Here::new();
+        for comes_before in [true, false] {
+            let (mut stream, mut peer) = pair();
+            let mut room = [0; 100];
+            assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), None);
+            peer.write_all(b"last").unwrap();
+            let mut peer = Some(peer);
+            drop(peer.take_if(|_| comes_before));
+            assert_eq!(here.look(), 1);
+            assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), Some(4));
+            if !comes_before {
+                assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), None);
+                drop(peer);
+                assert_eq!(here.look(), 1);
+            }
+            assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), Some(0), "{comes_before}");
+            assert_eq!(length(stream.poll_read(&here.cx(), &mut room)), Some(0), "for good");
+        }
+    }
+
+    #[test]
+    fn a_full_socket_takes_more_when_its_peer_has_read() {
+        let here = Here::new();
+        let (mut stream, mut peer) = pair();
+        let bytes = [7; 100_000];
+        let mut sent = 0;
+        while let Some(more) = length(stream.poll_write(&here.cx(), &[IoSlice::new(&bytes)])) {
+            sent += more;
+        }
+        here.look();
+        assert_eq!(length(stream.poll_write(&here.cx(), &[IoSlice::new(&bytes)])), None);
+        let mut room = vec![0; sent];
+        peer.read_exact(&mut room).unwrap();
+        assert_eq!(here.look(), 1);
+        let two = [IoSlice::new(&bytes[..1000]), IoSlice::new(&bytes[..24])];
+        assert_eq!(length(stream.poll_write(&here.cx(), &two)), Some(1024));
+        stream.shutdown().unwrap();
+        assert_eq!(peer.read_to_end(&mut room).unwrap(), 1024);
+    }
+
+    #[test]
+    fn a_connection_is_made_or_refused() {
+        let here = Here::new();
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = || {
+            let socket =
+                Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM.nonblocking(), None).unwrap();
+            let mut connecting = pin!(TcpStream::connect(socket, address));
+            loop {
+                match connecting.as_mut().poll(&mut here.cx()) {
+                    Poll::Ready(connected) => return connected,
+                    Poll::Pending => here.io.look(None, || ()),
+                }
+            }
+        };
+        let stream = connect().unwrap();
+        assert_eq!(listener.accept().unwrap().1, stream.socket.local_addr().unwrap());
+        drop(listener);
+        assert_eq!(connect().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_turn_uses_sockets_so_often_and_goes_on_after_a_look() {
+        let here = Here::new();
+        let (mut stream, mut peer) = pair();
+        peer.write_all(&[1; 1000]).unwrap();
+        here.look();
+        let mut turn = || {
+            let read = |_: &usize| length(stream.poll_read(&here.cx(), &mut [0])).is_some();
+            within_budget(|| (0..1000).take_while(read).count())
+        };
+        let first = turn();
+        assert!((1..1000).contains(&first));
+        assert!(here.io.is_awaited());
+        assert_eq!(here.look(), 1);
+        assert!(!here.io.is_awaited());
+        assert_eq!(turn(), first);
+    }
+
+    #[test]
+    fn a_wait_ends_when_another_thread_interrupts_it() {
+        let here = Here::new();
+        let io = here.io.clone();
+        let waits = std::thread::spawn(move || io.look(None, || ()));
+        here.io.interrupt();
+        waits.join().unwrap();
+    }
+
+    #[test]
+    fn who_waits_for_a_socket_is_let_go_with_it_and_when_all_is_over() {
+        let here = Here::new();
+        let (mut first, _peer) = pair();
+        let (mut second, _other_peer) = pair();
+        let held = |count: &Arc<Count>| Arc::strong_count(count);
+        let before = held(&here.count);
+        for stream in [&mut first, &mut second] {
+            assert_eq!(length(stream.poll_read(&here.cx(), &mut [0])), None);
+        }
+        assert_eq!(held(&here.count), before + 2);
+        drop(first);
+        assert_eq!(held(&here.count), before + 1);
+        here.io.clear();
+        assert_eq!(held(&here.count), before);
+    }
+}

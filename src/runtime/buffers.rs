@@ -166,7 +166,7 @@ impl Buffers {
         AT_HAND.replace(Some(AtHand::default()));
     }
 
-    /// This thread leads no longer: the lane has what it had at hand.
+    /// Another thread is about to lead: what this one has at hand is the lane's.
     pub(super) fn leave(&self) {
         let AtHand { block, outgoing } = AT_HAND.take().unwrap_or_default();
         block.into_iter().for_each(|block| self.give_back(block));

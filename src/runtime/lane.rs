@@ -99,7 +99,7 @@ impl Lane {
         add(&mut ready);
         if self.waits.load(Ordering::Relaxed) {
             self.waits.store(false, Ordering::Relaxed);
-            self.io.wake();
+            self.io.interrupt();
         }
     }
 
@@ -151,7 +151,7 @@ impl Lane {
     /// No batch begins any more, and the leader leaves.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::Release);
-        self.io.wake();
+        self.io.interrupt();
     }
 
     /// Lets go of what waits; it and the lane would keep each other.

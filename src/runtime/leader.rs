@@ -329,9 +329,11 @@ impl Pool {
         if careful || !strand.is_trusted() {
             drop(leading);
             runner.begin(false);
+            lane.buffers.leave();
             if self.hand_on(lane, runner) {
                 return Begin::HandedOn;
             }
+            Buffers::enter();
             runner.end();
             return Begin::NoThread;
         }

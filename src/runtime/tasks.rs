@@ -1,6 +1,5 @@
 //! The tasks that run on the lanes. Each but the service is known until it has ended, so that a shutdown can wait for it or cut it.
-//! A lane runs its tasks itself, within the I/O. A task of tokio's would cost one more look at the I/O when it leads to a callback,
-//! and a write to the eventfd when a callback starts or wakes it.
+//! A lane gives them their turns between its looks at the I/O.
 
 use std::collections::BTreeMap;
 use std::future::{poll_fn, Future};

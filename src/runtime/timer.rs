@@ -1,5 +1,5 @@
-//! The deadlines of tasks, which the watchdog keeps beside those of connections. With tokio's timers, each wait for I/O would begin
-//! with a look at the clock and at the timers.
+//! The deadlines of tasks, which the watchdog keeps beside those of connections. With timers of its own, a lane would look at them
+//! and at the clock before each wait for I/O.
 
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
