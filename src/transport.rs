@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
 
-use crate::net::TcpStream;
+use crate::net::{without_budget, TcpStream};
 
 /// How long the link stays open after the last that this side sends, for the peer to read it and to close the
 /// link.
@@ -107,7 +107,8 @@ impl Transport {
     pub(crate) fn is_drained(&mut self) -> bool {
         self.ask_the_system();
         self.begin_turn();
-        let read = self.poll_receive(&mut Context::from_waker(Waker::noop()), &mut [0]);
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = without_budget(|| self.poll_receive(&mut cx, &mut [0]));
         matches!(read, Poll::Pending | Poll::Ready(Ok(0) | Err(_)))
     }
 

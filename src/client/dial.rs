@@ -75,8 +75,7 @@ pub(super) async fn dial(
     // The usual case: nothing to put in order, and nothing that runs at the same time.
     if let [only] = *addresses {
         tried.begin(only);
-        let stream = link.connect(only).await.map_err(|error| tried.failed(only, error)).ok()?;
-        return Some((stream, only));
+        return link.connect(only).await.map_err(|error| tried.failed(only, error)).ok();
     }
     let mut waiting = in_turn(addresses).into_iter();
     let mut running = Vec::new();
@@ -93,7 +92,7 @@ pub(super) async fn dial(
             _ => in_time(ATTEMPT_DELAY, first_of(&mut running)).await,
         };
         match next {
-            Some((address, Ok(stream))) => return Some((stream, address)),
+            Some((_, Ok(connected))) => return Some(connected),
             Some((address, Err(error))) => {
                 tried.failed(address, error);
                 // Many that fail at once leave the others their time.
@@ -146,6 +145,7 @@ fn in_turn(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
     use std::net::{Ipv4Addr, TcpListener};
     use std::pin::pin;
 
@@ -153,7 +153,7 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
-    use crate::runtime::{self, sleep};
+    use crate::runtime;
 
     /// Only a guard: far more than any of these takes, far less than the system's own patience.
     const FAR: Duration = Duration::from_secs(60);
@@ -228,12 +228,12 @@ mod tests {
             let making_room = async {
                 // Room is made once the other address has failed.
                 while tried.with_last_failure(|_| ()).is_none() {
-                    sleep(Duration::from_millis(1)).await;
+                    in_time(Duration::from_millis(1), pending::<()>()).await;
                 }
                 sockets.truncate(1);
                 sockets[0].set_nonblocking(true).unwrap();
                 while sockets[0].accept().is_ok() {}
-                std::future::pending::<()>().await;
+                pending::<()>().await;
             };
             match select(pin!(dialling), pin!(making_room)).await {
                 Either::Left((stream, _)) => stream,

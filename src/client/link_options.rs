@@ -166,8 +166,8 @@ impl LinkOptions {
         Ok(left)
     }
 
-    /// Connects to an address.
-    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+    /// Connects to an address. Returns the other end, too, with what the address leaves open.
+    pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
         let socket = plain_socket(address)?;
         self.bind_device(&socket)?;
         self.bind(&socket, address)?;
@@ -305,7 +305,7 @@ mod tests {
                 send_buffer_size: 60_000,
                 ..Default::default()
             };
-            let stream = link.connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = link.connect(listener.local_addr().unwrap()).await.unwrap();
             let socket = SockRef::from(&stream);
             let local = socket.local_addr().unwrap().as_socket().unwrap();
             assert_eq!(local.ip(), link.bind_address.unwrap());
@@ -315,7 +315,7 @@ mod tests {
             // The system adds as much for itself.
             assert_eq!(socket.recv_buffer_size().unwrap(), 100_000);
             assert_eq!(socket.send_buffer_size().unwrap(), 120_000);
-            let plain = LinkOptions::default().connect(listener.local_addr().unwrap()).await.unwrap();
+            let (plain, _) = LinkOptions::default().connect(listener.local_addr().unwrap()).await.unwrap();
             assert!(!SockRef::from(&plain).keepalive().unwrap());
         });
     }

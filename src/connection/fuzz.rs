@@ -157,11 +157,9 @@ fn ours(role: Role, limit: usize, stream: &[u8], cuts: &[u8], in_parts: bool, in
             break;
         } else {
             let direct = match receiver.direct(&buffers) {
-                Ok(Some((memory, most))) => {
-                    let (read, behind) = unread.split_at(size.min(most).min(unread.len()));
-                    let room = memory.capacity();
-                    memory.extend_from_slice(read);
-                    assert_eq!(memory.capacity(), room);
+                Ok(Some(room)) => {
+                    let (read, behind) = unread.split_at(size.min(room.len()).min(unread.len()));
+                    room[..read.len()].copy_from_slice(read);
                     unread = behind;
                     Ok(Some(read.len()))
                 }

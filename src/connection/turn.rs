@@ -40,6 +40,7 @@ impl Connection {
             // What is sent now takes none of the callbacks' time.
             pace.leave();
             drop(here);
+            pace.has_sent();
             return pace.leads() || !self.inbox.is_empty();
         }
         let mut turn = Turn::new();
@@ -65,6 +66,7 @@ impl Connection {
             self.wait_for_rest(is_cut && pace.was_quick());
         }
         drop(here);
+        pace.has_sent();
         more
     }
 

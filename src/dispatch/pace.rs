@@ -185,6 +185,11 @@ impl<'a> Pace<'a> {
         self.calling.runner.calls_nothing();
     }
 
+    /// What the callbacks have sent is written, which may have taken its time.
+    pub fn has_sent(&self) {
+        self.calling.runner.advance();
+    }
+
     /// What follows is the callbacks' time.
     pub fn enter(&mut self) {
         self.leave();

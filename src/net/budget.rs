@@ -5,17 +5,20 @@ use std::task::{Context, Poll};
 
 use super::io::Io;
 
-/// How often a task may use sockets before a look at the I/O.
-const BUDGET: u32 = 128;
+/// How often tasks may use sockets between two looks at the I/O.
+pub(crate) const BUDGET: u32 = 128;
 
 thread_local! {
     /// How often the task whose turn it is may still use sockets; `None`: what runs has no such bound.
     static BUDGET_LEFT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Gives a task its turn, in which it can use sockets only so often.
-pub(crate) fn within_budget<T>(run: impl FnOnce() -> T) -> T {
-    with_budget(Some(BUDGET), run)
+/// Gives a task its turn, in which it uses up a part of the budget.
+pub(crate) fn within_budget(budget: &mut u32, run: impl FnOnce()) {
+    *budget = with_budget(Some(*budget), || {
+        run();
+        BUDGET_LEFT.get().unwrap_or_default()
+    });
 }
 
 /// Runs what ends by itself.

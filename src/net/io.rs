@@ -198,10 +198,13 @@ impl Io {
 
 impl Sources {
     fn take(&mut self) -> usize {
-        self.free.pop().unwrap_or_else(|| {
+        let token = self.free.pop().unwrap_or_else(|| {
             self.by_token.push(Source::default());
             self.by_token.len() - 1
-        })
+        });
+        // It may have been told of what was there before.
+        self.by_token.get_mut(token).map(std::mem::take);
+        token
     }
 }
 

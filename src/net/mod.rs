@@ -6,7 +6,7 @@ mod tcp;
 
 #[cfg(test)]
 pub(crate) use budget::spend;
-pub(crate) use budget::{within_budget, without_budget};
+pub(crate) use budget::{within_budget, without_budget, BUDGET};
 pub(crate) use io::Io;
 #[cfg(feature = "server")]
 pub(crate) use tcp::TcpListener;

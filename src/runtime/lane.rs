@@ -15,7 +15,7 @@ use super::buffers::Buffers;
 use super::runner::Runner;
 use super::service::{Served, Service};
 use super::tasks::{Driver, Runnable, Task};
-use crate::net::{within_budget, without_budget, Io};
+use crate::net::{within_budget, without_budget, Io, BUDGET};
 
 /// The most turns that tasks have at a time.
 const TURNS_TOGETHER: usize = 64;
@@ -52,6 +52,8 @@ struct Ready {
     /// How many of them may still run before a look at the I/O.
     round: usize,
     tasks: VecDeque<Arc<dyn Runnable>>,
+    /// How often they may still use sockets before a look at the I/O.
+    budget: u32,
 }
 
 /// Who leads, and what it runs.
@@ -129,7 +131,10 @@ impl Lane {
 
     /// A handle whose batch could not begin is the next one again.
     pub(super) fn put_back(&self, strand: Arc<dyn Strand>) {
-        self.ready.lock().strands.push_front(strand);
+        let mut ready = self.ready.lock();
+        if !self.closing.load(Ordering::Acquire) {
+            ready.strands.push_front(strand);
+        }
     }
 
     /// Drives the I/O and the tasks until `until` is ready or the lane ends; runs no strand.
@@ -171,6 +176,9 @@ impl Lane {
                 return Some(strand);
             }
             let must_look = self.run_tasks(&mut ready);
+            if self.closing.load(Ordering::Acquire) {
+                break;
+            }
             if let Some(strand) = ready.take() {
                 return Some(strand);
             }
@@ -188,6 +196,7 @@ impl Lane {
         self.waits.store(!must_look, Ordering::Relaxed);
         let timeout = must_look.then_some(Duration::ZERO);
         MutexGuard::unlocked(ready, || self.io.look(timeout, || self.waits.store(false, Ordering::Relaxed)));
+        ready.budget = BUDGET;
     }
 
     /// Gives tasks their turns, looks once at the I/O, and keeps the time.
@@ -197,13 +206,19 @@ impl Lane {
         let must_look = self.run_tasks(&mut self.ready.lock());
         let wait = next.map(|next| next.saturating_duration_since(Instant::now()));
         self.io.look(if must_look { Some(Duration::ZERO) } else { wait }, || ());
+        self.ready.lock().budget = BUDGET;
     }
 
     /// Gives tasks their turns. Returns whether some wait for a look at the I/O, or for turns after it.
     fn run_tasks(&self, ready: &mut MutexGuard<'_, Ready>) -> bool {
         for _ in 0..TURNS_TOGETHER {
+            let mut budget = ready.budget;
+            if budget == 0 {
+                break;
+            }
             let Some(task) = ready.tasks.pop_front() else { break };
-            MutexGuard::unlocked(ready, || within_budget(|| task.run()));
+            MutexGuard::unlocked(ready, || within_budget(&mut budget, || task.run()));
+            ready.budget = budget;
         }
         !ready.tasks.is_empty() || self.io.is_awaited()
     }
