@@ -22,7 +22,7 @@ PROGRAM = [
     ("TLS", r"ring_core|ring::|rustls|aes|ghash|gcm|sha\d|x25519|p256|webpki|^(EVP|SSL|BN|OPENSSL|CRYPTO|ossl)_"),
     ("copies", r"mem(move|cpy|set)"),
     ("memory", r"malloc|calloc|realloc|^cfree|_int_free|operator (new|delete)|^free$|tcache"),
-    ("tokio", r"\btokio\b|\bmio\b|tokio\d|3mio"),
+    ("event loop (tokio, mio)", r"\btokio\b|\bmio\b|tokio\d|3mio|netstack_websocket::net\b|18netstack_websocket3net"),
     ("the rest of the program", r""),
 ]
 

@@ -105,7 +105,7 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>
         let progress = Progress { step: Mutex::new(step), tried: Tried::default() };
         let timeout = || progress.timeout(after).into();
         let opened = {
-            // Pinned here, since a future that is handed on keeps the room that it had before.
+            // Pinned here: passed by value, it would take its room twice.
             let steps = pin!(steps(client, plan, &address, &progress));
             in_time(left(), steps).await
         };

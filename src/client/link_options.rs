@@ -166,7 +166,7 @@ impl LinkOptions {
         Ok(left)
     }
 
-    /// Connects to an address. Returns the other end, too, with what the address leaves open.
+    /// Connects to an address. Returns the peer's address, too, as the system completed it.
     pub(super) async fn connect(&self, address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
         let socket = plain_socket(address)?;
         self.bind_device(&socket)?;

@@ -37,10 +37,10 @@ impl Connection {
             return false;
         }
         if !pace.leads() || messages > 0 {
-            // What is sent now takes none of the callbacks' time.
+            // Writing does not count as the callbacks' time.
             pace.leave();
             drop(here);
-            pace.has_sent();
+            pace.has_written();
             return pace.leads() || !self.inbox.is_empty();
         }
         let mut turn = Turn::new();
@@ -66,7 +66,7 @@ impl Connection {
             self.wait_for_rest(is_cut && pace.was_quick());
         }
         drop(here);
-        pace.has_sent();
+        pace.has_written();
         more
     }
 
@@ -132,12 +132,12 @@ struct Heard {
     connection: Arc<Connection>,
     /// Its handle, or 0.
     name: u64,
-    /// What it has sent is written when the turn is over.
+    /// Its listeners have sent something, to be written when the turn is over.
     has_sent: Cell<bool>,
 }
 
-/// While it lives, listeners on this thread can send on this turn's connection without the table of handles. Then what they have
-/// sent is written.
+/// While it lives, listeners on this thread can send on this turn's connection without the table of handles. When it is dropped,
+/// what they have sent is written.
 struct Here;
 
 impl Here {

@@ -323,7 +323,7 @@ impl Connection {
         outbox.is_some_and(|mut outbox| outbox.join(first, bytes, cost, self.limits.send_queue_size))
     }
 
-    /// Sends in the turn of this connection. `None`: it is not open, or the program must be asked.
+    /// Sends in the turn of this connection. `None`: it is not open, or the platform has hooks.
     pub(super) fn send_in_turn(self: &Arc<Self>, payload: Payload<'_>) -> Option<Result<()>> {
         if platform::has_hooks() {
             return None;

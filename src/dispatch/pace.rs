@@ -185,8 +185,8 @@ impl<'a> Pace<'a> {
         self.calling.runner.calls_nothing();
     }
 
-    /// What the callbacks have sent is written, which may have taken its time.
-    pub fn has_sent(&self) {
+    /// What the callbacks sent has been written: progress, for the watchdog.
+    pub fn has_written(&self) {
         self.calling.runner.advance();
     }
 

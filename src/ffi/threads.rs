@@ -43,7 +43,7 @@ pub fn starting<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// Does what drives the runtime: on this thread or, in an exit handler, whose thread has lost its thread-locals, on another.
+/// Does what ends the runtime, on this thread or, in an exit handler, where the thread-locals are gone, on another.
 pub fn driving(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     if crate::runtime::can_be_driven_here() {
         return work();

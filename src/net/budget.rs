@@ -1,4 +1,4 @@
-//! How much a task may do with sockets in one turn.
+//! How often tasks may use sockets between two looks at the I/O.
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
@@ -21,7 +21,7 @@ pub(crate) fn within_budget(budget: &mut u32, run: impl FnOnce()) {
     });
 }
 
-/// Runs what ends by itself.
+/// Runs without that bound what ends by itself.
 pub(crate) fn without_budget<T>(run: impl FnOnce() -> T) -> T {
     with_budget(None, run)
 }

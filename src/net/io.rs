@@ -1,4 +1,4 @@
-//! A look at sockets, with epoll, and who waits for them.
+//! A look at sockets, with epoll, and the tasks that wait for them.
 
 use std::cell::RefCell;
 use std::io;
@@ -26,7 +26,7 @@ pub(super) enum Way {
 }
 
 thread_local! {
-    /// Where the sockets belong that this thread opens.
+    /// What sockets that this thread opens are added to.
     static HERE: RefCell<Option<Arc<Io>>> = const { RefCell::new(None) };
 }
 
@@ -64,12 +64,12 @@ struct Source {
     writing: Readiness,
 }
 
-/// What the system has told about one way of a socket, which it does once for each change.
+/// What the system has reported of one direction of a socket; it reports each change once.
 #[derive(Default)]
 struct Readiness {
-    /// It was told, and nobody has tried since.
+    /// Something was reported, and nothing was tried since.
     is_told: bool,
-    /// Told for good.
+    /// Closed: ready until a try finds nothing.
     is_closed: bool,
     waiting: Option<Waker>,
 }
@@ -102,7 +102,7 @@ impl Readiness {
     }
 }
 
-/// Has a thread that looks go on.
+/// Ends the wait of the thread that looks.
 impl Wake for Io {
     fn wake(self: Arc<Self>) {
         self.interrupt();
@@ -119,23 +119,23 @@ impl Io {
         Ok(Arc::new(Io { look, registry, waker, sources, is_awaited: AtomicBool::new(false) }))
     }
 
-    /// Where the sockets belong that this thread opens.
+    /// What sockets that this thread opens are added to.
     pub fn here() -> Option<Arc<Io>> {
         HERE.with_borrow(Clone::clone)
     }
 
-    /// Has the sockets belong here that this thread opens from now on.
+    /// Adds sockets that this thread opens to these from now on.
     pub fn enter(io: Option<Arc<Io>>) {
         HERE.replace(io);
     }
 
-    /// Has a thread that waits go on.
+    /// Ends the wait of the thread that looks.
     pub fn interrupt(&self) {
         // It fails only if the system is out of memory, and then there is nothing to be done.
         let _ = self.waker.wake();
     }
 
-    /// Looks at the sockets, and wakes those who wait for them; waits for the first event if it may. `looked` is called in between.
+    /// Waits for events, at most for `timeout`, calls `looked`, and wakes the tasks that wait for these sockets.
     pub fn look(&self, timeout: Option<Duration>, looked: impl FnOnce()) {
         let mut look = self.look.lock();
         let Look { poll, events, woken } = &mut *look;
@@ -156,7 +156,7 @@ impl Io {
         woken.drain(..).for_each(Waker::wake);
     }
 
-    /// How many times it was looked.
+    /// How many looks there were.
     pub fn looks(&self) -> u64 {
         self.sources.lock().looks
     }
@@ -173,7 +173,7 @@ impl Io {
         self.is_awaited.load(Ordering::Relaxed)
     }
 
-    /// Lets go of those who wait, who may own sockets.
+    /// Drops the wakers of waiting tasks, which may own sockets.
     pub fn clear(&self) {
         let mut waiting = Vec::new();
         let mut sources = self.sources.lock();
@@ -186,7 +186,7 @@ impl Io {
         drop(waiting);
     }
 
-    /// Has the system tell of a socket, until it is closed: what is dropped first of the two must be the socket.
+    /// Registers a socket until it is closed. Drop the socket before its registration.
     pub(super) fn add(self: &Arc<Self>, socket: RawFd) -> io::Result<Registration> {
         let token = self.sources.lock().take();
         let registration = Registration { io: self.clone(), token };
@@ -202,7 +202,7 @@ impl Sources {
             self.by_token.push(Source::default());
             self.by_token.len() - 1
         });
-        // It may have been told of what was there before.
+        // A late event of the socket that had this token before may have marked it.
         self.by_token.get_mut(token).map(std::mem::take);
         token
     }
@@ -221,8 +221,7 @@ impl std::fmt::Debug for Registration {
 }
 
 impl Registration {
-    /// Whether the system has told since the last try that there is something to do. If not, the task is woken when it does.
-    /// `takes`: a try follows.
+    /// Whether something was reported since the last try. If not, the task is woken when it is. `takes`: the caller tries now.
     pub fn poll_ready(&self, way: Way, cx: &Context<'_>, takes: bool) -> Poll<()> {
         let mut sources = self.io.sources.lock();
         let Some(source) = sources.by_token.get_mut(self.token) else { return Poll::Pending };
@@ -239,7 +238,7 @@ impl Registration {
         Poll::Pending
     }
 
-    /// A try has found nothing to do, whatever the system has told before.
+    /// A try has found nothing to do, whatever was reported.
     pub fn found_nothing(&self, way: Way) {
         if let Some(source) = self.io.sources.lock().by_token.get_mut(self.token) {
             source.way(way).is_closed = false;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::budget::spend;
 use super::io::{Io, Registration, Way};
 
-/// A socket belongs where it is opened.
+/// A socket belongs to the lane of the thread that opens it.
 fn register(socket: &impl AsRawFd) -> io::Result<Registration> {
     Io::here().ok_or(ErrorKind::NotConnected)?.add(socket.as_raw_fd())
 }
@@ -24,9 +24,9 @@ pub(crate) struct TcpStream {
     // Dropped in this order.
     socket: net::TcpStream,
     registration: Registration,
-    /// There is nothing to read until the system tells so.
+    /// Nothing to read until the system says so.
     is_drained: bool,
-    /// It takes nothing until the system tells so.
+    /// It takes no more until the system says so.
     is_full: bool,
 }
 
@@ -38,7 +38,7 @@ impl TcpStream {
         Ok(TcpStream { socket, registration, is_drained: true, is_full: false })
     }
 
-    /// Connects a socket that does not block. Returns the other end, too.
+    /// Connects a socket that does not block. Returns the peer's address, too.
     pub async fn connect(socket: Socket, address: SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
         match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
@@ -51,7 +51,7 @@ impl TcpStream {
                 return Err(error);
             }
             match stream.socket.peer_addr() {
-                // What was told was of an earlier socket in this place, of which a forked child has a copy.
+                // The event was of an earlier socket with this token, of which a forked child has a copy.
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
                     stream.registration.found_nothing(Way::Writing);
                 }
@@ -65,7 +65,7 @@ impl TcpStream {
         self.socket.set_nodelay(nodelay)
     }
 
-    /// Has the next read ask the system, whatever it has told.
+    /// Has the next read ask the system, whatever it has reported.
     pub fn ask_the_system(&mut self) {
         self.is_drained = false;
     }
@@ -94,7 +94,7 @@ impl TcpStream {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(length) => {
-                    // The system tells when there is more, and that the stream has ended for good.
+                    // After a short read, the system reports when more comes; an end that it has reported stays reported.
                     self.is_drained = 0 < length && length < room.len();
                     return Poll::Ready(Ok(length));
                 }
@@ -157,7 +157,7 @@ pub(crate) struct TcpListener {
     // Dropped in this order.
     socket: mio::net::TcpListener,
     registration: Registration,
-    /// Nobody is to be accepted until the system tells so.
+    /// No client to accept until the system says so.
     is_drained: bool,
 }
 
@@ -221,7 +221,7 @@ mod tests {
         }
     }
 
-    /// Sockets of this thread, and who waits for them.
+    /// Sockets of this thread, and a waker that counts.
     struct Here {
         io: Arc<Io>,
         count: Arc<Count>,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_while_nobody_waits_is_read_later_and_who_waits_is_woken_once() {
+    fn what_comes_while_no_task_waits_is_read_later_and_a_waiting_task_is_woken_once() {
         let here = Here::new();
         let (mut stream, mut peer) = pair();
         peer.write_all(b"early").unwrap();
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_a_socket_is_let_go_with_it_and_when_all_is_over() {
+    fn a_waiting_task_is_let_go_with_its_socket_and_at_the_end() {
         let here = Here::new();
         let (mut first, _peer) = pair();
         let (mut second, _other_peer) = pair();

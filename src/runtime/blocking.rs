@@ -297,7 +297,7 @@ fn is_in_hosts(hosts: &str, name: &str) -> bool {
     uncommented.flat_map(|line| line.split_whitespace().skip(1)).any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether this thread can drive a runtime: not once its thread-locals are gone.
+/// Whether this thread can end the runtime, for which tokio needs thread-locals: in an exit handler they are gone.
 pub fn can_be_driven_here() -> bool {
     !matches!(tokio::runtime::Handle::try_current(), Err(error) if error.is_thread_local_destroyed())
 }

@@ -124,7 +124,7 @@ struct AtHand {
     outgoing: Option<Vec<u8>>,
 }
 
-/// Returns what finds its place taken.
+/// Keeps it at hand if the place is free; returns it if not.
 #[inline]
 fn keep_at_hand<T>(thing: T, place: impl FnOnce(&mut AtHand) -> &mut Option<T>) -> Option<T> {
     let mut thing = Some(thing);
@@ -166,7 +166,7 @@ impl Buffers {
         AT_HAND.replace(Some(AtHand::default()));
     }
 
-    /// Another thread is about to lead: what this one has at hand is the lane's.
+    /// This thread no longer leads: the lane takes back what it has at hand.
     pub(super) fn leave(&self) {
         let AtHand { block, outgoing } = AT_HAND.take().unwrap_or_default();
         block.into_iter().for_each(|block| self.give_back(block));

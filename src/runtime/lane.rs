@@ -26,7 +26,7 @@ pub(crate) trait Strand: Send + Sync {
     fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>>;
     /// Whether its callbacks have been short so far.
     fn is_trusted(&self) -> bool;
-    /// The batch that runs has lost the lead.
+    /// The batch that runs has lost the lead: the service takes over its connections, and writes what callbacks have sent.
     fn lost_lead(&self);
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Lane {
     /// Its sockets.
     pub(super) io: Arc<Io>,
     ready: Mutex<Ready>,
-    /// The leader waits for the I/O, and nothing has woken it yet. Set with the lock.
+    /// The leader waits for the I/O, and nothing has woken it yet. Set to `true` with the lock.
     waits: AtomicBool,
     pub(super) leading: Mutex<Leading>,
     closing: AtomicBool,

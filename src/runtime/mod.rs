@@ -1,7 +1,6 @@
-//! The threads and the I/O. Each lane has one I/O loop, and one thread leads it: it drives the I/O, and when a handle
-//! has events it leaves the I/O and runs that handle's callbacks on its own stack. Other threads wait to take the
-//! lead, which a watchdog hands on when a callback takes long. So a callback costs no hop between threads, and one
-//! that blocks delays only its own handle.
+//! The threads and the I/O. Each lane has one I/O loop, and one thread leads it: it looks at the I/O, runs the tasks and, when a
+//! handle has events, runs that handle's callbacks on its own stack. Other threads wait to take the lead, which a watchdog hands on
+//! when a callback takes long. So a callback costs no hop between threads, and one that blocks delays only its own handle.
 
 mod blocking;
 mod buffers;

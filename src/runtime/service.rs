@@ -1,5 +1,5 @@
 //! What a lane does for its connections without their listeners: pings, close frames, the heartbeat, the clock.
-//! It also wakes tasks at their deadlines. It runs within the I/O, so it goes on while callbacks block.
+//! It also wakes tasks at their deadlines. It is a task of the lane, so it goes on while callbacks block.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{poll_fn, Future};

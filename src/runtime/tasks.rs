@@ -196,7 +196,7 @@ impl Tasks {
     }
 }
 
-/// A future in a box. A task that waits for `Box::pin(future)` keeps room for the future as well, and is moved with it.
+/// A future in a box, made there: with `Box::pin(future)`, the task that waits keeps room for the future as well.
 pub(crate) fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())
 }

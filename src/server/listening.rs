@@ -48,7 +48,7 @@ pub(super) struct Listening {
     pub(super) tls_turns: Turns,
 }
 
-/// The system listens from the first moment on; the lane hears of the socket later, when it is led.
+/// The system listens from the first moment on; the lane's task registers the socket when it first accepts.
 enum Listener {
     Untold(std::net::TcpListener),
     Told(TcpListener),

@@ -38,7 +38,7 @@ impl Outbox {
         true
     }
 
-    /// Whether a message of this length is a small one that may be sent now.
+    /// Whether a message of this length is small, and no message in parts is unfinished.
     #[inline]
     pub fn may_begin(&self, payload: usize) -> bool {
         payload <= self.joinable && self.unfinished.is_none()
