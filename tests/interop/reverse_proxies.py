@@ -176,7 +176,8 @@ def start(kind, port, folder, source=None):
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and running.poll() is None:
         # Somebody else may have taken the port; then it ends without its socket for commands.
-        if listens(front) and (template is not HAPROXY or (folder / "stats").exists()):
+        # In this order: in TCP mode, each connection that it takes begins a handshake with the server, which counts it.
+        if (template is not HAPROXY or (folder / "stats").exists()) and listens(front):
             return running, front
         time.sleep(0.02)  # Nothing tells when it listens.
     stop(running)
