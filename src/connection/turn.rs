@@ -161,9 +161,15 @@ impl Drop for Here {
 
 /// Sends on the connection of this handle, of a client or of a server, if its listeners run on this thread. `None`: only a full send
 /// can do it, or tell why not.
+#[inline(always)]
 pub(crate) fn send_here(name: u64, role: Role, payload: Payload<'_>) -> Option<Result<()>> {
+    let mut sent = None;
     let is_meant = |heard: &Heard| heard.name == name && heard.connection.role == role && name != 0;
-    here(|heard| is_meant(heard).then(|| heard.connection.send_in_turn(payload)).flatten())
+    let joins = here(|heard| is_meant(heard).then(|| heard.connection.send_in_turn(payload, &mut sent)));
+    match joins {
+        Some(true) => Some(Ok(())),
+        _ => sent,
+    }
 }
 
 /// Whether what is sent on this connection waits until its turn is over, which this thread runs with the lead.

@@ -323,21 +323,35 @@ impl Connection {
         outbox.is_some_and(|mut outbox| outbox.join(first, bytes, cost, self.limits.send_queue_size))
     }
 
-    /// Sends in the turn of this connection. `None`: it is not open, or the platform has hooks.
-    pub(super) fn send_in_turn(self: &Arc<Self>, payload: Payload<'_>) -> Option<Result<()>> {
-        if platform::has_hooks() {
-            return None;
-        }
+    /// Sends in the turn of this connection. Whether the message has joined others; if not, `sent` is the result, or `None` where the
+    /// connection is not open or the platform has hooks. Apart, so that it has the processor's registers for itself.
+    #[inline(never)]
+    pub(super) fn send_in_turn(
+        self: &Arc<Self>,
+        payload: Payload<'_>,
+        sent: &mut Option<Result<()>>,
+    ) -> bool {
+        let Some((first, bytes)) = plain(&payload).filter(|_| !platform::has_hooks()) else { return false };
+        let cost = cost(bytes.len(), self.role);
         let mut outbox = self.outbox.lock();
-        if let Some((first, bytes)) = plain(&payload) {
-            let (cost, capacity) = (cost(bytes.len(), self.role), self.limits.send_queue_size);
-            if outbox.join(first, bytes, cost, capacity) {
-                return Some(Ok(()));
-            }
-            if outbox.may_begin(bytes.len()) && outbox.takes(cost, capacity) {
-                let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
-                return Some(self.queued(outbox, None, bytes.len(), pushed));
-            }
+        let joins = outbox.join(first, bytes, cost, self.limits.send_queue_size);
+        if !joins {
+            *sent = self.send_first(outbox, payload, cost);
+        }
+        joins
+    }
+
+    /// The first message of a turn, or one that can't join others.
+    #[inline(never)]
+    fn send_first(
+        self: &Arc<Self>,
+        mut outbox: MutexGuard<'_, Outbox>,
+        payload: Payload<'_>,
+        cost: usize,
+    ) -> Option<Result<()>> {
+        if outbox.may_begin(payload.len()) && outbox.takes(cost, self.limits.send_queue_size) {
+            let pushed = outbox.push(payload, Packed::Not, cost, &self.lane);
+            return Some(self.queued(outbox, None, payload.len(), pushed));
         }
         outbox.check_open().ok()?;
         drop(outbox);
