@@ -17,8 +17,9 @@ use super::timer;
 use crate::callback::{enter_callback, Occasion};
 use crate::log::{is_wanted, Level};
 
-/// How long a thread beyond the first spare waits before it ends.
-const SPARE_LIFE: Duration = Duration::from_millis(200);
+/// How long a thread beyond the first spare waits before it ends, while callbacks run and after that.
+const SPARE_LIFE: Duration = Duration::from_secs(1);
+const QUIET_LIFE: Duration = Duration::from_millis(200);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
 
@@ -270,10 +271,7 @@ impl Pool {
             }
             if self.idle.load(Ordering::Acquire) == 1 {
                 self.parked.wait(&mut state);
-            } else if self.parked.wait_for(&mut state, SPARE_LIFE).timed_out()
-                && state.vacant.is_empty()
-                && self.idle.load(Ordering::Acquire) > 1
-            {
+            } else if self.waits_in_vain(&mut state) {
                 break;
             }
         }
@@ -281,6 +279,21 @@ impl Pool {
         state.alive -= 1;
         drop(state);
         self.thread_ended.notify_all();
+    }
+
+    /// Waits for a lead. Whether none came for long.
+    fn waits_in_vain(&self, state: &mut MutexGuard<'_, State>) -> bool {
+        let until = Instant::now() + SPARE_LIFE;
+        while self.parked.wait_for(state, QUIET_LIFE).timed_out() {
+            if !state.vacant.is_empty() || self.idle.load(Ordering::Acquire) <= 1 {
+                return false;
+            }
+            // While it is awake, more callbacks may come and need the thread.
+            if self.watchdog_asleep.load(Ordering::Relaxed) || Instant::now() >= until {
+                return true;
+            }
+        }
+        false
     }
 
     /// Leads until the lead is lost or the lane ends.
