@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import re
 import resource
 import subprocess
@@ -28,8 +29,9 @@ def measure(chosen, peers, rounds, scale, run, save):
     for workload in chosen:
         of_workload = results[workload.name] = {}
         refused = set()
-        for _ in range(min(rounds, workload.rounds or rounds)):
-            for peer in peers:
+        for number in range(min(rounds, workload.rounds or rounds)):
+            # In another order each round: a peer that follows its like finds caches warm.
+            for peer in random.Random(f"{workload.name} {number}").sample(peers, len(peers)):
                 if peer.name in refused or (workload.peers is not None and peer.name not in workload.peers):
                     continue
                 try:
@@ -45,6 +47,7 @@ def measure(chosen, peers, rounds, scale, run, save):
                 of_peer = of_workload.setdefault(peer.name, {})
                 for name, value in figures.items():
                     of_peer.setdefault(name, []).append(value)
+        results[workload.name] = {peer.name: of_workload[peer.name] for peer in peers if peer.name in of_workload}
         show(workload, results)
         save()
 
