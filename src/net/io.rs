@@ -1,6 +1,8 @@
 //! A look at sockets, with epoll, and the tasks that wait for them.
 
 use std::cell::RefCell;
+use std::collections::TryReserveError;
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,8 +163,20 @@ impl Io {
         self.sources.lock().looks
     }
 
+    /// Waits until there were more looks than `looks`. If it has to wait, the tasks that the look wakes have their turns first.
+    pub async fn look_after(&self, looks: u64) {
+        poll_fn(|cx| match self.looks() > looks {
+            true => Poll::Ready(()),
+            false => {
+                self.wake_after_look(cx.waker());
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
     /// Wakes a task after the next look, behind those that the look itself wakes.
-    pub fn wake_after_look(&self, waker: &Waker) {
+    pub(super) fn wake_after_look(&self, waker: &Waker) {
         let mut sources = self.sources.lock();
         sources.after_look.push(waker.clone());
         self.is_awaited.store(true, Ordering::Relaxed);
@@ -188,7 +202,7 @@ impl Io {
 
     /// Registers a socket until it is closed. Drop the socket before its registration.
     pub(super) fn add(self: &Arc<Self>, socket: RawFd) -> io::Result<Registration> {
-        let token = self.sources.lock().take();
+        let token = self.sources.lock().take().map_err(|_| io::ErrorKind::OutOfMemory)?;
         let registration = Registration { io: self.clone(), token };
         let both = Interest::READABLE | Interest::WRITABLE;
         self.registry.register(&mut SourceFd(&socket), Token(token), both)?;
@@ -197,14 +211,18 @@ impl Io {
 }
 
 impl Sources {
-    fn take(&mut self) -> usize {
-        let token = self.free.pop().unwrap_or_else(|| {
-            self.by_token.push(Source::default());
-            self.by_token.len() - 1
-        });
-        // A late event of the socket that had this token before may have marked it.
-        self.by_token.get_mut(token).map(std::mem::take);
-        token
+    /// A place for a socket; an error when there is no memory.
+    fn take(&mut self) -> Result<usize, TryReserveError> {
+        if let Some(token) = self.free.pop() {
+            // A late event of the socket that had this token before may have marked it.
+            self.by_token.get_mut(token).map(std::mem::take);
+            return Ok(token);
+        }
+        self.by_token.try_reserve(1)?;
+        // Room for all of them, so that giving one back takes no memory.
+        self.free.try_reserve(self.by_token.len() + 1)?;
+        self.by_token.push(Source::default());
+        Ok(self.by_token.len() - 1)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -79,7 +79,7 @@ impl Lane {
         });
         let served = lane.clone();
         let mut run =
-            Box::pin(async move { served.service.run(|| served.look_after(served.io.looks())).await });
+            Box::pin(async move { served.service.run(|| served.io.look_after(served.io.looks())).await });
         // Its turns are short, and it gives way to the I/O by itself.
         let run = poll_fn(move |context| without_budget(|| run.as_mut().poll(context)));
         lane.run_soon(Task::new(lane.clone(), run));
@@ -114,19 +114,6 @@ impl Lane {
         if let Some(waker) = self.service.soon(served) {
             waker.wake();
         }
-    }
-
-    /// Waits until it has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
-    /// turns first.
-    pub(super) async fn look_after(&self, looks: u64) {
-        poll_fn(|context| match self.io.looks() > looks {
-            true => Poll::Ready(()),
-            false => {
-                self.io.wake_after_look(context.waker());
-                Poll::Pending
-            }
-        })
-        .await;
     }
 
     /// A handle whose batch could not begin is the next one again.

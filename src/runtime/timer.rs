@@ -72,8 +72,8 @@ pub(crate) fn looks() -> u64 {
 /// Waits until the lane has looked at the I/O more than `looks` times. If it has to wait, the tasks that the look wakes have their
 /// turns first.
 pub(crate) async fn look_after(looks: u64) {
-    match led() {
-        Some(lane) => lane.look_after(looks).await,
+    match Io::here() {
+        Some(io) => io.look_after(looks).await,
         #[cfg(test)] // Unit tests run futures without a lane.
         None => tokio::task::yield_now().await,
         #[cfg(not(test))]
