@@ -323,8 +323,8 @@ impl Connection {
         outbox.is_some_and(|mut outbox| outbox.join(first, bytes, cost, self.limits.send_queue_size))
     }
 
-    /// Sends in the turn of this connection. Whether the message has joined others; if not, `sent` is the result, or `None` where the
-    /// connection is not open or the platform has hooks. Apart, so that it has the processor's registers for itself.
+    /// Sends in the turn of this connection. Returns whether the message has joined others. If not, `sent` is the result; it stays
+    /// `None` if only a full send can do it. Not inlined: with the rest in one function, the compiler runs short of registers.
     #[inline(never)]
     pub(super) fn send_in_turn(
         self: &Arc<Self>,

@@ -15,9 +15,9 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Registry, Token};
 use parking_lot::Mutex;
 
-/// What one look may bring.
+/// The most events of one look.
 const EVENTS: usize = 1024;
-/// What wakes the thread that waits is no socket.
+/// The token of the waker, which is no socket's.
 const WAKER: Token = Token(usize::MAX);
 
 /// What a task waits for.
@@ -196,7 +196,7 @@ impl Io {
             waiting.extend(reading.waiting.take().into_iter().chain(writing.waiting.take()));
         }
         drop(sources);
-        // What a waker owns may own a socket, too.
+        // After the lock: a waker may own a socket, whose drop takes it.
         drop(waiting);
     }
 
@@ -250,7 +250,7 @@ impl Registration {
         }
         let is_same = ready.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(cx.waker()));
         let before = if is_same { None } else { ready.waiting.replace(cx.waker().clone()) };
-        // What a waker owns may own a socket, too.
+        // After the lock: a waker may own a socket, whose drop takes it.
         drop(sources);
         drop(before);
         Poll::Pending
@@ -269,7 +269,7 @@ impl Drop for Registration {
         let mut sources = self.io.sources.lock();
         let _source = sources.by_token.get_mut(self.token).map(std::mem::take);
         sources.free.push(self.token);
-        // What a waker owns may own a socket, too.
+        // After the lock: a waker may own a socket, whose drop takes it.
         drop(sources);
     }
 }

@@ -51,7 +51,7 @@ impl TcpStream {
                 return Err(error);
             }
             match stream.socket.peer_addr() {
-                // The event was of an earlier socket with this token, of which a forked child has a copy.
+                // The event was that of an earlier socket with this token, which a forked child still holds open.
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
                     stream.registration.found_nothing(Way::Writing);
                 }

@@ -17,8 +17,9 @@ use super::timer;
 use crate::callback::{enter_callback, Occasion};
 use crate::log::{is_wanted, Level};
 
-/// How long a thread beyond the first spare waits before it ends, while callbacks run and after that.
+/// How long a thread beyond the first spare waits before it ends while callbacks run.
 const SPARE_LIFE: Duration = Duration::from_secs(1);
+/// The same when none run.
 const QUIET_LIFE: Duration = Duration::from_millis(200);
 /// How long events wait for a thread when none can be had.
 const NO_THREAD_PAUSE: Duration = Duration::from_millis(10);
@@ -281,14 +282,15 @@ impl Pool {
         self.thread_ended.notify_all();
     }
 
-    /// Waits for a lead. Whether none came for long.
+    /// Waits for a lead. Returns whether the thread should end because none came.
     fn waits_in_vain(&self, state: &mut MutexGuard<'_, State>) -> bool {
         let until = Instant::now() + SPARE_LIFE;
         while self.parked.wait_for(state, QUIET_LIFE).timed_out() {
             if !state.vacant.is_empty() || self.idle.load(Ordering::Acquire) <= 1 {
                 return false;
             }
-            // While it is awake, more callbacks may come and need the thread.
+            // While the watchdog is awake, callbacks run: more may need the thread, and ending it would take the processor from the one
+            // that leads.
             if self.watchdog_asleep.load(Ordering::Relaxed) || Instant::now() >= until {
                 return true;
             }

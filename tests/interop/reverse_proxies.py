@@ -176,7 +176,7 @@ def start(kind, port, folder, source=None):
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end and running.poll() is None:
         # Somebody else may have taken the port; then it ends without its socket for commands.
-        # In this order: in TCP mode, each connection that it takes begins a handshake with the server, which counts it.
+        # The file first: in TCP mode, each probe of the port begins a handshake with the server, which counts it.
         if (template is not HAPROXY or (folder / "stats").exists()) and listens(front):
             return running, front
         time.sleep(0.02)  # Nothing tells when it listens.
