@@ -99,8 +99,13 @@ impl Lane {
             return;
         }
         add(&mut ready);
-        if self.waits.load(Ordering::Relaxed) {
+        let waits = self.waits.load(Ordering::Relaxed);
+        if waits {
             self.waits.store(false, Ordering::Relaxed);
+        }
+        // The leader takes the lock when it wakes, maybe before this thread goes on.
+        drop(ready);
+        if waits {
             self.io.interrupt();
         }
     }

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::pem;
+use super::pem::{self, Block};
 use super::x509::Certificate;
 use crate::error::{Code, Error, Phase, Result};
 
@@ -77,8 +78,15 @@ pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 
 /// The certificates of a PEM file, whatever else it holds.
 pub fn certificates(text: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, String>> + '_ {
-    let certificates = pem::blocks(text).into_iter().filter(|block| block.label == "CERTIFICATE");
-    certificates.map(|block| Ok(CertificateDer::from(block.decode()?.to_vec())))
+    certificates_of(pem::blocks(text))
+}
+
+fn certificates_of(
+    blocks: Vec<Block<'_>>,
+) -> impl Iterator<Item = Result<CertificateDer<'static>, String>> + '_ {
+    let mut base64 = Vec::new();
+    let certificates = blocks.into_iter().filter(|block| block.label == "CERTIFICATE");
+    certificates.map(move |block| block.decode_public(&mut base64).map(CertificateDer::from))
 }
 
 /// The certificates of a CA file, whether they are CAs' or a server's own. One that is broken is passed over if others are not.
@@ -86,14 +94,20 @@ pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unusable = |what: String| {
         Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display()))
     };
-    let text = read(path).map_err(unusable)?;
+    let mut text = read(path).map_err(unusable)?;
     let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
-    for certificate in certificates(&text) {
+    let blocks = pem::blocks(&text);
+    let has_key = blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY"));
+    for certificate in certificates_of(blocks) {
         match certificate {
             Ok(certificate) if Certificate::parse(&certificate).is_some() => usable.push(certificate),
             Ok(_) => problem = "holds no certificate that can be read".into(),
             Err(broken) => problem = broken,
         }
+    }
+    if !has_key {
+        // Wiping takes as long as decoding, and there is no key to be wiped.
+        drop(mem::take(&mut *text));
     }
     match usable.is_empty() {
         false => Ok(usable),

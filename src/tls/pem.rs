@@ -2,6 +2,7 @@
 //!
 //! The headers of RFC 1421 that OpenSSL writes above an encrypted key are kept, which other readers don't do.
 
+use std::io::BufRead;
 use std::str;
 
 use data_encoding::BASE64;
@@ -27,28 +28,53 @@ impl Block<'_> {
 
     /// What the block holds; or what is wrong with it, as the end of a sentence.
     pub fn decode(&self) -> Result<Zeroizing<Vec<u8>>, String> {
+        let (mut base64, mut content) = (Zeroizing::new(Vec::new()), Zeroizing::new(Vec::new()));
+        self.decode_to(&mut base64, &mut content)?;
+        Ok(content)
+    }
+
+    /// The same for what is no secret: wiping takes as long as decoding. `base64` is only used meanwhile.
+    pub fn decode_public(&self, base64: &mut Vec<u8>) -> Result<Vec<u8>, String> {
+        let mut content = Vec::new();
+        self.decode_to(base64, &mut content)?;
+        Ok(content)
+    }
+
+    fn decode_to(&self, base64: &mut Vec<u8>, content: &mut Vec<u8>) -> Result<(), String> {
         let place = || format!("the block {} in line {}", self.label, self.line);
         let body = self.body.ok_or_else(|| format!("has no end of {}", place()))?;
-        let mut base64 = Zeroizing::new(Vec::with_capacity(body.len()));
+        base64.clear();
+        base64.reserve_exact(body.len());
         // A colon is in every header and in no base64.
-        for line in body.split(|byte| *byte == b'\n').filter(|line| !line.contains(&b':')) {
+        let has_headers = body.contains(&b':');
+        for line in lines(body).filter(|line| !has_headers || !line.contains(&b':')) {
             base64.extend_from_slice(line.trim_ascii());
         }
-        from_base64(&base64)
+        from_base64(base64, content)
             .or_else(|| {
                 // Blanks within lines are rare.
                 base64.retain(|byte| !byte.is_ascii_whitespace());
-                from_base64(&base64)
+                from_base64(base64, content)
             })
             .ok_or_else(|| format!("has broken base64 in {}", place()))
     }
 }
 
-fn from_base64(base64: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let mut content = Zeroizing::new(vec![0; BASE64.decode_len(base64.len()).ok()?]);
-    let length = BASE64.decode_mut(base64, &mut content).ok()?;
+fn from_base64(base64: &[u8], content: &mut Vec<u8>) -> Option<()> {
+    content.resize(BASE64.decode_len(base64.len()).ok()?, 0);
+    let length = BASE64.decode_mut(base64, content).ok()?;
     content.truncate(length);
-    Some(content)
+    Some(())
+}
+
+/// The lines of a text, each with its end.
+fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let whole = text;
+        // Finds the end faster than an iterator over bytes, and never fails.
+        let length = text.skip_until(b'\n').ok().filter(|length| *length > 0)?;
+        whole.get(..length)
+    })
 }
 
 /// The blocks of a file, in order.
@@ -57,7 +83,7 @@ pub fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     // The block that is being read: label, line, and where its body begins.
     let mut open: Option<(&str, usize, usize)> = None;
     let mut at = 0;
-    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+    for (index, line) in lines(text).enumerate() {
         let start = at;
         at += line.len();
         let begins = marker(line, "-----BEGIN ");

@@ -25,7 +25,8 @@ pub struct Verifier {
 impl Verifier {
     /// Trusts what these certificates issue, those of them that may issue anything.
     pub fn new(trusted: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Self {
-        let issuers = trusted.iter().filter(|certificate| may_issue(certificate)).cloned();
+        let issuers = trusted.iter().filter(|certificate| may_issue(certificate));
+        let issuers = issuers.map(|certificate| CertificateDer::from(certificate.as_ref()));
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(issuers);
         log(Level::Debug, || format!("{added} of {} trusted certificates are those of CAs.", trusted.len()));

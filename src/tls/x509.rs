@@ -207,20 +207,27 @@ impl Date {
     /// A UTCTime or a GeneralizedTime, in the only form that RFC 5280 4.1.2.5 allows.
     fn read(der: &mut Der<'_>) -> Option<Date> {
         let (tag, text) = der.any()?;
-        let (digits, zone) = text.split_last().map(|(zone, digits)| (digits, *zone))?;
-        let pairs: Option<Vec<i64>> = digits.chunks(2).map(two_digits).collect();
-        let (year, rest) = match (tag, pairs?.as_slice()) {
-            // 50 to 99 are of the last century.
-            (0x17, [year, rest @ ..]) => (if *year < 50 { 2000 + year } else { 1900 + year }, rest.to_vec()),
-            (0x18, [century, year, rest @ ..]) => (100 * century + year, rest.to_vec()),
+        let (zone, digits) = text.split_last()?;
+        let mut pairs = digits.chunks(2).map(two_digits);
+        let mut next = || pairs.next().flatten();
+        let century = match tag {
+            0x17 => None,
+            0x18 => Some(next()?),
             _ => return None,
         };
+        let year = match (century, next()?) {
+            (Some(century), year) => 100 * century + year,
+            // 50 to 99 are of the last century.
+            (None, year @ 0..50) => 2000 + year,
+            (None, year) => 1900 + year,
+        };
         let [month @ 1..=12, day @ 1..=31, hour @ 0..=23, minute @ 0..=59, second @ 0..=60] =
-            *rest.as_slice()
+            [next()?, next()?, next()?, next()?, next()?]
         else {
             return None;
         };
-        (zone == b'Z').then_some(Date { year, month, day, hour, minute, second })
+        let is_whole = pairs.next().is_none() && *zone == b'Z';
+        is_whole.then_some(Date { year, month, day, hour, minute, second })
     }
 
     /// Seconds since 1970.
