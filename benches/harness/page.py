@@ -182,7 +182,7 @@ def write(path):
         "This library, through its C ABI and the shared library, beside other libraries. `scripts/bench` builds all of them from "
         "packages and measures them in one run. `scripts/bench --page` writes this page from that run's figures; nothing here is "
         "written by hand.", "",
-        "How it is measured: the peers take turns, each in a fresh process; each figure is the median of the rounds, with the lowest and "
+        "How it is measured: the peers take turns, in a different order each round, each in a fresh process; each figure is the median of the rounds, with the lowest and "
         "highest in brackets. The measured process has one core and the load generator (C, epoll) or the far end another, "
         "except where both share one. CPU time is the process's, "
         "as the kernel's scheduler accounts it, threads that have ended included; user time is counted in ticks, and left out where a "

@@ -1,6 +1,6 @@
 """Measures this library beside its peers, in one run on one machine.
 
-The peers take turns, in another order each round, each in a fresh process; a figure is the median of the rounds. The main figure is the CPU time of the
+The peers take turns, in a different order each round, each in a fresh process; a figure is the median of the rounds. The main figure is the CPU time of the
 process that is measured, as the kernel accounts it.
 """
 
