@@ -339,7 +339,7 @@ typedef struct nsws_connection {
 #define NSWS_ERR_NOT_LISTENING 2302909
 
 /**
- * A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
+ * A server's certificate, key or client CA file holds nothing that can be used; nsws_last_error() says why.
  */
 #define NSWS_ERR_CERT_UNUSABLE 2302910
 
@@ -477,8 +477,8 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_NO_MEMORY 2302974
 
 /**
- * Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection
- * ends with 1009.
+ * Detail: the server's `receive_budget` is used up, and this connection's address or IPv6 network held most of it;
+ * the connection ends with 1009.
  * @since 0.2
  */
 #define NSWS_DETAIL_RECEIVE_BUDGET 2302975
@@ -503,10 +503,10 @@ typedef struct nsws_connection {
 #define NSWS_DETAIL_REDIRECT 2302978
 
 /**
- * Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a
- * web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an
- * ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws,
- * does not count.
+ * Detail: a web page came with the status 200 in place of the upgrade, from a captive portal, where the user must log
+ * in, or from a web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page
+ * is an ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from
+ * ws, does not count. The status 511 (RFC 6585) always counts as a portal's.
  * @since 0.2
  */
 #define NSWS_DETAIL_CAPTIVE_PORTAL 2302979
@@ -758,12 +758,12 @@ int32_t nsws_runtime_configure(const nsws_runtime_options *options);
  * which. Each such thread ends when its work does. Call again to go on waiting.
  *
  * @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
- *         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
- *         half a second more to end.
+ *         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and the threads get up to a
+ *         second more to end.
  * @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
  *         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
  *         NSWS_ERR_INTERNAL
- * @note Any thread, but not inside a callback. Waits up to `timeout_ms`.
+ * @note Any thread, but not inside a callback. Waits up to `timeout_ms`, and up to a second more.
  * @since 0.1
  */
 int32_t nsws_shutdown(uint32_t timeout_ms);
@@ -1376,7 +1376,7 @@ typedef struct nsws_close_event {
      */
     size_t struct_size;
     /**
-     * The reason, NUL-terminated; "" when there is none.
+     * The reason of the close frame, NUL-terminated; "" if it has none; "The link is down" if the link broke.
      */
     const char *reason;
     /**
@@ -1690,7 +1690,8 @@ int32_t nsws_client_uncork(nsws_client client);
  * Stops reading from the connection: what was read already is still delivered, and then the peer has to wait.
  * It is for programs that hand messages on to a queue of their own, which must not grow without bound. While
  * the client is paused, neither the peer's close frame nor its pongs are read, and the pong timeout does not
- * run.
+ * run. Closing does not end the pause: without nsws_client_resume(), the peer's answer is not read, and after
+ * `close_timeout_ms` the connection ends with NSWS_DETAIL_CLOSE_TIMEOUT and the code 1006.
  *
  * @param client the client; it stays paused, also in later connections, until nsws_client_resume()
  * @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
@@ -2411,8 +2412,8 @@ typedef struct nsws_server_options {
     /**
      * How many bytes of received messages all connections may hold together: messages that wait for the
      * listeners, and incomplete ones. When the budget is used up, reading stops until messages are delivered. If
-     * none waits, the connection with the largest incomplete message of the address that holds most ends with
-     * 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
+     * none waits, the connection with the largest incomplete message of the address or IPv6 network that holds most
+     * ends with 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
      * @since 0.2
      */
     size_t receive_budget;
@@ -3715,7 +3716,9 @@ typedef struct nsws_platform {
     nsws_ask_fn has_internet_permission;
     /**
      * Whether the program may connect to a host. Asked by nsws_client_connect(), with the host of the URL (an IPv6
-     * address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. Default: yes.
+     * address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. With `max_redirects`, it is also
+     * asked about the target of each redirect, on a thread that may block; there, "no" is an `error` event with
+     * NSWS_DETAIL_REDIRECT. Default: yes.
      */
     nsws_host_fn is_host_allowed;
     /**

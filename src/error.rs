@@ -130,8 +130,8 @@ codes! {
     ProxyRefused = 2302972, c"NSWS_DETAIL_PROXY_REFUSED", c"The proxy would not or could not connect to the server.";
     /// Detail: the proxy's answer is invalid.
     ProxyAnswer = 2302973, c"NSWS_DETAIL_PROXY_ANSWER", c"The proxy's answer is invalid.";
-    /// Detail: there is no memory for data from the peer.
-    NoMemory = 2302974, c"NSWS_DETAIL_NO_MEMORY", c"There is no memory for data from the peer.";
+    /// Detail: there was no memory for a message.
+    NoMemory = 2302974, c"NSWS_DETAIL_NO_MEMORY", c"There was no memory for a message.";
     /// Detail: the connections of a server hold too much.
     ReceiveBudget = 2302975, c"NSWS_DETAIL_RECEIVE_BUDGET", c"The server's receive budget is used up.";
     /// Detail: a message did not arrive in time.

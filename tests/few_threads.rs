@@ -14,6 +14,7 @@ use netstack_websocket::error::Code;
 use netstack_websocket::log::{set_sink, Level};
 use netstack_websocket::process;
 use netstack_websocket::runtime::Config;
+use tungstenite::Message;
 
 /// A server that reports each ping it receives.
 fn pinged_server() -> (String, Receiver<()>) {
@@ -29,6 +30,28 @@ fn pinged_server() -> (String, Receiver<()>) {
         }
     });
     (url, pings)
+}
+
+/// A server that sends its client a byte for each `Some`, and a ping for each `None`, and reports the pong.
+fn steady_server() -> (String, Sender<Option<u8>>, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let (sends, to_send) = channel::<Option<u8>>();
+    let (ponged, pongs) = channel();
+    std::thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        for byte in to_send {
+            match byte {
+                Some(byte) => socket.send(Message::binary(vec![byte])).unwrap(),
+                None => {
+                    socket.send(Message::Ping("?".into())).unwrap();
+                    while !socket.read().unwrap().is_pong() {}
+                    ponged.send(()).unwrap();
+                }
+            }
+        }
+    });
+    (url, sends, pongs)
 }
 
 /// A client whose open callback blocks until something is sent.
@@ -64,6 +87,18 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     };
     set_sink(Level::Warn, Some(Box::new(sink)));
 
+    // Its callbacks have been short so far.
+    let (steady, sends, pongs) = steady_server();
+    let trusted = Recorder::new();
+    // Without a heartbeat, which would look at the socket.
+    let limits = Limits { heartbeat: Heartbeat { interval: None, timeout: None }, ..Limits::default() };
+    trusted.client.connect(&steady, ConnectOptions { limits, ..ConnectOptions::default() }).unwrap();
+    trusted.expect([Seen::Header, Seen::Open]);
+    for byte in 0..=u8::MAX {
+        sends.send(Some(byte)).unwrap();
+        trusted.expect([Seen::Message(vec![byte]), Seen::DataEnd]);
+    }
+
     let (blocked, release) = blocker(&url);
     accepts.recv().unwrap();
 
@@ -80,6 +115,13 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
         "{line}"
     );
 
+    // Nor does a client go without I/O whose callbacks could wait for their turn before.
+    for _ in 0..3 {
+        sends.send(None).unwrap();
+        pongs.recv_timeout(FAR).unwrap();
+    }
+    sends.send(Some(0)).unwrap();
+
     // Deadlines are kept meanwhile.
     let (pinged, pings) = pinged_server();
     let pinging = Recorder::new();
@@ -95,7 +137,11 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     waiting.expect([Seen::Header, Seen::Open]);
     waiting.client.send_text("x").unwrap();
     waiting.expect([Seen::Message(b"x".to_vec()), Seen::DataEnd]);
+    trusted.expect([Seen::Message(vec![0]), Seen::DataEnd]);
 
+    // Its peer hangs up.
+    drop(sends);
+    trusted.client.destroy();
     pinging.client.destroy();
     waiting.client.destroy();
     blocked.client.destroy();

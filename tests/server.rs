@@ -39,6 +39,10 @@ struct Echo {
 
 impl Echo {
     fn start() -> Echo {
+        Echo::start_with(Limits::default())
+    }
+
+    fn start_with(limits: Limits) -> Echo {
         let server = process::create(|runtime, _| Server::new(runtime)).unwrap();
         let (to, events) = channel();
         let key = ListenerKey(0, 0);
@@ -75,7 +79,7 @@ impl Echo {
                 Box::new(move |of| to.send((of.connection.clone(), Seen::Close(of.event.code))).unwrap())
             })
             .unwrap();
-        server.start(&ServerOptions { ip: "127.0.0.1".into(), ..ServerOptions::default() }).unwrap();
+        server.start(&ServerOptions { ip: "127.0.0.1".into(), limits, ..ServerOptions::default() }).unwrap();
         Echo { server, events }
     }
 
@@ -114,6 +118,34 @@ fn a_client_is_heard_and_answered_until_it_says_goodbye() {
     assert_eq!(echo.next().1, Seen::Close(1005));
     while client.read().is_ok() {}
     assert_eq!(accepted.send_text("late").unwrap_err().code, Code::NotConnected);
+}
+
+/// A connection that the program has paused, and whose peer has reset it since.
+fn paused_and_reset(echo: &Echo) -> Arc<Accepted> {
+    let (client, accepted) = echo.connect();
+    accepted.pause();
+    let MaybeTlsStream::Plain(stream) = client.get_ref() else { panic!("it is not TLS") };
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    accepted
+}
+
+#[test]
+fn a_paused_connection_whose_peer_is_gone_ends_in_time_when_it_is_closed() {
+    let echo = Echo::start_with(Limits { close_timeout: Duration::from_millis(50), ..Limits::default() });
+    let ends = || assert_eq!([echo.next().1, echo.next().1], [Seen::Error, Seen::Close(1006)]);
+    paused_and_reset(&echo).close(1000, "").unwrap();
+    ends();
+    // A write has failed before.
+    let written_to = paused_and_reset(&echo);
+    written_to.send_text("x").unwrap();
+    assert_eq!(written_to.send_text("x").unwrap_err().code, Code::NotConnected);
+    written_to.close(1000, "").unwrap();
+    assert_eq!(written_to.close(1000, "").unwrap_err().code, Code::NotConnected);
+    ends();
+    paused_and_reset(&echo).send_text("x").unwrap();
+    echo.server.stop().unwrap();
+    ends();
 }
 
 #[test]

@@ -99,15 +99,14 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
 
 /// Whether an ended connection is to be had back: it was lost, or the peer said that it will be back.
 pub(super) fn may_help_after_ending(ending: &Ending) -> bool {
-    match ending.close.was_clean {
-        true => matches!(ending.close.code, 1001 | 1012 | 1013),
-        false => ending.is_lost(),
-    }
+    // The peer's code counts also if a write had failed before; this side sends none of these by itself.
+    matches!(ending.close.code, 1001 | 1012 | 1013) || ending.is_lost()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::CloseEvent;
     use crate::error::Phase;
 
     #[test]
@@ -149,6 +148,24 @@ mod tests {
         for detail in [Code::CertName, Code::CertIssuer, Code::CertInvalid, Code::PinMismatch, Code::Redirect]
         {
             assert!(!helps(detail), "{detail:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_peer_says_counts_though_a_write_had_failed() {
+        let ending = |code, was_clean| Ending {
+            error: None,
+            close: CloseEvent { code, reason: String::new(), was_clean },
+            wanted: false,
+        };
+        for code in [1001, 1012, 1013] {
+            assert!(
+                may_help_after_ending(&ending(code, true)) && may_help_after_ending(&ending(code, false))
+            );
+        }
+        assert!(may_help_after_ending(&ending(1006, false)));
+        for (code, was_clean) in [(1000, true), (1008, true), (1002, false), (1005, true)] {
+            assert!(!may_help_after_ending(&ending(code, was_clean)), "{code}");
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Budget {
     paused: AtomicUsize,
     /// Connections that have stopped to read.
     starved: Mutex<Vec<Anybody>>,
+    /// There are some. Changed with the lock.
+    is_starving: AtomicBool,
     members: Mutex<HashMap<u64, (IpAddr, Anybody)>>,
     count: AtomicUsize,
 }
@@ -57,6 +59,7 @@ impl Budget {
             unfinished: AtomicUsize::new(0),
             paused: AtomicUsize::new(0),
             starved: Mutex::default(),
+            is_starving: AtomicBool::new(false),
             members: Mutex::default(),
             count: AtomicUsize::new(0),
         })
@@ -97,7 +100,11 @@ impl Budget {
         if !self.may_read() {
             return;
         }
-        let starved = std::mem::take(&mut *self.starved.lock());
+        let starved = {
+            let mut starved = self.starved.lock();
+            self.is_starving.store(false, Ordering::SeqCst);
+            std::mem::take(&mut *starved)
+        };
         for connection in starved.iter().filter_map(Weak::upgrade) {
             if let Some(share) = connection.holding() {
                 share.is_starved.store(false, Ordering::SeqCst);
@@ -157,9 +164,9 @@ impl Share {
     /// Less waits for the listeners.
     pub fn delivered(&self, held: usize) {
         self.waiting.fetch_sub(held, Ordering::SeqCst);
-        let before = self.budget.held();
         self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
-        if before > self.budget.most {
+        // Asked afterwards: one that starves looks once more after it has said so.
+        if self.budget.is_starving.load(Ordering::SeqCst) {
             self.budget.relieve();
         }
     }
@@ -203,7 +210,9 @@ impl Share {
         }
         if !self.is_starved.swap(true, Ordering::SeqCst) {
             let starved: Weak<T> = Arc::downgrade(connection);
-            self.budget.starved.lock().push(starved);
+            let mut all = self.budget.starved.lock();
+            all.push(starved);
+            self.budget.is_starving.store(true, Ordering::SeqCst);
         }
         // What was delivered meanwhile may have missed it.
         self.budget.may_read()
@@ -273,6 +282,7 @@ mod tests {
         large.holds_unfinished(100);
         assert!(!budget.may_read());
         budget.starved.lock().push(Weak::<Connection>::new());
+        budget.is_starving.store(true, Ordering::SeqCst);
         slow.delivered(10);
         assert!(budget.may_read() && budget.starved.lock().is_empty());
     }

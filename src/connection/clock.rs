@@ -68,15 +68,6 @@ impl Connection {
             }
             return Some(until);
         }
-        if let Some(broken) = &link.broken {
-            let until = broken.reading_since.map(|since| since + broken.left);
-            if is_due && until.is_some_and(|until| now >= until) {
-                let error = self.io_error(&broken.error);
-                self.lost(link, error);
-                return None;
-            }
-            return until;
-        }
         let closing = {
             let outbox = self.outbox.lock();
             match &outbox.stage {
@@ -84,6 +75,17 @@ impl Connection {
                 _ => None,
             }
         };
+        if let Some(broken) = &link.broken {
+            // While the program has paused it, only a close ends it.
+            let reading = broken.reading_since.map(|since| since + broken.left);
+            let until = reading.into_iter().chain(closing.map(|(until, _)| until)).min();
+            if is_due && until.is_some_and(|until| now >= until) {
+                let error = self.io_error(&broken.error);
+                self.lost(link, error);
+                return None;
+            }
+            return until;
+        }
         if let Some((until, queued)) = closing {
             if now >= until && is_due {
                 let message = format!(

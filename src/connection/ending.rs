@@ -35,7 +35,7 @@ impl Connection {
             share.holds_rest(0, false);
         }
         let mut outbox = self.outbox.lock();
-        if matches!(outbox.stage, Stage::Open) {
+        if matches!(outbox.stage, Stage::Open | Stage::Unwritable) {
             outbox.stage = Stage::Broken;
         }
     }
@@ -50,7 +50,7 @@ impl Connection {
         link.broken = Some(Broken { error, left: self.limits.close_timeout, reading_since: None }.into());
         let mut outbox = self.outbox.lock();
         if matches!(outbox.stage, Stage::Open) {
-            outbox.stage = Stage::Broken;
+            outbox.stage = Stage::Unwritable;
         }
         outbox.discard();
     }

@@ -25,7 +25,7 @@ mod send;
 mod turn;
 mod write;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{fence, AtomicBool, Ordering};
 use std::sync::Arc;
 use std::task::Wake;
 use std::time::{Duration, Instant};
@@ -141,6 +141,8 @@ impl std::ops::DerefMut for LinkLock<'_> {
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
+        // With the other fence: either this thread sees the wish, or the other one sees the lock released.
+        fence(Ordering::SeqCst);
         if self.0.wanted.load(Ordering::SeqCst) && self.0.wanted.swap(false, Ordering::SeqCst) {
             self.0.attend();
         }
@@ -273,7 +275,7 @@ impl Connection {
             let mut outbox = self.outbox.lock();
             match &mut outbox.stage {
                 Stage::Closing(_, by) => *by = until.min(*by),
-                stage @ Stage::Open => *stage = Stage::Closing(frame.into(), until),
+                stage @ (Stage::Open | Stage::Unwritable) => *stage = Stage::Closing(frame.into(), until),
                 Stage::Failed(_) | Stage::Broken | Stage::Closed => return,
             }
         }
@@ -375,6 +377,7 @@ impl Connection {
     fn link_or_later(self: &Arc<Self>) -> Option<LinkLock<'_>> {
         self.try_link().or_else(|| {
             self.wanted.store(true, Ordering::SeqCst);
+            fence(Ordering::SeqCst);
             self.try_link()
         })
     }

@@ -39,7 +39,9 @@ pub(super) enum Stage {
     Closing(Box<CloseFrame>, Instant),
     /// This side can't go on.
     Failed(Box<Error>),
-    /// Nothing is accepted any more: a write has failed, or the end is settled.
+    /// Nothing is accepted any more: a write has failed. What the peer has sent is still read.
+    Unwritable,
+    /// Nothing is accepted any more: the end is settled.
     Broken,
     /// Nothing can be sent any more.
     Closed,
@@ -421,7 +423,9 @@ impl Outbox {
     }
 
     pub fn close(&mut self, closing: Stage) -> Result<()> {
-        self.check_open()?;
+        if !matches!(self.stage, Stage::Unwritable) {
+            self.check_open()?;
+        }
         self.stage = closing;
         Ok(())
     }

@@ -273,7 +273,8 @@ pub extern "C" fn nsws_client_uncork(client: nsws_client) -> i32 {
 /// Stops reading from the connection: what was read already is still delivered, and then the peer has to wait.
 /// It is for programs that hand messages on to a queue of their own, which must not grow without bound. While
 /// the client is paused, neither the peer's close frame nor its pongs are read, and the pong timeout does not
-/// run.
+/// run. Closing does not end the pause: without nsws_client_resume(), the peer's answer is not read, and after
+/// `close_timeout_ms` the connection ends with NSWS_DETAIL_CLOSE_TIMEOUT and the code 1006.
 ///
 /// @param client the client; it stays paused, also in later connections, until nsws_client_resume()
 /// @return NSWS_OK; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL

@@ -47,7 +47,7 @@ pub const NSWS_ERR_NO_RESOURCES: i32 = 2302908;
 
 /// The server is not listening: not started, or stopped.
 pub const NSWS_ERR_NOT_LISTENING: i32 = 2302909;
-/// A server's certificate or key file holds nothing that can be used; nsws_last_error() says why.
+/// A server's certificate, key or client CA file holds nothing that can be used; nsws_last_error() says why.
 pub const NSWS_ERR_CERT_UNUSABLE: i32 = 2302910;
 /// A message that is being sent in parts lacks its last part; until then, only its parts and pings may be sent.
 /// @since 0.2
@@ -105,8 +105,8 @@ pub const NSWS_DETAIL_PROXY_ANSWER: i32 = 2302973;
 /// this side did. During the handshake, the attempt fails.
 /// @since 0.2
 pub const NSWS_DETAIL_NO_MEMORY: i32 = 2302974;
-/// Detail: the server's `receive_budget` is used up, and this connection's address held most of it; the connection
-/// ends with 1009.
+/// Detail: the server's `receive_budget` is used up, and this connection's address or IPv6 network held most of it;
+/// the connection ends with 1009.
 /// @since 0.2
 pub const NSWS_DETAIL_RECEIVE_BUDGET: i32 = 2302975;
 /// Detail: a message that had begun did not arrive within `message_timeout_ms`; the connection ends with 1008.
@@ -119,10 +119,10 @@ pub const NSWS_DETAIL_COMPRESSION: i32 = 2302977;
 /// that is not allowed, or its `Location` can't be used.
 /// @since 0.2
 pub const NSWS_DETAIL_REDIRECT: i32 = 2302978;
-/// Detail: a web page came in place of the upgrade, from a captive portal, where the user must log in, or from a
-/// web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page is an
-/// ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from ws,
-/// does not count.
+/// Detail: a web page came with the status 200 in place of the upgrade, from a captive portal, where the user must log
+/// in, or from a web server that has no WebSocket there. If the host of the URL has shown a valid certificate, a page
+/// is an ordinary refusal: NSWS_DETAIL_HTTP_STATUS. The certificate of another host, to which a redirect has led from
+/// ws, does not count. The status 511 (RFC 6585) always counts as a portal's.
 /// @since 0.2
 pub const NSWS_DETAIL_CAPTIVE_PORTAL: i32 = 2302979;
 

@@ -40,12 +40,12 @@ pub unsafe extern "C" fn nsws_runtime_configure(options: *const nsws_runtime_opt
 /// which. Each such thread ends when its work does. Call again to go on waiting.
 ///
 /// @param timeout_ms how long to wait, in milliseconds, for closing handshakes and running callbacks;
-///         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and idle threads may take
-///         half a second more to end.
+///         NSWS_FOR_EVER: until they end. Then the remaining connections are cut, and the threads get up to a
+///         second more to end.
 /// @return NSWS_OK; NSWS_ERR_BUSY; NSWS_ERR_WOULD_DEADLOCK: it was called inside a callback;
 ///         NSWS_ERR_NO_RESOURCES: an exit handler could not get the thread it needs; NSWS_ERR_FORKED;
 ///         NSWS_ERR_INTERNAL
-/// @note Any thread, but not inside a callback. Waits up to `timeout_ms`.
+/// @note Any thread, but not inside a callback. Waits up to `timeout_ms`, and up to a second more.
 /// @since 0.1
 #[no_mangle]
 pub extern "C" fn nsws_shutdown(timeout_ms: u32) -> i32 {

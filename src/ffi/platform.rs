@@ -187,7 +187,9 @@ pub struct nsws_platform {
     /// they return for "no". Default: yes.
     pub has_internet_permission: nsws_ask_fn,
     /// Whether the program may connect to a host. Asked by nsws_client_connect(), with the host of the URL (an IPv6
-    /// address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. Default: yes.
+    /// address without brackets) and the URL; "no" is NSWS_ERR_DOMAIN_NOT_ALLOWED. With `max_redirects`, it is also
+    /// asked about the target of each redirect, on a thread that may block; there, "no" is an `error` event with
+    /// NSWS_DETAIL_REDIRECT. Default: yes.
     pub is_host_allowed: nsws_host_fn,
     /// Which proxy the system has set. Asked for connections with NSWS_PROXY_SYSTEM. An answer that can't be used
     /// fails the attempt, in phase NSWS_PHASE_PROXY. Default: the environment's, see `proxy_mode` of

@@ -90,8 +90,8 @@ pub struct nsws_server_options {
     pub compression_memory: usize,
     /// How many bytes of received messages all connections may hold together: messages that wait for the
     /// listeners, and incomplete ones. When the budget is used up, reading stops until messages are delivered. If
-    /// none waits, the connection with the largest incomplete message of the address that holds most ends with
-    /// 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
+    /// none waits, the connection with the largest incomplete message of the address or IPv6 network that holds most
+    /// ends with 1009 and NSWS_DETAIL_RECEIVE_BUDGET. Default 0: the larger of 64 MiB and `max_receive_size`.
     /// @since 0.2
     pub receive_budget: usize,
     /// As in nsws_connect_options: in milliseconds, default 60000; 0: no limit.

@@ -129,6 +129,11 @@ impl Lane {
         }
     }
 
+    /// The handles that wait for their turn.
+    pub(super) fn waiting(&self) -> Vec<Arc<dyn Strand>> {
+        self.ready.lock().strands.iter().cloned().collect()
+    }
+
     /// Drives the I/O and the tasks until `until` is ready or the lane ends; runs no strand.
     pub(super) fn pause(&self, until: impl Future<Output = ()>) {
         let mut until = pin!(until);

@@ -432,7 +432,9 @@ void messages_pass_as_parts() {
         SAME(connection.send_binary_part("one ", false), std::error_code());
         SAME(connection.send_text("between").value(), NSWS_ERR_MESSAGE_UNFINISHED);
         SAME(connection.ping(), std::error_code());
+        SAME(connection.cork(), std::error_code());
         SAME(connection.send_binary_part(e.bytes(), false), std::error_code());
+        SAME(connection.uncork(), std::error_code());
         SAME(connection.send_binary_part({}, true), std::error_code());
     }));
     nsws::ServerOptions options = on_loopback();
@@ -451,10 +453,14 @@ void messages_pass_as_parts() {
     wanted.receive_parts = 1;
     SAME(client.connect(url_of(server), wanted), std::error_code());
     events.wait("open");
+    SAME(client.pause(), std::error_code());
+    SAME(client.cork(), std::error_code());
     // A part may end within a character.
     SAME(client.send_text_part("gr\xc3", false), std::error_code());
     SAME(client.send_binary("between").value(), NSWS_ERR_MESSAGE_UNFINISHED);
     SAME(client.send_text_part("\xbc\xc3\x9f", true), std::error_code());
+    SAME(client.uncork(), std::error_code());
+    SAME(client.resume(), std::error_code());
     events.wait("end");
     SAME(at_server, "gr\xc3\xbc\xc3\x9f");
     SAME(events.count("client has all"), 1u);
