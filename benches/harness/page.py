@@ -119,7 +119,15 @@ def time_by_part(run, known):
         for part in parts:
             cells = [plots.with_unit(of_workload[peer].get(part, 0) * costs[peer], "ns") for peer in peers]
             lines.append(f"| {part} | " + " | ".join(cells) + " |")
-        lines += ["| total | " + " | ".join(plots.with_unit(costs[peer], "ns") for peer in peers) + " |", ""]
+        kernel = {peer: sum(share for part, share in of_workload[peer].items() if part.startswith("kernel")) * costs[peer] for peer in peers}
+        for title, of_peers in (("the kernel's in all", kernel), ("total", costs)):
+            lines.append(f"| {title} | " + " | ".join(plots.with_unit(of_peers[peer], "ns") for peer in peers) + " |")
+        lines.append("")
+        # What no change of the program can save.
+        for bound, value in judged(workload, run["results"]):
+            if bound.figure == "cpu_ns" and bound.peer in peers and verdict(bound, value) == "MISSED":
+                lines += [f"With no time of its own, only the kernel's, this library would be at {short(kernel['ours'] / costs[bound.peer])} of "
+                          f"{BY_NAME[bound.peer].title}; the target is {bound.most}.", ""]
     return [*lines, "</details>", ""]
 
 

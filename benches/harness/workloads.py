@@ -11,10 +11,10 @@ from peers import BUILD, BY_NAME, CORES, PROGRAMS, Client, Cost, Crowd, Holdings
 
 class Bound:
     """A figure that this library must reach: `value(get)` is at most `most`. `get(peer, figure, workload)` is a median, of this
-    workload if none is named. `peer` is the one that it is compared with."""
+    workload if none is named. `peer` is the one that it is compared with, by this `figure`."""
 
-    def __init__(self, text, most, value, peer=None):
-        self.text, self.most, self.value, self.peer = text, most, value, peer
+    def __init__(self, text, most, value, peer=None, figure=None):
+        self.text, self.most, self.value, self.peer, self.figure = text, most, value, peer, figure
 
     def judge(self, get):
         """The value, or None where something that it needs wasn't measured."""
@@ -34,7 +34,7 @@ UNITS = {
 
 def beside(figure, peer, most):
     """At most so many times what a peer needs."""
-    return Bound(f"{UNITS[figure]} beside {BY_NAME[peer].title}", most, lambda get: get("ours", figure) / get(peer, figure), peer)
+    return Bound(f"{UNITS[figure]} beside {BY_NAME[peer].title}", most, lambda get: get("ours", figure) / get(peer, figure), peer, figure)
 
 
 def at_most(figure, most):
