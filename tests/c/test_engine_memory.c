@@ -285,8 +285,9 @@ static void the_memory_of_large_messages_is_given_back(void) {
         BECOMES(peer_unread(p), 0);
         peer_leaves(p);
         PAIR_CLOSE(p);
-        /* One spare buffer may be kept, and what the allocator keeps for the next. */
-        CHECK_HELD("after large messages", before, 24 * KIB);
+        /* One spare buffer may be kept, and what the allocator keeps for the next. The rest goes with the connection, a
+         * moment after its last callback. */
+        BECOMES(held_kib() - before < 24 * KIB, 1);
     }
     free(data);
 }
