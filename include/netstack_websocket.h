@@ -1376,7 +1376,8 @@ typedef struct nsws_close_event {
      */
     size_t struct_size;
     /**
-     * The reason of the close frame, NUL-terminated; "" if it has none; "The link is down" if the link broke.
+     * The reason of the close frame, NUL-terminated; "" if there is none; "The link is down" if the connection broke or
+     * timed out.
      */
     const char *reason;
     /**

@@ -598,10 +598,10 @@ public:
     std::error_code ping(Bytes data = {}) const noexcept {
         return error_code(nsws_client_ping(handle_, data.data(), data.size()));
     }
-    // Small messages wait for each other, until uncork().
+    // Small messages wait until uncork(), which sends them together.
     std::error_code cork() const noexcept { return error_code(nsws_client_cork(handle_)); }
     std::error_code uncork() const noexcept { return error_code(nsws_client_uncork(handle_)); }
-    // Stops reading, until resume().
+    // Stops reading until resume().
     std::error_code pause() const noexcept { return error_code(nsws_client_pause(handle_)); }
     std::error_code resume() const noexcept { return error_code(nsws_client_resume(handle_)); }
     std::error_code close(uint16_t code = 1000, std::string_view reason = {}) const {
@@ -779,10 +779,10 @@ public:
     std::error_code ping(Bytes data = {}) const noexcept {
         return error_code(nsws_connection_ping(handle_, data.data(), data.size()));
     }
-    // Small messages wait for each other, until uncork().
+    // Small messages wait until uncork(), which sends them together.
     std::error_code cork() const noexcept { return error_code(nsws_connection_cork(handle_)); }
     std::error_code uncork() const noexcept { return error_code(nsws_connection_uncork(handle_)); }
-    // Stops reading, until resume().
+    // Stops reading until resume().
     std::error_code pause() const noexcept { return error_code(nsws_connection_pause(handle_)); }
     std::error_code resume() const noexcept { return error_code(nsws_connection_resume(handle_)); }
     std::error_code close(uint16_t code = 1000, std::string_view reason = {}) const {

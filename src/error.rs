@@ -77,8 +77,8 @@ codes! {
 
     /// The server is not listening.
     NotListening = 2302909, c"NSWS_ERR_NOT_LISTENING", c"The server is not listening.";
-    /// The server's certificate or key can't be used.
-    CertUnusable = 2302910, c"NSWS_ERR_CERT_UNUSABLE", c"The certificate or key file can't be used.";
+    /// The server's certificate, key or client CAs can't be used.
+    CertUnusable = 2302910, c"NSWS_ERR_CERT_UNUSABLE", c"A certificate, key or client CA file can't be used.";
     /// A message that is being sent in parts lacks its last part.
     MessageUnfinished = 2302911, c"NSWS_ERR_MESSAGE_UNFINISHED", c"A message that is being sent in parts lacks its last part.";
 

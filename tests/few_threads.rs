@@ -115,7 +115,7 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
         "{line}"
     );
 
-    // Nor does a client go without I/O whose callbacks could wait for their turn before.
+    // A client that was trusted until now gets its I/O, too.
     for _ in 0..3 {
         sends.send(None).unwrap();
         pongs.recv_timeout(FAR).unwrap();

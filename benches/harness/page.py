@@ -120,14 +120,14 @@ def time_by_part(run, known):
             cells = [plots.with_unit(of_workload[peer].get(part, 0) * costs[peer], "ns") for peer in peers]
             lines.append(f"| {part} | " + " | ".join(cells) + " |")
         kernel = {peer: sum(share for part, share in of_workload[peer].items() if part.startswith("kernel")) * costs[peer] for peer in peers}
-        for title, of_peers in (("the kernel's in all", kernel), ("total", costs)):
+        for title, of_peers in (("kernel, total", kernel), ("total", costs)):
             lines.append(f"| {title} | " + " | ".join(plots.with_unit(of_peers[peer], "ns") for peer in peers) + " |")
         lines.append("")
-        # What no change of the program can save.
+        # What would be left if the program itself took no time.
         for bound, value in judged(workload, run["results"]):
             if bound.figure == "cpu_ns" and bound.peer in peers and verdict(bound, value) == "MISSED":
-                lines += [f"With no time of its own, only the kernel's, this library would be at {short(kernel['ours'] / costs[bound.peer])} of "
-                          f"{BY_NAME[bound.peer].title}; the target is {bound.most}.", ""]
+                lines += [f"If its own code took no time, this library would still need {short(kernel['ours'] / costs[bound.peer])} times the CPU time "
+                          f"of {BY_NAME[bound.peer].title}; the target is {bound.most}.", ""]
     return [*lines, "</details>", ""]
 
 

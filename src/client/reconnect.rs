@@ -99,7 +99,7 @@ pub(super) fn may_help_after_failure(error: &Error) -> bool {
 
 /// Whether an ended connection is to be had back: it was lost, or the peer said that it will be back.
 pub(super) fn may_help_after_ending(ending: &Ending) -> bool {
-    // The peer's code counts also if a write had failed before; this side sends none of these by itself.
+    // The peer's code counts even if a write failed first; this side never sends these codes on its own.
     matches!(ending.close.code, 1001 | 1012 | 1013) || ending.is_lost()
 }
 

@@ -26,9 +26,9 @@ pub(crate) struct Budget {
     unfinished: AtomicUsize,
     /// What was read of connections that the program has paused: only the program makes room of it.
     paused: AtomicUsize,
-    /// Connections that have stopped to read.
+    /// Connections that have stopped reading.
     starved: Mutex<Vec<Anybody>>,
-    /// There are some. Changed with the lock.
+    /// Whether `starved` has entries. Changed with its lock.
     is_starving: AtomicBool,
     members: Mutex<HashMap<u64, (IpAddr, Anybody)>>,
     count: AtomicUsize,
@@ -47,7 +47,7 @@ pub(crate) struct Share {
     paused: AtomicUsize,
     /// Its unfinished message is to go.
     is_over: AtomicBool,
-    /// It is among those that have stopped to read.
+    /// It is among those that have stopped reading.
     is_starved: AtomicBool,
 }
 
@@ -165,7 +165,7 @@ impl Share {
     pub fn delivered(&self, held: usize) {
         self.waiting.fetch_sub(held, Ordering::SeqCst);
         self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
-        // Asked afterwards: one that starves looks once more after it has said so.
+        // Checked after the subtraction: a connection that starves looks again after it has set the flag.
         if self.budget.is_starving.load(Ordering::SeqCst) {
             self.budget.relieve();
         }

@@ -76,18 +76,20 @@ impl Connection {
             }
         };
         if let Some(broken) = &link.broken {
-            // While the program has paused it, only a close ends it.
-            let reading = broken.reading_since.map(|since| since + broken.left);
-            let until = reading.into_iter().chain(closing.map(|(until, _)| until)).min();
+            let until = broken.reading_since.map(|since| since + broken.left);
             if is_due && until.is_some_and(|until| now >= until) {
                 let error = self.io_error(&broken.error);
                 self.lost(link, error);
                 return None;
             }
-            return until;
+            // While this side doesn't read, only a close ends it.
+            if closing.is_none_or(|(by, _)| until.is_some_and(|until| until <= by)) {
+                return until;
+            }
         }
         if let Some((until, queued)) = closing {
             if now >= until && is_due {
+                link.broken = None;
                 let message = format!(
                     "{} did not end the closing handshake in time; {queued} bytes were not sent.",
                     self.peer.subject(),

@@ -141,7 +141,7 @@ impl std::ops::DerefMut for LinkLock<'_> {
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        // With the other fence: either this thread sees the wish, or the other one sees the lock released.
+        // Pairs with the fence in `link_or_later`: this thread sees the wish, or the other one sees the lock released.
         fence(Ordering::SeqCst);
         if self.0.wanted.load(Ordering::SeqCst) && self.0.wanted.swap(false, Ordering::SeqCst) {
             self.0.attend();

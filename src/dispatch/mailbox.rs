@@ -67,13 +67,21 @@ impl<E, L: Line> State<E, L> {
         self.batch = BatchState::Running;
         self.leads = leads;
         self.waiting.extend(self.again.drain(..).map(Entry::Turn));
-        if !leads && std::mem::take(&mut self.has_readable) {
-            for entry in &self.waiting {
-                if let Entry::Turn(line) = entry {
-                    line.serve();
-                }
-            }
+        if !leads {
+            self.serve_readable();
         }
+    }
+
+    /// Has the connections that wait for a turn read elsewhere, if one of them may have something to read.
+    fn serve_readable(&mut self) {
+        if !std::mem::take(&mut self.has_readable) {
+            return;
+        }
+        let turns = self.waiting.iter().filter_map(|entry| match entry {
+            Entry::Turn(line) => Some(line),
+            Entry::Event(_) => None,
+        });
+        turns.chain(&self.again).for_each(L::serve);
     }
 
     fn take_all(&mut self) -> VecDeque<Entry<E, L>> {
@@ -315,6 +323,10 @@ impl<A: Actor> Strand for A {
         self.mailbox().trust.is_given()
     }
 
+    fn waits_for_thread(&self) {
+        self.mailbox().state.lock().serve_readable();
+    }
+
     fn lost_lead(&self) {
         let mailbox = self.mailbox();
         mailbox.trust.withdraw();
@@ -383,6 +395,28 @@ mod tests {
         fn panicked(self: &Arc<Self>) {}
 
         fn retire(&self) {}
+    }
+
+    #[test]
+    fn what_waits_for_a_thread_is_served_when_there_may_be_something_to_read() {
+        let handle = Arc::new(Handle { mailbox: Mailbox::new(), runner: Runner::default(), was_read: false });
+        let (waits, again) = (Socket::default(), Socket::default());
+        let count = |socket: &Socket| socket.0 .1.load(Ordering::Relaxed);
+        {
+            let mut state = handle.mailbox.state.lock();
+            state.batch = BatchState::Ready;
+            state.waiting.push_back(Entry::Turn(waits.clone()));
+            state.again.push(again.clone());
+        }
+        handle.waits_for_thread();
+        assert_eq!((count(&waits), count(&again)), (0, 0));
+        // Whether the handle is trusted or not: it may have lost the trust while its turn was cut.
+        for times in 1..=2 {
+            handle.mailbox.state.lock().has_readable = true;
+            handle.waits_for_thread();
+            handle.waits_for_thread();
+            assert_eq!((count(&waits), count(&again)), (times, times));
+        }
     }
 
     /// How often the socket was served after the turn had lost the lead.

@@ -144,7 +144,8 @@ pub type nsws_data_end_fn = Option<
 pub struct nsws_close_event {
     /// The size of this struct in the library that made it.
     pub struct_size: usize,
-    /// The reason of the close frame, NUL-terminated; "" if it has none; "The link is down" if the link broke.
+    /// The reason of the close frame, NUL-terminated; "" if there is none; "The link is down" if the connection broke or
+    /// timed out.
     pub reason: *const c_char,
     /// The reason's length in bytes, at most 123. A reason may hold NULs.
     pub reason_length: usize,

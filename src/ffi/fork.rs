@@ -15,7 +15,7 @@ unsafe impl Sync for Mark {}
 
 static MARK: OnceLock<Mark> = OnceLock::new();
 
-/// Remembers this process; the first object that is created, or the first receiver of the log or set of hooks, does this.
+/// Remembers this process. Called when the first object is created, or when the log's receiver or the platform's hooks are set.
 pub fn remember_process() {
     MARK.get_or_init(|| wiped_on_fork().unwrap_or_else(|| Mark::Process(process_id())));
 }

@@ -28,6 +28,8 @@ pub(crate) trait Strand: Send + Sync {
     fn is_trusted(&self) -> bool;
     /// The batch that runs has lost the lead: the service takes over its connections, and writes what callbacks have sent.
     fn lost_lead(&self);
+    /// No thread can be had for its batch: the service reads what waits for a turn.
+    fn waits_for_thread(&self);
 }
 
 /// One I/O loop and what lives on it.

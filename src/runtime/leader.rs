@@ -322,9 +322,8 @@ impl Pool {
                 }
                 Begin::NoThread => {
                     lane.put_back(strand);
-                    // Callbacks wait, and I/O goes on, also that which would have had its turn here.
-                    let trusted = lane.waiting().into_iter().filter(|strand| strand.is_trusted());
-                    trusted.for_each(|strand| strand.lost_lead());
+                    // Callbacks wait, but I/O goes on, including what their turns would have read.
+                    lane.waiting().iter().for_each(|strand| strand.waits_for_thread());
                     lane.pause(timer::sleep(NO_THREAD_PAUSE));
                 }
             }

@@ -322,6 +322,8 @@ mod tests {
         }
 
         fn lost_lead(&self) {}
+
+        fn waits_for_thread(&self) {}
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let mut text = read(path).map_err(unusable)?;
     let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
     let blocks = pem::blocks(&text);
-    let has_key = blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY"));
+    let is_public = !blocks.is_empty() && blocks.iter().all(|block| block.label == "CERTIFICATE");
     for certificate in certificates_of(blocks) {
         match certificate {
             Ok(certificate) if Certificate::parse(&certificate).is_some() => usable.push(certificate),
@@ -105,8 +105,8 @@ pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
             Err(broken) => problem = broken,
         }
     }
-    if !has_key {
-        // Wiping takes as long as decoding, and there is no key to be wiped.
+    if is_public {
+        // Wiping would take as long as decoding.
         drop(mem::take(&mut *text));
     }
     match usable.is_empty() {

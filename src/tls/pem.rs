@@ -1,4 +1,4 @@
-//! PEM (RFC 7468): the blocks of a file, whatever stands between them. Copies of what they hold are wiped.
+//! PEM (RFC 7468): the blocks of a file, whatever stands between them. Copies of keys are wiped.
 //!
 //! The headers of RFC 1421 that OpenSSL writes above an encrypted key are kept, which other readers don't do.
 
@@ -33,7 +33,7 @@ impl Block<'_> {
         Ok(content)
     }
 
-    /// The same for what is no secret: wiping takes as long as decoding. `base64` is only used meanwhile.
+    /// The same for what is no secret: nothing is wiped, which would take as long as decoding. `base64` is scratch memory.
     pub fn decode_public(&self, base64: &mut Vec<u8>) -> Result<Vec<u8>, String> {
         let mut content = Vec::new();
         self.decode_to(base64, &mut content)?;

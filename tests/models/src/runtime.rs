@@ -13,6 +13,7 @@ pub(crate) trait Strand: Send + Sync {
     fn run_batch(self: Arc<Self>, runner: &Runner) -> Option<Arc<dyn Strand>>;
     fn is_trusted(&self) -> bool;
     fn lost_lead(&self);
+    fn waits_for_thread(&self);
 }
 
 /// What wants a thread, as in the library; here the threads are the model's.
