@@ -46,7 +46,7 @@ complete -c nsws -n '__fish_seen_subcommand_from connect send chat bench ping ce
 complete -c nsws -n '__fish_seen_subcommand_from connect send listen echo chat bench ping cert' -s z -l compress -d 'offer or accept permessage-deflate'
 complete -c nsws -n '__fish_seen_subcommand_from connect send listen echo chat bench ping cert' -l max-size -x -d 'largest message to receive (default 16M)'
 complete -c nsws -n '__fish_seen_subcommand_from listen echo chat' -l allow-origins -x -d 'origins of pages that may connect; '\'''\'': none'
-complete -c nsws -n '__fish_seen_subcommand_from listen echo chat' -l max-clients -x -d 'addresses, and connections of each (1000)'
+complete -c nsws -n '__fish_seen_subcommand_from listen echo chat' -l max-clients -x -d 'at most N addresses, N connections each (1000)'
 complete -c nsws -n '__fish_seen_subcommand_from connect send listen echo chat bench ping cert explain' -s j -l json -d 'print events as JSON, one object a line'
 complete -c nsws -n '__fish_seen_subcommand_from connect send listen echo chat bench ping cert explain' -l color -x -a 'auto always never' -d 'use colours: auto, always or never'
 complete -c nsws -n '__fish_seen_subcommand_from connect send listen echo chat bench ping cert' -s q -l quiet -d 'print only results and errors'
