@@ -82,7 +82,8 @@ const struct option_row option_rows[] = {
     {O_MAX_SIZE, 0, "max-size", "SIZE", "largest message to receive (default 16M)",
      CONNECTING | SERVING},
     {O_ORIGINS, 0, "allow-origins", "LIST", "origins of pages that may connect; '': none", SERVING},
-    {O_MAX_CLIENTS, 0, "max-clients", "N", "at most N addresses, N connections each (1000)", SERVING},
+    {O_MAX_CLIENTS, 0, "max-clients", "N", "at most N addresses, N connections each (1000)",
+     SERVING},
 
     {O_JSON, 'j', "json", NULL, "print events as JSON, one object a line", FOR_EVERY},
     {O_COLOR, 0, "color", "WHEN", "use colours: auto, always or never", FOR_EVERY},
