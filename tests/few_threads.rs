@@ -87,7 +87,7 @@ fn callbacks_wait_for_a_thread_and_none_is_lost() {
     };
     set_sink(Level::Warn, Some(Box::new(sink)));
 
-    // Its callbacks have been short so far.
+    // A client whose callbacks are short.
     let (steady, sends, pongs) = steady_server();
     let trusted = Recorder::new();
     // Without a heartbeat, which would look at the socket.

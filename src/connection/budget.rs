@@ -95,9 +95,17 @@ impl Budget {
             || self.waiting.load(Ordering::SeqCst) == 0 && self.unfinished.load(Ordering::SeqCst) > 0
     }
 
+    /// This connection stops reading until there is room.
+    fn starve(&self, connection: Anybody) {
+        let mut starved = self.starved.lock();
+        starved.push(connection);
+        self.is_starving.store(true, Ordering::SeqCst);
+    }
+
     /// Reading goes on where it had stopped.
     fn relieve(&self) {
-        if !self.may_read() {
+        // Called after room was made: a connection that starves looks again after it has set the flag.
+        if !self.is_starving.load(Ordering::SeqCst) || !self.may_read() {
             return;
         }
         let starved = {
@@ -165,10 +173,7 @@ impl Share {
     pub fn delivered(&self, held: usize) {
         self.waiting.fetch_sub(held, Ordering::SeqCst);
         self.budget.waiting.fetch_sub(held, Ordering::SeqCst);
-        // Checked after the subtraction: a connection that starves looks again after it has set the flag.
-        if self.budget.is_starving.load(Ordering::SeqCst) {
-            self.budget.relieve();
-        }
+        self.budget.relieve();
     }
 
     /// What was read and has no turn yet, or gets none while the program has paused the connection.
@@ -210,9 +215,7 @@ impl Share {
         }
         if !self.is_starved.swap(true, Ordering::SeqCst) {
             let starved: Weak<T> = Arc::downgrade(connection);
-            let mut all = self.budget.starved.lock();
-            all.push(starved);
-            self.budget.is_starving.store(true, Ordering::SeqCst);
+            self.budget.starve(starved);
         }
         // What was delivered meanwhile may have missed it.
         self.budget.may_read()
@@ -281,8 +284,7 @@ mod tests {
         slow.wait_for(10);
         large.holds_unfinished(100);
         assert!(!budget.may_read());
-        budget.starved.lock().push(Weak::<Connection>::new());
-        budget.is_starving.store(true, Ordering::SeqCst);
+        budget.starve(Weak::<Connection>::new());
         slow.delivered(10);
         assert!(budget.may_read() && budget.starved.lock().is_empty());
     }

@@ -74,14 +74,18 @@ impl<E, L: Line> State<E, L> {
 
     /// Has the connections that wait for a turn read elsewhere, if one of them may have something to read.
     fn serve_readable(&mut self) {
-        if !std::mem::take(&mut self.has_readable) {
-            return;
+        if std::mem::take(&mut self.has_readable) {
+            self.turns().for_each(L::serve);
         }
+    }
+
+    /// The connections that wait for a turn.
+    fn turns(&self) -> impl Iterator<Item = &L> {
         let turns = self.waiting.iter().filter_map(|entry| match entry {
             Entry::Turn(line) => Some(line),
             Entry::Event(_) => None,
         });
-        turns.chain(&self.again).for_each(L::serve);
+        turns.chain(&self.again)
     }
 
     fn take_all(&mut self) -> VecDeque<Entry<E, L>> {
@@ -332,11 +336,7 @@ impl<A: Actor> Strand for A {
         mailbox.trust.withdraw();
         let mut state = mailbox.state.lock();
         state.leads = false;
-        let turns = state.waiting.iter().filter_map(|entry| match entry {
-            Entry::Turn(line) => Some(line.clone()),
-            Entry::Event(_) => None,
-        });
-        let lines: Vec<A::Line> = state.current.iter().chain(&state.again).cloned().chain(turns).collect();
+        let lines: Vec<A::Line> = state.current.iter().chain(state.turns()).cloned().collect();
         drop(state);
         for line in lines {
             line.serve();
