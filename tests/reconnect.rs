@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Recorder, Seen, FAR};
-use netstack_websocket::client::{Client, ConnectOptions, Reconnect};
+use netstack_websocket::client::{Client, CloseEvent, ConnectOptions, Reconnect};
 use netstack_websocket::dispatch::ListenerKey;
 use netstack_websocket::error::{Code, Error};
 use netstack_websocket::process;
@@ -83,6 +83,31 @@ fn close_ends_the_waiting() {
     assert_eq!(again.unwrap_err().code, Code::AlreadyConnected);
     recorder.client.close(1000, "").unwrap();
     recorder.expect([Seen::Close(1006)]);
+    recorder.expect_nothing_more();
+}
+
+#[test]
+fn close_ends_reconnecting_though_the_connection_is_lost_already() {
+    let url = server(&[Act::OpenAndHangUp, Act::Close(1000)]);
+    let recorder = Recorder::new();
+    let (weak, listeners) = (Arc::downgrade(&recorder.client), &recorder.client.listeners);
+    let closing = weak.clone();
+    let close = Box::new(move |_: &Error| {
+        let closed = closing.upgrade().unwrap().close(1000, "");
+        assert_eq!(closed.unwrap_err().code, Code::NotConnected);
+    });
+    listeners.error.add(ListenerKey(1, 0), || close).unwrap();
+    // The session that has ended leaves the next one alone.
+    let again = url.clone();
+    let connect = Box::new(move |event: &CloseEvent| {
+        if event.code == 1006 {
+            weak.upgrade().unwrap().connect(&again, options(3)).unwrap();
+        }
+    });
+    listeners.close.add(ListenerKey(1, 0), || connect).unwrap();
+    recorder.client.connect(&url, options(3)).unwrap();
+    recorder.expect([Seen::Header, Seen::Open, FAILED, Seen::Close(1006)]);
+    recorder.expect([Seen::Header, Seen::Open, Seen::Close(1000)]);
     recorder.expect_nothing_more();
 }
 

@@ -68,6 +68,8 @@ pub(super) struct State {
     traffic: Option<Box<Traffic>>,
     /// The program has not heard yet that there will be another attempt.
     pub is_untold: bool,
+    /// The program has closed the open connection, which may have been lost by then.
+    is_given_up: bool,
     /// What the server has presented in the last attempt, if that failed.
     pub presented: Box<[CertificateDer<'static>]>,
 }
@@ -77,7 +79,7 @@ impl State {
     pub fn forget_figures(&mut self) {
         (self.timings, self.agreement) = Default::default();
         (self.reconnects, self.traffic) = Default::default();
-        (self.is_untold, self.presented) = Default::default();
+        (self.is_untold, self.is_given_up, self.presented) = Default::default();
     }
 }
 
@@ -175,6 +177,7 @@ impl Client {
         match &mut state.stage {
             Stage::Open(connection) => {
                 let connection = connection.clone();
+                state.is_given_up = true;
                 drop(state);
                 connection.close(frame)
             }
@@ -333,6 +336,11 @@ impl Client {
         self.post_last(self.next_session(), last);
     }
 
+    /// Whether a session is to connect again: it is the client's, and the program has not given it up.
+    pub(super) fn connects(&self, state: &State, session: u32) -> bool {
+        self.counts(session) && matches!(state.stage, Stage::Connecting(_))
+    }
+
     /// Whether events of this session still count.
     pub(super) fn counts(&self, session: u32) -> bool {
         session == self.session.load(Ordering::Relaxed)
@@ -359,7 +367,7 @@ impl Client {
         if !self.counts(session) || matches!(state.stage, Stage::Destroyed) {
             return false;
         }
-        let next = if is_last { Stage::Idle } else { Stage::Connecting(None) };
+        let next = if is_last || state.is_given_up { Stage::Idle } else { Stage::Connecting(None) };
         if let Stage::Open(connection) = std::mem::replace(&mut state.stage, next) {
             state.traffic = Some(connection.traffic().into());
         }

@@ -10,7 +10,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::attempt::{attempt, Failed, Opened};
 use super::event::ReconnectingEvent;
-use super::live::{Client, Kind, Stage, State, Turn};
+use super::live::{Client, Kind, Stage, Turn};
 use super::options::ConnectOptions;
 use super::plan::Plan;
 use super::reconnect::{may_help_after_ending, may_help_after_failure, Backoff};
@@ -104,14 +104,21 @@ impl Session {
             };
             let Some((attempt, delay)) = again else { return };
             // A connection that ended before its `open` was delivered counts until its `close` is.
-            while matches!(self.client.state.lock().stage, Stage::Open(_) | Stage::Connecting(Some(_))) {
+            while self.is_connected() {
                 self.client.settled.notified().await;
             }
             boxed(|| self.wait_for_next(attempt, delay)).await;
-            if !matches!(self.client.state.lock().stage, Stage::Connecting(_)) {
+            if !self.client.connects(&self.client.state.lock(), self.number) {
                 return;
             }
         }
+    }
+
+    /// Whether its connection counts as one that is there.
+    fn is_connected(&self) -> bool {
+        let state = self.client.state.lock();
+        self.client.counts(self.number)
+            && matches!(state.stage, Stage::Open(_) | Stage::Connecting(Some(_)))
     }
 
     /// What the server has presented in an attempt that failed.
@@ -144,20 +151,25 @@ impl Session {
         hurry.as_mut().enable();
         let event = ReconnectingEvent { attempt, delay };
         // A client that was destroyed meanwhile hears of nothing any more.
-        let is_untold = |state: &State| state.is_untold && matches!(state.stage, Stage::Connecting(_));
         {
             let mut state = self.client.state.lock();
-            state.is_untold = true;
-            if !is_untold(&state) {
+            if !self.client.connects(&state, self.number) {
                 return;
             }
+            state.is_untold = true;
         }
         self.client.post(self.number, [Kind::Reconnecting(event)]);
         in_time(delay, hurry).await;
         // While a callback blocks, the events of further attempts would pile up.
-        while is_untold(&self.client.state.lock()) {
+        while self.is_untold() {
             self.client.settled.notified().await;
         }
+    }
+
+    /// Whether the program has yet to hear of the next attempt.
+    fn is_untold(&self) -> bool {
+        let state = self.client.state.lock();
+        state.is_untold && self.client.connects(&state, self.number)
     }
 
     /// Opens the connection; `None` if the program has given it up.
