@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::files::{self, Stamps};
 use super::options::{ClientCert, TlsOptions, Trust};
 use super::secured::Secured;
+use super::x509::Certificate;
 use super::{describe, identity, pins, roots, verify};
 use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
@@ -48,16 +49,23 @@ pub(super) fn make(options: &TlsOptions) -> Result<Made> {
         .map_err(|error| unusable(format!("{error}.")))?;
     let mut verifier: Arc<dyn ServerCertVerifier> = match &options.trust {
         Trust::Anybody => Arc::new(verify::AcceptAny::new(&provider)),
-        Trust::CaFile(path) => {
-            let named = files::ca_certificates(path)?;
-            Arc::new(verify::Verifier::new(&named, provider.clone()).and_own(named))
-        }
-        Trust::System { .. } => {
-            let mut all = roots::read(&cas)?;
-            let verifier = verify::Verifier::new(&all, provider.clone());
-            // What the system holds beside its CAs.
-            all.retain(|certificate| !verify::may_issue(certificate));
-            Arc::new(verifier.and_own(all))
+        trust => {
+            let (mut verifier, mut count) = (verify::Verifier::new(provider.clone()), 0);
+            let is_named = matches!(trust, Trust::CaFile(_));
+            let mut add = |der: &[u8], certificate: &Certificate<'_>| {
+                verifier.trust(der, certificate, is_named);
+                count += 1;
+            };
+            match trust {
+                Trust::CaFile(path) => files::ca_certificates(path, add)?,
+                _ => roots::read(&cas)?
+                    .iter()
+                    .for_each(|der| Certificate::parse(der).into_iter().for_each(|read| add(der, &read))),
+            }
+            log(Level::Debug, || {
+                format!("{} of {count} trusted certificates are those of CAs.", verifier.cas())
+            });
+            Arc::new(verifier)
         }
     };
     if !options.pins.is_empty() {

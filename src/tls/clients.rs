@@ -16,7 +16,6 @@ use webpki::{EndEntityCert, Error as Fault, KeyUsage};
 use super::describe::{self, clean};
 use super::pem::certificate_pem;
 use super::presented::fingerprint;
-use super::verify::may_issue;
 use super::x509::Certificate;
 use super::{files, signature};
 use crate::error::Result;
@@ -55,9 +54,14 @@ pub(super) struct ClientVerifier {
 impl ClientVerifier {
     /// Trusts the certificates of a PEM file, as a client trusts those of `ca_path`.
     pub fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<ClientVerifier> {
-        let own = files::ca_certificates(path)?;
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(own.iter().filter(|certificate| may_issue(certificate)).cloned());
+        let (mut roots, mut own) = (RootCertStore::empty(), Vec::new());
+        files::ca_certificates(path, |der, certificate| {
+            if certificate.may_issue() {
+                // What webpki can't read vouches for nobody.
+                let _ = roots.add(CertificateDer::from(der));
+            }
+            own.push(der.to_vec().into());
+        })?;
         Ok(ClientVerifier { roots, own, provider })
     }
 

@@ -2,17 +2,17 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::pem::{self, Block};
+use super::pem;
 use super::x509::Certificate;
 use crate::error::{Code, Error, Phase, Result};
 
+const CERTIFICATE: &str = "CERTIFICATE";
 /// Larger files are no certificate files.
 const LARGEST_FILE: u64 = 16 << 20;
 
@@ -70,47 +70,59 @@ impl Stamps {
 
 /// What a file holds; or why it can't be had, as the end of a sentence. Wiped, since it may hold a key.
 pub fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST_FILE) {
-        return Err(format!("is larger than {LARGEST_FILE} bytes"));
-    }
-    fs::read(path).map(Zeroizing::new).map_err(|error| format!("can't be read: {error}"))
+    check_size(path)?;
+    fs::read(path).map(Zeroizing::new).map_err(unreadable)
 }
 
-/// The certificates of a PEM file, whatever else it holds.
+fn check_size(path: &Path) -> Result<(), String> {
+    match fs::metadata(path).is_ok_and(|metadata| metadata.len() > LARGEST_FILE) {
+        true => Err(format!("is larger than {LARGEST_FILE} bytes")),
+        false => Ok(()),
+    }
+}
+
+fn unreadable(error: io::Error) -> String {
+    format!("can't be read: {error}")
+}
+
+/// The certificates of a PEM text, whatever else it holds.
 pub fn certificates(text: &[u8]) -> impl Iterator<Item = Result<CertificateDer<'static>, String>> + '_ {
-    certificates_of(pem::blocks(text))
-}
-
-fn certificates_of(
-    blocks: Vec<Block<'_>>,
-) -> impl Iterator<Item = Result<CertificateDer<'static>, String>> + '_ {
     let mut base64 = Vec::new();
-    let certificates = blocks.into_iter().filter(|block| block.label == "CERTIFICATE");
-    certificates.map(move |block| block.decode_public(&mut base64).map(CertificateDer::from))
+    let certificates = pem::blocks(text).into_iter().filter(|block| block.label == CERTIFICATE);
+    certificates.map(move |block| {
+        let mut der = Vec::new();
+        block.decode_to(&mut base64, &mut der).map(|()| der.into())
+    })
 }
 
-/// The certificates of a CA file, whether they are CAs' or a server's own. One that is broken is passed over if others are not.
-pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let unusable = |what: String| {
-        Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display()))
-    };
-    let mut text = read(path).map_err(unusable)?;
-    let (mut usable, mut problem) = (Vec::new(), "holds no certificate".to_owned());
-    let blocks = pem::blocks(&text);
-    let is_public = !blocks.is_empty() && blocks.iter().all(|block| block.label == "CERTIFICATE");
-    for certificate in certificates_of(blocks) {
-        match certificate {
-            Ok(certificate) if Certificate::parse(&certificate).is_some() => usable.push(certificate),
-            Ok(_) => problem = "holds no certificate that can be read".into(),
-            Err(broken) => problem = broken,
+/// Calls `each` for the certificates of a CA file, whether they are CAs' or a server's own. One that is broken is passed over if
+/// others are not.
+pub fn ca_certificates(path: &Path, mut each: impl FnMut(&[u8], &Certificate<'_>)) -> Result<()> {
+    let (mut base64, mut der) = (Vec::new(), Vec::new());
+    let mut problem = Some("holds no certificate".to_owned());
+    let read = check_size(path).and_then(|()| {
+        let file = File::open(path).map_err(unreadable)?;
+        let blocks = pem::read_blocks(file, |block| {
+            if block.label != CERTIFICATE {
+                return;
+            }
+            let found = block.decode_to(&mut base64, &mut der).and_then(|()| {
+                Certificate::parse(&der).ok_or_else(|| "holds no certificate that can be read".to_owned())
+            });
+            match found {
+                Ok(certificate) => {
+                    problem = None;
+                    each(&der, &certificate);
+                }
+                Err(broken) => problem = problem.take().map(|_| broken),
+            }
+        });
+        blocks.map_err(unreadable)
+    });
+    match read.err().or(problem) {
+        None => Ok(()),
+        Some(what) => {
+            Err(Error::event(Phase::Tls, Code::CaFile, format!("the CA file {} {what}.", path.display())))
         }
-    }
-    if is_public {
-        // Wiping would take as long as decoding.
-        drop(mem::take(&mut *text));
-    }
-    match usable.is_empty() {
-        false => Ok(usable),
-        true => Err(unusable(problem)),
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! The headers of RFC 1421 that OpenSSL writes above an encrypted key are kept, which other readers don't do.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 use std::str;
 
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
+
+/// How much of a file is read at a time. Memory for all of it would cost more than decoding it: each new page is a page fault.
+const PIECE: usize = 16 << 10;
 
 /// What stands between a BEGIN and its END line.
 pub struct Block<'a> {
@@ -34,13 +37,7 @@ impl Block<'_> {
     }
 
     /// The same for what is no secret: nothing is wiped, which would take as long as decoding. `base64` is scratch memory.
-    pub fn decode_public(&self, base64: &mut Vec<u8>) -> Result<Vec<u8>, String> {
-        let mut content = Vec::new();
-        self.decode_to(base64, &mut content)?;
-        Ok(content)
-    }
-
-    fn decode_to(&self, base64: &mut Vec<u8>, content: &mut Vec<u8>) -> Result<(), String> {
+    pub fn decode_to(&self, base64: &mut Vec<u8>, content: &mut Vec<u8>) -> Result<(), String> {
         let place = || format!("the block {} in line {}", self.label, self.line);
         let body = self.body.ok_or_else(|| format!("has no end of {}", place()))?;
         base64.clear();
@@ -77,30 +74,78 @@ fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The blocks of a file, in order.
+/// A block that has no END line yet.
+struct Open<'a> {
+    label: &'a str,
+    line: usize,
+    /// Where its BEGIN line and its body begin.
+    start: usize,
+    body: usize,
+}
+
+/// The blocks of a text, in order.
 pub fn blocks(text: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
-    // The block that is being read: label, line, and where its body begins.
-    let mut open: Option<(&str, usize, usize)> = None;
+    let open = scan(text, 0, |block| blocks.push(block));
+    blocks.extend(open.map(|Open { label, line, .. }| Block { label, line, body: None }));
+    blocks
+}
+
+/// Calls `each` for the blocks of a file, in order.
+pub fn read_blocks(mut file: impl Read, mut each: impl FnMut(Block<'_>)) -> io::Result<()> {
+    let mut buffer = Zeroizing::new(vec![0; PIECE]);
+    let (mut filled, mut lines_before) = (0, 0);
+    loop {
+        let read = match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        filled += read;
+        let text = buffer.get(..filled).unwrap_or_default();
+        if read == 0 {
+            let open = scan(text, lines_before, &mut each);
+            open.into_iter().for_each(|Open { label, line, .. }| each(Block { label, line, body: None }));
+            return Ok(());
+        }
+        // The last line and the last block may go on.
+        let lines = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let done = match scan(text.get(..lines).unwrap_or_default(), lines_before, &mut each) {
+            Some(open) => open.start,
+            None => lines,
+        };
+        lines_before += text.iter().take(done).filter(|byte| **byte == b'\n').count();
+        buffer.copy_within(done..filled, 0);
+        filled -= done;
+        if filled == buffer.len() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * filled));
+            larger.extend_from_slice(&buffer);
+            larger.resize(2 * filled, 0);
+            buffer = larger;
+        }
+    }
+}
+
+/// Calls `each` for each block that ends within the text. Returns the one that doesn't.
+fn scan<'a>(text: &'a [u8], lines_before: usize, mut each: impl FnMut(Block<'a>)) -> Option<Open<'a>> {
+    let mut open: Option<Open<'_>> = None;
     let mut at = 0;
     for (index, line) in lines(text).enumerate() {
         let start = at;
         at += line.len();
         let begins = marker(line, "-----BEGIN ");
-        if let Some((label, line_number, from)) = open {
+        if let Some(Open { label, line: number, body, .. }) = open {
             let ends = marker(line, "-----END ") == Some(label);
             if ends || begins.is_some() {
-                let body = text.get(from..start).filter(|_| ends);
-                blocks.push(Block { label, line: line_number, body });
+                let body = text.get(body..start).filter(|_| ends);
+                each(Block { label, line: number, body });
                 open = None;
             }
         }
         if let Some(label) = begins {
-            open = Some((label, index + 1, at));
+            open = Some(Open { label, line: lines_before + index + 1, start, body: at });
         }
     }
-    blocks.extend(open.map(|(label, line, _)| Block { label, line, body: None }));
-    blocks
+    open
 }
 
 /// The label of a BEGIN or END line.
@@ -167,6 +212,38 @@ mod tests {
                 ("C".into(), 8, wrong("has no end of the block C in line 8")),
             ]
         );
+    }
+
+    /// Read in pieces of any size.
+    #[test]
+    fn the_blocks_of_a_file_are_those_of_its_text() {
+        struct Pieces<'a>(&'a [u8], usize);
+
+        impl Read for Pieces<'_> {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let most = into.len().min(self.1);
+                self.0.read(into.get_mut(..most).unwrap())
+            }
+        }
+
+        let long = |length: usize| format!("-----BEGIN L-----\n{}\n-----END L-----\n", "QUFB".repeat(length));
+        let line = |length: usize| format!("{}\n", "x".repeat(length));
+        for text in [
+            String::new(),
+            "no end of line".into(),
+            "\u{feff}-----BEGIN A-----\r\naGVs\r\nbG8=\r\n-----END A-----\r\nx\n-----BEGIN B-----\n".into(),
+            format!("{}{}{}-----BEGIN A-----\naGVsbG8=\n-----END A-----", line(PIECE), long(10), long(2 * PIECE)),
+            format!("{}x\n-----END L-----\n{}", long(PIECE / 4 - 9).repeat(5), long(1).repeat(2000)),
+        ] {
+            for size in [1, 7, PIECE - 1, PIECE, 10 * PIECE].into_iter().filter(|size| size * 50 > text.len()) {
+                let mut read = Vec::new();
+                read_blocks(Pieces(text.as_bytes(), size), |block| {
+                    read.push((block.label.into(), block.line, block.decode().map(|content| content.to_vec())));
+                })
+                .unwrap();
+                assert_eq!(read, found(&text), "{size}");
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::der::Der;
 use super::x509::{rsa_bits, Certificate};
 use super::{describe, signature};
-use crate::log::{log, Level};
 
 /// Verifies chain and host name, and trusts a server whose own certificate is among those configured.
 #[derive(Debug)]
@@ -23,19 +22,43 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Trusts what these certificates issue, those of them that may issue anything.
-    pub fn new(trusted: &[CertificateDer<'static>], provider: Arc<CryptoProvider>) -> Self {
-        let issuers = trusted.iter().filter(|certificate| may_issue(certificate));
-        let issuers = issuers.map(|certificate| CertificateDer::from(certificate.as_ref()));
-        let mut roots = RootCertStore::empty();
-        let (added, _) = roots.add_parsable_certificates(issuers);
-        log(Level::Debug, || format!("{added} of {} trusted certificates are those of CAs.", trusted.len()));
-        Verifier { roots, own: Vec::new(), provider }
+    /// Trusts nobody yet.
+    pub fn new(provider: Arc<CryptoProvider>) -> Self {
+        Verifier { roots: RootCertStore::empty(), own: Vec::new(), provider }
     }
 
-    /// Trusts these certificates as well, when a server shows one of them as its own.
-    pub fn and_own(self, own: Vec<CertificateDer<'static>>) -> Self {
-        Verifier { own, ..self }
+    /// Trusts what a certificate issues or, if it may issue nothing, a server that shows it as its own. With `also_itself`, both.
+    pub fn trust(&mut self, der: &[u8], certificate: &Certificate<'_>, also_itself: bool) {
+        let issues = certificate.may_issue();
+        if issues {
+            // What webpki can't read vouches for nobody.
+            let _ = self.roots.add(CertificateDer::from(der));
+        }
+        // What has no names is right for no host: see `is_nameless`. So the CAs of the public web take no memory here.
+        if !issues || (also_itself && certificate.alt_names().is_some()) {
+            self.own.push(der.to_vec().into());
+        }
+    }
+
+    /// How many CAs it trusts.
+    pub fn cas(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Whether a certificate is trusted as it is.
+    fn is_own(&self, leaf: &CertificateDer<'_>) -> bool {
+        self.own.iter().any(|own| own == leaf) || self.is_nameless(leaf).unwrap_or(false)
+    }
+
+    /// Whether it is one of the CAs' and has no names, so that it is refused for that.
+    fn is_nameless(&self, leaf: &CertificateDer<'_>) -> Option<bool> {
+        let leaf = Certificate::parse(leaf)?;
+        let key = Der(leaf.public_key).sequence()?.0;
+        let mut roots = self.roots.roots.iter();
+        let is_root = roots.any(|root| {
+            *root.subject == *leaf.subject.encoded() && *root.subject_public_key_info == *key
+        });
+        Some(is_root && leaf.alt_names().is_none())
     }
 
     /// A certificate that a root has signed, through others or not.
@@ -95,7 +118,7 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let result = match self.own.iter().any(|own| own == leaf) {
+        let result = match self.is_own(leaf) {
             true => Self::verify_own(leaf, name, now),
             false => self.verify_chain(leaf, intermediates, name, now),
         };
@@ -126,11 +149,6 @@ impl ServerCertVerifier for Verifier {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
     }
-}
-
-/// Whether a certificate may vouch for others.
-pub fn may_issue(certificate: &CertificateDer<'_>) -> bool {
-    Certificate::parse(certificate).is_some_and(|certificate| certificate.may_issue())
 }
 
 /// Signatures that servers make and that can't be verified here (IANA's registry of TLS SignatureSchemes).
@@ -255,7 +273,10 @@ mod tests {
     }
 
     fn certificates(made: &Made, name: &str) -> Vec<CertificateDer<'static>> {
-        files::ca_certificates(&made.path(&format!("{name}.pem"))).unwrap()
+        let mut all = Vec::new();
+        let path = made.path(&format!("{name}.pem"));
+        files::ca_certificates(&path, |der, _| all.push(der.to_vec().into())).unwrap();
+        all
     }
 
     /// How a server with this certificate fares with a client whose ca_path has these; the sentence, or "" when it is trusted.
@@ -270,9 +291,9 @@ mod tests {
             .map(|name| fs::read_to_string(made.path(&format!("{name}.pem"))).unwrap())
             .collect();
         fs::write(made.path("bundle.pem"), bundle).unwrap();
-        let named = certificates(made, "bundle");
+        let mut verifier = Verifier::new(ring::default_provider().into());
+        files::ca_certificates(&made.path("bundle.pem"), |der, ca| verifier.trust(der, ca, true)).unwrap();
         let chain: Vec<_> = server.iter().flat_map(|name| certificates(made, name)).collect();
-        let verifier = Verifier::new(&named, ring::default_provider().into()).and_own(named);
         let name = ServerName::try_from(host.to_owned()).unwrap();
         let (leaf, intermediates) = chain.split_first().unwrap();
         let now = UnixTime::now().as_secs() + days * 24 * 60 * 60;
