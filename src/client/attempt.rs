@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::future::{poll_fn, Future};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -222,6 +223,7 @@ async fn steps(
             })?;
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
             let handshake = tls::connect(config, name, &peer, stream);
+            let handshake = meanwhile(handshake, || client.runtime.expect_callbacks());
             let (stream, secured) = timed(&mut timings.tls, pin!(handshake)).await?;
             agreement.tls = secured;
             Transport::Tls(Box::new(stream.into()))
@@ -230,7 +232,11 @@ async fn steps(
 
     progress.enter(Phase::Handshake, format_args!("The opening handshake with {peer}"));
     let request = handshake::Request::new(target, options, &peer)?;
-    let answer = match timed(&mut timings.handshake, request.exchange(&mut transport)).await {
+    let answered = {
+        let exchange = meanwhile(request.exchange(&mut transport), || client.runtime.expect_callbacks());
+        timed(&mut timings.handshake, pin!(exchange)).await
+    };
+    let answer = match answered {
         Ok(answer) => answer,
         Err(error) => {
             return Err(Failed { error, certificates: Vec::new(), transport: Some(transport) }.into())
@@ -264,11 +270,25 @@ async fn tls_config(client: &Client, options: &TlsOptions) -> Result<Arc<ClientC
     client.tls.client_config(&options, |make| blocking.read_files(make)).await
 }
 
-async fn timed<T>(duration: &mut Duration, step: impl std::future::Future<Output = T>) -> T {
+async fn timed<T>(duration: &mut Duration, step: impl Future<Output = T>) -> T {
     let start = Instant::now();
     let result = step.await;
     *duration = start.elapsed();
     result
+}
+
+/// Does `work` once this waits, if it ever does.
+async fn meanwhile<F: Future>(future: F, work: impl FnOnce()) -> F::Output {
+    let mut future = pin!(future);
+    let mut work = Some(work);
+    poll_fn(|context| {
+        let poll = future.as_mut().poll(context);
+        if poll.is_pending() {
+            work.take().into_iter().for_each(|work| work());
+        }
+        poll
+    })
+    .await
 }
 
 /// The host to connect to: the target, or the proxy on the way there. With a proxy, the target's name isn't looked up.

@@ -166,7 +166,7 @@ impl Pool {
     }
 
     /// Makes sure that a thread is there to take a lead.
-    fn has_spare(self: &Arc<Self>) -> bool {
+    pub fn has_spare(self: &Arc<Self>) -> bool {
         self.idle.load(Ordering::Acquire) > 0 || self.spawn_thread(&mut self.state.lock()).is_ok()
     }
 

@@ -147,6 +147,11 @@ impl Runtime {
         self.tasks.spawn(lane.clone(), task)
     }
 
+    /// Callbacks will come soon: the thread that lets others go on meanwhile is better started now.
+    pub(crate) fn expect_callbacks(&self) {
+        self.pool.has_spare();
+    }
+
     /// The threads for what may block.
     pub(crate) fn blocking(&self) -> &Arc<Blocking> {
         &self.blocking
