@@ -349,6 +349,9 @@ mod tests {
             let sentence = judged(&made, &[server], "host", &[ca]);
             assert!(sentence.contains("self-signed and not among those that are trusted"), "{sentence}");
         }
+        sign(&made, ("nameless", "c"), ("", "c"), "basicConstraints=CA:TRUE", "");
+        let sentence = judged(&made, &["nameless"], "host", &["nameless"]);
+        assert!(sentence.contains("issued for no name (it has no subjectAltName)"), "{sentence}");
         sign(&made, ("issued", "c"), ("ca", "b"), "basicConstraints=CA:TRUE|subjectAltName=DNS:host", "");
         assert!(judged(&made, &["issued"], "host", &["ca"]).contains("a CA's own"));
     }
