@@ -92,8 +92,13 @@ impl From<tls::Failed> for Box<Failed> {
     }
 }
 
-/// Tries to connect within the time that the options allow, following as many redirects as they do.
-pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>, Box<Failed>> {
+/// Tries to connect within the time that the options allow, following as many redirects as they do. `config` is for TLS with the
+/// first server, if it is there already.
+pub(super) async fn attempt(
+    client: &Client,
+    first: &Plan,
+    mut config: Option<Arc<ClientConfig>>,
+) -> Result<Box<Opened>, Box<Failed>> {
     let after = first.options.connect_timeout;
     let until = Instant::now() + after;
     let left = || until.saturating_duration_since(Instant::now());
@@ -107,7 +112,7 @@ pub(super) async fn attempt(client: &Client, first: &Plan) -> Result<Box<Opened>
         let timeout = || progress.timeout(after).into();
         let opened = {
             // Pinned here: passed by value, it would take its room twice.
-            let steps = pin!(steps(client, plan, &address, &progress));
+            let steps = pin!(steps(client, plan, config.take(), &address, &progress));
             in_time(left(), steps).await
         };
         let mut failed = match opened {
@@ -178,6 +183,7 @@ async fn redirect(
 async fn steps(
     client: &Client,
     plan: &Plan,
+    config: Option<Arc<ClientConfig>>,
     address: &str,
     progress: &Progress,
 ) -> Result<Opened, Box<Failed>> {
@@ -217,10 +223,13 @@ async fn steps(
         false => Transport::Plain(stream),
         true => {
             progress.enter(Phase::Tls, format_args!("The TLS handshake with {peer}"));
-            let config = tls_config(client, tls).await.map_err(|error| Error {
-                message: format!("TLS with {peer} can't be set up: {error}"),
-                ..error
-            })?;
+            let config = match config {
+                Some(config) => config,
+                None => tls_config(client, tls).await.map_err(|error| Error {
+                    message: format!("TLS with {peer} can't be set up: {error}"),
+                    ..error
+                })?,
+            };
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
             let handshake = tls::connect(config, name, &peer, stream);
             let handshake = meanwhile(handshake, || client.runtime.expect_callbacks());

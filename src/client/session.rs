@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use rustls_pki_types::CertificateDer;
 
 use super::attempt::{attempt, Failed, Opened};
@@ -38,9 +39,12 @@ impl Client {
         let url = url?;
         let target = Target::parse_within(url, options.max_url_length)?;
         platform::check_host(&target.host, url)?;
-        let own = options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
-        options.ca_path.iter().chain(own).try_for_each(|path| tls::check_file(path))?;
         let plan = Box::new(Plan::new(target, options));
+        let config = self.current_config(&plan);
+        if config.is_none() {
+            let own = plan.options.client_cert.iter().flat_map(|cert| [&cert.cert_path, &cert.key_path]);
+            plan.options.ca_path.iter().chain(own).try_for_each(|path| tls::check_file(path))?;
+        }
         let mut state = self.state.lock();
         match state.stage {
             Stage::Idle => {}
@@ -50,15 +54,24 @@ impl Client {
         let number = self.next_session();
         state.forget_figures();
         state.stage = Stage::Connecting(None);
-        state.task = Some(self.runtime.spawn(&self.lane, Box::pin(run(self.clone(), number, plan))));
+        state.task = Some(self.runtime.spawn(&self.lane, Box::pin(run(self.clone(), number, plan, config))));
         Ok(())
     }
 }
 
+impl Client {
+    /// The TLS configuration for a first attempt, if it is there already: its files have just been looked at.
+    fn current_config(&self, plan: &Plan) -> Option<Arc<ClientConfig>> {
+        // The platform has to be asked about the user's CAs, which takes time.
+        let is_settled = plan.target.secure && !plan.tls.depend_on_users_cas();
+        is_settled.then(|| self.tls.current(&plan.tls)).flatten()
+    }
+}
+
 /// A session, to be spawned.
-async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
+async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>, config: Option<Arc<ClientConfig>>) {
     let session = Arc::new(Session { client, number });
-    if caught(boxed(|| session.live(plan))).await.is_none() {
+    if caught(boxed(|| session.live(plan, config))).await.is_none() {
         // A defect of this library: the listeners get their last event all the same.
         let error = Error { code: Code::Internal, ..Error::event(Phase::Call, Code::Ok, "Internal error.") };
         let (client, error) = (&session.client, Kind::Error(error.into()));
@@ -76,12 +89,12 @@ async fn run(client: Arc<Client>, number: u32, plan: Box<Plan>) {
 
 impl Session {
     /// One connection after another, if the options ask for more than one.
-    async fn live(self: &Arc<Self>, plan: Box<Plan>) {
+    async fn live(self: &Arc<Self>, plan: Box<Plan>, mut config: Option<Arc<ClientConfig>>) {
         let mut backoff = Backoff::new(plan.options.reconnect);
         let mut plan = Some(plan);
         while let Some(next) = &plan {
             // Boxed, so that an open connection doesn't keep the room that the attempt needed.
-            let begun = match boxed(|| attempt(&self.client, next)).await {
+            let begun = match boxed(|| attempt(&self.client, next, config.take())).await {
                 Ok(opened) => {
                     backoff.succeeded();
                     let limits = Arc::new(next.options.limits);

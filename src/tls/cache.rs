@@ -30,6 +30,13 @@ struct Kept {
 }
 
 impl Cache {
+    /// The configuration for these options, if there is one and no file has changed since.
+    pub(crate) fn current(&self, options: &TlsOptions) -> Option<Arc<ClientConfig>> {
+        let kept = self.kept.lock().iter().find(|kept| kept.options == *options)?.clone();
+        let made = kept.made.try_lock().ok()?;
+        made.as_ref().filter(|made| made.stamps.are_current()).map(|made| made.config.clone())
+    }
+
     /// The configuration for these options; made anew if a file has changed since. `read_files` has the work done
     /// on a thread that may block.
     pub(crate) async fn client_config<F>(
