@@ -23,7 +23,7 @@ use crate::error::{Code, Error, Phase, Result};
 use crate::log::{log, Level};
 use crate::platform;
 use crate::runtime::{boxed, caught, in_time};
-use crate::tls;
+use crate::tls::{self, Trust};
 use crate::url::Target;
 
 impl Client {
@@ -62,8 +62,8 @@ impl Client {
 impl Client {
     /// The TLS configuration for a first attempt, if it is there already: its files have just been looked at.
     fn current_config(&self, plan: &Plan) -> Option<Arc<ClientConfig>> {
-        // The platform has to be asked about the user's CAs, which takes time.
-        let is_settled = plan.target.secure && !plan.tls.depend_on_users_cas();
+        // Without a CA file the platform may have to be asked about the user's CAs. One that isn't used is looked at all the same.
+        let is_settled = plan.target.secure && matches!(plan.tls.trust, Trust::CaFile(_));
         is_settled.then(|| self.tls.current(&plan.tls)).flatten()
     }
 }

@@ -300,6 +300,14 @@ static void a_ca_file_that_can_not_be_opened_is_refused_at_once(void) {
     /* The client can be used like a new one. */
     options = trusting("ca");
     if (OPENS(r, wss_url(r, "127.0.0.1", "good"), &options)) CHECK_STR(order(r), "header_receive open");
+    /* Nor may a file be missing that isn't used, though all else is there from the connection before. */
+    options = defaults();
+    options.skip_server_cert_verification = 1;
+    struct recorder *other = new_client();
+    OPENS(other, wss_url(other, "127.0.0.1", "good"), &options);
+    struct recorder *late = new_client();
+    options.ca_path = cert("no-such-file");
+    CHECK_CODE(nsws_client_connect(late->client, wss_url(late, "127.0.0.1", "good"), &options), NSWS_ERR_CERT_FILE);
 }
 
 static void a_ca_file_without_a_certificate_is_an_error_event(void) {
