@@ -1644,14 +1644,14 @@ int32_t nsws_client_ping(nsws_client client,
 /**
  * Closes the connection: sends what was accepted, then the close frame, and waits in the background for the
  * peer's. `close` follows. While the client is connecting, the attempt is abandoned, and `close` has code
- * 1006.
+ * 1006. The client will not reconnect, even if the connection is lost already.
  *
  * @param client the client
  * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one
  * @param reason NUL-terminated UTF-8 of at most 123 bytes, copied; NULL is ""
  * @return NSWS_OK; NSWS_ERR_PARAMETER: the code or the reason may not be sent; NSWS_ERR_PERMISSION_DENIED;
- *         NSWS_ERR_NOT_CONNECTED: there is nothing to close, or it is closing already or lost, and the client
- *         does not reconnect; NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
+ *         NSWS_ERR_NOT_CONNECTED: there is nothing to close, or it is closing already or lost;
+ *         NSWS_ERR_BAD_HANDLE; NSWS_ERR_FORKED; NSWS_ERR_INTERNAL
  * @note Any thread.
  * @since 0.1
  */

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::future::{poll_fn, Future};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -231,9 +231,9 @@ async fn steps(
                 })?,
             };
             let name = options.tls_server_name.as_ref().unwrap_or(&target.host);
-            let handshake = tls::connect(config, name, &peer, stream);
+            let handshake = pin!(tls::connect(config, name, &peer, stream));
             let handshake = meanwhile(handshake, || client.runtime.expect_callbacks());
-            let (stream, secured) = timed(&mut timings.tls, pin!(handshake)).await?;
+            let (stream, secured) = timed(&mut timings.tls, handshake).await?;
             agreement.tls = secured;
             Transport::Tls(Box::new(stream.into()))
         }
@@ -242,8 +242,9 @@ async fn steps(
     progress.enter(Phase::Handshake, format_args!("The opening handshake with {peer}"));
     let request = handshake::Request::new(target, options, &peer)?;
     let answered = {
-        let exchange = meanwhile(request.exchange(&mut transport), || client.runtime.expect_callbacks());
-        timed(&mut timings.handshake, pin!(exchange)).await
+        let exchange = pin!(request.exchange(&mut transport));
+        let exchange = meanwhile(exchange, || client.runtime.expect_callbacks());
+        timed(&mut timings.handshake, exchange).await
     };
     let answer = match answered {
         Ok(answer) => answer,
@@ -286,9 +287,8 @@ async fn timed<T>(duration: &mut Duration, step: impl Future<Output = T>) -> T {
     result
 }
 
-/// Does `work` once this waits, if it ever does.
-async fn meanwhile<F: Future>(future: F, work: impl FnOnce()) -> F::Output {
-    let mut future = pin!(future);
+/// Does `work` once the future waits, if it ever does.
+async fn meanwhile<F: Future>(mut future: Pin<&mut F>, work: impl FnOnce()) -> F::Output {
     let mut work = Some(work);
     poll_fn(|context| {
         let poll = future.as_mut().poll(context);

@@ -62,7 +62,7 @@ impl Client {
 impl Client {
     /// The TLS configuration for a first attempt, if it is there already: its files have just been looked at.
     fn current_config(&self, plan: &Plan) -> Option<Arc<ClientConfig>> {
-        // Without a CA file the platform may have to be asked about the user's CAs. One that isn't used is looked at all the same.
+        // Without a CA file, the platform may have to be asked about the user's CAs; and one that TLS has no use for is to be checked.
         let is_settled = plan.target.secure && matches!(plan.tls.trust, Trust::CaFile(_));
         is_settled.then(|| self.tls.current(&plan.tls)).flatten()
     }
@@ -206,7 +206,7 @@ impl Session {
         {
             let mut state = client.state.lock();
             match &mut state.stage {
-                Stage::Connecting(place) => *place = Some(connection.clone()),
+                Stage::Connecting(place) if client.counts(number) => *place = Some(connection.clone()),
                 _ => return None,
             }
             let is_first = state.agreement.peer.is_none();

@@ -42,6 +42,8 @@ struct Stamp {
     inode: u64,
     size: u64,
     modified: SystemTime,
+    /// Also changes with who may read it.
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -49,7 +51,12 @@ impl Stamp {
     fn of(path: &Path) -> Option<Stamp> {
         use std::os::unix::fs::MetadataExt;
         let metadata = fs::metadata(path).ok()?;
-        Some(Stamp { inode: metadata.ino(), size: metadata.len(), modified: metadata.modified().ok()? })
+        Some(Stamp {
+            inode: metadata.ino(),
+            size: metadata.len(),
+            modified: metadata.modified().ok()?,
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
     }
 }
 

@@ -50,7 +50,7 @@ impl Verifier {
         self.own.iter().any(|own| own == leaf) || self.is_nameless(leaf).unwrap_or(false)
     }
 
-    /// Whether it is one of the CAs' and has no names, so that it is refused for that.
+    /// Whether it has the name and the key of a CA and is for no host, so that it is refused for that.
     fn is_nameless(&self, leaf: &CertificateDer<'_>) -> Option<bool> {
         let leaf = Certificate::parse(leaf)?;
         let key = Der(leaf.public_key).sequence()?.0;
