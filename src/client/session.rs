@@ -130,8 +130,7 @@ impl Session {
     /// Whether its connection counts as one that is there.
     fn is_connected(&self) -> bool {
         let state = self.client.state.lock();
-        self.client.counts(self.number)
-            && matches!(state.stage, Stage::Open(_) | Stage::Connecting(Some(_)))
+        self.client.counts(self.number) && matches!(state.stage, Stage::Open(_) | Stage::Connecting(Some(_)))
     }
 
     /// What the server has presented in an attempt that failed.

@@ -232,13 +232,23 @@ mod tests {
             String::new(),
             "no end of line".into(),
             "\u{feff}-----BEGIN A-----\r\naGVs\r\nbG8=\r\n-----END A-----\r\nx\n-----BEGIN B-----\n".into(),
-            format!("{}{}{}-----BEGIN A-----\naGVsbG8=\n-----END A-----", line(PIECE), long(10), long(2 * PIECE)),
+            format!(
+                "{}{}{}-----BEGIN A-----\naGVsbG8=\n-----END A-----",
+                line(PIECE),
+                long(10),
+                long(2 * PIECE)
+            ),
             format!("{}x\n-----END L-----\n{}", long(PIECE / 4 - 9).repeat(5), long(1).repeat(2000)),
         ] {
-            for size in [1, 7, PIECE - 1, PIECE, 10 * PIECE].into_iter().filter(|size| size * 50 > text.len()) {
+            for size in [1, 7, PIECE - 1, PIECE, 10 * PIECE].into_iter().filter(|size| size * 50 > text.len())
+            {
                 let mut read = Vec::new();
                 read_blocks(Pieces(text.as_bytes(), size), |block| {
-                    read.push((block.label.into(), block.line, block.decode().map(|content| content.to_vec())));
+                    read.push((
+                        block.label.into(),
+                        block.line,
+                        block.decode().map(|content| content.to_vec()),
+                    ));
                 })
                 .unwrap();
                 assert_eq!(read, found(&text), "{size}");

@@ -55,9 +55,8 @@ impl Verifier {
         let leaf = Certificate::parse(leaf)?;
         let key = Der(leaf.public_key).sequence()?.0;
         let mut roots = self.roots.roots.iter();
-        let is_root = roots.any(|root| {
-            *root.subject == *leaf.subject.encoded() && *root.subject_public_key_info == *key
-        });
+        let is_root = roots
+            .any(|root| *root.subject == *leaf.subject.encoded() && *root.subject_public_key_info == *key);
         Some(is_root && leaf.alt_names().is_none())
     }
 
