@@ -22,6 +22,11 @@ use crate::transport::{Carried, Transport};
 const PARTS: usize = 16;
 /// A larger queue of segments is given back when it is empty.
 const KEPT_CAPACITY: usize = 1;
+/// A large message is masked and written in pieces of this size. Each write may wake the peer, which costs more than smaller
+/// pieces save in the processor's cache.
+const MASKED: usize = 256 << 10;
+/// The same in TLS, which takes so much at a time.
+const MASKED_TLS: usize = 64 << 10;
 /// So much of an unfinished message must arrive in ten times the time that it may pause.
 const LEAST_BYTES: u64 = 64 << 10;
 
@@ -365,6 +370,14 @@ impl Link {
         }
         self.dirty = !transport.is_plain();
         Ok(written)
+    }
+
+    /// How much of a large message is to be masked at a time; a multiple of 4.
+    pub fn piece(&self) -> usize {
+        match self.transport.as_ref().is_some_and(Transport::is_plain) {
+            true => MASKED,
+            false => MASKED_TLS,
+        }
     }
 
     /// Drops what can't be written any more.

@@ -20,14 +20,13 @@ use crate::frame::write::put_header;
 use crate::frame::{mask, LARGEST_HEADER};
 use crate::platform;
 use crate::runtime::{hold_back, own_work};
+use tungstenite::protocol::Role;
 
 /// So much of what is corked is worth a write of its own.
 const CORKED: usize = 16 << 10;
 /// How a whole message begins.
 const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
-/// A large message is masked and written in pieces of this size, which stay in the processor's cache.
-const MASKED: usize = 32 << 10;
 /// Others have their turn when one connection has written so much.
 const WRITE_TURN: usize = 256 << 10;
 /// A send on the caller's thread writes at once when so much time has passed since the last.
@@ -226,6 +225,10 @@ impl Connection {
     fn send_direct(self: &Arc<Self>, link: &mut Link, payload: Payload<'_>, cost: usize) -> Result<()> {
         let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
         link.answering = false;
+        let room = if self.role == Role::Client { link.piece().min(payload.len()) } else { 0 };
+        let Some(mut masked) = self.lane.buffers.with_room(room) else {
+            return self.lacks(link, false, cost);
+        };
         let count = payload.len().div_ceil(FRAGMENT);
         for (number, piece) in payload.bytes().chunks(FRAGMENT).enumerate() {
             let is_last = number + 1 == count;
@@ -239,7 +242,7 @@ impl Connection {
             let header = header.get(..size).unwrap_or_default();
             let written = match link.blocked {
                 true => Ok(0),
-                false => self.write_frame(link, header, piece, mask),
+                false => self.write_frame(link, header, piece, mask, &mut masked),
             };
             match written {
                 Ok(written) if written == size + piece.len() => {}
@@ -271,6 +274,7 @@ impl Connection {
                 link.sent.add(sent);
             }
         }
+        self.lane.buffers.give_back_outgoing(masked);
         // TLS flushes what it holds.
         self.pump_or_attend(link);
         Ok(())
@@ -288,28 +292,27 @@ impl Connection {
         Err(Error::code(Code::NoResources))
     }
 
-    /// Writes as much of a frame as the link takes. A masked payload goes in pieces, each written while it is still in the cache.
+    /// Writes as much of a frame as the link takes. A masked payload goes in pieces, which `masked` has room for.
     fn write_frame(
         &self,
         link: &mut Link,
         header: &[u8],
         payload: &[u8],
         mask: Option<[u8; 4]>,
+        masked: &mut Vec<u8>,
     ) -> io::Result<usize> {
         let Some(mask) = mask else { return link.write_direct(header, payload) };
         let (mut header, mut written) = (header, 0);
-        let mut masked = self.lane.buffers.outgoing();
-        for piece in payload.chunks(MASKED) {
+        for piece in payload.chunks(link.piece()) {
             masked.clear();
-            // MASKED is a multiple of 4, so each piece starts with the mask's first byte.
-            mask::append(&mut masked, piece, mask);
-            written += link.write_direct(header, &masked)?;
+            // Each piece starts with the mask's first byte.
+            mask::append(masked, piece, mask);
+            written += link.write_direct(header, masked)?;
             if link.blocked {
                 break;
             }
             header = &[];
         }
-        self.lane.buffers.give_back_outgoing(masked);
         Ok(written)
     }
 

@@ -208,6 +208,13 @@ impl Buffers {
         buffer
     }
 
+    /// An empty buffer with room for so much; `None` when there is no memory.
+    pub fn with_room(&self, length: usize) -> Option<Vec<u8>> {
+        let mut buffer = if length > LARGEST_BUFFER { self.large(length) } else { self.outgoing() };
+        buffer.clear();
+        buffer.try_reserve_exact(length).ok().map(|()| buffer)
+    }
+
     /// Takes back what has been sent.
     pub fn give_back_outgoing(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() == 0 || buffer.capacity() > LARGEST_BUFFER {
