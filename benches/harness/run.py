@@ -92,6 +92,9 @@ def versions():
     }
 
 
+CONGESTION_CONTROL = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+
+
 def conditions():
     """What a reader has to know of the run."""
     models = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
@@ -99,7 +102,7 @@ def conditions():
         "started": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "processor": models[0] if models else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
+        "kernel": f"{platform.system()} {platform.release().split('-')[0]}, {CONGESTION_CONTROL.read_text().strip()}",
         "system": next((line.split('"')[1] for line in open("/etc/os-release") if line.startswith("PRETTY_NAME")), None),
         "load_average_before": os.getloadavg(),
         "versions": versions(),
