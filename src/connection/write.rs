@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
 use tungstenite::protocol::frame::coding::Control;
+use tungstenite::protocol::Role;
 
 use super::close::CloseFrame;
 use super::inbox::Delivery;
@@ -20,7 +21,6 @@ use crate::frame::write::put_header;
 use crate::frame::{mask, LARGEST_HEADER};
 use crate::platform;
 use crate::runtime::{hold_back, own_work};
-use tungstenite::protocol::Role;
 
 /// So much of what is corked is worth a write of its own.
 const CORKED: usize = 16 << 10;
@@ -225,10 +225,9 @@ impl Connection {
     fn send_direct(self: &Arc<Self>, link: &mut Link, payload: Payload<'_>, cost: usize) -> Result<()> {
         let sent = Sent { cost, messages: 1, bytes: payload.len() as u64 };
         link.answering = false;
-        let room = if self.role == Role::Client { link.piece().min(payload.len()) } else { 0 };
-        let Some(mut masked) = self.lane.buffers.with_room(room) else {
-            return self.lacks(link, false, cost);
-        };
+        let room =
+            if self.role == Role::Client { link.piece().min(payload.len().next_multiple_of(4)) } else { 0 };
+        let mut masked = self.lane.buffers.with_room(room);
         let count = payload.len().div_ceil(FRAGMENT);
         for (number, piece) in payload.bytes().chunks(FRAGMENT).enumerate() {
             let is_last = number + 1 == count;
@@ -292,7 +291,7 @@ impl Connection {
         Err(Error::code(Code::NoResources))
     }
 
-    /// Writes as much of a frame as the link takes. A masked payload goes in pieces, which `masked` has room for.
+    /// Writes as much of a frame as the link takes. A masked payload goes in pieces, for which `masked` has room.
     fn write_frame(
         &self,
         link: &mut Link,
@@ -303,9 +302,9 @@ impl Connection {
     ) -> io::Result<usize> {
         let Some(mask) = mask else { return link.write_direct(header, payload) };
         let (mut header, mut written) = (header, 0);
-        for piece in payload.chunks(link.piece()) {
+        // Each piece starts with the mask's first byte.
+        for piece in payload.chunks(link.piece().min(masked.capacity()) & !3) {
             masked.clear();
-            // Each piece starts with the mask's first byte.
             mask::append(masked, piece, mask);
             written += link.write_direct(header, masked)?;
             if link.blocked {

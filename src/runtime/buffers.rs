@@ -17,6 +17,8 @@ const BLOCKS: usize = 4;
 /// The bytes of the outgoing buffers that a lane keeps, enough for a broadcast to a thousand, and of the largest of them.
 const OUTGOING: usize = 1 << 20;
 const LARGEST_BUFFER: usize = 64 << 10;
+/// What is made of a large buffer for which there is no memory.
+const SCARCE: usize = 16 << 10;
 /// The bytes of the buffers that a lane keeps for large messages, received or half sent.
 const SPARE: usize = 4 << 20;
 /// On some processors, copying large blocks is at its best from and to this place within a page.
@@ -208,11 +210,14 @@ impl Buffers {
         buffer
     }
 
-    /// An empty buffer with room for so much; `None` when there is no memory.
-    pub fn with_room(&self, length: usize) -> Option<Vec<u8>> {
+    /// An empty buffer with room for so much or, when there is no memory for that, for a part of it.
+    pub fn with_room(&self, length: usize) -> Vec<u8> {
         let mut buffer = if length > LARGEST_BUFFER { self.large(length) } else { self.outgoing() };
         buffer.clear();
-        buffer.try_reserve_exact(length).ok().map(|()| buffer)
+        if buffer.try_reserve_exact(length).is_err() {
+            buffer.reserve_exact(SCARCE);
+        }
+        buffer
     }
 
     /// Takes back what has been sent.
