@@ -137,7 +137,7 @@ def conditions(run, source):
     before, after = about["load_average_before"], about["load_average_after"]
     facts = {
         "started": about["started"], "processor": f"{about['processor']}, {about['cores']} cores", "system": about["system"],
-        "kernel": about["kernel"], "rounds": run["rounds"],
+        "kernel, TCP's congestion control": about["kernel"], "rounds": run["rounds"],
         "load average": f"{before[0]:.2f} before, {after[0]:.2f} after (the run itself keeps up to 2 cores busy)",
         **about["versions"],
     }

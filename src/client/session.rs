@@ -57,9 +57,7 @@ impl Client {
         state.task = Some(self.runtime.spawn(&self.lane, Box::pin(run(self.clone(), number, plan, config))));
         Ok(())
     }
-}
 
-impl Client {
     /// The TLS configuration for a first attempt, if it is there already: its files have just been looked at.
     fn current_config(&self, plan: &Plan) -> Option<Arc<ClientConfig>> {
         // Without a CA file, the platform may have to be asked about the user's CAs; and one that TLS has no use for is to be checked.

@@ -34,7 +34,7 @@ impl Cache {
     pub(crate) fn current(&self, options: &TlsOptions) -> Option<Arc<ClientConfig>> {
         let kept = self.kept.lock().iter().find(|kept| kept.options == *options)?.clone();
         let made = kept.made.try_lock().ok()?;
-        made.as_ref().filter(|made| made.stamps.are_current()).map(|made| made.config.clone())
+        made.as_ref().and_then(Made::current)
     }
 
     /// The configuration for these options; made anew if a file has changed since. `read_files` has the work done
@@ -49,8 +49,8 @@ impl Cache {
     {
         let kept = self.kept(options);
         let mut made = kept.made.lock().await;
-        if let Some(made) = made.as_ref().filter(|made| made.stamps.are_current()) {
-            return Ok(made.config.clone());
+        if let Some(config) = made.as_ref().and_then(Made::current) {
+            return Ok(config);
         }
         let wanted = options.clone();
         let fresh = read_files(Box::new(move || make(&wanted)))

@@ -27,7 +27,14 @@ const ALPN: &[u8] = b"http/1.1";
 pub(crate) struct Made {
     pub config: Arc<ClientConfig>,
     /// The files as they were read.
-    pub stamps: Stamps,
+    stamps: Stamps,
+}
+
+impl Made {
+    /// The configuration, unless a file has changed since.
+    pub fn current(&self) -> Option<Arc<ClientConfig>> {
+        self.stamps.are_current().then(|| self.config.clone())
+    }
 }
 
 /// Reads the files, which takes milliseconds, and seconds for an encrypted key.
@@ -58,9 +65,11 @@ pub(super) fn make(options: &TlsOptions) -> Result<Made> {
             };
             match trust {
                 Trust::CaFile(path) => files::ca_certificates(path, add)?,
-                _ => roots::read(&cas)?
-                    .iter()
-                    .for_each(|der| Certificate::parse(der).into_iter().for_each(|read| add(der, &read))),
+                _ => {
+                    for der in roots::read(&cas)? {
+                        Certificate::parse(&der).into_iter().for_each(|read| add(&der, &read));
+                    }
+                }
             }
             log(Level::Debug, || {
                 format!("{} of {count} trusted certificates are those of CAs.", verifier.cas())
