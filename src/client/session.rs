@@ -60,7 +60,8 @@ impl Client {
 
     /// The TLS configuration for a first attempt, if it is there already: its files have just been looked at.
     fn current_config(&self, plan: &Plan) -> Option<Arc<ClientConfig>> {
-        // Without a CA file, the platform may have to be asked about the user's CAs; and one that TLS has no use for is to be checked.
+        // Only with a CA file that is used: one that isn't must still be checked, and without one the platform may have to be
+        // asked about the user's CAs.
         let is_settled = plan.target.secure && matches!(plan.tls.trust, Trust::CaFile(_));
         is_settled.then(|| self.tls.current(&plan.tls)).flatten()
     }

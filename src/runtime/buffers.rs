@@ -17,7 +17,7 @@ const BLOCKS: usize = 4;
 /// The bytes of the outgoing buffers that a lane keeps, enough for a broadcast to a thousand, and of the largest of them.
 const OUTGOING: usize = 1 << 20;
 const LARGEST_BUFFER: usize = 64 << 10;
-/// What is made of a large buffer for which there is no memory.
+/// The room that a buffer gets when there is no memory for more.
 const SCARCE: usize = 16 << 10;
 /// The bytes of the buffers that a lane keeps for large messages, received or half sent.
 const SPARE: usize = 4 << 20;
