@@ -1644,7 +1644,7 @@ int32_t nsws_client_ping(nsws_client client,
 /**
  * Closes the connection: sends what was accepted, then the close frame, and waits in the background for the
  * peer's. `close` follows. While the client is connecting, the attempt is abandoned, and `close` has code
- * 1006. The client will not reconnect, even if the connection is lost already.
+ * 1006. The client doesn't reconnect, even if the connection has already been lost.
  *
  * @param client the client
  * @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one

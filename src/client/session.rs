@@ -161,7 +161,7 @@ impl Session {
         let mut hurry = pin!(self.client.hurry.notified());
         hurry.as_mut().enable();
         let event = ReconnectingEvent { attempt, delay };
-        // A client that was destroyed meanwhile hears of nothing any more.
+        // A client that was closed or destroyed meanwhile hears nothing of it.
         {
             let mut state = self.client.state.lock();
             if !self.client.connects(&state, self.number) {

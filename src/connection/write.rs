@@ -302,7 +302,7 @@ impl Connection {
     ) -> io::Result<usize> {
         let Some(mask) = mask else { return link.write_direct(header, payload) };
         let (mut header, mut written) = (header, 0);
-        // Each piece starts with the mask's first byte.
+        // A multiple of 4, so that each piece starts with the mask's first byte.
         for piece in payload.chunks(link.piece().min(masked.capacity()) & !3) {
             masked.clear();
             mask::append(masked, piece, mask);

@@ -220,7 +220,7 @@ pub unsafe extern "C" fn nsws_client_ping(client: nsws_client, data: *const c_vo
 
 /// Closes the connection: sends what was accepted, then the close frame, and waits in the background for the
 /// peer's. `close` follows. While the client is connecting, the attempt is abandoned, and `close` has code
-/// 1006. The client will not reconnect, even if the connection is lost already.
+/// 1006. The client doesn't reconnect, even if the connection has already been lost.
 ///
 /// @param client the client
 /// @param code 1000 to 1003, 1007 to 1014 or 3000 to 4999; 1000 is the usual one

@@ -210,7 +210,7 @@ impl Buffers {
         buffer
     }
 
-    /// An empty buffer with room for so much or, when there is no memory for that, for a part of it.
+    /// An empty buffer with room for so much or, if memory is short, for [`SCARCE`] bytes.
     pub fn with_room(&self, length: usize) -> Vec<u8> {
         let mut buffer = if length > LARGEST_BUFFER { self.large(length) } else { self.outgoing() };
         buffer.clear();

@@ -147,7 +147,7 @@ impl Runtime {
         self.tasks.spawn(lane.clone(), task)
     }
 
-    /// Callbacks will come soon: the spare thread that they need is better started now.
+    /// Callbacks will come soon: starts the spare thread that they need.
     pub(crate) fn expect_callbacks(&self) {
         self.pool.has_spare();
     }
